@@ -1,0 +1,98 @@
+"""Initialisers: weights whose size keeps the signal's variance from layer to layer.
+
+A weight (..., fan_in, fan_out) of a convolution (kh, kw, C, F) has fan_in = kh*kw*C and fan_out = kh*kw*F.
+"""
+
+import numpy as np
+
+from .errors import ShapeError, unknown
+
+
+def _fans(shape):
+    window = int(np.prod(shape[:-2], dtype=np.int64))
+    return window * shape[-2], window * shape[-1]
+
+
+def he_normal(shape, rng):
+    """w ~ N(0, 2 / fan_in): for ReLU, which halves the variance. The paper's choice. Source: He et al. 2015."""
+    return rng.standard_normal(shape, dtype=np.float32) * np.float32(np.sqrt(2 / _fans(shape)[0]))
+
+
+def lecun_normal(shape, rng):
+    """w ~ N(0, 1 / fan_in). Source: LeCun et al. 1998, Efficient BackProp, 4.6."""
+    return rng.standard_normal(shape, dtype=np.float32) * np.float32(np.sqrt(1 / _fans(shape)[0]))
+
+
+def glorot_uniform(shape, rng):
+    """w ~ U(-a, a) with a = sqrt(6 / (fan_in + fan_out)). Keras's default. Source: Glorot & Bengio 2010, (16)."""
+    a = np.sqrt(6 / sum(_fans(shape)))
+    return ((2 * rng.random(shape, dtype=np.float32) - 1) * np.float32(a)).astype(np.float32)
+
+
+def orthonormal(shape, rng):
+    """Rows or columns of w.reshape(fan_in, -1) are orthonormal, from the QR of a Gaussian. Source: Saxe et al. 2014."""
+    rows, columns = int(np.prod(shape[:-1])), shape[-1]
+    q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+    q = q * np.sign(np.diag(r))
+    return np.ascontiguousarray((q if rows >= columns else q.T).reshape(shape), np.float32)
+
+
+INITIALISERS = {f.__name__: f for f in (he_normal, glorot_uniform, lecun_normal, orthonormal)}
+
+
+def draw(init, shape, rng):
+    """float32 weights of `shape` by the initialiser of that name, or by a function of (shape, rng).
+
+    rng=None takes fresh entropy. Raises ShapeError where the weights alone would not fit into memory.
+    """
+    if not callable(init) and init not in INITIALISERS:
+        raise unknown("initialiser", init, INITIALISERS)
+    if any(int(n) != n or n < 1 for n in shape):
+        raise ShapeError(f"weights need sizes of at least 1, not {tuple(shape)}")
+    refuse_huge(4 * int(np.prod([int(n) for n in shape], dtype=object)), f"weights of the shape {tuple(shape)}")
+    rng = np.random.default_rng() if rng is None else rng
+    return np.asarray((init if callable(init) else INITIALISERS[init])(tuple(shape), rng), np.float32)
+
+
+def refuse_huge(nbytes, what):
+    """Raise ShapeError, before anything is allocated, when `what` needs more than the machine's memory."""
+    import os
+
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not a POSIX system: take what a laptop has
+        memory = 16 << 30
+    if nbytes > memory:
+        raise ShapeError(f"{what} would need {nbytes:,} bytes; this machine has {memory:,}")
+
+
+def lsuv(net, x, rng, tolerance=0.05, iterations=10):
+    """Layer-sequential unit variance: orthonormal weights, each layer scaled until its output's variance is 1.
+
+    w <- w / sqrt(Var[y]), layer by layer in forward order, on the batch x (N, ...). Changes net's weights in
+    place and returns rows (path, variance before, variance after). Source: Mishkin & Matas 2015, algorithm 1.
+    """
+    from .layers.base import walk, watch
+
+    layers = [(path, layer) for path, layer in walk(net) if getattr(getattr(layer, "w", None), "value", None) is not None]
+    variance = {}
+
+    def measure(path, layer, x, y, cache):
+        variance[path] = float(y.var(dtype=np.float64))
+
+    def run():
+        with watch(net, measure):
+            net.forward(x)
+
+    rows = []
+    for path, layer in layers:
+        run()
+        before = variance[path]
+        layer.w.value[...] = orthonormal(layer.w.value.shape, rng)
+        for _ in range(iterations):
+            run()
+            if abs(variance[path] - 1) <= tolerance or variance[path] == 0:
+                break
+            layer.w.value /= np.float32(np.sqrt(variance[path]))
+        rows.append((path, before, variance[path]))
+    return rows

@@ -1,0 +1,20 @@
+"""Layers: parameters, running statistics and the bookkeeping around the ops of the same name.
+
+The protocol is in base.py; your own layer needs no more than `forward` and `backward`.
+"""
+
+from .activation import ELU, LeakyReLU, PReLU, ReLU, Sigmoid, Tanh
+from .base import Layer, Param
+from .combine import Add, Concat, Flatten, Identity, Reshape, Sequential
+from .conv import Conv2D, ConvTranspose2D
+from .dense import Dense
+from .dropout import Dropout
+from .norm import BatchNorm
+from .pool import AvgPool2D, GlobalAvgPool, MaxPool2D
+from .standardize import Standardize
+
+__all__ = [
+    "ELU", "Add", "AvgPool2D", "BatchNorm", "Concat", "Conv2D", "ConvTranspose2D", "Dense", "Dropout", "Flatten",
+    "GlobalAvgPool", "Identity", "Layer", "LeakyReLU", "MaxPool2D", "PReLU", "Param", "ReLU", "Reshape",
+    "Sequential", "Sigmoid", "Standardize", "Tanh",
+]  # fmt: skip

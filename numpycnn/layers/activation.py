@@ -1,0 +1,77 @@
+"""Activations as layers; the mathematics is in ops/activation.py."""
+
+import numpy as np
+
+from .. import ops
+from .base import Layer, Param
+
+
+class ReLU(Layer):
+    """ops.relu"""
+
+    def forward(self, x, train=False):
+        return ops.relu(x)
+
+    def backward(self, dy, cache):
+        return ops.relu_backward(dy, cache)
+
+
+class LeakyReLU(Layer):
+    """ops.leaky_relu"""
+
+    def __init__(self, negative_slope=0.01):
+        self.negative_slope = negative_slope
+
+    def forward(self, x, train=False):
+        return ops.leaky_relu(x, self.negative_slope)
+
+    def backward(self, dy, cache):
+        return ops.leaky_relu_backward(dy, cache)
+
+
+class PReLU(Layer):
+    """ops.prelu with one learned slope a channel, 0.25 at first as in He et al. 2015."""
+
+    def __init__(self, channels=1, alpha=0.25):
+        self.alpha = Param("alpha", np.full(channels, alpha, np.float32))
+
+    def forward(self, x, train=False):
+        return ops.prelu(x, self.alpha.value)
+
+    def backward(self, dy, cache):
+        dx, dalpha = ops.prelu_backward(dy, cache)
+        self.alpha.add_grad(dalpha)
+        return dx
+
+
+class ELU(Layer):
+    """ops.elu"""
+
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
+
+    def forward(self, x, train=False):
+        return ops.elu(x, self.alpha)
+
+    def backward(self, dy, cache):
+        return ops.elu_backward(dy, cache)
+
+
+class Sigmoid(Layer):
+    """ops.sigmoid"""
+
+    def forward(self, x, train=False):
+        return ops.sigmoid(x)
+
+    def backward(self, dy, cache):
+        return ops.sigmoid_backward(dy, cache)
+
+
+class Tanh(Layer):
+    """ops.tanh"""
+
+    def forward(self, x, train=False):
+        return ops.tanh(x)
+
+    def backward(self, dy, cache):
+        return ops.tanh_backward(dy, cache)

@@ -1,0 +1,138 @@
+"""The protocol of a layer, and the few functions that walk over a network of them."""
+
+import contextlib
+
+import numpy as np
+
+
+class Param:
+    """A trained array: its value, and its gradient, which is None until the first backward pass."""
+
+    __slots__ = ("grad", "name", "value")
+
+    def __init__(self, name, value):
+        self.name, self.value, self.grad = name, value, None
+
+    def add_grad(self, grad):
+        """Gradients add up, so that a layer that is used twice gets both."""
+        self.grad = grad if self.grad is None else self.grad + grad
+
+    def __repr__(self):
+        return f"Param({self.name}, {self.value.shape}, {self.value.dtype})"
+
+
+class Layer:
+    """A layer is a forward and a backward pass, and what they need between calls.
+
+    Parameters (Param), layers inside (also in lists) and generators are found among the attributes, in order
+    of definition; arrays that are saved but not trained are named in `buffer_names`.
+    """
+
+    buffer_names = ()
+
+    def forward(self, x, train=False):
+        """-> y, cache. The cache is a value: nothing of a call is kept in the layer."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward pass")
+
+    def backward(self, dy, cache):
+        """Adds to the gradients of the parameters (`param.add_grad`) -> dx."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward pass")
+
+    def infer(self, x):
+        """-> y, as forward(x)[0]."""
+        return self.forward(x)[0]
+
+    def children(self):
+        """Yields (name, layer) for the layers directly inside."""
+        yield from _attributes(self, Layer)
+
+    def params(self):
+        """Yields every Param, those inside included, in order of definition."""
+        for _, value in _attributes(self, (Param, Layer)):
+            if isinstance(value, Param):
+                yield value
+            else:
+                yield from value.params()
+
+    def buffers(self):
+        """Yields (name, array) of this layer's own running statistics: saved, not trained."""
+        for name in self.buffer_names:
+            yield name, getattr(self, name)
+
+    def multiply_adds(self, x_shape, y_shape):
+        """How many multiply-adds one image costs forward; 0 for layers without weights."""
+        return 0
+
+    def summary(self, input_shape):
+        """A table of layers, output shapes, parameters, multiply-adds and bytes kept for backward, as a str.
+
+        `input_shape` is one image's, without the batch: (28, 28, 1).
+        """
+        from .summary import summarize
+
+        return summarize(self, input_shape)
+
+
+def _attributes(layer, kinds):
+    for name, value in vars(layer).items():
+        if isinstance(value, kinds):
+            yield name, value
+        elif isinstance(value, (list, tuple)):
+            yield from ((f"{name}.{i}", v) for i, v in enumerate(value) if isinstance(v, kinds))
+
+
+def walk(layer, path=""):
+    """Yields (path, layer) for the layer and all inside it, depth first: "", "0", "1", "1.branches.0", ..."""
+    yield path, layer
+    for name, child in layer.children():
+        yield from walk(child, f"{path}.{name}" if path else name)
+
+
+def named_params(net):
+    """{path: Param} over the whole network, e.g. "3.w"; a Param that stands in two places is listed once."""
+    found, seen = {}, set()
+    for path, layer in walk(net):
+        inside = {id(p) for _, child in layer.children() for p in child.params()}
+        for param in layer.params():
+            if id(param) not in seen and id(param) not in inside:
+                seen.add(id(param))
+                found[f"{path}.{param.name}" if path else param.name] = param
+    return found
+
+
+def named_buffers(net):
+    """{path: array} of every running statistic, e.g. "4.running_mean"."""
+    return {f"{path}.{name}".lstrip("."): array for path, layer in walk(net) for name, array in layer.buffers()}
+
+
+def generators(net):
+    """{path: numpy.random.Generator} of every layer that draws (dropout), one path for a shared one."""
+    found, seen = {}, set()
+    for path, layer in walk(net):
+        for name, generator in _attributes(layer, np.random.Generator):
+            if id(generator) not in seen:
+                seen.add(id(generator))
+                found[f"{path}.{name}".lstrip(".")] = generator
+    return found
+
+
+@contextlib.contextmanager
+def watch(net, seen):
+    """Within it, each forward pass of a layer that has none inside calls seen(path, layer, x, y, cache)."""
+    leaves = [(path, layer) for path, layer in walk(net) if not any(True for _ in layer.children())]
+
+    def watched(path, layer, forward):
+        def run(x, train=False):
+            y, cache = forward(x, train)
+            seen(path, layer, x, y, cache)
+            return y, cache
+
+        return run
+
+    for path, layer in leaves:
+        layer.__dict__["forward"] = watched(path, layer, layer.forward)
+    try:
+        yield
+    finally:
+        for _, layer in leaves:
+            layer.__dict__.pop("forward", None)

@@ -1,0 +1,127 @@
+"""Layers made of layers: chains, sums (residual connections), concatenations (dense blocks)."""
+
+import numpy as np
+
+from ..errors import ShapeError
+from .base import Layer
+
+
+class Sequential(Layer):
+    """One layer after the other: forward y = f_n(...f_1(x)), backward in reverse, the chain rule.
+
+    Raises ShapeError that names the layer at which the shapes stop fitting.
+    """
+
+    def __init__(self, *layers):
+        self.layers = list(layers[0] if len(layers) == 1 and isinstance(layers[0], (list, tuple)) else layers)
+
+    def children(self):
+        for i, layer in enumerate(self.layers):
+            yield str(i), layer
+
+    def forward(self, x, train=False):
+        caches = []
+        for i, layer in enumerate(self.layers):
+            try:
+                x, cache = layer.forward(x, train)
+            except ShapeError as error:
+                raise _at(i, layer, error) from None
+            caches.append(cache)
+        return x, caches
+
+    def backward(self, dy, cache):
+        if not isinstance(cache, list) or len(cache) != len(self.layers):
+            raise ValueError("Sequential.backward needs the cache that its own forward returned")
+        for layer, one in zip(reversed(self.layers), reversed(cache), strict=True):
+            dy = layer.backward(dy, one)
+        return dy
+
+    def infer(self, x):
+        for i, layer in enumerate(self.layers):
+            try:
+                x = layer.infer(x)
+            except ShapeError as error:
+                raise _at(i, layer, error) from None
+        return x
+
+
+def _at(i, layer, error):
+    return ShapeError(f"layer {i} ({type(layer).__name__}): {error}")
+
+
+class Identity(Layer):
+    """y = x"""
+
+    def forward(self, x, train=False):
+        return x, None
+
+    def backward(self, dy, cache):
+        return dy
+
+
+class Reshape(Layer):
+    """y[n] = x[n] in another shape (without the batch); one -1 is worked out."""
+
+    def __init__(self, *shape):
+        self.shape = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (list, tuple)) else shape
+
+    def forward(self, x, train=False):
+        size = int(np.prod(x.shape[1:]))
+        known = int(np.prod([n for n in self.shape if n != -1]))
+        shape = tuple(size // max(known, 1) if n == -1 else n for n in self.shape)
+        if int(np.prod(shape)) != size:
+            raise ShapeError(f"{type(self).__name__} cannot make {self.shape} of {x.shape[1:]}")
+        return x.reshape(len(x), *shape), x.shape
+
+    def backward(self, dy, cache):
+        return dy.reshape(cache)
+
+
+class Flatten(Reshape):
+    """(N, H, W, C) -> (N, H*W*C)"""
+
+    def __init__(self):
+        super().__init__(-1)
+
+
+class Add(Layer):
+    """y = f(x) + g(x) + ...      a residual connection is Add(Identity(), body). Source: He et al. 2016.
+
+    Backward: every branch gets dy, and x gets the sum of what they give back.
+    """
+
+    def __init__(self, *branches):
+        self.branches = list(branches)
+
+    def forward(self, x, train=False):
+        outputs, caches = zip(*(branch.forward(x, train) for branch in self.branches), strict=True)
+        if len({y.shape for y in outputs}) != 1:
+            raise ShapeError(f"Add: the branches give different shapes, {[y.shape for y in outputs]}")
+        return sum(outputs[1:], outputs[0]), caches
+
+    def backward(self, dy, cache):
+        dxs = [branch.backward(dy, one) for branch, one in zip(self.branches, cache, strict=True)]
+        return sum(dxs[1:], dxs[0])
+
+
+class Concat(Layer):
+    """y = f(x), g(x), ... side by side along the channels; a dense block is Concat(Identity(), body).
+
+    Backward: every branch gets its slice of dy, and x the sum of what they give back. Source: Huang et al. 2017.
+    """
+
+    def __init__(self, *branches):
+        self.branches = list(branches)
+
+    def forward(self, x, train=False):
+        outputs, caches = zip(*(branch.forward(x, train) for branch in self.branches), strict=True)
+        if len({y.shape[:-1] for y in outputs}) != 1:
+            raise ShapeError(f"Concat: the branches differ in more than channels, {[y.shape for y in outputs]}")
+        ends = np.cumsum([y.shape[-1] for y in outputs])
+        return np.concatenate(outputs, axis=-1), (caches, ends[:-1])
+
+    def backward(self, dy, cache):
+        caches, ends = cache
+        pieces = np.split(dy, ends, axis=-1)
+        dxs = [b.backward(piece, one) for b, piece, one in zip(self.branches, pieces, caches, strict=True)]
+        return sum(dxs[1:], dxs[0])

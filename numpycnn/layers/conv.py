@@ -1,0 +1,67 @@
+"""Convolution layers; the mathematics is in ops/conv.py."""
+
+import numpy as np
+
+from .. import init as initialisers
+from ..backend import pair
+from ..errors import ShapeError
+from ..ops import conv2d, conv2d_backward, conv_transpose2d, conv_transpose2d_backward
+from .base import Layer, Param
+
+
+class Conv2D(Layer):
+    """ops.conv2d with weights (kh, kw, C, F) and, with `bias`, (F,).
+
+    Raises ShapeError at once for sizes, strides or paddings that no input could fit.
+    """
+
+    def __init__(self, in_channels, filters, kernel_size, stride=1, padding="same", bias=True, init="he_normal", rng=None):
+        self.stride, self.padding = _geometry(stride, padding)
+        kernel_size = pair("kernel_size", kernel_size)
+        self.w = Param("w", initialisers.draw(init, (*kernel_size, in_channels, filters), rng))
+        self.b = Param("b", np.zeros(filters, np.float32)) if bias else None
+
+    def forward(self, x, train=False):
+        return conv2d(x, self.w.value, self.b and self.b.value, self.stride, self.padding)
+
+    def backward(self, dy, cache):
+        dx, dw, db = conv2d_backward(dy, cache)
+        self.w.add_grad(dw)
+        if self.b:
+            self.b.add_grad(db)
+        return dx
+
+    def multiply_adds(self, x_shape, y_shape):
+        return y_shape[1] * y_shape[2] * self.w.value.size
+
+
+class ConvTranspose2D(Layer):
+    """ops.conv_transpose2d with weights (kh, kw, F, C), as in Keras, and, with `bias`, (F,)."""
+
+    def __init__(self, in_channels, filters, kernel_size, stride=1, padding="same", bias=True, init="he_normal", rng=None):
+        self.stride, self.padding = _geometry(stride, padding)
+        kernel_size = pair("kernel_size", kernel_size)
+        w = initialisers.draw(init, (*kernel_size, in_channels, filters), rng)
+        self.w = Param("w", np.ascontiguousarray(w.swapaxes(2, 3)))
+        self.b = Param("b", np.zeros(filters, np.float32)) if bias else None
+
+    def forward(self, x, train=False):
+        return conv_transpose2d(x, self.w.value, self.b and self.b.value, self.stride, self.padding)
+
+    def backward(self, dy, cache):
+        dx, dw, db = conv_transpose2d_backward(dy, cache)
+        self.w.add_grad(dw)
+        if self.b:
+            self.b.add_grad(db)
+        return dx
+
+    def multiply_adds(self, x_shape, y_shape):
+        return x_shape[1] * x_shape[2] * self.w.value.size
+
+
+def _geometry(stride, padding):
+    if not isinstance(padding, str):
+        padding = pair("padding", padding, least=0)
+    elif padding not in ("same", "valid"):
+        raise ShapeError(f"padding must be 'same', 'valid' or a whole number, not {padding!r}")
+    return pair("stride", stride), padding

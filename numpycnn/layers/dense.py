@@ -1,0 +1,28 @@
+"""The dense layer; the mathematics is in ops/dense.py."""
+
+import numpy as np
+
+from .. import init as initialisers
+from ..ops import dense, dense_backward
+from .base import Layer, Param
+
+
+class Dense(Layer):
+    """ops.dense with weights (D, K) and, with `bias`, (K,)."""
+
+    def __init__(self, in_features, out_features, bias=True, init="he_normal", rng=None):
+        self.w = Param("w", initialisers.draw(init, (in_features, out_features), rng))
+        self.b = Param("b", np.zeros(out_features, np.float32)) if bias else None
+
+    def forward(self, x, train=False):
+        return dense(x, self.w.value, self.b and self.b.value)
+
+    def backward(self, dy, cache):
+        dx, dw, db = dense_backward(dy, cache)
+        self.w.add_grad(dw)
+        if self.b:
+            self.b.add_grad(db)
+        return dx
+
+    def multiply_adds(self, x_shape, y_shape):
+        return self.w.value.size

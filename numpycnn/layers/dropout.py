@@ -1,0 +1,26 @@
+"""Dropout as a layer; the mathematics is in ops/dropout.py."""
+
+import numpy as np
+
+from ..ops import dropout, dropout_backward
+from .base import Layer
+
+
+class Dropout(Layer):
+    """ops.dropout: in training the share `rate` of the values is dropped, drawn from `rng`.
+
+    Raises ValueError for a rate outside [0, 1), TypeError for an rng that is no Generator.
+    """
+
+    def __init__(self, rate, rng=None):
+        if not 0 <= rate < 1:
+            raise ValueError(f"dropout's rate is the share dropped, at least 0 and below 1, not {rate!r}")
+        if rng is not None and not isinstance(rng, np.random.Generator):
+            raise TypeError(f"Dropout needs a numpy.random.Generator as rng, not {type(rng).__name__}")
+        self.rate, self.rng = rate, np.random.default_rng() if rng is None else rng
+
+    def forward(self, x, train=False):
+        return dropout(x, self.rate, self.rng, train)
+
+    def backward(self, dy, cache):
+        return dropout_backward(dy, cache)

@@ -1,0 +1,31 @@
+"""Batch normalisation as a layer; the mathematics is in ops/norm.py."""
+
+import numpy as np
+
+from ..ops import batch_norm, batch_norm_backward
+from .base import Layer, Param
+
+
+class BatchNorm(Layer):
+    """ops.batch_norm with gamma and beta (C,) trained, running_mean and running_var (C,) as buffers."""
+
+    buffer_names = ("running_mean", "running_var")
+
+    def __init__(self, channels, momentum=0.9, eps=1e-5):
+        if not 0 <= momentum <= 1 or not eps > 0:
+            raise ValueError(f"batch norm needs a momentum in [0, 1] and eps > 0, not {momentum!r} and {eps!r}")
+        self.momentum, self.eps = momentum, eps
+        self.gamma = Param("gamma", np.ones(channels, np.float32))
+        self.beta = Param("beta", np.zeros(channels, np.float32))
+        self.running_mean = np.zeros(channels, np.float32)
+        self.running_var = np.ones(channels, np.float32)
+
+    def forward(self, x, train=False):
+        running = self.running_mean, self.running_var
+        return batch_norm(x, self.gamma.value, self.beta.value, *running, train, self.momentum, self.eps)
+
+    def backward(self, dy, cache):
+        dx, dgamma, dbeta = batch_norm_backward(dy, cache)
+        self.gamma.add_grad(dgamma)
+        self.beta.add_grad(dbeta)
+        return dx

@@ -1,0 +1,34 @@
+"""The door of a network: raw pixels become floating point of mean 0 and deviation 1."""
+
+import numpy as np
+
+from ..errors import ShapeError
+from .base import Layer
+
+
+class Standardize(Layer):
+    """y = (x - mean) / std      x in [0, 1]; uint8 images (0..255) are divided by 255 first
+
+    mean and std are those of the training images, fixed when the network is made. float64 stays float64,
+    every other kind becomes float32. Raises ShapeError for a std that is not positive.
+    """
+
+    def __init__(self, mean=0.0, std=1.0):
+        if not std > 0 or not np.isfinite([mean, std]).all():
+            raise ShapeError(f"Standardize needs a finite mean and a std > 0, not {mean!r} and {std!r}")
+        self.mean, self.std = float(mean), float(std)
+
+    def forward(self, x, train=False):
+        x = np.asarray(x)
+        if x.dtype.kind not in "fu" or (x.dtype.kind == "u" and x.dtype != np.uint8):
+            raise TypeError(f"images must be uint8 (0..255) or floating point (0..1), not {x.dtype}")
+        unit = 255.0 if x.dtype == np.uint8 else 1.0
+        y = x.astype(np.float64 if x.dtype.itemsize >= 8 else np.float32, copy=False)
+        if (unit, self.mean, self.std) != (1.0, 0.0, 1.0):
+            kind = y.dtype.type
+            y = (y - kind(self.mean * unit)) * kind(1 / (self.std * unit))
+        return y, None
+
+    def backward(self, dy, cache):
+        """dx = dy / std"""
+        return dy * dy.dtype.type(1 / self.std)

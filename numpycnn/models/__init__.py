@@ -1,0 +1,30 @@
+"""Models: lists of layers, one architecture a file. `build(name, seed)` makes any of them by name."""
+
+import inspect
+
+import numpy as np
+
+from ..errors import unknown
+from .alexnet import alexnet
+from .vgg import vgg
+
+MODELS = {"alexnet": alexnet, "vgg": vgg}
+
+__all__ = ["MODELS", "alexnet", "build", "vgg"]
+
+
+def build(name, seed=0, **arguments):
+    """The model `name` with weights and dropout drawn from `seed`; further arguments go to its function.
+
+    Remembers name and arguments as net.spec, which a checkpoint stores. Raises UnknownNameError for
+    a name or an argument that does not exist, with the nearest ones.
+    """
+    if name not in MODELS:
+        raise unknown("model", name, MODELS)
+    known = [p for p in inspect.signature(MODELS[name]).parameters if p != "rng"]
+    for argument in arguments:
+        if argument not in known:
+            raise unknown(f"argument of {name}", argument, known)
+    net = MODELS[name](rng=np.random.default_rng(np.random.SeedSequence(seed)), **arguments)
+    net.spec = {"model": name, "arguments": arguments}
+    return net

@@ -1,0 +1,51 @@
+"""The mathematics: pure functions on arrays, each backward pass directly under its forward pass.
+
+Every op is `name(x, ...) -> (y, cache)` with `name_backward(dy, cache) -> dx` or `(dx, dw, db, ...)`;
+a loss is `name(input, target) -> (loss, dinput)`. Images are (N, H, W, C). Read conv.py first.
+"""
+
+from .activation import (
+    elu,
+    elu_backward,
+    leaky_relu,
+    leaky_relu_backward,
+    prelu,
+    prelu_backward,
+    relu,
+    relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    softmax,
+    softmax_backward,
+    tanh,
+    tanh_backward,
+)
+from .conv import (
+    col2im,
+    conv2d,
+    conv2d_backward,
+    conv_transpose2d,
+    conv_transpose2d_backward,
+    im2col,
+)
+from .dense import dense, dense_backward
+from .dropout import dropout, dropout_backward
+from .loss import bce_with_logits, gaussian_kl, mse, softmax_cross_entropy
+from .norm import batch_norm, batch_norm_backward
+from .pool import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    global_avg_pool,
+    global_avg_pool_backward,
+    max_pool2d,
+    max_pool2d_backward,
+)
+
+__all__ = [
+    "avg_pool2d", "avg_pool2d_backward", "batch_norm", "batch_norm_backward", "bce_with_logits", "col2im",
+    "conv2d", "conv2d_backward", "conv_transpose2d", "conv_transpose2d_backward", "dense", "dense_backward",
+    "dropout", "dropout_backward", "elu", "elu_backward", "gaussian_kl", "global_avg_pool",
+    "global_avg_pool_backward", "im2col", "leaky_relu", "leaky_relu_backward", "max_pool2d",
+    "max_pool2d_backward", "mse", "prelu", "prelu_backward", "relu", "relu_backward", "sigmoid",
+    "sigmoid_backward", "softmax", "softmax_backward", "softmax_cross_entropy", "tanh", "tanh_backward",
+]  # fmt: skip

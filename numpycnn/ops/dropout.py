@@ -1,0 +1,35 @@
+"""Dropout (Srivastava et al. 2014), inverted: the scaling is done in training, so that use needs none."""
+
+import numpy as np
+
+from ..backend import Cache, backward, floats, twin
+
+
+def _dropout_door(x, rate, rng=None, train=True):
+    if not 0 <= rate < 1:
+        raise ValueError(f"dropout's rate is the share dropped, at least 0 and below 1, not {rate!r}")
+    if train and rate > 0 and not isinstance(rng, np.random.Generator):
+        raise ValueError("dropout needs a numpy.random.Generator as rng to train")
+    return floats("x", x), float(rate), rng, bool(train)
+
+
+@twin(_dropout_door)
+def dropout(x, rate, rng=None, train=True):
+    """y = x * mask      mask = 0 with the probability `rate`, else 1/(1 - rate), so that E[y] = x
+
+    x of any shape, `rate` the share dropped (Keras's habit); when not training y is x.
+    Raises ValueError for a rate outside [0, 1).
+    """
+    mask = None
+    if train and rate > 0:
+        keep = rng.random(x.shape, dtype=np.float32) >= rate
+        mask = keep * x.dtype.type(1 / (1 - rate))
+    y = x if mask is None else x * mask
+    return y, Cache("dropout", y, mask)
+
+
+@twin(backward("dropout"))
+def dropout_backward(dy, cache):
+    """dx = dy * mask"""
+    (mask,) = cache
+    return dy if mask is None else dy * mask

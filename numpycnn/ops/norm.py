@@ -1,0 +1,69 @@
+"""Batch normalisation (Ioffe & Szegedy 2015), for dense features (N, D) and images (N, H, W, C).
+
+Every channel is brought to mean 0 and variance 1 over the batch, then scaled by gamma and shifted by beta.
+M is the number of values a channel: N for features, N*H*W for images.
+"""
+
+import numpy as np
+
+from ..backend import Cache, backward, floats, twin
+from ..errors import ShapeError
+
+
+def _norm_door(x, gamma, beta, running_mean, running_var, train, momentum=0.9, eps=1e-5):
+    x = floats("x", x, (2, 4))
+    gamma = floats("gamma", gamma, 1, like=x)
+    x = floats("x", x, like=gamma)
+    beta = floats("beta", beta, 1, like=x)
+    lengths = {len(gamma), len(beta), len(running_mean), len(running_var)}
+    if lengths != {x.shape[-1]}:
+        raise ShapeError(f"batch_norm: x has {x.shape[-1]} channels, gamma, beta and the running values {sorted(lengths)}")
+    if train and x.size // max(x.shape[-1], 1) < 2:
+        raise ShapeError(
+            f"batch_norm cannot train on one value a channel (x {x.shape}): its variance is 0; use a larger batch"
+        )
+    return x, gamma, beta, running_mean, running_var, bool(train), momentum, eps
+
+
+@twin(_norm_door)
+def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, eps=1e-5):
+    """xhat = (x - mean) / sqrt(var + eps)      y = gamma * xhat + beta
+
+    mean = 1/M sum x and var = 1/M sum (x - mean)^2 of the batch when training, the running values
+    otherwise. Training updates those in place: running = momentum * running + (1 - momentum) * batch.
+    x (..., C), gamma, beta, running_mean, running_var (C,) -> y (..., C).
+    Raises ShapeError, also for training on one value a channel. Source: Ioffe & Szegedy 2015, algorithm 1.
+    """
+    axes = tuple(range(x.ndim - 1))
+    if train:
+        mean = x.mean(axis=axes)
+        var = x.var(axis=axes)
+        running_mean += (1 - momentum) * (mean - running_mean)
+        running_var += (1 - momentum) * (var - running_var)
+    else:
+        mean, var = (np.asarray(v, x.dtype) for v in (running_mean, running_var))
+    inv_std = 1 / np.sqrt(var + x.dtype.type(eps))
+    xhat = (x - mean) * inv_std
+    y = gamma * xhat + beta
+    return y, Cache("batch_norm", y, xhat, gamma, inv_std, train)
+
+
+@twin(backward("batch_norm"))
+def batch_norm_backward(dy, cache):
+    """dbeta = sum dy      dgamma = sum dy * xhat
+
+    Training, where mean and variance depend on every x of the channel too, gives three terms:
+    dx = gamma * inv_std * (   dy                         (1) x moves its own xhat
+                             - 1/M sum dy                 (2) x moves the mean
+                             - xhat * 1/M sum dy * xhat ) (3) x moves the variance
+    With running values only the first remains. -> dx (..., C), dgamma (C,), dbeta (C,).
+    """
+    xhat, gamma, inv_std, train = cache
+    axes = tuple(range(dy.ndim - 1))
+    dbeta = dy.sum(axis=axes)
+    dgamma = (dy * xhat).sum(axis=axes)
+    dx = dy
+    if train:
+        m = dy.dtype.type(dy.size // dy.shape[-1])
+        dx = dy - dbeta / m - xhat * (dgamma / m)
+    return gamma * inv_std * dx, dgamma, dbeta

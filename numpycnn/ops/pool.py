@@ -1,0 +1,97 @@
+"""Pooling: one number for each window of each channel. Windows may overlap (stride < size).
+
+OH = floor((H - size) / stride) + 1: what is left over at the border is not looked at.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ..backend import Cache, backward, images, pair, twin
+from ..errors import ShapeError
+
+
+def _pool_door(x, size=2, stride=None):
+    x = images(x)
+    size = pair("size", size)
+    stride = size if stride is None else pair("stride", stride)
+    if size[0] > x.shape[1] or size[1] > x.shape[2]:
+        raise ShapeError(f"the pooling window {size} is larger than the input {x.shape[1:3]}")
+    return x, size, stride
+
+
+def _windows(x, size, stride):
+    """Every window's values side by side: (N, OH, OW, C, size_h * size_w)."""
+    windows = sliding_window_view(x, size, axis=(1, 2))[:, :: stride[0], :: stride[1]]
+    return windows.reshape(*windows.shape[:4], size[0] * size[1])
+
+
+def _offsets(y_shape, size, stride):
+    """For each place (di, dj) in the window: its number, and the slices of x that it meets, one an output pixel."""
+    (sh, sw), (oh, ow) = stride, y_shape[1:3]
+    for di in range(size[0]):
+        for dj in range(size[1]):
+            yield di * size[1] + dj, slice(di, di + sh * oh, sh), slice(dj, dj + sw * ow, sw)
+
+
+@twin(_pool_door)
+def max_pool2d(x, size=2, stride=None):
+    """y[n,i,j,c] = max_{di,dj} x[n, i*s+di, j*s+dj, c]
+
+    x (N, H, W, C) -> y (N, OH, OW, C); the stride is the size unless given. The first of equal values
+    wins, and NaN wins over all. Raises ShapeError.
+    """
+    windows = _windows(x, size, stride)
+    winner = windows.argmax(axis=-1)
+    y = np.take_along_axis(windows, winner[..., None], axis=-1)[..., 0]
+    winner = winner.astype(np.uint8 if size[0] * size[1] <= 256 else np.int32)
+    return y, Cache("max_pool2d", y, x.shape, winner, size, stride)
+
+
+@twin(backward("max_pool2d"))
+def max_pool2d_backward(dy, cache):
+    """dx[n, i*s+di, j*s+dj, c] += dy[n,i,j,c] where (di, dj) won: only the largest value had an effect."""
+    x_shape, winner, size, stride = cache
+    dx = np.zeros(x_shape, dy.dtype)
+    for place, rows, columns in _offsets(dy.shape, size, stride):
+        dx[:, rows, columns] += np.where(winner == place, dy, 0)
+    return dx
+
+
+@twin(_pool_door)
+def avg_pool2d(x, size=2, stride=None):
+    """y[n,i,j,c] = 1/(size_h*size_w) * sum_{di,dj} x[n, i*s+di, j*s+dj, c]
+
+    x (N, H, W, C) -> y (N, OH, OW, C); the stride is the size unless given. Raises ShapeError.
+    """
+    y = _windows(x, size, stride).mean(axis=-1)
+    return y, Cache("avg_pool2d", y, x.shape, size, stride)
+
+
+@twin(backward("avg_pool2d"))
+def avg_pool2d_backward(dy, cache):
+    """dx[n, i*s+di, j*s+dj, c] += dy[n,i,j,c] / (size_h*size_w): every value had the same share."""
+    x_shape, size, stride = cache
+    dx = np.zeros(x_shape, dy.dtype)
+    share = dy / dy.dtype.type(size[0] * size[1])
+    for _, rows, columns in _offsets(dy.shape, size, stride):
+        dx[:, rows, columns] += share
+    return dx
+
+
+@twin(lambda x: (images(x),))
+def global_avg_pool(x):
+    """y[n,c] = 1/(H*W) * sum_{i,j} x[n,i,j,c]
+
+    x (N, H, W, C) -> y (N, C). Source: Lin, Chen & Yan 2013; in the paper's final network it stands
+    where AlexNet has its dense layers.
+    """
+    y = x.mean(axis=(1, 2))
+    return y, Cache("global_avg_pool", y, x.shape)
+
+
+@twin(backward("global_avg_pool"))
+def global_avg_pool_backward(dy, cache):
+    """dx[n,i,j,c] = dy[n,c] / (H*W)"""
+    (x_shape,) = cache
+    share = dy / dy.dtype.type(x_shape[1] * x_shape[2])
+    return np.broadcast_to(share[:, None, None, :], x_shape).copy()

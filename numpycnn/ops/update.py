@@ -1,0 +1,42 @@
+"""The update rules of the optimisers: they change `value` and the state beside it in place."""
+
+import numpy as np
+
+from ..backend import twin
+
+
+def _update_door(value, grad, *rest):
+    if grad.shape != value.shape:
+        raise ValueError(f"a gradient of the shape {grad.shape} cannot update a value of the shape {value.shape}")
+    return value, np.ascontiguousarray(grad, value.dtype), *rest
+
+
+@twin(_update_door)
+def sgd_update(value, grad, velocity, lr, momentum, nesterov, decay):
+    """g = grad + decay * value      u <- momentum * u + g      value -= lr * u
+
+    Nesterov looks ahead: value -= lr * (g + momentum * u). Source: Sutskever et al. 2013.
+    """
+    g = grad + value.dtype.type(decay) * value if decay else grad
+    velocity *= value.dtype.type(momentum)
+    velocity += g
+    value -= value.dtype.type(lr) * (g + value.dtype.type(momentum) * velocity if nesterov else velocity)
+
+
+@twin(_update_door)
+def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
+    """m <- beta1 m + (1 - beta1) g      v <- beta2 v + (1 - beta2) g^2
+    value -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+
+    Decay adds decay * value to g; decoupled (AdamW) it takes lr * decay * value off instead.
+    Source: Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019, algorithm 2.
+    """
+    kind = value.dtype.type
+    g = grad
+    if decay and decoupled:
+        value *= kind(1 - lr * decay)
+    elif decay:
+        g = grad + kind(decay) * value
+    m += kind(1 - beta1) * (g - m)
+    v += kind(1 - beta2) * (g * g - v)
+    value -= kind(lr / (1 - beta1**t)) * m / (np.sqrt(v * kind(1 / (1 - beta2**t))) + kind(eps))

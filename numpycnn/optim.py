@@ -1,0 +1,103 @@
+"""Optimisers: how a gradient becomes a step. `Optimizer(net.params(), lr)`, then step() and zero_grad().
+
+The update rules are pure functions in ops/update.py; the classes here keep their state between steps.
+"""
+
+import numpy as np
+
+from .errors import CheckpointError
+from .ops.update import adam_update, sgd_update
+
+
+class Optimizer:
+    """What all optimisers share: the parameters, the learning rate, and the slots of state beside each.
+
+    Raises ValueError for a learning rate or weight decay that is negative or not finite, or no parameters.
+    """
+
+    slots = ()  # the names of the arrays that are kept beside each parameter
+
+    def __init__(self, params, lr, weight_decay=0.0):
+        self.params = list(params)
+        if not self.params:
+            raise ValueError("the optimiser got no parameters (a generator can be used only once)")
+        for name, value in (("lr", lr), ("weight_decay", weight_decay)):
+            if not (np.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} must be finite and at least 0, not {value!r}")
+        self.lr, self.weight_decay, self.steps = float(lr), float(weight_decay), 0
+        self.state = [{slot: np.zeros_like(p.value) for slot in self.slots} for p in self.params]
+
+    def step(self):
+        """One update of every parameter that has a gradient."""
+        self.steps += 1
+        for param, state in zip(self.params, self.state, strict=True):
+            if param.grad is not None:
+                # weights decay; biases, batch norm's scales and shifts (all vectors) do not
+                decay = self.weight_decay if param.value.ndim > 1 else 0.0
+                self.update(param.value, param.grad, decay, **state)
+
+    def update(self, value, grad, decay, **state):
+        """Change `value` and the state in place."""
+        raise NotImplementedError
+
+    def zero_grad(self):
+        """Forget the gradients; without it they add up over backward passes."""
+        for param in self.params:
+            param.grad = None
+
+    def state_arrays(self):
+        """{"0.m": array, ...}: what a checkpoint keeps of the optimiser, beside `steps` and `lr`."""
+        return {f"{i}.{slot}": array for i, state in enumerate(self.state) for slot, array in state.items()}
+
+    def load_state(self, arrays, steps):
+        """Take back what state_arrays gave. Raises CheckpointError, before anything changes, if it does not fit."""
+        own = self.state_arrays()
+        if own.keys() != arrays.keys() or any(own[k].shape != arrays[k].shape for k in own):
+            raise CheckpointError(f"the optimiser's state is not that of {type(self).__name__} for these parameters")
+        for name, array in own.items():
+            array[...] = arrays[name]
+        self.steps = int(steps)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum and Nesterov's form of it: see ops.update.sgd_update."""
+
+    slots = ("velocity",)
+
+    def __init__(self, params, lr=0.01, momentum=0.0, nesterov=False, weight_decay=0.0):
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum must be at least 0 and below 1, not {momentum!r}")
+        super().__init__(params, lr, weight_decay)
+        self.momentum, self.nesterov = momentum, nesterov
+
+    def update(self, value, grad, decay, velocity):
+        sgd_update(value, grad, velocity, self.lr, self.momentum, self.nesterov, decay)
+
+
+class Adam(Optimizer):
+    """Adam; weight_decay is added to the gradient (L2). See ops.update.adam_update."""
+
+    slots = ("m", "v")
+    decoupled = False
+
+    def __init__(self, params, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
+        if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and eps > 0):
+            raise ValueError(f"Adam needs betas in [0, 1) and eps > 0, not {beta1!r}, {beta2!r}, {eps!r}")
+        super().__init__(params, lr, weight_decay)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+
+    def update(self, value, grad, decay, m, v):
+        hyper = self.lr, self.beta1, self.beta2, self.eps
+        adam_update(value, grad, m, v, self.steps, *hyper, decay, self.decoupled)
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient: value -= lr * decay * value. Source: Loshchilov & Hutter 2019."""
+
+    decoupled = True
+
+    def __init__(self, params, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01):
+        super().__init__(params, lr, beta1, beta2, eps, weight_decay)
+
+
+OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW}

@@ -1,0 +1,55 @@
+"""Learning-rate schedules: functions of the share of training done, t in [0, 1], that return a factor of lr.
+
+    schedule = one_cycle(warmup=0.3)
+    optimizer.lr = lr * schedule(step / steps)
+"""
+
+import math
+
+from .errors import unknown
+
+
+def constant():
+    """factor = 1"""
+    return lambda t: 1.0
+
+
+def step(at=(0.5, 0.75), factor=0.1):
+    """factor^k after the k-th of the shares `at` is passed. Source: He et al. 2016, 4.2."""
+    return lambda t: factor ** sum(t >= share for share in at)
+
+
+def cosine(final=0.0):
+    """final + (1 - final) * (1 + cos(pi t)) / 2      Source: Loshchilov & Hutter 2017, (5), one period."""
+    return lambda t: final + (1 - final) * (1 + math.cos(math.pi * min(t, 1.0))) / 2
+
+
+def one_cycle(warmup=0.3, start=0.04, final=1e-4):
+    """Up from `start` to 1 in the share `warmup`, then down to `final`, both as half a cosine. Source: Smith & Topin 2018."""
+
+    def factor(t):
+        if t < warmup:
+            low, share = start, t / warmup
+        else:
+            low, share = final, 1 - (min(t, 1.0) - warmup) / (1 - warmup)
+        return low + (1 - low) * (1 - math.cos(math.pi * share)) / 2
+
+    return factor
+
+
+def warm_up(schedule=None, share=0.05):
+    """Linearly up from 0 to 1 in the first `share` of training, then `schedule`. Source: Goyal et al. 2017, 2.2."""
+    schedule = schedule or constant()
+    return lambda t: t / share if t < share else schedule((t - share) / (1 - share))
+
+
+SCHEDULES = {f.__name__: f for f in (constant, step, cosine, one_cycle, warm_up)}
+
+
+def named(schedule):
+    """The schedule of that name with its default settings; a function is returned as it is."""
+    if callable(schedule):
+        return schedule
+    if schedule not in SCHEDULES:
+        raise unknown("schedule", schedule, SCHEDULES)
+    return SCHEDULES[schedule]()
