@@ -149,7 +149,7 @@ def pair(name, value, least=1):
 def backward(op):
     """The door of a backward pass: a cache of `op`, and a dy of the shape that its forward gave."""
 
-    def door(dy, cache):
+    def door(dy, cache, **options):
         if not isinstance(cache, Cache) or cache.op != op:
             came = f"{cache.op}'s" if isinstance(cache, Cache) else type(cache).__name__
             raise ValueError(f"{op}_backward needs the cache that {op} returned, not {came}")
@@ -158,6 +158,6 @@ def backward(op):
             raise ShapeError(f"{op}_backward: dy has the shape {dy.shape}, the forward pass gave {cache.shape}")
         if dy.dtype.kind != "f":
             raise TypeError(f"{op}_backward: dy must be floating point, not {dy.dtype}")
-        return np.ascontiguousarray(dy, cache.dtype), cache
+        return np.ascontiguousarray(dy, cache.dtype), cache, *options.values()
 
     return door

@@ -15,6 +15,8 @@ class Conv2D(Layer):
     Raises ShapeError at once for sizes, strides or paddings that no input could fit.
     """
 
+    input_gradient = True  # fuse() turns it off for the first layer of a network that is being trained
+
     def __init__(self, in_channels, filters, kernel_size, stride=1, padding="same", bias=True, init="he_normal", rng=None):
         self.stride, self.padding = _geometry(stride, padding)
         kernel_size = pair("kernel_size", kernel_size)
@@ -25,7 +27,7 @@ class Conv2D(Layer):
         return conv2d(x, self.w.value, self.b and self.b.value, self.stride, self.padding)
 
     def backward(self, dy, cache):
-        dx, dw, db = conv2d_backward(dy, cache)
+        dx, dw, db = conv2d_backward(dy, cache, input_gradient=self.input_gradient)
         self.w.add_grad(dw)
         if self.b:
             self.b.add_grad(db)

@@ -101,15 +101,18 @@ def conv2d(x, w, b=None, stride=1, padding="same"):
 
 
 @twin(backward("conv2d"))
-def conv2d_backward(dy, cache):
+def conv2d_backward(dy, cache, input_gradient=True):
     """dcols = dy @ w.T, dx = col2im(dcols)      dw = cols.T @ dy      db = sum_{n,i,j} dy
 
-    dy (N, OH, OW, F) -> dx (N, H, W, C), dw (kh, kw, C, F), db (F,) or None.
+    dy (N, OH, OW, F) -> dx (N, H, W, C), dw (kh, kw, C, F), db (F,) or None. A network's first layer may
+    save its dx, which nobody needs: input_gradient=False gives None for it.
     """
     x, w, has_bias, stride, padding = cache
     kh, kw, c, f = w.shape
-    dcols = dy @ w.reshape(kh * kw * c, f).T
-    dx = col2im(dcols, x.shape, (kh, kw), stride, padding)
+    dx = None
+    if input_gradient:
+        dcols = dy @ w.reshape(kh * kw * c, f).T
+        dx = col2im(dcols, x.shape, (kh, kw), stride, padding)
     cols = im2col(x, (kh, kw), stride, padding).reshape(-1, kh * kw * c)
     dw = (cols.T @ dy.reshape(-1, f)).reshape(w.shape)
     db = dy.sum(axis=(0, 1, 2)) if has_bias else None

@@ -1,0 +1,9 @@
+"""Data sets, the IDX format, batches and augmentation."""
+
+from . import augment, idx, synthetic
+from .batches import batches
+from .dataset import Dataset
+from .datasets import load, load_default
+from .picture import read_image
+
+__all__ = ["Dataset", "augment", "batches", "idx", "load", "load_default", "read_image", "synthetic"]

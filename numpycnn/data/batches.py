@@ -1,0 +1,38 @@
+"""Cuts a training set into shuffled, augmented batches whose bits depend on (seed, epoch, step) alone."""
+
+import numpy as np
+
+SHUFFLE, AUGMENT = 1, 2  # keep the two streams of random numbers apart
+
+
+def batches(x, y, batch_size, seed=None, epoch=0, augment=None, start=0):
+    """Yields (x[i], y[i]) for the ceil(N / batch_size) index sets i of one epoch; the last may be smaller.
+
+    seed None: in order, not shuffled (augmenting needs a seed). Otherwise the order comes from the
+    generator [seed, SHUFFLE, epoch], and augment(xb, rng) of step s gets [seed, AUGMENT, epoch, s]: an epoch
+    resumed at step `start` sees the same bits. Raises ValueError, at once, for impossible arguments.
+    """
+    n = len(x)
+    if n == 0 or n != len(y):
+        raise ValueError(f"batches: {n} images and {len(y)} labels; expected equal numbers, at least one")
+    if int(batch_size) != batch_size or batch_size < 1:
+        raise ValueError(f"batches: batch_size is {batch_size}; expected a whole number of at least 1")
+    steps = -(-n // int(batch_size))
+    if not 0 <= start <= steps:
+        raise ValueError(f"batches: start is {start}; expected 0 to {steps}, the number of steps in an epoch")
+    if augment is not None and seed is None:
+        raise ValueError("batches: augment needs a seed")
+    return _batches(x, y, int(batch_size), seed, epoch, augment, range(start, steps))
+
+
+def _batches(x, y, batch_size, seed, epoch, augment, steps):
+    if seed is not None:
+        order = np.random.default_rng([seed, SHUFFLE, epoch]).permutation(len(x))
+    for step in steps:
+        chosen = slice(step * batch_size, (step + 1) * batch_size)
+        if seed is not None:
+            chosen = order[chosen]
+        xb, yb = x[chosen], y[chosen]
+        if augment is not None:
+            xb = augment(xb, np.random.default_rng([seed, AUGMENT, epoch, step]))
+        yield xb, yb

@@ -1,0 +1,179 @@
+"""Dataset: training and test images with their labels, checked once, here."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..errors import DatasetError
+
+ROWS = 4096  # images that are converted at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images (N, H, W, C), uint8, or float32 in [0, 1]; labels (N,) int64 in 0..K-1; K class names.
+
+    Other floats become float32, other integer labels int64; everything else raises DatasetError, one line.
+    classes None: "0", "1", ... up to the largest label. `source` tells people where the data came from.
+    """
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    classes: tuple = None
+    source: str = ""
+
+    def __post_init__(self):
+        put = object.__setattr__  # the class is frozen for everybody else
+        for part in ("train", "test"):
+            put(self, f"x_{part}", _images(getattr(self, f"x_{part}"), f"{self.name}: x_{part}"))
+            put(self, f"y_{part}", _labels(getattr(self, f"y_{part}"), f"{self.name}: y_{part}"))
+        if self.classes is None:
+            put(self, "classes", range(1 + max(self.y_train.max(), self.y_test.max())))
+        put(self, "classes", tuple(str(c) for c in self.classes))
+        _check_together(self)
+
+    @cached_property
+    def sha256(self):
+        """Hash of the four arrays: dtypes, shapes and bytes."""
+        digest = hashlib.sha256()
+        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(array.data)
+        return digest.hexdigest()
+
+    @property
+    def mean(self):
+        """Mean of the training pixels, scaled to [0, 1]."""
+        return self._moments[0]
+
+    @property
+    def std(self):
+        """Standard deviation of the training pixels, scaled to [0, 1]: sqrt(E[x^2] - E[x]^2)."""
+        return self._moments[1]
+
+    @cached_property
+    def _moments(self):
+        total = squares = 0.0
+        for i in range(0, len(self.x_train), ROWS):
+            x = self.x_train[i : i + ROWS].astype(np.float64).ravel()
+            total, squares = total + x.sum(), squares + x @ x
+        n, scale = self.x_train.size, 255 if self.x_train.dtype == np.uint8 else 1
+        mean = total / n
+        return float(mean / scale), float(np.sqrt(max(squares / n - mean**2, 0)) / scale)
+
+    def split(self, n, seed=0):
+        """-> (x_train, y_train), (x_val, y_val): n training images, each class in proportion, set apart."""
+        if not 0 < n < len(self.y_train):
+            raise DatasetError(
+                f"{self.name}: a validation split of {n}; expected 1 to {len(self.y_train) - 1}"
+            )
+        chosen = np.zeros(len(self.y_train), bool)
+        chosen[stratified(self.y_train, n, seed)] = True
+        x, y = self.x_train, self.y_train
+        return (x[~chosen], y[~chosen]), (x[chosen], y[chosen])
+
+    def limit(self, n, seed=0):
+        """A Dataset with n training images, as many of each class as possible, and the whole test set."""
+        if n < 1:
+            raise DatasetError(f"{self.name}: a limit of {n} training images; expected at least 1")
+        if n >= len(self.y_train):
+            return self
+        chosen = stratified(self.y_train, n, seed, balanced=True)
+        return replace(
+            self,
+            x_train=self.x_train[chosen],
+            y_train=self.y_train[chosen],
+            source=f"{self.source}; {n} of its {len(self.y_train)} training images",
+        )
+
+
+def stratified(labels, n, seed, balanced=False):
+    """Sorted indices of n labels: each class in proportion, or (balanced) equally often where it has enough.
+
+    Every class is shuffled; the i-th of its m members has rank (i + 1/2) / m, or i; the n lowest win.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    rank = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = order[labels[order] == label]
+        place = np.arange(len(members))
+        rank[members] = place if balanced else (place + 0.5) / len(members)
+    return np.sort(np.lexsort((labels, rank))[:n])
+
+
+def _images(x, what):
+    x = np.asarray(x)
+    if x.ndim != 4 or 0 in x.shape:
+        hint = "; for grey images use x[..., None]" if x.ndim == 3 else ""
+        raise DatasetError(f"{what} has shape {x.shape}; expected images (N, H, W, C), none of them 0{hint}")
+    if x.shape[1] in (1, 3) and x.shape[3] > 4:
+        raise DatasetError(
+            f"{what} has shape {x.shape}, which looks like NCHW; expected (N, H, W, C): "
+            "use x.transpose(0, 2, 3, 1)"
+        )
+    if x.dtype.kind == "f":
+        x = x.astype(np.float32, copy=False)
+        _check_floats(x, what)
+    elif x.dtype != np.uint8:
+        raise DatasetError(f"{what} is {x.dtype}; expected uint8 (0 to 255), or floats in [0, 1]")
+    return np.ascontiguousarray(x)
+
+
+def _check_floats(x, what):
+    bad = count = 0
+    for i in range(0, len(x), ROWS):
+        wrong = ~np.isfinite(x[i : i + ROWS])
+        if wrong.any() and not count:
+            bad = tuple(int(k) for k in np.add(np.argwhere(wrong)[0], (i, 0, 0, 0)))
+        count += int(wrong.sum())
+    if count:
+        raise DatasetError(f"{what} holds {count} values that are NaN or infinite, the first at {bad}")
+    low, high = x.min(), x.max()
+    if low < 0 or high > 1:
+        raise DatasetError(
+            f"{what} holds floats from {low:g} to {high:g}; expected 0 to 1, or uint8: "
+            "use x.astype('uint8') for 0 to 255"
+        )
+
+
+def _labels(y, what):
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] > 1:
+        raise DatasetError(f"{what} has shape {y.shape}, one-hot? expected (N,): use y.argmax(axis=1)")
+    if y.ndim != 1 or len(y) == 0:
+        raise DatasetError(
+            f"{what} has shape {y.shape}; expected labels (N,), at least one"
+            + (": use y.ravel()" if y.ndim == 2 else "")
+        )
+    if y.dtype.kind not in "iu":
+        raise DatasetError(
+            f"{what} is {y.dtype}; expected whole-number labels 0 to K-1"
+            + (": use y.astype('int64')" if y.dtype.kind in "fb" else "")
+        )
+    return np.ascontiguousarray(y, dtype=np.int64)
+
+
+def _check_together(data):
+    for part in ("train", "test"):
+        x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
+        if len(x) != len(y):
+            raise DatasetError(
+                f"{data.name}: {len(x)} images in x_{part} and {len(y)} labels in y_{part}; "
+                "expected equal numbers"
+            )
+        wrong = np.flatnonzero((y < 0) | (y >= len(data.classes)))
+        if len(wrong):
+            raise DatasetError(
+                f"{data.name}: y_{part}[{wrong[0]}] is {y[wrong[0]]}; expected a label from 0 to "
+                f"{len(data.classes) - 1}"
+            )
+    if data.x_train.shape[1:] != data.x_test.shape[1:] or data.x_train.dtype != data.x_test.dtype:
+        raise DatasetError(
+            f"{data.name}: training images are {data.x_train.shape[1:]} {data.x_train.dtype}, test "
+            f"images {data.x_test.shape[1:]} {data.x_test.dtype}; expected the same"
+        )

@@ -1,0 +1,149 @@
+"""Finds a data set: load("fashion-mnist"), load("a folder"), load("mine.npz"), load("synthetic")."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DatasetError, DownloadError, unknown
+from . import download, folder, idx, npz, synthetic
+from .dataset import Dataset
+from .official import IDX_FILES, OFFICIAL
+
+SYNTHETIC_TRAIN, SYNTHETIC_TEST = 10_000, 2_000
+
+
+def load(name, path=None, progress=True):
+    """-> Dataset: uint8 images (N, H, W, C), integer labels, class names.
+
+    name: "fashion-mnist", "mnist", "kmnist", "emnist" (its balanced split) or "synthetic"; or the path of
+    a folder with the four IDX files, of a folder of pictures (folder.read), or of an .npz (npz.read).
+    A known name goes before a folder of the same name in the working directory; write ./mnist for that.
+    Files are sought in `path`; $NUMPYCNN_DATA/<name>; the cache folder ($NUMPYCNN_CACHE moves it); those of a
+    known name are then downloaded, with a progress bar on standard error, and verified at every load.
+    Raises DatasetError (bad data), DownloadError (no network, no mirror), UnknownNameError.
+    """
+    try:
+        if isinstance(name, str) and name in OFFICIAL:
+            return _official(name, path, progress)
+        if isinstance(name, str) and name == "synthetic" and path is None:
+            return _synthetic("garments drawn by numpycnn.data.synthetic, seed 0")
+        return _own(name, path)
+    except DatasetError:
+        raise
+    except OSError as error:
+        raise DatasetError(f"{name}: {error.filename or path} cannot be read: {error.strerror}") from error
+
+
+def load_default(progress=True):
+    """Fashion-MNIST where it can be had, otherwise the synthetic garments; `source` says which, and why."""
+    try:
+        return _official("fashion-mnist", None, progress, tries=1)
+    except DownloadError:
+        return _synthetic(
+            "synthetic garments, drawn by this program: Fashion-MNIST is not here and could not be downloaded"
+        )
+
+
+def _synthetic(source):
+    train, test = np.random.SeedSequence(0).spawn(2)
+    return Dataset(
+        "synthetic",
+        *synthetic.make(SYNTHETIC_TRAIN, train),
+        *synthetic.make(SYNTHETIC_TEST, test),
+        synthetic.CLASSES,
+        source,
+    )
+
+
+def _own(name, path):
+    """A folder or an .npz: at `path`, or at `name`, or at $NUMPYCNN_DATA/<name>."""
+    place = Path(name if path is None else path)
+    if path is None and not place.exists() and _data_folder(name).exists():
+        place = _data_folder(name)
+    if not place.exists():
+        if path is None and place.name == str(name) and not place.suffix:
+            raise unknown("data set", str(name), [*OFFICIAL, "synthetic"])
+        raise DatasetError(
+            f"{place}: no such file or folder; expected a folder of pictures, one of IDX files, or an .npz; "
+            f"known names: {', '.join(OFFICIAL)}, synthetic"
+        )
+    if not place.is_dir():
+        return npz.read(place)
+    known = next((known for known in OFFICIAL if _are_of(place, known)), None)
+    if known:
+        return _read_idx_folder(known, place, OFFICIAL[known])
+    if _any_of(place, IDX_FILES):
+        return _read_idx_folder(str(name), place, None)
+    return folder.read(place)
+
+
+def _official(name, path, progress, tries=None):
+    official = OFFICIAL[name]
+    if path is not None:
+        return _read_idx_folder(name, Path(path), official)
+    if _any_of(_data_folder(name), official.files):
+        return _read_idx_folder(name, _data_folder(name), official)
+    cache = download.cache_folder() / name
+    if download.missing(name, cache):
+        download.fetch(name, cache, progress, tries or download.TRIES)
+    return _read_idx_folder(name, cache, official)
+
+
+def _data_folder(name):
+    """$NUMPYCNN_DATA/<name>; without the variable, a path that does not exist."""
+    return Path(os.environ.get("NUMPYCNN_DATA") or os.devnull) / name
+
+
+def _any_of(place, files):
+    return any(_find(place, file) for file in files)
+
+
+def _are_of(place, known):
+    """Whether all files of a known data set lie here; its last, small one tells most strangers apart."""
+    last = [*OFFICIAL[known].files][-1:]
+    return not download.missing(known, place, last) and not download.missing(known, place)
+
+
+def _find(place, file):
+    """The file, or its unpacked form, or None."""
+    for candidate in (place / file, place / file.removesuffix(".gz")):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _read_idx_folder(name, place, official):
+    """official None: a person's own IDX files, under the official names."""
+    names = IDX_FILES if official is None else tuple(official.files)
+    paths = [_find(place, file) for file in names]
+    missing = [file for file, path in zip(names, paths, strict=True) if path is None]
+    if missing:
+        raise DatasetError(
+            f"{place}: {' and '.join(missing)} not found; expected {', '.join(names)}, or the same unpacked"
+        )
+    if official is not None:
+        for path, checksum in zip(paths, official.files.values(), strict=True):
+            _verify(name, path, checksum)
+    return _assemble(name, place, paths, official)
+
+
+def _verify(name, path, checksum):
+    """Unpacked files have no published checksum; their structure is checked like anybody's."""
+    if path.suffix == ".gz" and not download.matches(path, checksum):
+        raise DatasetError(
+            f"{path}: not the official file of {name}, its checksum is not {checksum}; get it again, or "
+            f"load the folder by its path, {path.parent}, if the data is your own"
+        )
+
+
+def _assemble(name, place, paths, official):
+    packed = all(path.suffix == ".gz" for path in paths)
+    # a checksum has vouched for packed official files, so that they may unpack to any size
+    arrays = [idx.read(path, None if official and packed else idx.EXPANSION) for path in paths]
+    for i in (0, 2):
+        if arrays[i].ndim == 3:
+            sideways = official is not None and official.transposed
+            arrays[i] = (arrays[i].transpose(0, 2, 1) if sideways else arrays[i])[..., None]
+    source = f"{place}" if packed or official is None else f"{place} (unpacked: checksums not verified)"
+    return Dataset(name, *arrays, official and official.classes, source)

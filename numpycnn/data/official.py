@@ -1,0 +1,118 @@
+"""The data sets known by name: their files, checksums, addresses and classes.
+
+SHA-256 of fashion-mnist and mnist: computed from the official files, whose MD5 are those that the authors
+(README of zalandoresearch/fashion-mnist) and torchvision publish. kmnist and EMNIST's archive:
+tensorflow/datasets, url_checksums/; EMNIST's single files: the MD5 in deeplearning4j's EmnistFetcher.
+"""
+
+from dataclasses import dataclass
+
+IDX_FILES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
+EMNIST_FILES = tuple(
+    f"emnist-balanced-{part}-{kind}-ubyte.gz"
+    for part in ("train", "test")
+    for kind in ("images-idx3", "labels-idx1")
+)
+
+
+@dataclass(frozen=True)
+class Official:
+    """files: {name: "algorithm:checksum"}, in the order train images, train labels, test images, test labels.
+
+    mirrors: folders that end in "/", or a .zip that holds the files (its checksum is `archive`).
+    transposed: the images lie on their side in the files, as EMNIST's do.
+    """
+
+    classes: tuple
+    files: dict
+    mirrors: tuple
+    archive: str = ""
+    transposed: bool = False
+
+
+def _files(names, algorithm, *checksums):
+    return {name: f"{algorithm}:{checksum}" for name, checksum in zip(names, checksums, strict=True)}
+
+
+OFFICIAL = {
+    "fashion-mnist": Official(
+        (
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
+        ),
+        _files(
+            IDX_FILES,
+            "sha256",
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
+        (
+            "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        ),
+    ),
+    "mnist": Official(
+        tuple("0123456789"),
+        _files(
+            IDX_FILES,
+            "sha256",
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        ),
+        (
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ),
+    ),
+    "kmnist": Official(
+        ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+        _files(
+            IDX_FILES,
+            "sha256",
+            "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+            "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+            "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+            "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+        ),
+        (
+            "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+            "https://storage.googleapis.com/kuzushiji-mnist/",
+            "https://web.archive.org/web/2023id_/http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+        ),
+    ),
+    "emnist": Official(  # the balanced split
+        tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"),
+        _files(
+            EMNIST_FILES,
+            "md5",
+            "4041b0d6f15785d3fa35263901b5496b",
+            "7a35cc7b2b7ee7671eddf028570fbd20",
+            "6818d20fe2ce1880476f747bbc80b22b",
+            "acd3694070dcbf620e36670519d4b32f",
+        ),
+        (
+            "https://dl4jdata.blob.core.windows.net/datasets/emnist/",
+            "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip",  # 562 MB, of which 4 files are kept
+            "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/gzip.zip",
+        ),
+        archive="sha256:fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e",
+        transposed=True,
+    ),
+}

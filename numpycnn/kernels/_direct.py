@@ -1,0 +1,173 @@
+"""Direct convolution without im2col: tiles of pixels x filters in registers (simd.py), image by image.
+
+Each image (or group of small ones) is copied into a padded scratch that stays in the cache. There, the patch
+of an output pixel is kh runs of kw * C neighbouring values.
+"""
+
+import functools
+
+import numpy as np
+from numba import njit
+
+from ..memory import empty
+from ..parallel import parallel
+from ..simd import LANES, ROWS, tile_row, tile_wide
+
+WIDTH = 2 * LANES
+CHUNKS = 8  # partial sums of the weight gradient: a fixed number, so that the bits do not depend on the threads
+
+
+def _panels(w):
+    """w (kh, kw, C, F) cut into panels of WIDTH filters (panels, kh*kw*C, WIDTH), zeros after the last filter."""
+    k, f = w.shape[0] * w.shape[1] * w.shape[2], w.shape[3]
+    count = -(-f // WIDTH)
+    padded = np.zeros((k, count * WIDTH), np.float32)
+    padded[:, :f] = w.reshape(k, f)
+    return np.ascontiguousarray(padded.reshape(k, count, WIDTH).swapaxes(0, 1))
+
+
+@functools.lru_cache(256)
+def _tables(images, oh, ow, stride, padded, c):
+    """Where in the scratch each output pixel's patch begins, for a group of images."""
+    n, i, j = np.ogrid[:images, :oh, :ow]
+    return (((n * padded[0] + i * stride[0]) * padded[1] + j * stride[1]) * c).ravel().astype(np.int64)
+
+
+@functools.lru_cache(256)
+def _rows(count, step):
+    return np.arange(0, count * step, step, dtype=np.int64)
+
+
+def correlate(x, w, b, stride, padding, dilation=(1, 1)):
+    """y = conv2d(x, w, b) by tiles; `dilation` - 1 zeros are put between the pixels of x."""
+    n, h, width, c = x.shape
+    kh, kw, _, f = w.shape
+    (top, bottom), (left, right) = padding
+    padded = (h - 1) * dilation[0] + 1 + top + bottom, (width - 1) * dilation[1] + 1 + left + right
+    oh, ow = (padded[0] - kh) // stride[0] + 1, (padded[1] - kw) // stride[1] + 1
+    group = max(1, 196 // (oh * ow))  # small images share a scratch
+    panels = _panels(w)
+    bias = np.zeros(len(panels) * WIDTH, np.float32)
+    if b is not None:
+        bias[:f] = b
+    y = empty((n, oh, ow, f))
+    starts = _tables(group, oh, ow, stride, padded, c)
+    parallel(_correlate_groups, -(-n // group), x, panels, bias, y, padded, top, left, dilation, kh, kw, starts, _rows(group * oh * ow, f), group)
+    return y
+
+
+@njit(nogil=True, cache=True)
+def _fill(scratch, x, padded, top, left, dilation):
+    """x (images, H, W, C) into its place in the padded scratch; the border stays zero."""
+    images, h, w, c = x.shape
+    flat = x.reshape(-1)
+    run = w * c if dilation[1] == 1 else c  # neighbouring values that stay neighbours
+    for n in range(images):
+        for i in range(h):
+            row = ((n * padded[0] + top + i * dilation[0]) * padded[1] + left) * c
+            for j in range(w * c // run):
+                to, come = row + j * dilation[1] * c, ((n * h + i) * w) * c + j * run
+                for k in range(run):
+                    scratch[to + k] = flat[come + k]
+
+
+@njit(nogil=True, cache=True)
+def _correlate_groups(x, panels, bias, y, padded, top, left, dilation, kh, kw, starts, rows, group, lo, hi):
+    n, oh, ow, f = y.shape
+    c = x.shape[3]
+    flat, out = panels.reshape(-1), y.reshape(-1)
+    size = panels.shape[1] * WIDTH
+    scratch = np.zeros(group * padded[0] * padded[1] * c, np.float32)
+    for g in range(lo, hi):
+        images = min(group, n - g * group)
+        _fill(scratch, x[g * group : g * group + images], padded, top, left, dilation)
+        base, pixels = g * group * oh * ow * f, images * oh * ow
+        for p in range(f // WIDTH):
+            _panel(scratch, starts, rows, pixels, kw * c, kh, padded[1] * c, flat, p * size, bias, p * WIDTH, out, base + p * WIDTH)
+        if f % WIDTH:
+            _last_panel(scratch, starts, pixels, kw * c, kh, padded[1] * c, flat, f // WIDTH * size, bias, out, base, f)
+
+
+@njit(nogil=True, cache=True)
+def _panel(scratch, starts, rows, pixels, inner, outer, skip, panel, at, bias, bias_at, out, out_at):
+    """out[rows[t] + out_at : ... + WIDTH] for every pixel t, by one panel of filters."""
+    for t in range(0, pixels - ROWS + 1, ROWS):
+        tile_wide(scratch, starts, rows, t, inner, 1, outer, skip, panel, at, WIDTH, 0, bias, bias_at, 0, out, out_at)
+    for t in range(pixels - pixels % ROWS, pixels):
+        tile_row(scratch, starts, rows, t, inner, 1, outer, skip, panel, at, WIDTH, 0, bias, bias_at, 0, out, out_at)
+
+
+@njit(nogil=True, cache=True)
+def _last_panel(scratch, starts, pixels, inner, outer, skip, panel, at, bias, out, base, f):
+    """The panel that reaches beyond the last filter: into a block of its own, from which the filters are copied."""
+    block = np.empty(pixels * WIDTH, np.float32)
+    places = np.arange(0, pixels * WIDTH, WIDTH)
+    first = f - f % WIDTH
+    _panel(scratch, starts, places, pixels, inner, outer, skip, panel, at, bias, first, block, 0)
+    for t in range(pixels):
+        for k in range(f - first):
+            out[base + t * f + first + k] = block[t * WIDTH + k]
+
+
+def weight_gradient(x, dy, shape, stride, padding):
+    """dw = the sum over pixels of patch x dy, of the convolution's `shape` (kh, kw, C, F)."""
+    n, oh, ow, f = dy.shape
+    kh, kw, c, _ = shape
+    (top, bottom), (left, right) = padding
+    padded = x.shape[1] + top + bottom, x.shape[2] + left + right
+    panels, k = -(-f // WIDTH), kh * kw * c
+    sums = np.zeros((CHUNKS, panels, k, WIDTH), np.float32)
+    starts = _patch(kh, kw, padded[1], c)
+    parallel(_weight_gradient_chunks, CHUNKS, x, dy, sums, padded, top, left, stride, starts, _rows(k, WIDTH))
+    total = sums[0]
+    for chunk in sums[1:]:
+        total += chunk
+    return np.ascontiguousarray(total.swapaxes(0, 1).reshape(k, panels * WIDTH)[:, :f]).reshape(shape)
+
+
+@functools.lru_cache(256)
+def _patch(kh, kw, width, c):
+    """Where the values of one patch lie, from its first one on, in a padded image of that width."""
+    di, dj, k = np.ogrid[:kh, :kw, :c]
+    return ((di * width + dj) * c + k).ravel().astype(np.int64)
+
+
+@njit(nogil=True, cache=True)
+def _weight_gradient_chunks(x, dy, sums, padded, top, left, stride, starts, rows, lo, hi):
+    n, oh, ow, f = dy.shape
+    c = x.shape[3]
+    panels, k = sums.shape[1:3]
+    scratch = np.zeros(padded[0] * padded[1] * c, np.float32)
+    right = np.zeros((panels, oh * ow, WIDTH), np.float32)
+    flat = right.reshape(-1)
+    block = max(1, 4096 // (ow * max(c, WIDTH)))  # image rows whose values stay in the first-level cache
+    for chunk in range(lo, hi):
+        out = sums[chunk].reshape(-1)
+        for image in range(n * chunk // CHUNKS, n * (chunk + 1) // CHUNKS):
+            _fill(scratch, x[image : image + 1], padded, top, left, (1, 1))
+            _cut(dy[image].reshape(-1, f), right)
+            for i in range(0, oh, block):
+                high = min(block, oh - i)
+                left_part = scratch[i * stride[0] * padded[1] * c :]
+                for p in range(panels):
+                    _products(left_part, starts, rows, k, ow, stride[1] * c, high, stride[0] * padded[1] * c, flat, (p * oh * ow + i * ow) * WIDTH, out, p * k * WIDTH)
+
+
+@njit(nogil=True, cache=True)
+def _cut(pixels, panels):
+    """Pixels x filters, cut into panels of WIDTH filters; what lies beyond the last filter stays zero."""
+    count, f = pixels.shape
+    for p in range(panels.shape[0]):
+        first = p * WIDTH
+        for t in range(count):
+            for k in range(min(WIDTH, f - first)):
+                panels[p, t, k] = pixels[t, first + k]
+
+
+@njit(nogil=True, cache=True)
+def _products(left, starts, rows, k, inner, step, outer, skip, right, at, out, out_at):
+    """out[k, :] += sum over pixels of left[starts[k] + pixel] * right[pixel, :]"""
+    for t in range(0, k - ROWS + 1, ROWS):
+        tile_wide(left, starts, rows, t, inner, step, outer, skip, right, at, WIDTH, 0, out, out_at, 1, out, out_at)
+    for t in range(k - k % ROWS, k):
+        tile_row(left, starts, rows, t, inner, step, outer, skip, right, at, WIDTH, 0, out, out_at, 1, out, out_at)

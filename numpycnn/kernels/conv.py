@@ -1,0 +1,41 @@
+"""Convolution in float32: Winograd's form for 3x3 at stride 1, the direct one for every other shape."""
+
+import numpy as np
+
+from ..backend import Cache
+from . import _direct, _winograd
+
+
+def conv2d(x, w, b=None, stride=1, padding="same"):
+    if x.dtype != np.float32:
+        return NotImplemented
+    if _winograd.fits(w, stride, padding):
+        y = _winograd.correlate(x, w, b, padding)
+    else:
+        y = _direct.correlate(x, w, b, stride, padding)
+    return y, Cache("conv2d", y, x, w, b is not None, stride, padding)
+
+
+def conv2d_backward(dy, cache, input_gradient=True):
+    x, w, has_bias, stride, padding = cache
+    (top, _), (left, _) = padding
+    if dy.dtype != np.float32 or top >= w.shape[0] or left >= w.shape[1]:
+        return NotImplemented
+    if _winograd.fits(w, stride, padding):
+        dw = _winograd.weight_gradient(x, dy, w.shape, padding)
+    else:
+        dw = _direct.weight_gradient(x, dy, w.shape, stride, padding)
+    dx = _input_gradient(x.shape, w, dy, stride, padding) if input_gradient else None
+    return dx, dw, dy.sum(axis=(0, 1, 2)) if has_bias else None
+
+
+def _input_gradient(x_shape, w, dy, stride, padding):
+    """The same convolution on dy, with stride - 1 zeros between its pixels and the weights turned by 180 degrees."""
+    (kh, kw), (oh, ow), (top, left) = w.shape[:2], dy.shape[1:3], (padding[0][0], padding[1][0])
+    bottom = x_shape[1] + top - (oh - 1) * stride[0] - 1
+    right = x_shape[2] + left - (ow - 1) * stride[1] - 1
+    around = (kh - 1 - top, bottom), (kw - 1 - left, right)
+    turned = np.ascontiguousarray(w[::-1, ::-1].transpose(0, 1, 3, 2))
+    if _winograd.fits(turned, stride, around):
+        return _winograd.correlate(dy, turned, None, around)
+    return _direct.correlate(dy, turned, None, (1, 1), around, stride)

@@ -1,0 +1,25 @@
+"""Adam in one pass over value, gradient and both moments."""
+
+import numpy as np
+from numba import njit
+
+
+def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
+    if value.dtype != np.float32 or not value.flags.c_contiguous:
+        return NotImplemented
+    shrink = np.float32(1 - lr * decay if decoupled else 1)
+    mix = np.float32(0 if decoupled else decay)
+    size, correct = np.float32(lr / (1 - beta1**t)), np.float32(1 / (1 - beta2**t))
+    arrays = (a.reshape(-1) for a in (value, grad, m, v))
+    _adam(*arrays, size, correct, np.float32(1 - beta1), np.float32(1 - beta2), np.float32(eps), shrink, mix)
+    return None
+
+
+@njit(nogil=True, cache=True)
+def _adam(value, grad, m, v, size, correct, one, two, eps, shrink, mix):
+    for i in range(value.size):
+        old = value[i] * shrink
+        g = grad[i] + mix * value[i]
+        m[i] += one * (g - m[i])
+        v[i] += two * (g * g - v[i])
+        value[i] = old - size * m[i] / (np.sqrt(v[i] * correct) + eps)

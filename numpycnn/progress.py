@@ -1,0 +1,57 @@
+"""How far training is: a tqdm bar on a terminal, one plain line an epoch elsewhere. To standard error."""
+
+import sys
+
+
+class Progress:
+    """A bar over all steps of all epochs, with loss, accuracy, images a second and the time left."""
+
+    def __init__(self, epochs, steps, done):
+        from tqdm import tqdm
+
+        self.epochs = epochs
+        terminal = sys.stderr.isatty()
+        form = "{desc} {percentage:3.0f}%|{bar}| step {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+        self.bar = tqdm(total=epochs * steps, initial=done, bar_format=form, disable=not terminal, dynamic_ncols=True)
+        self.plain = not terminal
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.bar.close()
+
+    def step(self, run):
+        """One training step is done."""
+        self.bar.update()
+        if not self.plain and (run.step % 10 == 0 or run.step == 1):
+            self.bar.set_description_str(f"epoch {run.history.epochs + 1}/{self.epochs}", refresh=False)
+            self.bar.set_postfix_str(
+                f"loss {run.loss_sum / run.images:.3f}, accuracy {run.correct / run.images:.1%}, "
+                f"{run.images / max(run.seconds, 1e-9):,.0f} images/s",
+                refresh=False,
+            )
+
+    def epoch(self, history):
+        """One epoch is done: a line that stays."""
+        text = f"epoch {history.epochs:>{len(str(self.epochs))}}/{self.epochs}"
+        text += f"  loss {history['loss'][-1]:.4f}  accuracy {history['accuracy'][-1]:.2%}"
+        if history["val_accuracy"][-1] == history["val_accuracy"][-1]:
+            text += f"  val_loss {history['val_loss'][-1]:.4f}  val_accuracy {history['val_accuracy'][-1]:.2%}"
+        self.bar.write(f"{text}  {history['seconds'][-1]:.1f} s", file=sys.stderr)
+
+
+class Silence:
+    """No progress at all, with the same methods."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def step(self, run):
+        """Says nothing."""
+
+    def epoch(self, history):
+        """Says nothing."""

@@ -1,0 +1,435 @@
+"""Checkpoints that were cut, flipped, forged or killed while they were written.
+
+The long form: `python -m tests.faults.test_checkpoint_faults --count 100000 --kills 1000 --seed 1`
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import os
+import pickle
+import random
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpycnn import checkpoint, layers, models, npz, optim
+from numpycnn.errors import CheckpointError
+from numpycnn.layers.base import generators
+
+ROOT = Path(__file__).parents[2]
+ALLOWANCE = 64 << 20
+
+
+def tiny(seed=0):
+    rng = np.random.default_rng(seed)
+    dropout = layers.Dropout(0.5, rng.spawn(1)[0])
+    return layers.Sequential(layers.Dense(2, 2, rng=rng), dropout)
+
+
+def small(seed=0):
+    arguments = {"filters": (2,), "kernel_size": 3, "hidden": (3,), "classes": 3, "input_shape": (4, 4, 1)}
+    net = models.build("alexnet", seed=seed, **arguments)
+    return net, optim.SGD(net.params(), momentum=0.9)
+
+
+def saved(folder, net, optimizer=None):
+    path = os.path.join(folder, "original.npz")
+    checkpoint.save(path, net, optimizer, epoch=3, classes=["a", "b", "c"], history={"loss": [0.5, 0.25]})
+    return Path(path).read_bytes()
+
+
+def in_memory(net, optimizer=None):
+    arrays = {name: array.tobytes() for name, array in checkpoint._arrays(net, optimizer).items()}
+    states = {name: repr(generator.bit_generator.state) for name, generator in generators(net).items()}
+    return arrays, states, optimizer and (optimizer.steps, optimizer.lr)
+
+
+def as_read(path):
+    metadata, arrays = checkpoint.read(path)
+    return metadata, {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in arrays.items()}
+
+
+def attempt(path, function, *args):
+    """The function's value, or None after a CheckpointError; anything else that it raises goes on."""
+    try:
+        return function(path, *args)
+    except CheckpointError as error:
+        if not str(error).isprintable() or not str(error).startswith(str(path)) or len(str(error)) > 1000:
+            raise RuntimeError(f"not one short line with the path in it: {error!r}") from error
+        return None
+
+
+# ---- the archive, taken apart and put together ------------------------------------------------
+
+
+def members_of(content):
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return [[name, archive.read(name)] for name in archive.namelist()]
+
+
+def archive_of(members, compression=zipfile.ZIP_STORED):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # duplicate names
+        for name, data in members:
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def signed(metadata, members):
+    """The members with the metadata replaced, and its checksum made right again."""
+    text = metadata if isinstance(metadata, bytes) else json.dumps(metadata).encode()
+    new = {npz.METADATA: text, npz.CHECKSUM: hashlib.sha256(text).hexdigest().encode()}
+    return [[name, new.get(name, data)] for name, data in members]
+
+
+class Canary:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def pickled(canary):
+    """An .npy of objects whose loading with pickle would create the file `canary`."""
+    file = io.BytesIO()
+    np.save(file, np.array([Canary(str(canary))], dtype=object), allow_pickle=True)
+    return file.getvalue()
+
+
+# ---- every cut, every byte --------------------------------------------------------------------
+
+
+def test_cut_at_many_lengths(tmp_path):
+    content, path = saved(tmp_path, tiny()), tmp_path / "c.npz"
+    for length in [*range(0, len(content), 5), *range(len(content) - 99, len(content))]:
+        path.write_bytes(content[:length])
+        assert attempt(path, checkpoint.read) is None
+
+
+def test_every_byte_flipped(tmp_path):
+    content, path = saved(tmp_path, tiny()), tmp_path / "c.npz"
+    original, refused = as_read(tmp_path / "original.npz"), 0
+    for position in range(len(content)):
+        flipped = bytearray(content)
+        flipped[position] ^= 255 if position % 2 else 1 << position // 2 % 8
+        path.write_bytes(flipped)
+        came = attempt(path, as_read)
+        refused += came is None
+        assert came in (None, original)
+    assert refused > len(content) / 2  # the rest are times, permissions and the like in the archive
+
+
+# ---- forged members ---------------------------------------------------------------------------
+
+
+def forgeries(content, canary):
+    members = members_of(content)
+    names = [name for name, _ in members]
+    at = names.index("param/0.w.npy")
+    without, bomb = members[:at] + members[at + 1 :], [["zeros.npy", bytes(1 << 25)]]
+    huge = npz._header("<f4", [1 << 33])
+    yield "extra", archive_of([*members, ["extra.npy", members[at][1]]])
+    yield "missing", archive_of(without)
+    yield "duplicate", archive_of([*members, members[at]])
+    yield "two of one name, one changed", archive_of([*members, [names[at], bytes(len(members[at][1]))]])
+    yield "above the folder", archive_of([*without, ["../0.w.npy", members[at][1]]])
+    yield "extra above the folder", archive_of([*members, ["../../evil", b""]])
+    yield "wrong shape", archive_of([*without, [names[at], npz._header("<f4", [4]) + bytes(16)]])
+    yield "objects", archive_of([*without, [names[at], pickled(canary)]])
+    yield "a pickle as metadata", archive_of(signed(pickle.dumps(Canary(str(canary))), members))
+    yield "a pickle as file", pickle.dumps(Canary(str(canary)))
+    yield "a lone npy", pickled(canary)
+    yield "compressed", archive_of(members, zipfile.ZIP_DEFLATED)
+    yield "bomb", archive_of([*members, *bomb], zipfile.ZIP_DEFLATED)
+    yield "lzma bomb", archive_of([*members, *bomb], zipfile.ZIP_LZMA)
+    yield "huge shape", archive_of([*without, [names[at], huge]])
+    yield "80 bytes that ask for 32 GiB", huge[:80]
+    yield "no metadata", archive_of([m for m in members if m[0] != npz.METADATA])
+    yield "no checksum", archive_of([m for m in members if m[0] != npz.CHECKSUM])
+    yield "unsigned", archive_of([[n, d.replace(b"epoch", b"epocH")] for n, d in members])
+    yield "deep metadata", archive_of(signed(b"[" * 500_000, members))
+    yield "deep arguments", archive_of(signed(b'{"format":1,"arrays":' + b'{"a":' * 100_000, members))
+    yield "a long number", archive_of(signed(b'{"format":' + b"9" * 500_000 + b"}", members))
+    yield "wide metadata", archive_of(signed(b'{"format":1,"x":[' + b"{}," * 340_000 + b"{}]}", members))
+    yield "too much metadata", archive_of(signed(b'{"format":1,"x":"' + b"a" * (1 << 21) + b'"}', members))
+    yield "not text", archive_of(signed(b"\xff\xfe{}", members))
+    yield "html", b"<!DOCTYPE html><html><body>404</body></html>"
+    yield "nothing", b""
+    yield "zip64", content[:-22] + b"PK\6\7" + bytes(16) + content[-22:]
+    yield "a comment", content[:-2] + struct.pack("<H", 3) + b"abc"
+    yield "a directory of 2 million members", crowd(2_000_000 // 46 * 46)
+
+
+def crowd(size):
+    """A valid directory of many empty members, which zipfile would turn into an object each."""
+    one = b"PK\1\2" + struct.pack("<6H3I5H2I", 20, 20, 0, 0, 0, 33, *[0] * 10)
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0, 0, size, 0, 0)
+    return one * (size // len(one)) + end
+
+
+def test_forged_archives_are_refused_in_bounded_memory_and_change_nothing(tmp_path):
+    content, path, canary = saved(tmp_path, tiny()), tmp_path / "c.npz", tmp_path / "canary"
+    net = tiny(1)
+    before = in_memory(net)
+    for what, forged in forgeries(content, canary):
+        path.write_bytes(forged)
+        tracemalloc.start()
+        for function in (checkpoint.read, checkpoint.load):
+            assert attempt(path, function) is None, what
+        assert attempt(path, checkpoint.restore, net) is None, what
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < len(forged) + ALLOWANCE, what
+    assert in_memory(net) == before
+    assert not canary.exists()
+
+
+def test_a_large_file_is_read_in_its_own_size(tmp_path):
+    net = layers.Dense(2048, 2048, init=lambda shape, rng: np.ones(shape))
+    checkpoint.save(tmp_path / "c.npz", net)
+    tracemalloc.start()
+    checkpoint.read(tmp_path / "c.npz")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < (tmp_path / "c.npz").stat().st_size + (4 << 20)
+
+
+def test_members_in_another_order_load(tmp_path):
+    net, optimizer = small()
+    content, path = saved(tmp_path, net, optimizer), tmp_path / "c.npz"
+    path.write_bytes(archive_of(members_of(content)[::-1]))
+    assert as_read(path) == as_read(tmp_path / "original.npz")
+    assert in_memory(checkpoint.load(path)) == in_memory(net)
+
+
+BAD_ARGUMENTS = [
+    {"filters": [10**6]},
+    {"filters": [10**9]},
+    {"filters": [2] * 100_000},
+    {"filters": [10**4000]},
+    {"filters": [2.5]},
+    {"filters": "abc"},
+    {"filters": {"a": 1}},
+    {"filters": None},
+    {"filters": [-1]},
+    {"filters": [True, False]},
+    {"hidden": [10**9]},
+    {"hidden": [1] * 100_000},
+    {"classes": 10**9},
+    {"classes": "many"},
+    {"kernel_size": 10**5},
+    {"kernel_size": [3, 10**9]},
+    {"input_shape": [10**6, 10**6, 1]},
+    {"input_shape": []},
+    {"dropout": 2},
+    {"std": "x\ny"},
+    {"rng": 1},
+    {"name": "vgg"},
+    {"seed": -1},
+    {"unknown\nname": 1},
+    {"x" * 500_000: 1},
+]
+
+
+@pytest.mark.parametrize("bad", BAD_ARGUMENTS, ids=lambda bad: str(bad)[:30])
+def test_absurd_model_arguments_allocate_nothing(tmp_path, bad):
+    path, members = tmp_path / "c.npz", members_of(saved(tmp_path, *small()))
+    metadata = json.loads(members[0][1])
+    metadata["arguments"].update(bad)
+    path.write_bytes(archive_of(signed(metadata, members)))
+    tracemalloc.start()
+    assert attempt(path, checkpoint.load) is None
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < ALLOWANCE
+
+
+@pytest.mark.parametrize("model", ["resnet", "../vgg", "", "vgg", "x\n" * 1000])
+def test_an_unknown_or_other_model(tmp_path, model):
+    path, members = tmp_path / "c.npz", members_of(saved(tmp_path, *small()))
+    path.write_bytes(archive_of(signed({**json.loads(members[0][1]), "model": model}, members)))
+    assert attempt(path, checkpoint.load) is None
+
+
+# ---- random mutations -------------------------------------------------------------------------
+
+NASTY = [None, True, -1, 0, 1 << 31, 1 << 64, 10**400, 0.5, float("nan"), float("inf")]
+NASTY += ["", "../x", "a\nb", [], {}, [[]]]
+
+
+def leaves(value, path=()):
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inside in items:
+        yield from leaves(inside, (*path, key))
+
+
+def forge_metadata(draw, members):
+    """Valid in its checksum, wrong in one place: a value replaced, or an entry lost."""
+    metadata = json.loads(dict(members)[npz.METADATA])
+    *path, last = draw.choice([path for path in leaves(metadata) if path])
+    place = metadata
+    for key in path:
+        place = place[key]
+    if draw.random() < 0.2:
+        del place[last]
+    else:
+        place[last] = draw.choice(NASTY)
+    return archive_of(signed(metadata, members))
+
+
+def forge_members(draw, members, canary):
+    """Two members' contents swapped, one lost, doubled, renamed, replaced or cut, or all compressed."""
+    members, i, j = [list(m) for m in members], *draw.sample(range(len(members)), 2)
+    kind = draw.randrange(7)
+    if kind == 0:
+        members[i][1], members[j][1] = members[j][1], members[i][1]
+    elif kind == 1:
+        del members[i]
+    elif kind == 2:
+        members.insert(j, members[i])
+    elif kind == 3:
+        members[i][0] = draw.choice(["../" + members[i][0], members[j][0], "/etc/passwd", "x\0y", "ü" * 99])
+    elif kind == 4:
+        members[i][1] = pickled(canary)
+    elif kind == 5:
+        members[i][1] = members[i][1][: draw.randrange(len(members[i][1]) + 1)]
+    return archive_of(members, zipfile.ZIP_DEFLATED if kind == 6 else zipfile.ZIP_STORED)
+
+
+def damage(draw, content):
+    """Bits flipped, a piece lost, doubled, zeroed or moved, as disks and transfers do it."""
+    content, kind = bytearray(content), draw.randrange(5)
+    a, b = sorted(draw.sample(range(len(content) + 1), 2))
+    if kind == 0:
+        for _ in range(draw.choice([1, 1, 1, 2, 8])):
+            content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+    elif kind == 1:
+        del content[a:b]
+    elif kind == 2:
+        content[a:a] = content[a : min(b, a + 4096)]
+    elif kind == 3:
+        content[a : min(b, a + 64)] = draw.randbytes(min(b, a + 64) - a)
+    else:
+        del content[a:]
+    return bytes(content)
+
+
+def fuzz(count, seed, folder):
+    """`count` mutated files -> how many were refused. Raises at the first that is not handled as promised."""
+    draw, path, canary = random.Random(seed), Path(folder) / "fuzz.npz", Path(folder) / "canary"
+    content = saved(folder, *small())
+    original, members = as_read(Path(folder) / "original.npz"), members_of(content)
+    (net, optimizer), refused = small(1), 0
+    before = in_memory(net, optimizer)
+    for number in range(count):
+        kind = number % 4
+        if kind == 0:
+            path.write_bytes(forge_metadata(draw, members))
+        elif kind == 1:
+            path.write_bytes(forge_members(draw, members, canary))
+        else:
+            path.write_bytes(damage(draw, content))
+        came = attempt(path, as_read)
+        whole = came is None or (came[1] == original[1] and (came == original or kind == 0))
+        filled = attempt(path, checkpoint.restore, net, optimizer) is not None
+        same = in_memory(net, optimizer) == before
+        if not whole or canary.exists() or (came is None and filled) or filled == same:
+            raise RuntimeError(f"seed {seed}, file {number}: a silent difference, or the network was touched")
+        attempt(path, checkpoint.load)
+        refused += not filled
+        if filled:
+            net, optimizer = small(1)
+    return refused
+
+
+def test_random_mutations(tmp_path):
+    assert fuzz(1200, 0, tmp_path) > 900
+
+
+# ---- killed while saving ----------------------------------------------------------------------
+
+STEPS = ["write", "fsync", "replace", "open", "close"]
+
+
+def save_forever(path):
+    while True:
+        for seed in (0, 1):
+            checkpoint.save(path, *small(seed), which=seed)
+
+
+def die_at(step, at):
+    """From now on the call number `at` of os.`step` is a kill -9 instead."""
+    real, calls = getattr(os, step), []
+
+    def call(*args):
+        calls.append(args)
+        if len(calls) == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args)
+
+    setattr(os, step, call)
+
+
+def kill_saves(count, seed, folder):
+    """Fork a child that saves, kill it, look at what is there: `count` times at random, then at each step."""
+    path, draw = os.path.join(folder, "c.npz"), random.Random(seed)
+    wanted = [in_memory(small(which)[0]) for which in (0, 1)]
+    checkpoint.save(path, *small(0), which=0)
+    npz.PIECE = 64  # many writes
+    plans = [(None, 0)] * count + [(step, at) for step in STEPS for at in (1, 2, 3, 4)]
+    for step, at in plans:
+        child = os.fork()
+        if child == 0:
+            if step:
+                die_at(step, at)
+            save_forever(path)
+        if not step:
+            time.sleep(draw.random() * 0.03)
+            os.kill(child, signal.SIGKILL)
+        if os.waitpid(child, 0)[1] != signal.SIGKILL:
+            raise RuntimeError("the child did not die as planned")
+        net = checkpoint.load(path)
+        if in_memory(net) != wanted[net.metadata["which"]]:
+            raise RuntimeError(f"a mixture of two checkpoints after {step} {at}")
+    return len(plans)
+
+
+def test_kill_9_leaves_the_old_or_the_new_checkpoint(tmp_path):
+    module = "tests.faults.test_checkpoint_faults"
+    options = ["--count", "0", "--kills", "20", "--seed", "1", "--folder", str(tmp_path)]
+    command = [sys.executable, "-m", module, *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "40 kills" in done.stdout
+
+
+def main():
+    parser = argparse.ArgumentParser(description="mutated checkpoints, and saves that are killed")
+    for name, default in (("count", 100_000), ("kills", 1_000), ("seed", 1)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--folder")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        kills = kill_saves(options.kills, options.seed, folder)
+        refused = fuzz(options.count, options.seed, folder)
+    done = f"{kills} kills, {options.count} files, {refused} refused, 0 defects"
+    sys.stdout.write(f"seed {options.seed}: {done}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,431 @@
+"""The protocol, for every layer: caches are values, gradients add up, use changes nothing, dtypes stay."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from numpycnn import layers, models
+from numpycnn.errors import ShapeError
+from numpycnn.layers import base
+from tests import naive
+
+IMAGE, ROWS = (4, 6, 6, 3), (4, 3)
+
+
+def rng():
+    return np.random.default_rng(31)
+
+
+def block():
+    return layers.Sequential(layers.Conv2D(3, 4, 3, rng=rng()), layers.BatchNorm(4), layers.ReLU(), layers.Dropout(0.3, rng()))
+
+
+# name: (layer, the shape of x)
+LAYERS = {
+    "Conv2D": (lambda: layers.Conv2D(3, 4, (3, 2), 2, rng=rng()), IMAGE),
+    "Conv2D without bias": (lambda: layers.Conv2D(3, 4, 3, bias=False, rng=rng()), IMAGE),
+    "ConvTranspose2D": (lambda: layers.ConvTranspose2D(3, 2, 3, 2, rng=rng()), IMAGE),
+    "Dense": (lambda: layers.Dense(3, 5, rng=rng()), ROWS),
+    "Dense without bias": (lambda: layers.Dense(3, 5, bias=False, rng=rng()), ROWS),
+    "BatchNorm": (lambda: layers.BatchNorm(3), IMAGE),
+    "BatchNorm of rows": (lambda: layers.BatchNorm(3), ROWS),
+    "MaxPool2D": (lambda: layers.MaxPool2D(3, 2), IMAGE),
+    "AvgPool2D": (lambda: layers.AvgPool2D(2), IMAGE),
+    "GlobalAvgPool": (layers.GlobalAvgPool, IMAGE),
+    "ReLU": (layers.ReLU, IMAGE),
+    "LeakyReLU": (layers.LeakyReLU, ROWS),
+    "PReLU": (lambda: layers.PReLU(3), IMAGE),
+    "PReLU with one slope": (layers.PReLU, ROWS),
+    "ELU": (layers.ELU, ROWS),
+    "Sigmoid": (layers.Sigmoid, ROWS),
+    "Tanh": (layers.Tanh, ROWS),
+    "Dropout": (lambda: layers.Dropout(0.4, rng()), IMAGE),
+    "Identity": (layers.Identity, ROWS),
+    "Flatten": (layers.Flatten, IMAGE),
+    "Reshape": (lambda: layers.Reshape(9, -1), IMAGE),
+    "Standardize": (lambda: layers.Standardize(0.3, 0.4), IMAGE),
+    "Sequential": (block, IMAGE),
+    "Add": (lambda: layers.Add(layers.Identity(), layers.Conv2D(3, 3, 3, rng=rng())), IMAGE),
+    "Concat": (lambda: layers.Concat(layers.Identity(), block()), IMAGE),
+}
+
+
+def draw(shape, n=1, dtype=np.float32, seed=32):
+    arrays = np.random.default_rng(seed).standard_normal((n, *shape)).astype(dtype)
+    return arrays if n > 1 else arrays[0]
+
+
+def gradients(layer):
+    return [p.grad for p in layer.params()]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("train", [False, True])
+def test_two_forward_passes_before_two_backward_passes(each_backend, name, train):
+    make, shape = LAYERS[name]
+    one, other = make(), make()
+    x1, x2 = draw(shape, 2)
+    y1, cache1 = one.forward(x1, train)
+    y2, cache2 = one.forward(x2, train)
+    dy1, dy2 = draw(y1.shape, 2, seed=33)
+    got = one.backward(dy2, cache2), one.backward(dy1, cache1)
+
+    z1, cache = other.forward(x1, train)
+    first = other.backward(dy1, cache)
+    z2, cache = other.forward(x2, train)
+    second = other.backward(dy2, cache)
+    for a, b in ((y1, z1), (y2, z2), (got[0], second), (got[1], first)):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(gradients(one), gradients(other), strict=True):
+        np.testing.assert_array_equal(a, b)  # a + b is b + a, to the bit
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_gradients_add_up_until_they_are_taken_away(each_backend, name):
+    make, shape = LAYERS[name]
+    layer, x = make(), draw(shape)
+    y, cache = layer.forward(x)
+    assert all(p.grad is None for p in layer.params())
+    dy, other = draw(y.shape, 2, seed=34)
+    layer.backward(dy, cache)
+    first = [g.copy() for g in gradients(layer)]
+    layer.backward(other, cache)
+    both = gradients(layer)
+    for param in layer.params():
+        param.grad = None
+    layer.backward(other, cache)
+    for a, b, total in zip(first, gradients(layer), both, strict=True):
+        np.testing.assert_array_equal(a + b, total)
+        assert a.any()
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("train", [False, True])
+def test_dtypes_stay_and_nothing_is_written_to(each_backend, name, dtype, train):
+    make, shape = LAYERS[name]
+    layer, x = make(), draw(shape, dtype=dtype)
+    x.flags.writeable = False
+    before = [p.value.copy() for p in layer.params()]
+    y, cache = layer.forward(x, train)
+    dy = draw(y.shape, dtype=dtype, seed=35)
+    dy.flags.writeable = False
+    dx = layer.backward(dy, cache)
+    assert y.dtype == dx.dtype == dtype
+    assert dx.shape == x.shape
+    for param, value in zip(layer.params(), before, strict=True):
+        assert param.grad.dtype == dtype
+        assert param.grad.shape == param.value.shape
+        assert param.value.dtype == np.float32
+        np.testing.assert_array_equal(param.value, value)
+    for _, buffer in base.named_buffers(layer).items():
+        assert buffer.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_same_bits_for_every_layout(each_backend, name):
+    make, shape = LAYERS[name]
+    layer, x = make(), draw(shape)
+    y, cache = layer.forward(x)
+    dy = draw(y.shape, seed=36)
+    dx = layer.backward(dy, cache)
+    for layout in naive.LAYOUTS:
+        z, cache = layer.forward(naive.lay_out(x, layout))
+        np.testing.assert_array_equal(z, y)
+        np.testing.assert_array_equal(layer.backward(naive.lay_out(dy, layout), cache), dx)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_infer_is_forward_in_use_and_takes_an_empty_batch(each_backend, name):
+    make, shape = LAYERS[name]
+    layer, x = make(), draw(shape)
+    y = layer.infer(x)
+    np.testing.assert_array_equal(y, layer.forward(x)[0])
+    empty = layer.infer(x[:0])
+    assert empty.shape == (0, *y.shape[1:])
+    assert empty.dtype == np.float32
+
+
+# ---- training and use in turn -------------------------------------------------------------------
+
+
+def small_vgg():
+    return models.vgg(filters=(4, 6), depth=1, input_shape=(8, 8, 1), classes=3, rng=rng())
+
+
+def state(net):
+    arrays = {**base.named_buffers(net), **{k: p.value for k, p in base.named_params(net).items()}}
+    return ({k: a.copy() for k, a in arrays.items()},
+            {k: copy.deepcopy(g.bit_generator.state) for k, g in base.generators(net).items()})  # fmt: skip
+
+
+def test_use_in_the_middle_of_training_changes_nothing(each_backend):
+    one, other = small_vgg(), small_vgg()
+    x = draw((6, 8, 8, 1))
+    for net in (one, other):
+        net.forward(x, train=True)
+    arrays, generators = state(one)
+    assert len(generators) == 2
+    one.infer(x[:1])
+    _, cache = one.forward(x + 5)
+    one.backward(draw((6, 3)), cache)
+    one.summary((8, 8, 1))
+    arrays_after, generators_after = state(one)
+    assert generators_after == generators
+    for key, array in arrays.items():
+        np.testing.assert_array_equal(arrays_after[key], array)
+    np.testing.assert_array_equal(one.forward(x, train=True)[0], other.forward(x, train=True)[0])
+
+
+def test_training_does_change_what_it_should(each_backend):
+    net, x = small_vgg(), draw((6, 8, 8, 1))
+    arrays, generators = state(net)
+    first, _ = net.forward(x, train=True)
+    after, generators_after = state(net)
+    assert all(generators_after[k] != g for k, g in generators.items())
+    assert all((after[k] == arrays[k]).all() != ("running" in k) for k in arrays)
+    assert not np.array_equal(net.forward(x, train=True)[0], first)  # another dropout mask
+
+
+def test_batch_norm_learns_the_statistics_of_its_input(each_backend):
+    layer, source = layers.BatchNorm(2), np.random.default_rng(37)
+    for _ in range(100):
+        layer.forward((source.standard_normal((200, 2)) * [2, 0.5] + [3, -1]).astype(np.float32), train=True)
+    # of 200 values 0.9 remembers about 10 batches: 2000 values' mean and variance
+    np.testing.assert_allclose(layer.running_mean, [3, -1], atol=5 * 2 / 2000**0.5)
+    np.testing.assert_allclose(layer.running_var, [4, 0.25], rtol=5 * (2 / 2000) ** 0.5)
+
+
+# ---- combinations -------------------------------------------------------------------------------
+
+
+class Twice(layers.Layer):
+    """A layer of a user's own: y = 2 x a"""
+
+    def __init__(self):
+        self.a = layers.Param("a", np.full(3, 1.5, np.float32))
+
+    def forward(self, x, train=False):
+        return 2 * x * self.a.value, x
+
+    def backward(self, dy, cache):
+        self.a.add_grad((2 * dy * cache).sum(axis=0))
+        return 2 * dy * self.a.value
+
+
+def test_add_sums_and_concat_stands_side_by_side(each_backend):
+    x, dense = draw(ROWS), layers.Dense(3, 3, rng=rng())
+    alone, _ = dense.forward(x)
+    y, cache = layers.Add(layers.Identity(), dense, Twice()).forward(x)
+    naive.agree(y, x + alone + 3 * x)
+    concat = layers.Concat(Twice(), dense, layers.Identity())
+    y, cache = concat.forward(x)
+    np.testing.assert_array_equal(y, np.concatenate([3 * x, alone, x], axis=1))
+    dy = draw((4, 9))
+    naive.agree(concat.backward(dy, cache), 3 * dy[:, :3] + dy[:, 3:6] @ dense.w.value.T + dy[:, 6:])
+
+
+def test_one_layer_in_two_places_gets_both_gradients(each_backend):
+    x, shared, other = draw(ROWS), layers.Dense(3, 3, rng=rng()), layers.Dense(3, 3, rng=rng())
+    twice = layers.Sequential(shared, shared)
+    y, cache = twice.forward(x)
+    dy = draw(y.shape, seed=38)
+    dx = twice.backward(dy, cache)
+    w = other.w.value
+    naive.agree(y, x @ w @ w)
+    naive.agree(dx, dy @ w.T @ w.T)
+    naive.agree(shared.w.grad, (x @ w).T @ dy + x.T @ (dy @ w.T))
+    assert list(base.named_params(twice)) == ["0.w", "0.b"]
+
+
+def test_reshape_and_flatten(each_backend):
+    x = draw(IMAGE)
+    y, cache = layers.Flatten().forward(x)
+    np.testing.assert_array_equal(y, x.reshape(4, 108))
+    np.testing.assert_array_equal(layers.Flatten().backward(y, cache), x)
+    assert layers.Reshape((3, -1)).forward(x)[0].shape == (4, 3, 36)
+    for shape in [(5, -1), (107,), (2, 2), (-1, -1)]:
+        with pytest.raises(ShapeError, match="Reshape cannot make"):
+            layers.Reshape(*shape).forward(x)
+
+
+def test_standardize_takes_bytes_and_floats(each_backend):
+    layer, pixels = layers.Standardize(0.25, 0.5), np.array([[0, 51, 255]], np.uint8)
+    wanted = (np.array([[0, 0.2, 1]]) - 0.25) / 0.5
+    for x in (pixels, pixels / np.float32(255), (pixels / 255).astype(">f4")):
+        y, _ = layer.forward(x)
+        assert y.dtype == np.dtype("=f4")
+        naive.agree(y, wanted)
+    naive.agree(layer.forward(pixels / 255)[0], wanted)  # float64
+    assert layer.forward(np.zeros((1, 2), np.float16))[0].dtype == np.float32
+    for dtype in (np.int64, np.int8, np.uint16, bool, complex, object, "U1"):
+        with pytest.raises(TypeError, match="images must be uint8"):
+            layer.forward(np.zeros((1, 2), dtype))
+    for mean, std in ((0, 0), (0, -1), (np.nan, 1), (0, np.inf), (0, np.nan)):
+        with pytest.raises(ValueError, match="std > 0"):
+            layers.Standardize(mean, std)
+
+
+def test_a_layer_without_passes_says_so():
+    with pytest.raises(NotImplementedError, match="Layer has no forward pass"):
+        layers.Layer().forward(1)
+    with pytest.raises(NotImplementedError, match="Layer has no backward pass"):
+        layers.Layer().backward(1, None)
+
+
+# ---- names --------------------------------------------------------------------------------------
+
+
+def test_names_over_the_network():
+    net = layers.Sequential(layers.Dense(3, 4), layers.Add(layers.Identity(), block()), [layers.PReLU(2)][0])
+    assert list(base.named_params(net)) == ["0.w", "0.b", "1.branches.1.0.w", "1.branches.1.0.b", "1.branches.1.1.gamma",
+                                            "1.branches.1.1.beta", "2.alpha"]  # fmt: skip
+    assert list(base.named_buffers(net)) == ["1.branches.1.1.running_mean", "1.branches.1.1.running_var"]
+    assert list(base.generators(net)) == ["1.branches.1.3.rng"]
+    assert [p.name for p in net.params()] == ["w", "b", "w", "b", "gamma", "beta", "alpha"]
+    assert list(base.named_params(layers.Dense(2, 3))) == ["w", "b"]
+    assert [p for p, _ in base.walk(net)][:4] == ["", "0", "1", "1.branches.0"]
+
+
+def test_a_list_of_layers_is_a_sequential():
+    one = [layers.ReLU(), layers.Tanh()]
+    assert layers.Sequential(one).layers == layers.Sequential(*one).layers == one
+
+
+def test_watch_sees_the_leaves_and_leaves_no_trace():
+    net, seen = layers.Sequential(layers.Tanh(), layers.Add(layers.ReLU(), layers.Identity())), []
+    with base.watch(net, lambda path, layer, x, y, cache: seen.append((path, type(layer).__name__))):
+        net.forward(draw(ROWS))
+    net.forward(draw(ROWS))
+    assert seen == [("0", "Tanh"), ("1.branches.0", "ReLU"), ("1.branches.1", "Identity")]
+    assert all("forward" not in vars(layer) for _, layer in base.walk(net))
+
+
+# ---- summary ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "counts"),
+    [
+        ("vgg", {}, (196_778, 196_026, 752, 24_619_304)),
+        ("vgg", {"dropout": (0.1, 0.2, 0)}, (196_778, 196_026, 752, 24_619_304)),
+        ("alexnet", {}, (889_354, 889_354, 0, None)),
+    ],
+)
+def test_summary_counts_as_keras_does(name, arguments, counts):
+    summary = models.build(name, **arguments).summary((28, 28, 1))
+    total, trainable, fixed, work = counts
+    assert (summary.total, summary.trainable, summary.non_trainable) == (total, trainable, fixed)
+    assert work is None or summary.multiply_adds == work
+    assert summary.total <= 198_351 or name != "vgg"
+    for line in (f"Total params: {total:,}", f"Trainable params: {trainable:,}", f"Non-trainable params: {fixed:,}"):
+        assert line in summary.splitlines()
+
+
+def test_summary_of_a_small_net_by_hand():
+    net = layers.Sequential(layers.Conv2D(1, 4, 3, rng=rng()), layers.BatchNorm(4), layers.ReLU(), layers.MaxPool2D(),
+                            layers.ConvTranspose2D(4, 2, 2, 2, rng=rng()), layers.Flatten(), layers.Dense(72, 5, rng=rng()))  # fmt: skip
+    before = state(net)[0]
+    summary = net.summary((6, 6, 1))
+    assert summary.total == (9 * 4 + 4) + 16 + (4 * 4 * 2 + 2) + (72 * 5 + 5)
+    assert summary.non_trainable == 8
+    assert summary.multiply_adds == 36 * 9 * 4 + 9 * 4 * 4 * 2 + 72 * 5
+    assert summary.kept_bytes > 4 * (36 + 2 * 36 * 4)  # at least the conv's input, xhat, ReLU's output or input
+    rows = summary.splitlines()
+    assert rows[2].split() == ["0", "Conv2D", "(6,", "6,", "4)", "40", "1,296", rows[2].split()[-1]]
+    assert rows[8].split()[:4] == ["6", "Dense", "(5,)", "365"]
+    for key, array in state(net)[0].items():
+        np.testing.assert_array_equal(before[key], array)
+
+
+# ---- mistakes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "message"),
+    [
+        (lambda: layers.Sequential(layers.ReLU(), layers.Conv2D(3, 4, 3)), (2, 5, 5, 4), r"layer 1 \(Conv2D\): expected 3 ch"),
+        (lambda: layers.Sequential(layers.ReLU(), layers.Conv2D(3, 4, 6, padding="valid")), (2, 5, 5, 3), r"layer 1 \(Conv2D\).*larger"),
+        (lambda: layers.Sequential(layers.Flatten(), layers.Dense(9, 4)), (2, 5, 2), r"layer 1 \(Dense\): expected 9 channels"),
+        (lambda: layers.Sequential(layers.MaxPool2D(4)), (2, 3, 3, 1), r"layer 0 \(MaxPool2D\).*larger than the input"),
+        (lambda: layers.Sequential(layers.BatchNorm(3)), (2, 4), r"layer 0 \(BatchNorm\): batch_norm: x has 4 channels"),
+        (lambda: layers.Sequential(layers.PReLU(3)), (2, 4), r"layer 0 \(PReLU\)"),
+        (lambda: layers.Sequential(layers.ReLU(), layers.Sequential(layers.Reshape(5))), (2, 4), r"layer 1 \(Sequential\): layer 0 \(Reshape\)"),
+        (lambda: layers.Sequential(layers.Add(layers.Identity(), layers.Dense(4, 3))), (2, 4), r"layer 0 \(Add\).*\(2, 4\), \(2, 3\)"),
+        (lambda: layers.Sequential(layers.Concat(layers.Identity(), layers.MaxPool2D())), (2, 4, 4, 1), r"layer 0 \(Concat\).*more than"),
+        (lambda: models.alexnet(), (2, 1, 28, 28), r"layer 1 \(Conv2D\).*NCHW"),
+        (lambda: models.alexnet(), (28, 28, 1), r"layer 1 \(Conv2D\).*x\[None\]"),
+        (lambda: models.vgg(), (5, 28, 28), r"layer 1 \(Conv2D\).*x\[\.\.\., None\]"),
+    ],
+)  # fmt: skip
+def test_shape_errors_name_the_layer(each_backend, net, shape, message):
+    net, x = net(), np.zeros(shape, np.float32)
+    with pytest.raises(ShapeError, match=message):
+        net.forward(x)
+    with pytest.raises(ShapeError, match=message):
+        net.infer(x)
+
+
+@pytest.mark.parametrize(
+    ("build", "kind", "message"),
+    [
+        (lambda: layers.Conv2D(1, 2, 0), ShapeError, "kernel_size must be a whole number of at least 1"),
+        (lambda: layers.Conv2D(1, 2, 3, stride=0), ShapeError, "stride must be"),
+        (lambda: layers.Conv2D(1, 2, 3, padding=-1), ShapeError, "padding must be"),
+        (lambda: layers.Conv2D(1, 2, 3, padding="full"), ShapeError, "'same', 'valid' or a whole number, not 'full'"),
+        (lambda: layers.ConvTranspose2D(1, 2, 3, padding="full"), ShapeError, "not 'full'"),
+        (lambda: layers.ConvTranspose2D(1, 2, 3, stride=-1), ShapeError, "stride must be"),
+        (lambda: layers.Conv2D(0, 2, 3), ShapeError, "at least 1"),
+        (lambda: layers.Dense(3, -2), ShapeError, "at least 1"),
+        (lambda: layers.Dense(10**8, 10**8), ShapeError, "would need 40,000,000,000,000,000 bytes"),
+        (lambda: layers.Dense(3, 2, init="he_norm"), ValueError, "unknown initialiser 'he_norm'; did you mean he_normal"),
+        (lambda: layers.MaxPool2D(0), ShapeError, "size must be"),
+        (lambda: layers.AvgPool2D(2, 0), ShapeError, "stride must be"),
+        (lambda: layers.Dropout(1), ValueError, "below 1, not 1"),
+        (lambda: layers.Dropout(-0.1), ValueError, "at least 0"),
+        (lambda: layers.Dropout(0.5, rng=3), TypeError, r"numpy\.random\.Generator as rng, not int"),
+        (lambda: layers.BatchNorm(3, momentum=1.1), ValueError, "momentum"),
+        (lambda: layers.BatchNorm(3, eps=0), ValueError, "eps"),
+    ],
+)
+def test_what_no_input_could_fit_is_refused_at_once(build, kind, message):
+    with pytest.raises(kind, match=message):
+        build()
+
+
+@pytest.mark.parametrize("name", [n for n in LAYERS if n not in ("Identity", "Standardize", "Flatten", "Reshape", "Add", "Concat")])
+def test_backward_wants_its_own_cache(each_backend, name):
+    make, shape = LAYERS[name]
+    layer = make()
+    y, _ = layer.forward(draw(shape))
+    foreign = layers.Sigmoid() if name != "Sigmoid" else layers.Tanh()
+    for cache in (None, (), foreign.forward(y)[1], [None] * 5):
+        with pytest.raises(ValueError, match="needs the cache that"):
+            layer.backward(y, cache)
+
+
+@pytest.mark.xfail(strict=True, reason="a TypeError of Python's own, or (Flatten) a dx of the wrong shape")
+@pytest.mark.parametrize("name", ["Flatten", "Reshape", "Add", "Concat"])
+@pytest.mark.parametrize("cache", [None, ()])
+def test_backward_of_a_combination_wants_its_own_cache(name, cache):
+    make, shape = LAYERS[name]
+    layer = make()
+    y, _ = layer.forward(draw(shape))
+    with pytest.raises(ValueError, match=r"needs the cache|cache that"):
+        layer.backward(y, cache)
+
+
+@pytest.mark.xfail(strict=True, reason="AttributeError: 'int' object has no attribute 'standard_normal'")
+@pytest.mark.parametrize("wrong", [3, np.random.RandomState(0)])
+def test_weights_want_a_generator(wrong):
+    with pytest.raises(TypeError, match=r"numpy\.random\.Generator"):
+        layers.Conv2D(1, 2, 3, rng=wrong)
+
+
+@pytest.mark.xfail(strict=True, reason="ValueError: negative dimensions are not allowed, or no error at all")
+@pytest.mark.parametrize("layer", [layers.BatchNorm, layers.PReLU])
+@pytest.mark.parametrize("channels", [0, -1])
+def test_channels_are_at_least_one(layer, channels):
+    with pytest.raises(ShapeError):
+        layer(channels)

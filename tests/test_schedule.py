@@ -1,0 +1,63 @@
+"""Schedules at the points where their value is known, and between them."""
+
+import math
+
+import numpy as np
+import pytest
+
+from numpycnn import schedule
+from numpycnn.errors import UnknownNameError
+
+EVERYWHERE = np.linspace(0, 1, 1001)
+
+
+@pytest.mark.parametrize(
+    ("made", "points"),
+    [
+        (schedule.constant(), {0: 1, 0.3: 1, 1: 1}),
+        (schedule.step(), {0: 1, 0.499: 1, 0.5: 0.1, 0.74: 0.1, 0.75: 0.01, 1: 0.01}),
+        (schedule.step(at=(0.2,), factor=0.5), {0.19: 1, 0.2: 0.5, 1: 0.5}),
+        (schedule.step(at=()), {0: 1, 1: 1}),
+        (schedule.cosine(), {0: 1, 0.25: (1 + math.sqrt(0.5)) / 2, 0.5: 0.5, 1: 0, 1.2: 0}),
+        (schedule.cosine(final=0.2), {0: 1, 0.5: 0.6, 1: 0.2}),
+        (schedule.one_cycle(), {0: 0.04, 0.15: 0.52, 0.3: 1, 0.65: (1 + 1e-4) / 2, 1: 1e-4, 1.5: 1e-4}),
+        (schedule.one_cycle(warmup=0.5, start=0.1, final=0), {0: 0.1, 0.25: 0.55, 0.5: 1, 0.75: 0.5, 1: 0}),
+        (schedule.one_cycle(warmup=0), {0: 1, 1: 1e-4}),
+        (schedule.warm_up(), {0: 0, 0.025: 0.5, 0.05: 1, 1: 1}),
+        (schedule.warm_up(schedule.cosine(), share=0.2), {0.1: 0.5, 0.2: 1, 0.6: 0.5, 1: 0}),
+        (schedule.warm_up(schedule.step(at=(0.5,)), share=0.5), {0.5: 1, 0.74: 1, 0.75: 0.1}),
+        (schedule.warm_up(share=0), {0: 1, 1: 1}),
+    ],
+)
+def test_values_that_are_known(made, points):
+    for t, factor in points.items():
+        assert made(t) == pytest.approx(factor, abs=1e-12), t
+
+
+@pytest.mark.parametrize("name", schedule.SCHEDULES)
+def test_named_ones_stay_within_0_and_1(name):
+    factors = [schedule.named(name)(t) for t in EVERYWHERE]
+    assert min(factors) >= 0
+    assert max(factors) <= 1
+    assert max(factors) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("made", [schedule.cosine(), schedule.one_cycle(), schedule.warm_up(schedule.cosine())])
+def test_smooth_ones_have_no_jump_and_one_summit(made):
+    steps = np.diff([made(t) for t in EVERYWHERE])
+    assert np.abs(steps).max() < 0.025
+    assert (np.diff(np.sign(steps[np.abs(steps) > 1e-12])) != 0).sum() <= 1
+
+
+def test_named():
+    own = lambda t: 0.5  # noqa: E731
+    assert schedule.named(own) is own
+    assert schedule.named("cosine")(0.5) == pytest.approx(0.5)
+    with pytest.raises(UnknownNameError, match="unknown schedule 'cosin'; did you mean cosine"):
+        schedule.named("cosin")
+
+
+@pytest.mark.xfail(strict=True, raises=ZeroDivisionError, reason="nothing is left after the warm-up, and that is divided by")
+@pytest.mark.parametrize("made", [schedule.one_cycle(warmup=1), schedule.warm_up(share=1)])
+def test_a_warm_up_that_takes_all_of_training(made):
+    assert made(1.0) == pytest.approx(1)
