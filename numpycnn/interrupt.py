@@ -1,15 +1,16 @@
 """Ctrl-C and SIGTERM ask; the running step is finished and saved before they get their way."""
 
+import contextlib
 import signal
 import threading
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was asked to stop and has saved what it had. Attribute: signum (SIGINT or SIGTERM)."""
+    """Training was asked to stop and has saved what it had. Attributes: signum (SIGINT or SIGTERM), out (folder)."""
 
-    def __init__(self, signum, out):
-        super().__init__(f"stopped; `--resume` continues from {out}" if out else "stopped")
-        self.signum = signum
+    def __init__(self, signum, out=None):
+        super().__init__(f"stopped; with resume=True, fit continues from {out}" if out else "stopped")
+        self.signum, self.out = signum, out
 
 
 class StopRequest:
@@ -29,7 +30,7 @@ class StopRequest:
 
     def _ask(self, signum, frame):
         if self.requested:
-            raise Interrupted(signum, None)
+            raise Interrupted(signum)
         self.requested = signum
 
     def __exit__(self, *_):
@@ -39,3 +40,20 @@ class StopRequest:
     def give_up(self, out):
         """Raise Interrupted, now that everything is saved."""
         raise Interrupted(self.requested, out)
+
+
+@contextlib.contextmanager
+def terminable():
+    """A context in which SIGTERM raises Interrupted, as Ctrl-C raises KeyboardInterrupt."""
+
+    def stop(signum, frame):
+        raise Interrupted(signum)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)

@@ -69,7 +69,7 @@ def pack(arrays, metadata):
         _add(archive, CHECKSUM, hashlib.sha256(text).hexdigest().encode("ascii"))
         for name, array in little.items():
             _add(archive, f"{name}.npy", _header(array.dtype.str, array.shape), _raw(array))
-    return file.getbuffer()
+    return file.getvalue()
 
 
 def _little_endian(name, array):

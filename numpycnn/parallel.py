@@ -8,23 +8,29 @@ into a fixed number of chunks, added up in a fixed order, and have the same bits
 import concurrent.futures
 import os
 
+from numba import njit
+
 from .backend import threads
+
+# How every kernel is compiled. `contract` lets a*b + c be one instruction; no other liberty is taken, so that NaN
+# stays NaN. Division by zero gives infinity as in NumPy: Python's error would keep loops from being vectorised.
+kernel = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 
 _pool = None
 _pool_key = None
 
 
-def parallel(kernel, n, *args):
-    """kernel(*args, lo, hi) over the n items, cut into as many shares as there are threads."""
+def parallel(function, n, *args):
+    """function(*args, lo, hi) over the n items, cut into as many shares as there are threads."""
     count = min(threads(), n)
     if count <= 1:
         if n:
-            kernel(*args, 0, n)
+            function(*args, 0, n)
         return
     cuts = [n * i // count for i in range(count + 1)]
-    others = [_executor().submit(kernel, *args, cuts[i], cuts[i + 1]) for i in range(1, count)]
+    others = [_executor().submit(function, *args, cuts[i], cuts[i + 1]) for i in range(1, count)]
     try:
-        kernel(*args, cuts[0], cuts[1])
+        function(*args, cuts[0], cuts[1])
     finally:
         concurrent.futures.wait(others)
     for other in others:

@@ -1,6 +1,9 @@
 """How far training is: a tqdm bar on a terminal, one plain line an epoch elsewhere. To standard error."""
 
 import sys
+from pathlib import Path
+
+from . import backend
 
 
 class Progress:
@@ -10,10 +13,12 @@ class Progress:
         from tqdm import tqdm
 
         self.epochs = epochs
-        terminal = sys.stderr.isatty()
-        form = "{desc} {percentage:3.0f}%|{bar}| step {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
-        self.bar = tqdm(total=epochs * steps, initial=done, bar_format=form, disable=not terminal, dynamic_ncols=True)
-        self.plain = not terminal
+        self.plain = not sys.stderr.isatty()
+        self.bar = tqdm(
+            total=epochs * steps, initial=done, desc=f"epoch {min(done // steps + 1, epochs)}/{epochs}",
+            bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}, {remaining} left{postfix}",  # fits into 80 columns
+            dynamic_ncols=True, leave=False, disable=self.plain,
+        )  # fmt: skip
 
     def __enter__(self):
         return self
@@ -23,14 +28,15 @@ class Progress:
 
     def step(self, run):
         """One training step is done."""
+        if self.plain:
+            return
+        self.bar.set_description_str(f"epoch {run.history.epochs + 1}/{self.epochs}", refresh=False)
+        self.bar.set_postfix_str(
+            f"loss {run.loss_sum / run.images:.3f}, accuracy {run.correct / run.images:.1%}, "
+            f"{run.images / max(run.seconds, 1e-9):.0f} images/s",
+            refresh=False,
+        )
         self.bar.update()
-        if not self.plain and (run.step % 10 == 0 or run.step == 1):
-            self.bar.set_description_str(f"epoch {run.history.epochs + 1}/{self.epochs}", refresh=False)
-            self.bar.set_postfix_str(
-                f"loss {run.loss_sum / run.images:.3f}, accuracy {run.correct / run.images:.1%}, "
-                f"{run.images / max(run.seconds, 1e-9):,.0f} images/s",
-                refresh=False,
-            )
 
     def epoch(self, history):
         """One epoch is done: a line that stays."""
@@ -55,3 +61,23 @@ class Silence:
 
     def epoch(self, history):
         """Says nothing."""
+
+
+def compile_hint(say=lambda line: sys.stderr.write(f"{line}\n")):
+    """Says so when numba has yet to compile the kernels, which takes a while in which nothing else is to be seen."""
+    folder = kernel_cache()
+    if folder is not None:
+        compiled = [file.stat().st_mtime for file in folder.glob("*.nbi")]
+        sources = [file.stat().st_mtime for file in Path(__file__).parent.glob("kernels/*.py")]
+        if max(compiled, default=0) < max(sources):
+            say("compiling the kernels, once: about 15 seconds")
+
+
+def kernel_cache():
+    """The folder where numba keeps the compiled kernels, or None: numba is not in use, or keeps nothing."""
+    if backend.backend() != "numba":
+        return None
+    from .kernels import pool
+
+    folders = [function.stats.cache_path for function in vars(pool).values() if hasattr(function, "stats")]
+    return Path(folders[0]) if folders and folders[0] else None

@@ -1,23 +1,30 @@
 """The recipes of `numpycnn train`: settings for each model, and the run from raw data to report."""
 
 import copy
+import errno
 import functools
 import json
+import math
+import os
 import pathlib
+import shlex
 import time
 
 import numpy as np
 
-from . import checkpoint, models, npz, report, training
+from . import checkpoint, models, npz, ops, progress, report, schedule, training
 from .data import augment
 from .errors import CheckpointError, RunFolderError, unknown
 from .layers.base import named_buffers
+from .run import fit_state, free
 
 # What a model is trained with unless told otherwise; chosen on a validation split of the training set.
 RECIPES = {
     "vgg": {"epochs": 6, "batch_size": 64, "lr": 4e-3, "schedule": "one_cycle", "augment": "flip,crop"},
     "alexnet": {"epochs": 12, "batch_size": 64, "lr": 1e-3, "schedule": "one_cycle", "augment": "flip"},
 }
+KEYS = {"model", "data", "epochs", "batch_size", "lr", "schedule", "augment", "seed", "val", "limit"}
+TRIAL = 6  # steps that are timed to say how long training will take
 
 AUGMENTATIONS = {
     "flip": augment.horizontal_flip,
@@ -37,12 +44,28 @@ def augmentation(names):
     return augment.compose(*(AUGMENTATIONS[name] for name in steps)) if steps else None
 
 
+def check(recipe, dataset):
+    """Refuse, before anything else happens, what would be refused later. Raises ValueError, UnknownNameError."""
+    schedule.named(recipe["schedule"])
+    augmentation(recipe["augment"])
+    if not 0 <= recipe["val"] < len(dataset.x_train):
+        raise ValueError(f"--val {recipe['val']} must be less than the {len(dataset.x_train)} training images")
+
+
 def new_folder(model, data):
     """The next free runs/MODEL-DATA-NUMBER."""
-    name = f"{model}-{pathlib.Path(data).name}"
-    taken = {p.name for p in pathlib.Path("runs").glob(f"{name}-*")}
-    number = next(i for i in range(1, len(taken) + 2) if f"{name}-{i}" not in taken)
-    return pathlib.Path("runs", f"{name}-{number}")
+    return free(pathlib.Path("runs"), f"{model}-{pathlib.Path(data).resolve().name}")
+
+
+def check_folder(out, force):
+    """Refuse a folder that is not empty, unless force, and one that cannot be written. Raises OSError."""
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not force)):
+        raise RunFolderError(
+            f"{out} exists and is not empty; choose another --out, or --resume, or --force to start anew"
+        )
+    place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        raise PermissionError(errno.EACCES, "cannot be written to; choose another --out", str(place))
 
 
 def stored_recipe(out):
@@ -51,9 +74,10 @@ def stored_recipe(out):
     if not path.exists():
         raise RunFolderError(f"there is no last.npz in {out} to resume from; train without --resume first")
     metadata, _ = checkpoint.read(path)
-    if "recipe" not in metadata:
+    recipe = metadata.get("recipe")
+    if not isinstance(recipe, dict) or not KEYS <= recipe.keys():
         raise CheckpointError(f"{path} was not written by `numpycnn train`, so it cannot be resumed by it")
-    return metadata["recipe"]
+    return recipe
 
 
 def network(recipe, dataset):
@@ -81,14 +105,13 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
     }  # fmt: skip
     settings = {key: recipe[key] for key in ("epochs", "batch_size", "lr", "schedule", "seed")}
     settings |= {"augment": augmentation(recipe["augment"]), "validation": validation}
+    progress.compile_hint(say)
     say(f"{recipe['model']}: {net.summary(x.shape[1:]).total:,} parameters; {dataset.name}: {dataset.source}")
-    estimate = seconds_left(net, x, y, recipe)
-    steps = recipe["epochs"] * -(-len(x) // recipe["batch_size"])
-    say(f"{len(x):,} training images, {recipe['epochs']} epochs, {steps:,} steps: about {duration(estimate)}; into {out}")
+    announce(net, x, y, recipe, out, resume, say)
     history = training.fit(net, x, y, **settings, out=out, resume=resume, metadata=facts)
 
-    probabilities = training.predict(net, dataset.x_test)
-    measured = training.evaluate(net, dataset.x_test, dataset.y_test)
+    logits = training.logits(net, dataset.x_test)
+    measured = training.measure(logits, dataset.y_test)
     parameters = sum(p.value.size for p in net.params()) + sum(b.size for b in named_buffers(net).values())
     result = {
         "model": recipe["model"], "data": dataset.name, "parameters": parameters, "epochs": history.epochs,
@@ -96,19 +119,38 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
         "seconds": time.perf_counter() - start, "train_seconds": sum(history["seconds"]), "out": str(out),
         "per_class": dict(zip(dataset.classes, measured["per_class"]["recall"].tolist(), strict=True)),
     }  # fmt: skip
-    npz.write(pathlib.Path(out, "result.json"), json.dumps(result, indent=2).encode())
-    write_report(out, net, recipe, dataset, history, result, probabilities)
+    npz.write(pathlib.Path(out, "result.json"), json.dumps(plain(result), indent=2).encode())
+    write_report(out, net, recipe, dataset, history, result, ops.softmax(logits)[0])
     return result
 
 
-def seconds_left(net, x, y, recipe):
-    """How long training will take: a few steps on a copy, timed once the kernels are compiled."""
+def announce(net, x, y, recipe, out, resume, say):
+    """Says how much there is to do, and how long it will take."""
+    per_epoch = -(-len(x) // recipe["batch_size"])
+    steps = recipe["epochs"] * per_epoch
+    if resume:
+        state = fit_state(pathlib.Path(out, "last.npz"))
+        steps -= len(state["history"]["loss"]) * per_epoch + state["running"]["step"]
+    if steps <= 0:
+        say(f"the run in {out} is complete; measuring it again")
+        return
+    estimate = duration(steps * seconds_a_step(net, x, y, recipe))
+    left = " left" if resume else ""
+    say(f"{len(x):,} training images, {recipe['epochs']} epochs, {steps:,} steps{left}: about {estimate}; into {out}")
+
+
+def seconds_a_step(net, x, y, recipe):
+    """How long a training step takes: a few on a copy, timed once the kernels are compiled."""
     trial, size = copy.deepcopy(net), recipe["batch_size"]
-    few = np.resize(np.arange(len(x)), 4 * size)
-    settings = {"epochs": 1, "batch_size": size, "progress": False, "augment": augmentation(recipe["augment"])}
+    few = np.resize(np.arange(len(x)), TRIAL * size)
+    settings = {
+        "epochs": 1,
+        "batch_size": size,
+        "progress": False,
+        "augment": augmentation(recipe["augment"]),
+    }
     training.fit(trial, x[few[: 2 * size]], y[few[: 2 * size]], **settings)
-    seconds = training.fit(trial, x[few], y[few], **settings)["seconds"][0]
-    return seconds / 4 * recipe["epochs"] * -(-len(x) // size)
+    return training.fit(trial, x[few], y[few], **settings)["seconds"][0] / TRIAL
 
 
 def duration(seconds):
@@ -118,9 +160,18 @@ def duration(seconds):
     return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
+def plain(value):
+    """What JSON can hold: numbers that are not finite become None."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def write_report(out, net, recipe, dataset, history, result, probabilities):
     """report.html and its pictures."""
-    command = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in recipe.items() if v is not None)
+    command = " ".join(f"--{k.replace('_', '-')} {shlex.quote(str(v))}" for k, v in recipe.items() if v is not None)
     filters = next((p.value for p in net.params() if p.value.ndim == 4), None)
     report.write(
         out,

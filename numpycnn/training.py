@@ -1,52 +1,23 @@
 """fit, evaluate, predict: the loop around forward, loss, backward and step."""
 
-import csv
-import io
-import pathlib
+import functools
 import time
+import zlib
 
 import numpy as np
 
-from . import checkpoint, npz, ops, optim
+from . import ops, optim
 from . import schedule as schedules
 from .data.batches import batches
-from .errors import CheckpointError, RunFolderError, ShapeError, TrainingDiverged
+from .errors import ShapeError, TrainingDiverged
 from .interrupt import StopRequest
 from .layers.fused import fuse
 from .metrics import confusion_matrix, per_class
 from .ops.loss import check_labels
-from .progress import Progress, Silence
+from .progress import Progress, Silence, compile_hint
+from .run import History, Run
 
-KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds")
-
-
-class History(dict):
-    """What fit measured: lists with one value an epoch under loss, accuracy, val_loss, val_accuracy, lr, seconds.
-
-    loss and accuracy are means over the epoch's training batches, as they were seen (augmented, with dropout);
-    val_* are nan without validation data; lr is the last step's; seconds are the epoch's.
-    """
-
-    def __init__(self, rows=None):
-        super().__init__({key: list((rows or {}).get(key, ())) for key in KEYS})
-
-    @property
-    def epochs(self):
-        """How many epochs are complete."""
-        return len(self["loss"])
-
-    def add(self, **row):
-        """One more epoch."""
-        for key in KEYS:
-            self[key].append(float(row[key]))
-
-    def write_csv(self, path):
-        """A row an epoch, written beside and renamed, so that the file is always whole."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("epoch", *KEYS))
-        writer.writerows((i + 1, *(self[key][i] for key in KEYS)) for i in range(self.epochs))
-        npz.write(path, text.getvalue().encode())
+__all__ = ["History", "evaluate", "fit", "predict"]
 
 
 def fit(
@@ -59,53 +30,86 @@ def fit(
     uint8 images go as they are to the network's Standardize layer (which divides by 255); float64 is cast to
     float32. The optimiser is Adam with `lr` unless given. `schedule`: a name or function of schedule.py.
     `augment(x, rng)` changes each batch. `validation` is a pair (x, y), looked at after each epoch. `seed`
-    fixes order and augmentation. `out` is the run's folder: last.npz and best.npz (best by validation accuracy,
-    without validation by training loss), history.csv; `resume` continues from its last.npz to the same bits as
-    a run never interrupted. `progress` writes to standard error.
+    fixes order and augmentation. `progress` writes to standard error.
+
+    `out` is the run's folder: last.npz, best.npz (by validation accuracy, without validation by training
+    loss), history.csv; an older run's files in it move to previous-1, previous-2, ... `resume` continues from its
+    last.npz, with the same data and settings, to the same bits as a run never interrupted.
 
     Raises ValueError (and ShapeError, TypeError) for bad data or settings before anything changes;
     TrainingDiverged when the loss stops being finite; KeyboardInterrupt after Ctrl-C or SIGTERM, when the step is
     done and last.npz saved; CheckpointError, RunFolderError about `out`.
     """
+    if progress:
+        compile_hint()
+    epochs, batch_size, seed = (
+        _whole("epochs", epochs, 1),
+        _whole("batch_size", batch_size, 1),
+        _whole("seed", seed, 0),
+    )
+    factor = schedules.named(schedule)
     x, y = check_data(net, x, y)
     if validation is not None:
-        validation = check_data(net, *validation)
-    if epochs < 1 or int(epochs) != epochs:
-        raise ValueError(f"epochs must be a whole number of at least 1, not {epochs!r}")
-    if batch_size < 1 or int(batch_size) != batch_size:
-        raise ValueError(f"batch_size must be a whole number of at least 1, not {batch_size!r}")
+        try:
+            validation = check_data(net, *validation)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"validation: {error}") from None
+    loss = functools.partial(ops.softmax_cross_entropy, label_smoothing=label_smoothing, class_weight=class_weight)
+    loss(np.zeros((len(y), _classes(net, x))), y)  # refuses wrong settings before anything is written
     optimizer = optimizer or optim.Adam(net.params(), lr)
-    settings = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "lr": optimizer.lr, "images": len(x)}
-    if isinstance(schedule, str):
-        settings["schedule"] = schedule
-    run = _Run(net, optimizer, out, settings, metadata or {})
+    settings = {
+        "epochs": epochs, "batch_size": batch_size, "seed": seed, "lr": optimizer.lr, "schedule": _title(schedule),
+        "augment": _title(augment), "label_smoothing": label_smoothing,
+        "class_weight": None if class_weight is None else np.asarray(class_weight, float).tolist(),
+        "images": len(x), "crc32 of the data": zlib.crc32(y, zlib.crc32(np.ascontiguousarray(x))) if out else None,
+    }  # fmt: skip
+    run = Run(net, optimizer, out, settings, metadata or {})
     if resume:
         run.restore()
-    factor = schedules.named(schedule)
-    loss = _Loss(label_smoothing, class_weight)
-    steps = -(-len(x) // batch_size)
-    with StopRequest() as stop, _progress(progress, epochs, steps, run) as bar:
+    try:
+        return _train(run, loss, x, y, factor, augment, validation, progress, resume)
+    finally:
+        optimizer.lr = settings["lr"]  # where the next fit with it starts
+
+
+def _train(run, loss, x, y, factor, augment, validation, progress, resume):
+    """The epochs from run.history.epochs on, and the orders to stop between them."""
+    epochs, size, seed, top = (run.settings[key] for key in ("epochs", "batch_size", "seed", "lr"))
+    steps = -(-len(x) // size)
+    done = run.history.epochs * steps + run.step
+    with StopRequest() as stop, Progress(epochs, steps, done) if progress else Silence() as bar:
+        if not resume:
+            run.start()
         for epoch in range(run.history.epochs, epochs):
-            _epoch(net, loss, optimizer, batches(x, y, batch_size, seed, epoch, augment, run.step), run, stop, bar,
-                   lambda step, epoch=epoch: settings["lr"] * factor((epoch * steps + step) / (epochs * steps)))
-            run.end_epoch(optimizer.lr, validation and evaluate(net, *validation))
+            pairs = batches(x, y, size, seed, epoch, augment, run.step)
+            _epoch(
+                run,
+                loss,
+                pairs,
+                lambda step, epoch=epoch: top * factor((epoch + step / steps) / epochs),
+                stop,
+                bar,
+            )
+            run.end_epoch(validation and score(logits(run.net, validation[0]), validation[1]))
             bar.epoch(run.history)
+            if stop.requested:
+                stop.give_up(run.out)
     return run.history
 
 
-def _epoch(net, loss, optimizer, pairs, run, stop, bar, lr_at):
+def _epoch(run, loss, pairs, lr_at, stop, bar):
     """The steps of one epoch, from run.step on."""
-    fast, clock = fuse(net), time.perf_counter()
+    optimizer, fast, clock = run.optimizer, fuse(run.net, input_gradient=False), time.perf_counter()
     for xb, yb in pairs:
         optimizer.lr = lr_at(run.step)
         optimizer.zero_grad()
-        logits, cache = fast.forward(xb, train=True)
-        value, dlogits = loss(logits, yb)
+        s, cache = fast.forward(xb, train=True)
+        value, ds = loss(s, yb)
         if not np.isfinite(value):
             raise TrainingDiverged(run.history.epochs + 1, run.step + 1, optimizer.lr)
-        fast.backward(dlogits, cache)
+        fast.backward(ds, cache)
         optimizer.step()
-        correct = int((logits.argmax(axis=1) == yb).sum())
+        correct = int((s.argmax(axis=1) == yb).sum())
         clock, before = time.perf_counter(), clock
         run.end_step(value, correct, len(xb), clock - before)
         bar.step(run)
@@ -114,98 +118,37 @@ def _epoch(net, loss, optimizer, pairs, run, stop, bar, lr_at):
             stop.give_up(run.out)
 
 
-def _progress(wanted, epochs, steps, run):
-    return Progress(epochs, steps, run.history.epochs * steps + run.step) if wanted else Silence()
+def _whole(name, value, least):
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer)) or not value >= least or value % 1:
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    return int(value)
 
 
-class _Loss:
-    """softmax_cross_entropy with its settings."""
-
-    def __init__(self, label_smoothing, class_weight):
-        self.settings = {"label_smoothing": label_smoothing, "class_weight": class_weight}
-
-    def __call__(self, logits, labels):
-        return ops.softmax_cross_entropy(logits, labels, **self.settings)
-
-
-class _Run:
-    """Where a run stands: the history, the running epoch's sums, and the folder that holds both."""
-
-    def __init__(self, net, optimizer, out, settings, metadata):
-        self.net, self.optimizer, self.settings, self.metadata = net, optimizer, settings, metadata
-        self.history, self.best, self.out = History(), -np.inf, None
-        self._new_epoch()
-        if out is not None:
-            self.out = pathlib.Path(out)
-            self.out.mkdir(parents=True, exist_ok=True)
-
-    def _new_epoch(self):
-        self.step, self.images, self.loss_sum, self.correct, self.seconds = 0, 0, 0.0, 0, 0.0
-
-    def end_step(self, loss, correct, images, seconds):
-        """Weighted by the batch's size, so that a smaller last batch counts for what it is."""
-        self.step += 1
-        self.images += images
-        self.loss_sum += loss * images
-        self.correct += correct
-        self.seconds += seconds
-
-    def end_epoch(self, lr, validation):
-        """A row of history, last.npz, and best.npz if it is."""
-        if not all(np.isfinite(p.value).all() for p in self.net.params()):
-            raise TrainingDiverged(self.history.epochs + 1, self.step, lr)
-        validation = validation or {"loss": np.nan, "accuracy": np.nan}
-        self.history.add(
-            loss=self.loss_sum / self.images, accuracy=self.correct / self.images, val_loss=validation["loss"],
-            val_accuracy=validation["accuracy"], lr=lr, seconds=self.seconds,
-        )  # fmt: skip
-        self._new_epoch()
-        score = validation["accuracy"] if np.isfinite(validation["accuracy"]) else -self.history["loss"][-1]
-        better, self.best = score > self.best, max(score, self.best)
-        if self.out:
-            if better:
-                self._save("best.npz")
-            self.save_last()
-            self.history.write_csv(self.out / "history.csv")
-
-    def save_last(self):
-        """last.npz: everything that resume needs."""
-        if self.out:
-            self._save("last.npz")
-
-    def _save(self, name):
-        running = {k: getattr(self, k) for k in ("step", "images", "loss_sum", "correct", "seconds", "best")}
-        state = {"settings": self.settings, "running": running, "history": self.history}
-        checkpoint.save(self.out / name, self.net, self.optimizer, **self.metadata, fit=state)
-
-    def restore(self):
-        """Take up the run in the folder. Raises RunFolderError, and CheckpointError if its settings were others."""
-        path = self.out and self.out / "last.npz"
-        if not path or not path.exists():
-            raise RunFolderError(f"there is no last.npz in {self.out} to resume from; train without resume first")
-        stored, _ = checkpoint.read(path)
-        state = stored.get("fit", {})
-        if state.get("settings") != self.settings:
-            raise CheckpointError(f"{path} was trained with {state.get('settings')}, not {self.settings}; resume with the same")
-        checkpoint.restore(path, self.net, self.optimizer)
-        self.history = History(state["history"])
-        for name, value in state["running"].items():
-            setattr(self, name, value)
+def _title(function):
+    """What resume compares of a function: its name."""
+    return function if function is None or isinstance(function, str) else getattr(
+        function, "__qualname__", type(function).__name__)  # fmt: skip
 
 
 def check_data(net, x, y):
     """Images and labels fit for net, as (x, y). Raises ShapeError, TypeError, ValueError saying what is wrong."""
-    x = np.asarray(x)
-    y = np.asarray(y)
-    if len(x) != len(y):
-        raise ShapeError(f"there are {len(x)} images but {len(y)} labels")
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
+        raise ShapeError(f"there are images of the shape {x.shape} but labels of the shape {y.shape}")
     if len(x) == 0:
-        raise ShapeError("there are no images to train or evaluate on")
+        raise ShapeError(f"there are no images to train or evaluate on")
     x = _as_input(net, x)
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        wrong = ~np.isfinite(x.reshape(len(x), -1)).all(axis=1)
-        raise ValueError(f"{int((~np.isfinite(x)).sum())} values are NaN or infinite, first in image {int(wrong.argmax())}")
-    return x, check_labels(y, len(y), net.infer(x[:1]).shape[-1])
+    if x.dtype.kind == "f":
+        wrong = ~np.isfinite(x)
+        if wrong.any():
+            first = [int(i) for i in np.unravel_index(wrong.argmax(), x.shape)]
+            raise ValueError(f"{wrong.sum()} values of the images are NaN or infinite, the first is x{first}")
+    return x, check_labels(y, len(y), _classes(net, x))
+
+
+def _classes(net, x):
+    """How many logits net has for images like x. Raises ShapeError when these do not fit net."""
+    return net.infer(x[:1]).shape[-1]
 
 
 def _as_input(net, x):
@@ -216,13 +159,14 @@ def _as_input(net, x):
     if x.dtype.kind != "f":
         raise TypeError(f"images must be uint8 (0..255) or floating point, not {x.dtype}")
     dtype = next((p.value.dtype for p in net.params()), np.dtype(np.float32))
-    return x.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):  # becomes infinite, which check_data refuses
+        return x.astype(dtype, copy=False)
 
 
-def _logits(net, x, batch_size):
-    fast = fuse(net)
-    x = _as_input(net, x)
-    return np.concatenate([fast.infer(x[i : i + batch_size]) for i in range(0, max(len(x), 1), batch_size)])
+def logits(net, x, batch_size=256):
+    """(N, K): what net gives before the softmax, with running statistics and without dropout."""
+    fast, x, size = fuse(net), _as_input(net, x), _whole("batch_size", batch_size, 1)
+    return np.concatenate([fast.infer(x[i : i + size]) for i in range(0, max(len(x), 1), size)])
 
 
 def predict(net, x, batch_size=256):
@@ -230,7 +174,7 @@ def predict(net, x, batch_size=256):
 
     Uses running statistics and no dropout, and changes nothing in net. Raises ShapeError, TypeError.
     """
-    return ops.softmax(_logits(net, x, batch_size))[0]
+    return ops.softmax(logits(net, x, batch_size))[0]
 
 
 def evaluate(net, x, y, batch_size=256):
@@ -240,8 +184,16 @@ def evaluate(net, x, y, batch_size=256):
     metrics.py. Raises ShapeError, TypeError, ValueError as fit does.
     """
     x, y = check_data(net, x, y)
-    logits = _logits(net, x, batch_size)
-    loss, _ = ops.softmax_cross_entropy(logits, y)
-    confusion = confusion_matrix(y, logits.argmax(axis=1), logits.shape[1])
-    accuracy = float(np.trace(confusion) / len(y))
+    return measure(logits(net, x, batch_size), y)
+
+
+def measure(s, y):
+    """What evaluate returns, of logits s (N, K)."""
+    loss, accuracy = score(s, y)
+    confusion = confusion_matrix(y, s.argmax(axis=1), s.shape[1])
     return {"loss": loss, "accuracy": accuracy, "per_class": per_class(confusion), "confusion": confusion}
+
+
+def score(s, y):
+    """(loss, accuracy) of logits s (N, K)."""
+    return ops.softmax_cross_entropy(s, y)[0], float((s.argmax(axis=1) == y).mean())

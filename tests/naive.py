@@ -1,4 +1,4 @@
-"""The definitions: convolution, pooling and batch norm as plain loops over Python floats, and their backward passes.
+"""The definitions: convolution, pooling and batch norm as loops over Python floats, forward and backward.
 
 Slow, and hard to get wrong: an index is written as in the equation above it, and a gradient is one line
 beside the line of the forward pass whose derivative it is. The ops are compared with these.
@@ -64,7 +64,10 @@ def conv2d(x, w, b, stride, padding):
 
 
 def conv2d_backward(dy, x, w, stride, padding):
-    """dx[n,r,s,c] += dy[n,i,j,f] * w[di,dj,c,f]    dw[di,dj,c,f] += dy[n,i,j,f] * x[n,r,s,c]    db[f] += dy[n,i,j,f]"""
+    """dx[n,r,s,c]    += dy[n,i,j,f] * w[di,dj,c,f]
+    dw[di,dj,c,f] += dy[n,i,j,f] * x[n,r,s,c]
+    db[f]         += dy[n,i,j,f]
+    """
     dx, dw = np.zeros(x.shape).tolist(), np.zeros(w.shape).tolist()
     X, W, G = x.tolist(), w.tolist(), dy.tolist()
     for n, i, j, r, s, di, dj in conv_terms(x.shape, w.shape, stride, padding):
@@ -76,7 +79,7 @@ def conv2d_backward(dy, x, w, stride, padding):
 
 
 def conv_transpose_terms(x_shape, w_shape, stride, padding):
-    """Yields (n, i, j, r, s, di, dj): input pixel (i, j) is painted on output pixel (r, s) with the weight (di, dj)."""
+    """Yields (n, i, j, r, s, di, dj): input pixel (i, j) is painted on output pixel (r, s) by (di, dj)."""
     (batch, height, width, _), (kh, kw) = x_shape, w_shape[:2]
     top, oh = transposed_before(height, kh, stride[0], both(padding)[0])
     left, ow = transposed_before(width, kw, stride[1], both(padding)[1])
@@ -103,7 +106,10 @@ def conv_transpose2d(x, w, b, stride, padding):
 
 
 def conv_transpose2d_backward(dy, x, w, stride, padding):
-    """dx[n,i,j,c] += dy[n,r,s,f] * w[di,dj,f,c]    dw[di,dj,f,c] += dy[n,r,s,f] * x[n,i,j,c]    db[f] += dy[n,r,s,f]"""
+    """dx[n,i,j,c]    += dy[n,r,s,f] * w[di,dj,f,c]
+    dw[di,dj,f,c] += dy[n,r,s,f] * x[n,i,j,c]
+    db[f]         += dy[n,r,s,f]
+    """
     dx, dw = np.zeros(x.shape).tolist(), np.zeros(w.shape).tolist()
     X, W, G = x.tolist(), w.tolist(), dy.tolist()
     for n, i, j, r, s, di, dj in conv_transpose_terms(x.shape, w.shape, stride, padding):
@@ -211,7 +217,7 @@ def batch_norm(x, gamma, beta, mean, var, train, eps):
 def batch_norm_backward(dy, x, gamma, mean, var, train, eps):
     """The whole Jacobian, one pair (m, k) of values of a channel after the other:
 
-    d xhat_k / d x_m = inv_std * ((1 if m is k) - 1/M - xhat_m * xhat_k / M)      (only the 1 when not training)
+    d xhat_k / d x_m = inv_std * ((1 if m is k) - 1/M - xhat_m * xhat_k / M)      (in use: only the 1)
     dx_m = sum_k dy_k * gamma * d xhat_k / d x_m      dgamma = sum_k dy_k * xhat_k      dbeta = sum_k dy_k
     """
     flat, g = x.reshape(-1, x.shape[-1]).astype(float), dy.reshape(-1, x.shape[-1]).astype(float)
@@ -235,7 +241,7 @@ LAYOUTS = ("contiguous", "fortran", "reversed", "strided", "read-only")
 
 
 def lay_out(array, layout):
-    """The same values in another place: Fortran order, negative strides, every other element, or read-only."""
+    """The same values in Fortran order, with negative strides, as every other element, or read-only."""
     array = np.array(array)
     if layout == "fortran":
         array = np.asfortranarray(array)

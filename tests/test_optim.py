@@ -1,4 +1,4 @@
-"""Optimisers as objects: what they step, what they keep, what they refuse. Their rules: ops/test_update.py."""
+"""Optimisers as objects: what they step, keep, and refuse. Their rules are in ops/test_update.py."""
 
 import numpy as np
 import pytest
@@ -185,7 +185,10 @@ def test_a_generator_that_was_used_up_is_noticed():
 @pytest.mark.xfail(strict=True, reason="a parameter in two places is listed, and stepped, twice")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_shared_parameter_is_stepped_once(kind):
-    shared, alone = layers.Dense(3, 3, rng=np.random.default_rng(69)), layers.Dense(3, 3, rng=np.random.default_rng(69))
+    shared, alone = (
+        layers.Dense(3, 3, rng=np.random.default_rng(69)),
+        layers.Dense(3, 3, rng=np.random.default_rng(69)),
+    )
     for net, layer in ((layers.Sequential(shared, shared), shared), (alone, alone)):
         optimiser = KINDS[kind](net.params())
         give_gradients([layer.w, layer.b], 70)

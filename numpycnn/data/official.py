@@ -108,8 +108,8 @@ OFFICIAL = {
             "acd3694070dcbf620e36670519d4b32f",
         ),
         (
-            "https://dl4jdata.blob.core.windows.net/datasets/emnist/",
             "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip",  # 562 MB, of which 4 files are kept
+            "https://storage.googleapis.com/emnist/gzip.zip",
             "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/gzip.zip",
         ),
         archive="sha256:fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e",

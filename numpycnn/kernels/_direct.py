@@ -7,10 +7,9 @@ of an output pixel is kh runs of kw * C neighbouring values.
 import functools
 
 import numpy as np
-from numba import njit
 
 from ..memory import empty
-from ..parallel import parallel
+from ..parallel import kernel, parallel
 from ..simd import LANES, ROWS, tile_row, tile_wide
 
 WIDTH = 2 * LANES
@@ -56,7 +55,7 @@ def correlate(x, w, b, stride, padding, dilation=(1, 1)):
     return y
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fill(scratch, x, padded, top, left, dilation):
     """x (images, H, W, C) into its place in the padded scratch; the border stays zero."""
     images, h, w, c = x.shape
@@ -66,12 +65,13 @@ def _fill(scratch, x, padded, top, left, dilation):
         for i in range(h):
             row = ((n * padded[0] + top + i * dilation[0]) * padded[1] + left) * c
             for j in range(w * c // run):
-                to, come = row + j * dilation[1] * c, ((n * h + i) * w) * c + j * run
+                target = scratch[row + j * dilation[1] * c :]
+                source = flat[((n * h + i) * w) * c + j * run :]
                 for k in range(run):
-                    scratch[to + k] = flat[come + k]
+                    target[k] = source[k]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _correlate_groups(x, panels, bias, y, padded, top, left, dilation, kh, kw, starts, rows, group, lo, hi):
     n, oh, ow, f = y.shape
     c = x.shape[3]
@@ -88,7 +88,7 @@ def _correlate_groups(x, panels, bias, y, padded, top, left, dilation, kh, kw, s
             _last_panel(scratch, starts, pixels, kw * c, kh, padded[1] * c, flat, f // WIDTH * size, bias, out, base, f)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _panel(scratch, starts, rows, pixels, inner, outer, skip, panel, at, bias, bias_at, out, out_at):
     """out[rows[t] + out_at : ... + WIDTH] for every pixel t, by one panel of filters."""
     for t in range(0, pixels - ROWS + 1, ROWS):
@@ -97,7 +97,7 @@ def _panel(scratch, starts, rows, pixels, inner, outer, skip, panel, at, bias, b
         tile_row(scratch, starts, rows, t, inner, 1, outer, skip, panel, at, WIDTH, 0, bias, bias_at, 0, out, out_at)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _last_panel(scratch, starts, pixels, inner, outer, skip, panel, at, bias, out, base, f):
     """The panel that reaches beyond the last filter: into a block of its own, from which the filters are copied."""
     block = np.empty(pixels * WIDTH, np.float32)
@@ -105,8 +105,9 @@ def _last_panel(scratch, starts, pixels, inner, outer, skip, panel, at, bias, ou
     first = f - f % WIDTH
     _panel(scratch, starts, places, pixels, inner, outer, skip, panel, at, bias, first, block, 0)
     for t in range(pixels):
+        source, target = block[t * WIDTH :], out[base + t * f + first :]
         for k in range(f - first):
-            out[base + t * f + first + k] = block[t * WIDTH + k]
+            target[k] = source[k]
 
 
 def weight_gradient(x, dy, shape, stride, padding):
@@ -132,7 +133,7 @@ def _patch(kh, kw, width, c):
     return ((di * width + dj) * c + k).ravel().astype(np.int64)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _weight_gradient_chunks(x, dy, sums, padded, top, left, stride, starts, rows, lo, hi):
     n, oh, ow, f = dy.shape
     c = x.shape[3]
@@ -153,18 +154,19 @@ def _weight_gradient_chunks(x, dy, sums, padded, top, left, stride, starts, rows
                     _products(left_part, starts, rows, k, ow, stride[1] * c, high, stride[0] * padded[1] * c, flat, (p * oh * ow + i * ow) * WIDTH, out, p * k * WIDTH)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _cut(pixels, panels):
     """Pixels x filters, cut into panels of WIDTH filters; what lies beyond the last filter stays zero."""
     count, f = pixels.shape
     for p in range(panels.shape[0]):
         first = p * WIDTH
         for t in range(count):
+            source, target = pixels[t, first:], panels[p, t]
             for k in range(min(WIDTH, f - first)):
-                panels[p, t, k] = pixels[t, first + k]
+                target[k] = source[k]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _products(left, starts, rows, k, inner, step, outer, skip, right, at, out, out_at):
     """out[k, :] += sum over pixels of left[starts[k] + pixel] * right[pixel, :]"""
     for t in range(0, k - ROWS + 1, ROWS):

@@ -12,10 +12,9 @@ polynomial interpolation at 0, 1, -1, 2, -2 and infinity; float32 loses about a 
 import functools
 
 import numpy as np
-from numba import njit
 
 from ..memory import empty
-from ..parallel import parallel
+from ..parallel import kernel, parallel
 from ..simd import LANES, ROWS, linear, tile_row, tile_wide
 
 B_T = (
@@ -88,23 +87,22 @@ def _weights(w, plan):
     return np.ascontiguousarray(padded.reshape(36, plan.c, plan.f // WIDTH, WIDTH).swapaxes(1, 2))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fill(scratch, x, geometry, c_up):
     """The images x of one group into their padded places; borders and spare channels stay zero."""
     _, _, _, hs, ws, top, left = geometry
     images, h, w, c = x.shape
-    flat = x.reshape(-1)
     rows, columns = min(h, hs - top), min(w, ws - left)
     for n in range(images):
         for i in range(rows):
             for j in range(columns):
-                to = ((n * hs + top + i) * ws + left + j) * c_up
-                come = ((n * h + i) * w + j) * c
+                target = scratch[((n * hs + top + i) * ws + left + j) * c_up :]
+                source = x[n, i, j]
                 for k in range(c):
-                    scratch[to + k] = flat[come + k]
+                    target[k] = source[k]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _transform_inputs(scratch, v, half, geometry, images, tiles, c_up):
     """v[36, tiles, C] = B^T d B for every tile of the group."""
     _, th, tw, hs, ws, _, _ = geometry
@@ -117,7 +115,7 @@ def _transform_inputs(scratch, v, half, geometry, images, tiles, c_up):
             _inputs(half, row * 6 * c_up, c_up, v, (row * 6 * tiles + t) * c_up, tiles * c_up, c_up)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _correlate_groups(x, weights, bias, y, geometry, rows_c, rows_f, lo, hi):
     group, th, tw, hs, ws, _, _ = geometry
     n, oh, ow, f = y.shape
@@ -147,15 +145,15 @@ def _correlate_groups(x, weights, bias, y, geometry, rows_c, rows_f, lo, hi):
             _place(out, bias, y, g * group + t // (th * tw), t // tw % th * 4, t % tw * 4, f_up)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _place(out, bias, y, n, i, j, f_up):
     """A tile of 4x4 outputs into y, but for what reaches beyond its border."""
     _, oh, ow, f = y.shape
     for row in range(min(4, oh - i)):
         for column in range(min(4, ow - j)):
-            come = (row * 4 + column) * f_up
+            source, target = out[(row * 4 + column) * f_up :], y[n, i + row, j + column]
             for k in range(f):
-                y[n, i + row, j + column, k] = out[come + k] + bias[k]
+                target[k] = source[k] + bias[k]
 
 
 def weight_gradient(x, dy, shape, padding):
@@ -174,7 +172,7 @@ def weight_gradient(x, dy, shape, padding):
     return (g.T @ half.reshape(6, -1)).reshape(shape)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _gradient_chunks(x, dy, sums, geometry, rows, places, per_chunk, lo, hi):
     group, th, tw, hs, ws, _, _ = geometry
     n = len(dy)
@@ -206,12 +204,16 @@ def _gradient_chunks(x, dy, sums, geometry, rows, places, per_chunk, lo, hi):
                         tile_row(left, rows, places, t, count, c_up, 1, 0, m, at, f_up, 0, out, to, 1, out, to)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _take(block, dy, n, i, j, f_up):
     """A tile of 4x4 of dy, zeros beyond its border."""
     _, oh, ow, f = dy.shape
     for row in range(4):
         for column in range(4):
-            to, inside = (row * 4 + column) * f_up, i + row < oh and j + column < ow
-            for k in range(f):
-                block[to + k] = dy[n, i + row, j + column, k] if inside else np.float32(0)
+            target = block[(row * 4 + column) * f_up :]
+            if i + row < oh and j + column < ow:
+                source = dy[n, i + row, j + column]
+                for k in range(f):
+                    target[k] = source[k]
+            else:
+                target[:f] = np.float32(0)

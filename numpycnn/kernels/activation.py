@@ -1,11 +1,10 @@
 """ReLU with its mask in one pass."""
 
 import numpy as np
-from numba import njit
 
 from ..backend import Cache
 from ..memory import empty
-from ..parallel import parallel
+from ..parallel import kernel, parallel
 
 
 def relu(x):
@@ -16,9 +15,10 @@ def relu(x):
     return y, Cache("relu", y, positive)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _relu(x, y, positive, lo, hi):
-    for i in range(lo, hi):
+    x, y, positive = x[lo:hi], y[lo:hi], positive[lo:hi]
+    for i in range(len(x)):
         value = x[i]
         positive[i] = value > 0
         y[i] = np.float32(0) if value <= 0 else value  # written so that NaN passes
@@ -33,7 +33,8 @@ def relu_backward(dy, cache):
     return dx
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _relu_backward(dy, positive, dx, lo, hi):
-    for i in range(lo, hi):
+    dy, positive, dx = dy[lo:hi], positive[lo:hi], dx[lo:hi]
+    for i in range(len(dx)):
         dx[i] = dy[i] * np.float32(positive[i])

@@ -1,13 +1,12 @@
-"""Batch normalisation in two passes: sums over a fixed number of chunks of the batch, then every value."""
+"""Batch normalisation in two passes: sums over blocks of the batch, then every value."""
 
 import numpy as np
-from numba import njit
 
 from ..backend import Cache
 from ..memory import empty
-from ..parallel import parallel
+from ..parallel import kernel, parallel
 
-CHUNKS = 8
+BLOCK = 256  # rows that are added up in float32; blocks are added up in float64, in their order
 
 
 def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, eps=1e-5):
@@ -29,32 +28,38 @@ def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, e
 
 def _moments(rows):
     """Mean and biased variance of each column of rows (M, C), in float64."""
-    sums = np.zeros((CHUNKS, 2, rows.shape[1]))
-    parallel(_sums, CHUNKS, rows, sums)
-    one, two = sums.sum(axis=0) / len(rows)
+    sums = np.empty((2, -(-len(rows) // BLOCK), rows.shape[1]), np.float32)
+    parallel(_sums, sums.shape[1], rows, sums)
+    one, two = sums.sum(axis=1, dtype=np.float64) / len(rows)
     return rows[0] + one, np.maximum(two - one * one, 0)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sums(rows, sums, lo, hi):
-    """Of x - x[0] and its square: the shift keeps a large mean from drowning the variance."""
+    """Of x - x[0] and its square, block by block: the shift keeps a large mean from drowning the variance."""
     m, c = rows.shape
-    for chunk in range(lo, hi):
-        one, two = sums[chunk]
-        for i in range(m * chunk // CHUNKS, m * (chunk + 1) // CHUNKS):
+    shift = rows[0].copy()
+    for block in range(lo, hi):
+        one, two = sums[0, block], sums[1, block]
+        one[:] = np.float32(0)
+        two[:] = np.float32(0)
+        for i in range(block * BLOCK, min(m, (block + 1) * BLOCK)):
+            row = rows[i]
             for k in range(c):
-                d = np.float64(rows[i, k] - rows[0, k])
-                one[k] += d
+                one[k] += row[k] - shift[k]
+            for k in range(c):
+                d = row[k] - shift[k]
                 two[k] += d * d
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _normalise(rows, mean, inv_std, gamma, beta, xhat, y, lo, hi):
     for i in range(lo, hi):
-        for k in range(rows.shape[1]):
-            value = (rows[i, k] - mean[k]) * inv_std[k]
-            xhat[i, k] = value
-            y[i, k] = gamma[k] * value + beta[k]
+        row, own, out = rows[i], xhat[i], y[i]
+        for k in range(len(row)):
+            own[k] = (row[k] - mean[k]) * inv_std[k]
+        for k in range(len(row)):
+            out[k] = gamma[k] * own[k] + beta[k]
 
 
 def batch_norm_backward(dy, cache):
@@ -63,9 +68,9 @@ def batch_norm_backward(dy, cache):
         return NotImplemented
     c = dy.shape[-1]
     dy_rows, xhat_rows = dy.reshape(-1, c), xhat.reshape(-1, c)
-    sums = np.zeros((CHUNKS, 2, c))
-    parallel(_gradient_sums, CHUNKS, dy_rows, xhat_rows, sums)
-    dbeta, dgamma = sums.sum(axis=0)
+    sums = np.empty((2, -(-len(dy_rows) // BLOCK), c), np.float32)
+    parallel(_gradient_sums, sums.shape[1], dy_rows, xhat_rows, sums)
+    dbeta, dgamma = sums.sum(axis=1, dtype=np.float64)
     m = len(dy_rows)
     one, two = (dbeta / m, dgamma / m) if train else (0 * dbeta, 0 * dgamma)
     dx = empty(dy.shape)
@@ -74,19 +79,24 @@ def batch_norm_backward(dy, cache):
     return dx, dgamma.astype(np.float32), dbeta.astype(np.float32)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _gradient_sums(dy, xhat, sums, lo, hi):
     m, c = dy.shape
-    for chunk in range(lo, hi):
-        one, two = sums[chunk]
-        for i in range(m * chunk // CHUNKS, m * (chunk + 1) // CHUNKS):
+    for block in range(lo, hi):
+        one, two = sums[0, block], sums[1, block]
+        one[:] = np.float32(0)
+        two[:] = np.float32(0)
+        for i in range(block * BLOCK, min(m, (block + 1) * BLOCK)):
+            upper, own = dy[i], xhat[i]
             for k in range(c):
-                one[k] += np.float64(dy[i, k])
-                two[k] += np.float64(dy[i, k] * xhat[i, k])
+                one[k] += upper[k]
+            for k in range(c):
+                two[k] += upper[k] * own[k]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _gradient(dy, xhat, scale, one, two, dx, lo, hi):
     for i in range(lo, hi):
-        for k in range(dy.shape[1]):
-            dx[i, k] = scale[k] * (dy[i, k] - one[k] - xhat[i, k] * two[k])
+        upper, own, out = dy[i], xhat[i], dx[i]
+        for k in range(len(out)):
+            out[k] = scale[k] * (upper[k] - one[k] - own[k] * two[k])

@@ -1,11 +1,10 @@
 """Max pooling in one pass over the image: value and winner together, one image row at a time."""
 
 import numpy as np
-from numba import njit
 
 from ..backend import Cache
 from ..memory import empty
-from ..parallel import parallel
+from ..parallel import kernel, parallel
 
 
 def max_pool2d(x, size=2, stride=None):
@@ -18,22 +17,21 @@ def max_pool2d(x, size=2, stride=None):
     return y, Cache("max_pool2d", y, x.shape, winner, size, stride)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _max_pool(x, size, stride, y, winner, lo, hi):
     _, oh, ow, c = y.shape
     for n in range(lo, hi):
         for i in range(oh):
             for j in range(ow):
-                for k in range(c):
-                    y[n, i, j, k] = x[n, i * stride[0], j * stride[1], k]
-                    winner[n, i, j, k] = 0
+                best, place_of = y[n, i, j], winner[n, i, j]
+                best[:] = x[n, i * stride[0], j * stride[1]]
+                place_of[:] = np.uint8(0)
                 for place in range(1, size[0] * size[1]):
-                    row, column = i * stride[0] + place // size[1], j * stride[1] + place % size[1]
-                    for k in range(c):
-                        best, value = y[n, i, j, k], x[n, row, column, k]
-                        better = (value > best) | ((value != value) & (best == best))  # NaN wins
-                        y[n, i, j, k] = value if better else best
-                        winner[n, i, j, k] = np.uint8(place) if better else winner[n, i, j, k]
+                    value = x[n, i * stride[0] + place // size[1], j * stride[1] + place % size[1]]
+                    for k in range(c):  # NaN wins, and the first of equals
+                        if not (value[k] <= best[k]) and best[k] == best[k]:
+                            best[k] = value[k]
+                            place_of[k] = np.uint8(place)
 
 
 def max_pool2d_backward(dy, cache):
@@ -45,7 +43,7 @@ def max_pool2d_backward(dy, cache):
     return dx
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _max_pool_backward(dy, winner, size, stride, dx, lo, hi):
     _, oh, ow, c = dy.shape
     zero = np.float32(0)
@@ -55,5 +53,6 @@ def _max_pool_backward(dy, winner, size, stride, dx, lo, hi):
             for j in range(ow):
                 for place in range(size[0] * size[1]):
                     row, column = i * stride[0] + place // size[1], j * stride[1] + place % size[1]
+                    upper, place_of, out = dy[n, i, j], winner[n, i, j], dx[n, row, column]
                     for k in range(c):
-                        dx[n, row, column, k] += dy[n, i, j, k] if winner[n, i, j, k] == place else zero
+                        out[k] += upper[k] if place_of[k] == place else zero

@@ -1,7 +1,8 @@
 """Adam in one pass over value, gradient and both moments."""
 
 import numpy as np
-from numba import njit
+
+from ..parallel import kernel
 
 
 def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
@@ -15,7 +16,7 @@ def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
     return None
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _adam(value, grad, m, v, size, correct, one, two, eps, shrink, mix):
     for i in range(value.size):
         old = value[i] * shrink

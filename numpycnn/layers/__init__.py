@@ -9,12 +9,13 @@ from .combine import Add, Concat, Flatten, Identity, Reshape, Sequential
 from .conv import Conv2D, ConvTranspose2D
 from .dense import Dense
 from .dropout import Dropout
+from .fused import ConvBNReLU, fuse
 from .norm import BatchNorm
 from .pool import AvgPool2D, GlobalAvgPool, MaxPool2D
 from .standardize import Standardize
 
 __all__ = [
-    "ELU", "Add", "AvgPool2D", "BatchNorm", "Concat", "Conv2D", "ConvTranspose2D", "Dense", "Dropout", "Flatten",
+    "ELU", "Add", "AvgPool2D", "BatchNorm", "Concat", "Conv2D", "ConvBNReLU", "ConvTranspose2D", "Dense", "Dropout", "Flatten",
     "GlobalAvgPool", "Identity", "Layer", "LeakyReLU", "MaxPool2D", "PReLU", "Param", "ReLU", "Reshape",
-    "Sequential", "Sigmoid", "Standardize", "Tanh",
+    "Sequential", "Sigmoid", "Standardize", "Tanh", "fuse",
 ]  # fmt: skip

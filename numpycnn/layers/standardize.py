@@ -30,5 +30,5 @@ class Standardize(Layer):
         return y, None
 
     def backward(self, dy, cache):
-        """dx = dy / std"""
-        return dy * dy.dtype.type(1 / self.std)
+        """dx = dy / std      None where the layer above saved its dx"""
+        return None if dy is None else dy * dy.dtype.type(1 / self.std)

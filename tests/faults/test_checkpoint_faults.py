@@ -19,6 +19,7 @@ import time
 import tracemalloc
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ import pytest
 
 from numpycnn import checkpoint, layers, models, npz, optim
 from numpycnn.errors import CheckpointError
-from numpycnn.layers.base import generators
+from numpycnn.layers.base import generators, named_buffers, named_params
 
 ROOT = Path(__file__).parents[2]
 ALLOWANCE = 64 << 20
@@ -51,7 +52,10 @@ def saved(folder, net, optimizer=None):
 
 
 def in_memory(net, optimizer=None):
-    arrays = {name: array.tobytes() for name, array in checkpoint._arrays(net, optimizer).items()}
+    arrays = {name: param.value.tobytes() for name, param in named_params(net).items()}
+    arrays |= {name: array.tobytes() for name, array in named_buffers(net).items()}
+    if optimizer:
+        arrays |= {name: array.tobytes() for name, array in optimizer.state_arrays().items()}
     states = {name: repr(generator.bit_generator.state) for name, generator in generators(net).items()}
     return arrays, states, optimizer and (optimizer.steps, optimizer.lr)
 
@@ -148,6 +152,9 @@ def forgeries(content, canary):
     yield "two of one name, one changed", archive_of([*members, [names[at], bytes(len(members[at][1]))]])
     yield "above the folder", archive_of([*without, ["../0.w.npy", members[at][1]]])
     yield "extra above the folder", archive_of([*members, ["../../evil", b""]])
+    renamed = members[0][1].replace(b"param/0.w", b"../evil")
+    evil = [*without, ["../evil.npy", members[at][1]]]
+    yield "declared above the folder", archive_of(signed(renamed, evil))
     yield "wrong shape", archive_of([*without, [names[at], npz._header("<f4", [4]) + bytes(16)]])
     yield "objects", archive_of([*without, [names[at], pickled(canary)]])
     yield "a pickle as metadata", archive_of(signed(pickle.dumps(Canary(str(canary))), members))
@@ -165,20 +172,56 @@ def forgeries(content, canary):
     yield "deep arguments", archive_of(signed(b'{"format":1,"arrays":' + b'{"a":' * 100_000, members))
     yield "a long number", archive_of(signed(b'{"format":' + b"9" * 500_000 + b"}", members))
     yield "wide metadata", archive_of(signed(b'{"format":1,"x":[' + b"{}," * 340_000 + b"{}]}", members))
-    yield "too much metadata", archive_of(signed(b'{"format":1,"x":"' + b"a" * (1 << 21) + b'"}', members))
+    yield "too much metadata", archive_of(signed(b'{"format":1,"x":[' + b"{}," * 10**6 + b"{}]}", members))
+    yield "another header", archive_of([[n, d.replace(b"'<f4'", b"'>f4'")] for n, d in members])
     yield "not text", archive_of(signed(b"\xff\xfe{}", members))
     yield "html", b"<!DOCTYPE html><html><body>404</body></html>"
     yield "nothing", b""
     yield "zip64", content[:-22] + b"PK\6\7" + bytes(16) + content[-22:]
     yield "a comment", content[:-2] + struct.pack("<H", 3) + b"abc"
-    yield "a directory of 2 million members", crowd(2_000_000 // 46 * 46)
+    yield "a directory of 300,000 members", crowd(300_000)
+    yield "the same in 64 bits", crowd(300_000, bits=64)
+    yield "members inside members", nested(100)
 
 
-def crowd(size):
+def crowd(count, bits=32):
     """A valid directory of many empty members, which zipfile would turn into an object each."""
     one = b"PK\1\2" + struct.pack("<6H3I5H2I", 20, 20, 0, 0, 0, 33, *[0] * 10)
-    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0, 0, size, 0, 0)
-    return one * (size // len(one)) + end
+    size, end = count * len(one), b""
+    if bits == 64:
+        end = b"PK\6\6" + struct.pack("<Q2H2I4Q", 44, 45, 45, 0, 0, count, count, size, 0)
+        end += b"PK\6\7" + struct.pack("<IQI", 0, size, 1)
+    return one * count + end + b"PK\5\6" + struct.pack("<4H2IH", 0, 0, 0, 0, 0 if end else size, 0, 0)
+
+
+def nested(count):
+    """Arrays of 1 MB, each inside the one before: valid one by one, `count` MB from a file of 1 MB."""
+    arrays, heads, blob = {}, [], bytes(1 << 20)
+    for i in reversed(range(count)):
+        name, shape = f"param/{i}", [len(blob)]
+        data = npz._header("|u1", shape) + blob
+        arrays[name] = {"dtype": "|u1", "shape": shape, "sha256": hashlib.sha256(data).hexdigest()}
+        heads.append((f"{name}.npy".encode(), data))
+        blob = local_header(*heads[-1]) + data
+    text = json.dumps({"format": 1, "arrays": arrays}).encode()
+    directory, content = b"", blob
+    for name, data in heads:
+        directory += directory_entry(name, data, len(blob) - len(data) - 30 - len(name))
+    for name, data in ((npz.METADATA, text), (npz.CHECKSUM, hashlib.sha256(text).hexdigest().encode())):
+        directory += directory_entry(name.encode(), data, len(content))
+        content += local_header(name.encode(), data) + data
+    end = b"PK\5\6" + struct.pack("<4H2IH", 0, 0, 0, 0, len(directory), len(content), 0)
+    return content + directory + end
+
+
+def local_header(name, data):
+    sizes = zlib.crc32(data), len(data), len(data), len(name), 0
+    return b"PK\3\4" + struct.pack("<5H3I2H", 20, 0, 0, 0, 33, *sizes) + name
+
+
+def directory_entry(name, data, offset):
+    sizes = zlib.crc32(data), len(data), len(data), len(name)
+    return b"PK\1\2" + struct.pack("<6H3I5H2I", 20, 20, 0, 0, 0, 33, *sizes, 0, 0, 0, 0, 0, offset) + name
 
 
 def test_forged_archives_are_refused_in_bounded_memory_and_change_nothing(tmp_path):
@@ -250,6 +293,19 @@ def test_absurd_model_arguments_allocate_nothing(tmp_path, bad):
     path, members = tmp_path / "c.npz", members_of(saved(tmp_path, *small()))
     metadata = json.loads(members[0][1])
     metadata["arguments"].update(bad)
+    path.write_bytes(archive_of(signed(metadata, members)))
+    tracemalloc.start()
+    assert attempt(path, checkpoint.load) is None
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < ALLOWANCE
+
+
+def test_more_layers_than_the_file_has_arrays(tmp_path):
+    net = models.build("vgg", filters=(1,), depth=1, kernel_size=1, dropout=(0,), classes=2)
+    path, members = tmp_path / "c.npz", members_of(saved(tmp_path, net))
+    metadata = json.loads(members[0][1])
+    metadata["arguments"]["depth"] = 10**5
     path.write_bytes(archive_of(signed(metadata, members)))
     tracemalloc.start()
     assert attempt(path, checkpoint.load) is None

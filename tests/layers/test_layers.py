@@ -18,7 +18,9 @@ def rng():
 
 
 def block():
-    return layers.Sequential(layers.Conv2D(3, 4, 3, rng=rng()), layers.BatchNorm(4), layers.ReLU(), layers.Dropout(0.3, rng()))
+    return layers.Sequential(
+        layers.Conv2D(3, 4, 3, rng=rng()), layers.BatchNorm(4), layers.ReLU(), layers.Dropout(0.3, rng())
+    )
 
 
 # name: (layer, the shape of x)
@@ -156,8 +158,10 @@ def small_vgg():
 
 def state(net):
     arrays = {**base.named_buffers(net), **{k: p.value for k, p in base.named_params(net).items()}}
-    return ({k: a.copy() for k, a in arrays.items()},
-            {k: copy.deepcopy(g.bit_generator.state) for k, g in base.generators(net).items()})  # fmt: skip
+    return (
+        {k: a.copy() for k, a in arrays.items()},
+        {k: copy.deepcopy(g.bit_generator.state) for k, g in base.generators(net).items()},
+    )
 
 
 def test_use_in_the_middle_of_training_changes_nothing(each_backend):
@@ -279,13 +283,26 @@ def test_a_layer_without_passes_says_so():
 
 def test_names_over_the_network():
     net = layers.Sequential(layers.Dense(3, 4), layers.Add(layers.Identity(), block()), [layers.PReLU(2)][0])
-    assert list(base.named_params(net)) == ["0.w", "0.b", "1.branches.1.0.w", "1.branches.1.0.b", "1.branches.1.1.gamma",
-                                            "1.branches.1.1.beta", "2.alpha"]  # fmt: skip
+    assert list(base.named_params(net)) == [
+        "0.w",
+        "0.b",
+        "1.branches.1.0.w",
+        "1.branches.1.0.b",
+        "1.branches.1.1.gamma",
+        "1.branches.1.1.beta",
+        "2.alpha",
+    ]
     assert list(base.named_buffers(net)) == ["1.branches.1.1.running_mean", "1.branches.1.1.running_var"]
     assert list(base.generators(net)) == ["1.branches.1.3.rng"]
     assert [p.name for p in net.params()] == ["w", "b", "w", "b", "gamma", "beta", "alpha"]
     assert list(base.named_params(layers.Dense(2, 3))) == ["w", "b"]
     assert [p for p, _ in base.walk(net)][:4] == ["", "0", "1", "1.branches.0"]
+
+
+def test_a_generator_in_two_layers_is_listed_once():
+    shared = rng()
+    net = layers.Sequential(layers.Dropout(0.1, shared), layers.Dropout(0.2, shared), layers.Dropout(0.3, rng()))
+    assert list(base.generators(net)) == ["0.rng", "2.rng"]
 
 
 def test_a_list_of_layers_is_a_sequential():
@@ -319,13 +336,24 @@ def test_summary_counts_as_keras_does(name, arguments, counts):
     assert (summary.total, summary.trainable, summary.non_trainable) == (total, trainable, fixed)
     assert work is None or summary.multiply_adds == work
     assert summary.total <= 198_351 or name != "vgg"
-    for line in (f"Total params: {total:,}", f"Trainable params: {trainable:,}", f"Non-trainable params: {fixed:,}"):
+    for line in (
+        f"Total params: {total:,}",
+        f"Trainable params: {trainable:,}",
+        f"Non-trainable params: {fixed:,}",
+    ):
         assert line in summary.splitlines()
 
 
 def test_summary_of_a_small_net_by_hand():
-    net = layers.Sequential(layers.Conv2D(1, 4, 3, rng=rng()), layers.BatchNorm(4), layers.ReLU(), layers.MaxPool2D(),
-                            layers.ConvTranspose2D(4, 2, 2, 2, rng=rng()), layers.Flatten(), layers.Dense(72, 5, rng=rng()))  # fmt: skip
+    net = layers.Sequential(
+        layers.Conv2D(1, 4, 3, rng=rng()),
+        layers.BatchNorm(4),
+        layers.ReLU(),
+        layers.MaxPool2D(),
+        layers.ConvTranspose2D(4, 2, 2, 2, rng=rng()),
+        layers.Flatten(),
+        layers.Dense(72, 5, rng=rng()),
+    )
     before = state(net)[0]
     summary = net.summary((6, 6, 1))
     assert summary.total == (9 * 4 + 4) + 16 + (4 * 4 * 2 + 2) + (72 * 5 + 5)
@@ -339,26 +367,73 @@ def test_summary_of_a_small_net_by_hand():
         np.testing.assert_array_equal(before[key], array)
 
 
+@pytest.mark.xfail(strict=True, reason="each pass through it is noted once for each of its places: four rows")
+def test_summary_of_a_layer_in_two_places_has_two_rows():
+    shared = layers.Dense(3, 3, rng=rng())
+    summary = layers.Sequential(shared, shared).summary((3,))
+    assert summary.total == 12
+    assert summary.multiply_adds == 18
+
+
+@pytest.mark.xfail(strict=True, reason="the second hides the first, and a checkpoint would not have it")
+def test_two_parameters_of_one_name_are_both_named_or_refused():
+    layer = Twice()
+    layer.b = layers.Param("a", np.ones(2, np.float32))
+    assert len(base.named_params(layer)) == 2
+
+
 # ---- mistakes -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("net", "shape", "message"),
     [
-        (lambda: layers.Sequential(layers.ReLU(), layers.Conv2D(3, 4, 3)), (2, 5, 5, 4), r"layer 1 \(Conv2D\): expected 3 ch"),
-        (lambda: layers.Sequential(layers.ReLU(), layers.Conv2D(3, 4, 6, padding="valid")), (2, 5, 5, 3), r"layer 1 \(Conv2D\).*larger"),
-        (lambda: layers.Sequential(layers.Flatten(), layers.Dense(9, 4)), (2, 5, 2), r"layer 1 \(Dense\): expected 9 channels"),
-        (lambda: layers.Sequential(layers.MaxPool2D(4)), (2, 3, 3, 1), r"layer 0 \(MaxPool2D\).*larger than the input"),
-        (lambda: layers.Sequential(layers.BatchNorm(3)), (2, 4), r"layer 0 \(BatchNorm\): batch_norm: x has 4 channels"),
+        (
+            lambda: layers.Sequential(layers.ReLU(), layers.Conv2D(3, 4, 3)),
+            (2, 5, 5, 4),
+            r"layer 1 \(Conv2D\): expected 3 ch",
+        ),
+        (
+            lambda: layers.Sequential(layers.ReLU(), layers.Conv2D(3, 4, 6, padding="valid")),
+            (2, 5, 5, 3),
+            r"layer 1 \(Conv2D\).*larger",
+        ),
+        (
+            lambda: layers.Sequential(layers.Flatten(), layers.Dense(9, 4)),
+            (2, 5, 2),
+            r"layer 1 \(Dense\): expected 9 channels",
+        ),
+        (
+            lambda: layers.Sequential(layers.MaxPool2D(4)),
+            (2, 3, 3, 1),
+            r"layer 0 \(MaxPool2D\).*larger than the input",
+        ),
+        (
+            lambda: layers.Sequential(layers.BatchNorm(3)),
+            (2, 4),
+            r"layer 0 \(BatchNorm\): batch_norm: x has 4 channels",
+        ),
         (lambda: layers.Sequential(layers.PReLU(3)), (2, 4), r"layer 0 \(PReLU\)"),
-        (lambda: layers.Sequential(layers.ReLU(), layers.Sequential(layers.Reshape(5))), (2, 4), r"layer 1 \(Sequential\): layer 0 \(Reshape\)"),
-        (lambda: layers.Sequential(layers.Add(layers.Identity(), layers.Dense(4, 3))), (2, 4), r"layer 0 \(Add\).*\(2, 4\), \(2, 3\)"),
-        (lambda: layers.Sequential(layers.Concat(layers.Identity(), layers.MaxPool2D())), (2, 4, 4, 1), r"layer 0 \(Concat\).*more than"),
+        (
+            lambda: layers.Sequential(layers.ReLU(), layers.Sequential(layers.Reshape(5))),
+            (2, 4),
+            r"layer 1 \(Sequential\): layer 0 \(Reshape\)",
+        ),
+        (
+            lambda: layers.Sequential(layers.Add(layers.Identity(), layers.Dense(4, 3))),
+            (2, 4),
+            r"layer 0 \(Add\).*\(2, 4\), \(2, 3\)",
+        ),
+        (
+            lambda: layers.Sequential(layers.Concat(layers.Identity(), layers.MaxPool2D())),
+            (2, 4, 4, 1),
+            r"layer 0 \(Concat\).*more than",
+        ),
         (lambda: models.alexnet(), (2, 1, 28, 28), r"layer 1 \(Conv2D\).*NCHW"),
         (lambda: models.alexnet(), (28, 28, 1), r"layer 1 \(Conv2D\).*x\[None\]"),
         (lambda: models.vgg(), (5, 28, 28), r"layer 1 \(Conv2D\).*x\[\.\.\., None\]"),
     ],
-)  # fmt: skip
+)
 def test_shape_errors_name_the_layer(each_backend, net, shape, message):
     net, x = net(), np.zeros(shape, np.float32)
     with pytest.raises(ShapeError, match=message):
@@ -373,13 +448,21 @@ def test_shape_errors_name_the_layer(each_backend, net, shape, message):
         (lambda: layers.Conv2D(1, 2, 0), ShapeError, "kernel_size must be a whole number of at least 1"),
         (lambda: layers.Conv2D(1, 2, 3, stride=0), ShapeError, "stride must be"),
         (lambda: layers.Conv2D(1, 2, 3, padding=-1), ShapeError, "padding must be"),
-        (lambda: layers.Conv2D(1, 2, 3, padding="full"), ShapeError, "'same', 'valid' or a whole number, not 'full'"),
+        (
+            lambda: layers.Conv2D(1, 2, 3, padding="full"),
+            ShapeError,
+            "'same', 'valid' or a whole number, not 'full'",
+        ),
         (lambda: layers.ConvTranspose2D(1, 2, 3, padding="full"), ShapeError, "not 'full'"),
         (lambda: layers.ConvTranspose2D(1, 2, 3, stride=-1), ShapeError, "stride must be"),
         (lambda: layers.Conv2D(0, 2, 3), ShapeError, "at least 1"),
         (lambda: layers.Dense(3, -2), ShapeError, "at least 1"),
         (lambda: layers.Dense(10**8, 10**8), ShapeError, "would need 40,000,000,000,000,000 bytes"),
-        (lambda: layers.Dense(3, 2, init="he_norm"), ValueError, "unknown initialiser 'he_norm'; did you mean he_normal"),
+        (
+            lambda: layers.Dense(3, 2, init="he_norm"),
+            ValueError,
+            "unknown initialiser 'he_norm'; did you mean he_normal",
+        ),
         (lambda: layers.MaxPool2D(0), ShapeError, "size must be"),
         (lambda: layers.AvgPool2D(2, 0), ShapeError, "stride must be"),
         (lambda: layers.Dropout(1), ValueError, "below 1, not 1"),
@@ -394,7 +477,9 @@ def test_what_no_input_could_fit_is_refused_at_once(build, kind, message):
         build()
 
 
-@pytest.mark.parametrize("name", [n for n in LAYERS if n not in ("Identity", "Standardize", "Flatten", "Reshape", "Add", "Concat")])
+@pytest.mark.parametrize(
+    "name", [n for n in LAYERS if n not in ("Identity", "Standardize", "Flatten", "Reshape", "Add", "Concat")]
+)
 def test_backward_wants_its_own_cache(each_backend, name):
     make, shape = LAYERS[name]
     layer = make()

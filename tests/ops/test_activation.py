@@ -19,7 +19,11 @@ def logistic(v):
 # name: (arguments, y of x, dy/dx of x), one number at a time
 DEFINITIONS = {
     "relu": ({}, lambda v: max(v, 0.0), lambda v: float(v > 0)),
-    "leaky_relu": ({"negative_slope": 0.3}, lambda v: v if v > 0 else 0.3 * v, lambda v: 1.0 if v > 0 else 0.3),
+    "leaky_relu": (
+        {"negative_slope": 0.3},
+        lambda v: v if v > 0 else 0.3 * v,
+        lambda v: 1.0 if v > 0 else 0.3,
+    ),
     "elu": (
         {"alpha": 0.7},
         lambda v: v if v > 0 else 0.7 * math.expm1(v),
@@ -28,8 +32,14 @@ DEFINITIONS = {
     "sigmoid": ({}, logistic, lambda v: logistic(v) * logistic(-v)),
     "tanh": ({}, math.tanh, lambda v: 1 - math.tanh(v) ** 2),
 }
-shapes = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple) | st.sampled_from([(8,), (2, 17), (1, 3, 3, 33)])
-dtypes, layouts, seeds = st.sampled_from([np.float32, np.float64]), st.sampled_from(naive.LAYOUTS), st.integers(0, 2**32 - 1)
+shapes = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple) | st.sampled_from(
+    [(8,), (2, 17), (1, 3, 3, 33)]
+)
+dtypes, layouts, seeds = (
+    st.sampled_from([np.float32, np.float64]),
+    st.sampled_from(naive.LAYOUTS),
+    st.integers(0, 2**32 - 1),
+)
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
@@ -95,8 +105,15 @@ def test_large_values_do_not_overflow(each_backend, name, dtype):
     assert y[0, -1] == high
 
 
-@given(n=st.integers(1, 4), c=st.integers(1, 5) | st.sampled_from([8, 17, 33]), image=st.booleans(), one=st.booleans(),
-       dtype=dtypes, layout=layouts, seed=seeds)  # fmt: skip
+@given(
+    n=st.integers(1, 4),
+    c=st.integers(1, 5) | st.sampled_from([8, 17, 33]),
+    image=st.booleans(),
+    one=st.booleans(),
+    dtype=dtypes,
+    layout=layouts,
+    seed=seeds,
+)
 def test_prelu_is_its_definition(each_backend, n, c, image, one, dtype, layout, seed):
     rng = np.random.default_rng(seed)
     x, dy = (naive.lay_out(rng.standard_normal((n, 2, 3, c) if image else (n, c)).astype(dtype), layout) for _ in "xy")
@@ -142,3 +159,11 @@ def test_softmax_of_nothing_but_minus_infinity_is_nan(each_backend):
     y, _ = ops.softmax(np.array([[-np.inf, -np.inf], [-np.inf, 1.0]], np.float32))
     assert np.isnan(y[0]).all()
     np.testing.assert_array_equal(y[1], [0, 1])
+
+
+def test_softmax_takes_each_row_for_itself(each_backend):
+    """A row far below another does not vanish."""
+    row = np.array([1.0, 2.0, 3.0], np.float32)
+    y, _ = ops.softmax(np.stack([row, row + 1000, row - 1000]))
+    np.testing.assert_array_equal(y[1], y[0])
+    np.testing.assert_array_equal(y[2], y[0])

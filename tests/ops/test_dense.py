@@ -15,9 +15,14 @@ sizes = st.integers(1, 5) | st.sampled_from([8, 16, 17, 33])
 
 
 @given(
-    n=st.integers(0, 4), d=sizes, k=sizes, bias=st.booleans(), dtype=st.sampled_from([np.float32, np.float64]),
-    layout=st.sampled_from(naive.LAYOUTS), seed=st.integers(0, 2**32 - 1),
-)  # fmt: skip
+    n=st.integers(0, 4),
+    d=sizes,
+    k=sizes,
+    bias=st.booleans(),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    layout=st.sampled_from(naive.LAYOUTS),
+    seed=st.integers(0, 2**32 - 1),
+)
 def test_dense_is_the_sums(each_backend, n, d, k, bias, dtype, layout, seed):
     rng = np.random.default_rng(seed)
     x, w = (naive.lay_out(rng.standard_normal(s).astype(dtype), layout) for s in ((n, d), (d, k)))

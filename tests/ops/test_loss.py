@@ -37,8 +37,15 @@ def cross_entropy(s, labels, smoothing, weight):
     return math.fsum(terms) / total
 
 
-@given(n=st.integers(1, 4), k=st.integers(1, 5) | st.just(17), smoothing=st.sampled_from([0.0, 0.1, 0.7]),
-       weighted=st.booleans(), dtype=dtypes, layout=st.sampled_from(naive.LAYOUTS), seed=seeds)  # fmt: skip
+@given(
+    n=st.integers(1, 4),
+    k=st.integers(1, 5) | st.just(17),
+    smoothing=st.sampled_from([0.0, 0.1, 0.7]),
+    weighted=st.booleans(),
+    dtype=dtypes,
+    layout=st.sampled_from(naive.LAYOUTS),
+    seed=seeds,
+)
 def test_cross_entropy_is_its_formula(each_backend, n, k, smoothing, weighted, dtype, layout, seed):
     rng = np.random.default_rng(seed)
     s = naive.lay_out((2 * rng.standard_normal((n, k))).astype(dtype), layout)
@@ -157,8 +164,12 @@ def test_what_cross_entropy_refuses(arguments, kind, message):
 
 
 def bce(s, t):
-    return np.mean([-b * math.log(1 / (1 + math.exp(-a))) - (1 - b) * math.log(1 / (1 + math.exp(a)))
-                    for a, b in zip(s.ravel().tolist(), t.ravel().tolist(), strict=True)])  # fmt: skip
+    return np.mean(
+        [
+            -b * math.log(1 / (1 + math.exp(-a))) - (1 - b) * math.log(1 / (1 + math.exp(a)))
+            for a, b in zip(s.ravel().tolist(), t.ravel().tolist(), strict=True)
+        ]
+    )
 
 
 def square(y, t):
@@ -166,8 +177,13 @@ def square(y, t):
 
 
 @pytest.mark.parametrize(("name", "formula"), [("bce_with_logits", bce), ("mse", square)])
-@given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=3), dtype=dtypes, layout=st.sampled_from(naive.LAYOUTS),
-       hard=st.booleans(), seed=seeds)  # fmt: skip
+@given(
+    shape=st.lists(st.integers(1, 4), min_size=1, max_size=3),
+    dtype=dtypes,
+    layout=st.sampled_from(naive.LAYOUTS),
+    hard=st.booleans(),
+    seed=seeds,
+)
 def test_loss_is_its_formula(name, formula, shape, dtype, layout, hard, seed):
     rng = np.random.default_rng(seed)
     y = naive.lay_out((2 * rng.standard_normal(shape)).astype(dtype), layout)
@@ -182,7 +198,11 @@ def test_loss_is_its_formula(name, formula, shape, dtype, layout, hard, seed):
 @given(n=st.integers(1, 4), d=st.integers(1, 5), dtype=dtypes, seed=seeds)
 def test_gaussian_kl_is_its_formula(n, d, dtype, seed):
     def formula(m, v):
-        return 0.5 * sum(math.exp(b) + a * a - 1 - b for a, b in zip(m.ravel().tolist(), v.ravel().tolist(), strict=True)) / n
+        return (
+            0.5
+            * sum(math.exp(b) + a * a - 1 - b for a, b in zip(m.ravel().tolist(), v.ravel().tolist(), strict=True))
+            / n
+        )
 
     rng = np.random.default_rng(seed)
     m, v = rng.standard_normal((2, n, d)).astype(dtype)

@@ -79,25 +79,47 @@ IMAGE, ROWS = (2, 7, 6, 3), (5, 3)
 # name: (our layer, the shape of x, torch's version of (functional, x, *parameters), train)
 PAIRS = {
     **{
-        f"conv {k} stride {s} padding {p}": (lambda k=k, s=s, p=p: layers.Conv2D(3, 4, k, s, p), IMAGE, conv(s, q))
+        f"conv {k} stride {s} padding {p}": (
+            lambda k=k, s=s, p=p: layers.Conv2D(3, 4, k, s, p),
+            IMAGE,
+            conv(s, q),
+        )
         for k, s, p, q in [
-            (3, 1, "same", "same"), ((2, 4), 1, "same", "same"), (3, 1, "valid", 0), (1, 2, 0, 0), ((5, 2), (1, 2), (2, 1), (2, 1)),
-            (3, (3, 2), 1, 1), (4, 3, 2, 2),
+            (3, 1, "same", "same"),
+            ((2, 4), 1, "same", "same"),
+            (3, 1, "valid", 0),
+            (1, 2, 0, 0),
+            ((5, 2), (1, 2), (2, 1), (2, 1)),
+            (3, (3, 2), 1, 1),
+            (4, 3, 2, 2),
         ]
     },
     "conv without bias": (lambda: layers.Conv2D(3, 4, 3, bias=False), IMAGE, conv(1, 1)),
     **{
         f"conv_transpose {k} stride {s} padding {p}": (
-            lambda k=k, s=s, p=p: layers.ConvTranspose2D(3, 4, k, s, p), IMAGE, conv_transpose(s, q),
+            lambda k=k, s=s, p=p: layers.ConvTranspose2D(3, 4, k, s, p),
+            IMAGE,
+            conv_transpose(s, q),
         )
         for k, s, p, q in [
-            (3, 1, "same", 1), (4, 2, "same", 1), (2, 2, "valid", 0), ((5, 3), (2, 3), (1, 0), (1, 0)), (1, 2, 0, 0), (3, 2, 1, 1),
+            (3, 1, "same", 1),
+            (4, 2, "same", 1),
+            (2, 2, "valid", 0),
+            ((5, 3), (2, 3), (1, 0), (1, 0)),
+            (1, 2, 0, 0),
+            (3, 2, 1, 1),
         ]
     },
-    "conv_transpose without bias": (lambda: layers.ConvTranspose2D(3, 4, 2, 2, bias=False), IMAGE, conv_transpose(2, 0)),
+    "conv_transpose without bias": (
+        lambda: layers.ConvTranspose2D(3, 4, 2, 2, bias=False),
+        IMAGE,
+        conv_transpose(2, 0),
+    ),
     **{
         f"{kind} pool {size} stride {stride}": (
-            lambda layer=layer, size=size, stride=stride: layer(size, stride), IMAGE, pool(kind, size, stride),
+            lambda layer=layer, size=size, stride=stride: layer(size, stride),
+            IMAGE,
+            pool(kind, size, stride),
         )
         for kind, layer in (("max", layers.MaxPool2D), ("avg", layers.AvgPool2D))
         for size, stride in [(2, None), (3, 1), (3, 2), ((2, 3), (3, 1)), (1, 2)]
@@ -124,18 +146,22 @@ PAIRS = {
     "standardize": (lambda: layers.Standardize(0.3, 0.4), IMAGE, lambda F, x: (x - 0.3) / 0.4),
     "residual": (lambda: layers.Add(layers.Identity(), layers.Tanh()), IMAGE, lambda F, x: x + x.tanh()),
     "dense block": (
-        lambda: layers.Concat(layers.Identity(), layers.Dense(3, 2), layers.Tanh()), ROWS,
+        lambda: layers.Concat(layers.Identity(), layers.Dense(3, 2), layers.Tanh()),
+        ROWS,
         lambda F, x, w, b: F.pad(x, (0, 5)) + F.pad(x @ w + b, (3, 3)) + F.pad(x.tanh(), (5, 0)),
     ),
     "a chain": (
-        lambda: layers.Sequential(layers.Conv2D(3, 4, 3), layers.ReLU(), layers.MaxPool2D(), layers.Flatten(), layers.Dense(36, 2)),
+        lambda: layers.Sequential(
+            layers.Conv2D(3, 4, 3), layers.ReLU(), layers.MaxPool2D(), layers.Flatten(), layers.Dense(36, 2)
+        ),
         IMAGE,
         lambda F, x, w, b, v, c: pool("max", 2, 2)(F, conv(1, 1)(F, x, w, b).relu()).flatten(1) @ v + c,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 def test_layer_is_torchs(torch, each_backend, name):
     make, shape, theirs, *train = PAIRS[name]
     layer, rng = make(), np.random.default_rng(22)
@@ -155,7 +181,7 @@ def test_layer_is_torchs(torch, each_backend, name):
 
 
 def test_running_statistics_are_torchs_but_for_two_conventions(torch, each_backend):
-    """Their momentum is 1 - ours, and their running variance is unbiased: M / (M - 1) times ours, from zero."""
+    """Their momentum is 1 - ours, and their running variance is unbiased: M / (M - 1) times ours."""
     rng = np.random.default_rng(23)
     layer, theirs = layers.BatchNorm(3, momentum=0.8), torch.nn.BatchNorm1d(3, momentum=0.2)
     layer.running_var[...] = 0
@@ -201,7 +227,9 @@ def test_cross_entropy_is_torchs(torch, dtype, smoothing, weight):
     naive.agree(ds, leaf.grad.numpy())
 
 
-@pytest.mark.parametrize(("name", "theirs"), [("bce_with_logits", "binary_cross_entropy_with_logits"), ("mse", "mse_loss")])
+@pytest.mark.parametrize(
+    ("name", "theirs"), [("bce_with_logits", "binary_cross_entropy_with_logits"), ("mse", "mse_loss")]
+)
 def test_loss_is_torchs(torch, name, theirs):
     rng = np.random.default_rng(26)
     y, t = rng.standard_normal((4, 5)), rng.uniform(0, 1, (4, 5))

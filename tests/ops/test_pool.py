@@ -117,7 +117,11 @@ def test_what_does_not_fit_is_refused_in_words(each_backend, name, arguments, me
 
 def test_an_empty_batch_gives_an_empty_batch(each_backend):
     x = np.zeros((0, 4, 4, 3), np.float32)
-    for name, shape in (("max_pool2d", (0, 2, 2, 3)), ("avg_pool2d", (0, 2, 2, 3)), ("global_avg_pool", (0, 3))):
+    for name, shape in (
+        ("max_pool2d", (0, 2, 2, 3)),
+        ("avg_pool2d", (0, 2, 2, 3)),
+        ("global_avg_pool", (0, 3)),
+    ):
         y, cache = getattr(ops, name)(x)
         assert y.shape == shape
         assert getattr(ops, f"{name}_backward")(y, cache).shape == x.shape

@@ -49,7 +49,13 @@ def test_eps_stands_outside_the_root(each_backend):
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
-@given(n=sizes, dtype=dtypes, momentum=st.sampled_from([0.0, 0.9]), decay=st.sampled_from([0.0, 0.05]), seed=seeds)
+@given(
+    n=sizes,
+    dtype=dtypes,
+    momentum=st.sampled_from([0.0, 0.9]),
+    decay=st.sampled_from([0.0, 0.05]),
+    seed=seeds,
+)
 def test_sgd_is_its_equation(each_backend, nesterov, n, dtype, momentum, decay, seed):
     rng = np.random.default_rng(seed)
     value, grad, velocity = rng.standard_normal((3, n)).astype(dtype)
@@ -116,9 +122,10 @@ def test_a_gradient_of_another_shape_is_refused(rule):
         update(rule, np.zeros((2, 3), np.float32), np.zeros(3, np.float32))
 
 
-@pytest.mark.xfail(strict=True, reason="np.ascontiguousarray makes (1,) of a gradient of the shape ()")
+# not strict: the twins take it
+@pytest.mark.xfail(strict=False, reason="np.ascontiguousarray makes (1,) of a gradient of the shape ()")
 @pytest.mark.parametrize("rule", ["sgd", "adam"])
-def test_a_parameter_that_is_one_number(rule):
+def test_a_parameter_that_is_one_number(each_backend, rule):
     value = np.array(1.0, np.float32)
     update(rule, value, np.array(0.5, np.float32))
     assert value < 1

@@ -1,0 +1,51 @@
+"""Peak resident memory of training at batch 128, against PyTorch: python -m benchmarks.memory
+
+Each contender trains in a process of its own. "training" is its peak less what it had after the imports; the peak itself
+counts the interpreter and all libraries too.
+"""
+
+from .common import Report, arguments, bars, number
+from .contenders import Job, numpycnn_with, torch_forms
+
+MB = 1 << 20
+
+
+def main():
+    args = arguments(__doc__.splitlines()[0])
+    report = Report("memory", args)
+    job = Job(batch=128, threads=args.threads)
+    waiting = [c for c in torch_forms(job) if not c.environment]  # how workers wait makes no difference here
+    results = report.race("training, batch 128", [numpycnn_with(job), *waiting])
+    report.ratio("peak memory of training, against the best of PyTorch", results, "torch", 1, 0.5, training)
+    report.ratio("the same with interpreter and libraries", results, "torch", 1, 0.5, lambda r: r.memory["peak"])
+    columns = {
+        "who": lambda r: r["who"],
+        "after imports, MB": lambda r: megabytes(r, "imported"),
+        "peak, MB": lambda r: megabytes(r, "peak"),
+        "training, MB": lambda r: number((r["memory"]["peak"] - r["memory"]["imported"]) / MB) if "memory" in r else "-",
+        "": lambda r: r.get("missing", ""),
+    }
+    report.finish(columns, draw)
+
+
+def training(result):
+    return result.memory["peak"] - result.memory["imported"]
+
+
+def megabytes(row, key):
+    return number(row["memory"][key] / MB) if "memory" in row else "-"
+
+
+def draw(figure, report):
+    rows = [r for r in report.rows if "memory" in r]
+    figure.set_size_inches(9, 1.5 + 0.7 * len(rows))
+    names, marked = [r["who"] for r in rows], [r["who"].startswith("numpycnn") for r in rows]
+    peaks = [r["memory"]["peak"] / MB for r in rows]
+    own = [(r["memory"]["peak"] - r["memory"]["imported"]) / MB for r in rows]
+    panels = zip(figure.subplots(2, 1), ("training: peak less what the imports took", "peak"), (own, peaks), strict=True)
+    for axes, title, values in panels:
+        bars(axes, f"{title}, MB (less is better)", names, values, [number(v) for v in values], marked)
+
+
+if __name__ == "__main__":
+    main()

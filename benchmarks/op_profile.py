@@ -1,0 +1,144 @@
+"""What share of a training step each op takes: python -m benchmarks.step --profile
+
+The functions of ops/ and kernels/ that are named in ROWS are wrapped; the time within one, without that of those that
+it calls, goes to its row. GFLOP/s count the arithmetic of direct convolution, whatever the kernel does: Winograd's
+form may therefore exceed the peak, which is that of a large float32 matrix product of NumPy's BLAS.
+"""
+
+import functools
+import statistics
+import sys
+import time
+import types
+
+from .common import call, number, table
+from .contenders import Job, batches_of, our_network, our_step, repeat
+
+FORWARD, INPUT, WEIGHTS = "convolution, forward", "convolution, input gradient", "convolution, weight gradient"
+MIDDLE, MIDDLE_BACK = "batch norm, ReLU, pooling, forward", "batch norm, ReLU, pooling, backward"
+ROWS = {
+    "conv2d": FORWARD,
+    "_input_gradient": INPUT,
+    "conv2d_backward": WEIGHTS,
+    **dict.fromkeys(("conv_bn_relu", "batch_norm", "relu", "max_pool2d"), MIDDLE),
+    **dict.fromkeys((f"{op}_backward" for op in ("conv_bn_relu", "batch_norm", "relu", "max_pool2d")), MIDDLE_BACK),
+    **dict.fromkeys(("dropout", "dropout_backward"), "dropout"),
+    **dict.fromkeys(("global_avg_pool", "global_avg_pool_backward"), "global average pooling"),
+    **dict.fromkeys(("dense", "dense_backward"), "dense"),
+    "softmax_cross_entropy": "loss",
+    "adam_update": "Adam",
+}
+
+
+def profile(threads=2, quick=False):
+    """The profile at batch 32 and 128 as Markdown."""
+    return "\n\n".join(call(_profile, threads, threads, batch, quick) for batch in (32, 128))
+
+
+def _profile(threads, batch, quick):
+    import numpycnn
+
+    numpycnn.use("numba", threads=threads)
+    job = Job(batch=batch, threads=threads)
+    net = our_network(job)
+    run = repeat(our_step(net), batches_of(job))
+    run()
+    clock = _Clock()
+    clock.wrap()
+    steps = []
+    for _ in range(3 if quick else 30):
+        clock.seconds = dict.fromkeys(ROWS.values(), 0.0)
+        begin = time.perf_counter()
+        run()
+        clock.seconds["the whole step"] = time.perf_counter() - begin
+        steps.append(clock.seconds)
+    seconds = {row: statistics.median(one[row] for one in steps) for row in steps[0]}
+    whole = seconds.pop("the whole step")
+    if not all(seconds[row] > 0 for row in (FORWARD, INPUT, WEIGHTS)):
+        raise RuntimeError(f"op_profile.ROWS does not know the kernels' functions any more: {seconds}")
+    first, work = _multiply_adds(net, job)
+    flop = {FORWARD: 2 * work * batch, INPUT: 2 * (work - first) * batch, WEIGHTS: 2 * work * batch}
+    seconds = dict(sorted(seconds.items(), key=lambda item: -item[1]))
+    seconds["all else (layers, gradients, Python)"] = whole - sum(seconds.values())
+    seconds["the whole step"], flop["the whole step"] = whole, sum(flop.values())
+    return _text(job, seconds, whole, flop, _peak(quick))
+
+
+class _Clock:
+    """Gives the time of every wrapped function to its row, but for the time of those that it calls."""
+
+    def __init__(self):
+        self.open, self.seconds, self.last = [], {}, 0.0
+
+    def wrap(self):
+        modules = [m for name, m in sys.modules.items() if name.startswith("numpycnn.")]
+        own = [m for m in modules if m.__name__.startswith(("numpycnn.ops", "numpycnn.kernels"))]
+        functions = {f for m in own for name, f in vars(m).items() if name in ROWS and isinstance(f, types.FunctionType)}
+        for f in functions:
+            timed = self._timed(f, ROWS[f.__name__])
+            for module in modules:
+                for name in [name for name, value in vars(module).items() if value is f]:
+                    setattr(module, name, timed)
+
+    def _timed(self, function, row):
+        @functools.wraps(function)
+        def timed(*args, **kwargs):
+            self._give()
+            self.open.append(row)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._give()
+                self.open.pop()
+
+        return timed
+
+    def _give(self):
+        """The time since the last call, to the row that is open."""
+        now = time.perf_counter()
+        if self.open:
+            self.seconds[self.open[-1]] += now - self.last
+        self.last = now
+
+
+def _multiply_adds(net, job):
+    """Of one image's convolutions: the first one's, and all."""
+    import numpy as np
+
+    from numpycnn.layers import Conv2D
+    from numpycnn.layers.base import watch
+
+    found = []
+
+    def seen(path, layer, x, y, cache):
+        if isinstance(layer, Conv2D):
+            found.append(layer.multiply_adds(x.shape, y.shape))
+
+    with watch(net, seen):
+        net.forward(np.zeros((1, job.side, job.side, 1), np.float32))
+    return found[0], sum(found)
+
+
+def _peak(quick):
+    """FLOP/s of BLAS on large float32 matrices."""
+    import numpy as np
+
+    n = 512 if quick else 2048
+    a, times = np.ones((n, n), np.float32), []
+    for _ in range(8):
+        begin = time.perf_counter()
+        a @ a
+        times.append(time.perf_counter() - begin)
+    return 2 * n**3 / min(times)
+
+
+def _text(job, seconds, whole, flop, peak):
+    rows = [(row, s, flop.get(row)) for row, s in seconds.items()]
+    columns = {
+        f"batch {job.batch}": lambda r: r[0],
+        "ms": lambda r: f"{1e3 * r[1]:.2f}",
+        "share": lambda r: f"{100 * r[1] / whole:.1f} %",
+        "GFLOP/s": lambda r: number(r[2] and r[2] / r[1] / 1e9),
+        "of peak": lambda r: number(r[2] and 100 * r[2] / r[1] / peak, "%"),
+    }
+    return table(columns, rows) + f"\n\nPeak: {peak / 1e9:.0f} GFLOP/s on {job.threads} threads."

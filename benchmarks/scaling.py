@@ -1,0 +1,75 @@
+"""How the time of an image grows with batch, image side, filters and threads: python -m benchmarks.scaling
+
+Each series is compared with its first point. Required: the time an image grows no faster than its multiply-adds.
+"""
+
+from .common import Report, arguments, number
+from .contenders import Job, numpycnn_with, our_network
+
+NOISE = 1.05  # what a growth may exceed 1 by, and still be called equal
+
+
+def main():
+    args = arguments(__doc__.splitlines()[0])
+    report = Report("scaling", args)
+    quick, t = args.quick, args.threads
+    for axis, label, points in (
+        ("batch", "batch", [8, 16] if quick else [32, 64, 128, 256, 512, 1024]),
+        ("side", "image side", [14, 28] if quick else [28, 42, 56, 84, 112]),
+        ("width", "filters x", [1, 2] if quick else [1, 2, 4]),
+        ("threads", "threads", [1, 2] if t == 2 else [1, t]),
+    ):
+        series(report, axis, label, [Job(**{"batch": 8 if quick else 32, "threads": t, axis: point}) for point in points])
+    columns = {
+        "series": lambda r: r["what"],
+        "point": lambda r: str(r["point"]),
+        "ms a step": lambda r: number(r["ms"]),
+        "microseconds an image": lambda r: number(r["us"]),
+        "million multiply-adds": lambda r: number(r["work"] / 1e6),
+        "time grew": lambda r: number(r["time_grew"]),
+        "arithmetic grew": lambda r: number(r["work_grew"]),
+        "time / arithmetic": lambda r: number(r["growth"]),
+    }
+    report.finish(columns, draw)
+
+
+def series(report, axis, label, jobs):
+    """Race one network with itself along an axis, and check the growth."""
+    contenders = [numpycnn_with(job, f"numpycnn, {label} {getattr(job, axis)}") for job in jobs]
+    before = len(report.rows)
+    report.race(label, contenders)
+    rows = report.rows[before:]
+    for row, job in zip(rows, jobs, strict=True):
+        row["point"], row["us"] = getattr(job, axis), 1e3 * row["ms"] / job.batch
+        row["work"] = our_network(job).summary((job.side, job.side, 1)).multiply_adds
+        row["time_grew"], row["work_grew"] = row["us"] / rows[0]["us"], row["work"] / rows[0]["work"]
+        row["growth"] = row["time_grew"] / row["work_grew"]
+    if axis == "threads":
+        report.check(f"speed-up of {rows[-1]['point']} threads", rows[0]["ms"] / rows[-1]["ms"])
+    else:
+        worst = max(rows[1:], key=lambda r: r["growth"])
+        note = f"worst at {worst['point']}; {100 * (NOISE - 1):.0f} % are noise"
+        report.check(f"time an image / arithmetic, growth with {label}", worst["growth"], NOISE, 1, note=note)
+
+
+def draw(figure, report):
+    from numpycnn.plots import BLUE, ORANGE
+
+    labels = list(dict.fromkeys(r["what"] for r in report.rows))
+    figure.set_size_inches(10, 6)
+    for axes, label in zip(figure.subplots(2, 2).flat, labels, strict=True):
+        rows = [r for r in report.rows if r["what"] == label]
+        places = range(len(rows))
+        axes.plot(places, [r["us"] for r in rows], "o-", color=BLUE, label="measured")
+        arithmetic = [rows[0]["us"] * r["work_grew"] for r in rows]
+        if label == "threads":
+            arithmetic = [rows[0]["us"] * rows[0]["point"] / r["point"] for r in rows]
+        axes.plot(places, arithmetic, "--", color=ORANGE, label="shared out evenly" if label == "threads" else "arithmetic")
+        axes.set_xticks(list(places), [str(r["point"]) for r in rows])
+        axes.set_ylim(0)
+        axes.set_title(f"microseconds an image against {label}", fontsize=10)
+        axes.legend(fontsize=8)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""A training step against PyTorch, DeZero and this project's own NumPy text: python -m benchmarks.step
+
+A step is forward, loss, backward and optimiser, on float32 batches that are ready in memory. --profile prints
+instead what share of a step each op takes.
+"""
+
+from . import op_profile
+from .common import TIME_COLUMNS, Contender, Report, arguments, time_bars
+from .contenders import OUR_IMPORTS, Job, dezero, numpycnn_with, ours, torch_forms
+
+
+def main():
+    args = arguments(__doc__.splitlines()[0], profile="print the profile of a step instead")
+    if args.profile:
+        print(op_profile.profile(args.threads, quick=args.quick))
+        return
+    report = Report("step", args)
+    for batch in (32, 128):
+        job = Job(batch=batch, threads=args.threads)
+        others = [numpycnn_with(job, "numpycnn, use('numpy')", "numpy"), dezero(job)] if batch == 32 else []
+        results = report.race(f"step, batch {batch}", [numpycnn_with(job), *others, *torch_forms(job)])
+        same_network(results)
+        report.ratio(f"training step, batch {batch}, against the best of PyTorch", results, "torch", 0.85, 0.6)
+        if others:
+            faster(report, "times faster than use('numpy')", results, "numpycnn, use('numpy')", 5, 10)
+            faster(report, "times faster than DeZero", results, "DeZero", 8, 12)
+    job = Job(model="alexnet", batch=128, threads=args.threads)
+    results = report.race("AlexNet, batch 128", [numpycnn_with(job), *torch_forms(job)])
+    same_network(results)
+    report.ratio("AlexNet, training step, batch 128, against the best of PyTorch", results, "torch", 0.9, 0.6)
+    for batch in (32, 128):
+        share_of_batching(report, batch)
+    report.finish(TIME_COLUMNS, time_bars)
+
+
+def faster(report, what, results, who, required, aim):
+    """Check how many times faster ours is than `who`."""
+    other = results[who]
+    times = None if other.missing else other.median / results["numpycnn"].median
+    report.check(what, times, required, aim, least=True, note=other.missing)
+
+
+def same_network(results):
+    """All contenders must have as many parameters as ours."""
+    counts = {name: r.info["parameters"] for name, r in results.items() if "parameters" in r.info}
+    if len(set(counts.values())) > 1:
+        raise AssertionError(f"these are not the same network: {counts}")
+
+
+def share_of_batching(report, batch):
+    """Batching and augmentation (flip, crop) of an epoch against the epoch's steps, on uint8 images as fit gets them."""
+    images = 1000 if report.args.quick else 60_000
+    steps = Job(batch=batch, threads=report.args.threads, pixels="uint8")
+    epoch = Job(work="batching", batch=batch, threads=report.args.threads, pixels="uint8", images=images)
+    results = report.race(
+        f"data, batch {batch}",
+        [Contender("numpycnn, a step", ours, steps, OUR_IMPORTS),
+         Contender(f"numpycnn, batching {images} images", ours, epoch, OUR_IMPORTS)],
+    )  # fmt: skip
+    step, batching = (r.median for r in results.values())
+    share = batching / (batching + step * -(-images // batch))
+    report.check(f"augmentation and batching, share of the epoch, batch {batch}", 100 * share, 8, 3, "%")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""The commands of `numpycnn`, each (args) -> the result for --json, the text for people[, the exit code]."""
+
+import pathlib
+import shlex
+import sys
+
+from .errors import RunFolderError, unknown
+
+RECIPE_KEYS = ("model", "data", "epochs", "batch_size", "lr", "schedule", "augment", "seed", "val", "limit")
+
+
+def say(line):
+    """A message to people."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def train(args):
+    """Train a model, from raw files to the report."""
+    from . import data, recipes
+
+    given = {key: getattr(args, key) for key in RECIPE_KEYS if getattr(args, key) is not None}
+    if args.resume:
+        given = resumed(args.out, given)
+    name = given.get("model", "vgg")
+    if name not in recipes.RECIPES:
+        raise unknown("model", name, recipes.RECIPES)
+    if args.out and not args.resume:
+        recipes.check_folder(pathlib.Path(args.out), args.force)
+    dataset = data.load(given["data"]) if "data" in given else data.load_default()
+    if given.get("limit"):
+        dataset = dataset.limit(given["limit"])
+    recipe = {
+        "model": name,
+        "data": dataset.name,
+        "seed": 0,
+        "val": len(dataset.x_train) // 12,
+        "limit": None,
+    }
+    recipe |= recipes.RECIPES[name] | given
+    recipes.check(recipe, dataset)
+    out = pathlib.Path(args.out) if args.out else recipes.new_folder(name, recipe["data"])
+    recipes.check_folder(out, args.force or args.resume)
+    try:
+        result = recipes.train(recipe, dataset, out, args.resume, say)
+    except KeyboardInterrupt as stop:
+        if getattr(stop, "out", None):
+            stop.args = (f"stopped; continue with: numpycnn train --resume --out {shlex.quote(str(out))}",)
+        raise
+    return result, accuracy_table(result["per_class"], result["test_accuracy"], result["out"])
+
+
+def resumed(out, given):
+    """The recipe of the run in `out`; settings that are given again must be its own."""
+    from . import recipes
+
+    if not out:
+        raise RunFolderError("--resume needs --out, the folder of the run to continue")
+    recipe = recipes.stored_recipe(out)
+    for key, value in given.items():
+        if recipe[key] != value:
+            raise RunFolderError(f"the run in {out} has {key} {recipe[key]}, not {value}; resume it as it was")
+    return recipe
+
+
+def accuracy_table(per_class, accuracy, out=None):
+    """The test accuracy of each class (its recall) and in all."""
+    width = max(len(name) for name in per_class)
+    lines = [f"  {name:<{width}}  {share:7.2%}" for name, share in per_class.items()]
+    lines.append(f"Test accuracy: {accuracy:.2%}")
+    if out:
+        lines.append(f"Report: {pathlib.Path(out, 'report.html')}")
+    return "\n".join(lines)
+
+
+def evaluate(args):
+    """Accuracy of a checkpoint on a test set."""
+    import numpycnn as nc
+
+    from .progress import compile_hint
+
+    net = nc.load(args.checkpoint)
+    dataset = nc.data.load(args.data or net.metadata.get("data", "fashion-mnist"))
+    classes, known = list(dataset.classes), net.metadata.get("classes")
+    if known and len(known) != len(classes):
+        raise ValueError(
+            f"{args.checkpoint} knows {len(known)} classes, but {dataset.name} has {len(classes)}; "
+            "give the data that it was trained for as --data"
+        )
+    if known and known != classes:
+        say(f"note: {args.checkpoint} was trained on other classes than those of {dataset.name}")
+    compile_hint(say)
+    measured = nc.evaluate(net, dataset.x_test, dataset.y_test)
+    recall = measured["per_class"]["recall"].tolist()
+    result = {
+        "accuracy": measured["accuracy"], "loss": measured["loss"], "parameters": count(net),
+        "per_class": dict(zip(classes, recall, strict=True)), "confusion": measured["confusion"].tolist(),
+    }  # fmt: skip
+    return result, accuracy_table(result["per_class"], result["accuracy"])
+
+
+def count(net):
+    """Parameters, trained and not."""
+    from .layers.base import named_buffers
+
+    return sum(p.value.size for p in net.params()) + sum(b.size for b in named_buffers(net).values())
+
+
+def predict(args):
+    """The class of image files."""
+    import numpycnn as nc
+
+    from .progress import compile_hint
+
+    net = nc.load(args.checkpoint)
+    shape = tuple(net.spec["arguments"].get("input_shape", (28, 28, 1)))
+    images = [nc.data.read_image(path, shape) for path in args.images]
+    compile_hint(say)
+    results, lines = [], []
+    for path, row in zip(args.images, nc.predict(net, images), strict=True):
+        classes = names(net, len(row))
+        best = row.argsort()[::-1][:3]
+        shares = dict(zip(classes, row.tolist(), strict=True))
+        results.append({"image": path, "class": classes[best[0]], "probabilities": shares})
+        lines.append(f"{path}: " + ", ".join(f"{classes[i]} {row[i]:.1%}" for i in best))
+    return {"predictions": results}, "\n".join(lines)
+
+
+def names(net, count):
+    """The class names that its checkpoint holds, or numbers."""
+    classes = net.metadata.get("classes")
+    return classes if classes and len(classes) == count else [str(i) for i in range(count)]
+
+
+def summary(args):
+    """The table of a model's layers."""
+    from . import models
+
+    table = models.build(args.model).summary((28, 28, 1))
+    counts = {k: getattr(table, k) for k in ("total", "trainable", "non_trainable", "multiply_adds", "kept_bytes")}
+    return {"model": args.model, **counts}, table
+
+
+def gradcheck(args):
+    """Check every gradient of a model against finite differences."""
+    import numpy as np
+
+    from . import models
+    from .gradcheck import check_network
+
+    rng = np.random.default_rng(args.seed)
+    net = models.build(args.model, seed=args.seed)
+    result = check_network(net, rng.standard_normal((2, 28, 28, 1)), seed=args.seed)
+    facts = {"model": args.model, "ok": bool(result.ok), "max_error": float(result.max_error)}
+    return facts, str(result), 0 if result.ok else 1
+
+
+def data(args):
+    """Fetch and verify a data set."""
+    from . import data as datasets
+
+    d = datasets.load(args.name)
+    sizes = {"train": len(d.x_train), "test": len(d.x_test), "image": list(d.x_train.shape[1:])}
+    counts = f"{len(d.x_train):,} training and {len(d.x_test):,} test images, {len(d.classes)} classes"
+    facts = {"name": d.name, "classes": list(d.classes), "sha256": d.sha256, "source": d.source, **sizes}
+    return facts, f"{d.name}: {counts}; {d.source}"
+
+
+def doctor(args):
+    """What this machine has, and whether the kernels work."""
+    from .doctor import examine
+    from .progress import compile_hint
+
+    compile_hint(say)
+    facts = examine()
+    text = "\n".join(f"{name:<14} {value}" for name, value in facts.items())
+    return facts, text, 0 if facts["kernels"].startswith("right") else 1

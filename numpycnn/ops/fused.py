@@ -1,0 +1,59 @@
+"""Convolution, batch norm, ReLU and max pooling as one op: the chain that a VGG-like network repeats.
+
+Nothing new is computed. What it saves is memory traffic: of the whole chain only the convolution's input and
+output are kept; the backward pass computes the rest again, which is cheaper than to store and load it.
+"""
+
+import numpy as np
+
+from ..backend import Cache, backward, twin
+from ..errors import ShapeError
+from .activation import relu, relu_backward
+from .conv import _conv_door, conv2d, conv2d_backward
+from .norm import _norm_door, batch_norm, batch_norm_backward
+from .pool import max_pool2d, max_pool2d_backward
+
+
+def _fused_door(x, w, b, gamma, beta, running_mean, running_var, train, stride=1, padding="same", momentum=0.9, eps=1e-5, pool=1):
+    x, w, b, stride, padding = _conv_door(x, w, b, stride, padding)
+    height, width = (
+        (n + sum(p) - k) // s + 1 for n, p, k, s in zip(x.shape[1:3], padding, w.shape[:2], stride, strict=True)
+    )
+    shape = np.broadcast_to(x.dtype.type(0), (len(x), height, width, w.shape[3]))
+    _norm_door(shape[:, :0] if not train else shape, gamma, beta, running_mean, running_var, train)
+    if pool > min(height, width):
+        raise ShapeError(f"the pooling window {(pool, pool)} is larger than the input {(height, width)}")
+    gamma, beta = gamma.astype(x.dtype, copy=False), beta.astype(x.dtype, copy=False)
+    return x, w, b, gamma, beta, running_mean, running_var, bool(train), stride, padding, momentum, eps, pool
+
+
+@twin(_fused_door)
+def conv_bn_relu(
+    x, w, b, gamma, beta, running_mean, running_var, train, stride=1, padding="same", momentum=0.9, eps=1e-5, pool=1,
+):  # fmt: skip
+    """y = max_pool2d(relu(batch_norm(conv2d(x, w, b), gamma, beta)), pool)      pool = 1: no pooling
+
+    Arguments, updates of the running values and errors as in the four ops.
+    """
+    a, conv = conv2d(x, w, b, stride, padding)
+    z, norm = batch_norm(a, gamma, beta, running_mean, running_var, train, momentum, eps)
+    y, _ = max_pool2d(relu(z)[0], pool)
+    inv_std = norm[2]
+    mean = a.mean(axis=(0, 1, 2)) if train else np.asarray(running_mean, a.dtype).copy()
+    return y, Cache("conv_bn_relu", y, conv, a, mean, inv_std, gamma, beta, train, pool)
+
+
+@twin(backward("conv_bn_relu"))
+def conv_bn_relu_backward(dy, cache, input_gradient=True):
+    """The four backward passes in turn, the middle of the chain computed again from the convolution's output a.
+
+    -> dx, dw, db, dgamma, dbeta
+    """
+    conv, a, mean, inv_std, gamma, beta, train, pool = cache
+    xhat = (a - mean) * inv_std
+    z, relu_cache = relu(gamma * xhat + beta)
+    dz = max_pool2d_backward(dy, max_pool2d(z, pool)[1])
+    dnorm = relu_backward(dz, relu_cache)
+    da, dgamma, dbeta = batch_norm_backward(dnorm, Cache("batch_norm", a, xhat, gamma, inv_std, train))
+    dx, dw, db = conv2d_backward(da, conv, input_gradient=input_gradient)
+    return dx, dw, db, dgamma, dbeta

@@ -1,0 +1,113 @@
+"""The paper's two networks: counts, shapes, what a seed fixes, what is refused."""
+
+import numpy as np
+import pytest
+
+import numpycnn as nc
+from numpycnn import layers, models
+from numpycnn.errors import ShapeError, UnknownNameError
+from numpycnn.layers.base import named_buffers, named_params
+
+
+def counted(net):
+    return sum(p.value.size for p in net.params()), sum(b.size for b in named_buffers(net).values())
+
+
+def test_vgg_has_at_most_the_papers_parameters():
+    trained, running = counted(models.build("vgg"))
+    assert (trained, running) == (196_026, 752)
+    assert trained + running <= 198_351
+    table = models.build("vgg").summary((28, 28, 1))
+    assert (table.total, table.trainable, table.non_trainable) == (196_778, 196_026, 752)
+
+
+def test_alexnet_counts_by_hand():
+    """conv (k*k*C + 1) F, dense (D + 1) K; two pools leave 7x7."""
+    tuned = (25 + 1) * 32 + (25 * 32 + 1) * 64 + (49 * 64 + 1) * 256 + 257 * 128 + 129 * 10
+    assert counted(models.build("alexnet")) == (tuned, 0)
+    untuned = (9 + 1) * 16 + (9 * 16 + 1) * 32 + (49 * 32 + 1) * 128 + 129 * 64 + 65 * 10
+    form = {"filters": (16, 32), "kernel_size": 3, "hidden": (128, 64), "dropout": 0}
+    assert counted(models.build("alexnet", **form)) == (untuned, 0)
+
+
+def test_vgg_is_made_as_the_paper_says():
+    net = models.build("vgg")
+    kinds = [type(layer) for layer in net.layers]
+    for i, kind in enumerate(kinds):
+        if kind is layers.Conv2D:
+            assert kinds[i + 1 : i + 3] == [layers.BatchNorm, layers.ReLU]
+            assert net.layers[i].w.value.shape[:2] == (3, 3)
+    filters = [layer.w.value.shape[3] for layer in net.layers if type(layer) is layers.Conv2D]
+    assert filters == sorted(filters)
+    assert kinds.count(layers.Dense) == 1
+    assert kinds[-2:] == [layers.GlobalAvgPool, layers.Dense]
+    rates = [layer.rate for layer in net.layers if type(layer) is layers.Dropout]
+    assert rates == [0.1, 0.2, 0.3]
+
+
+@pytest.mark.parametrize("name", ["vgg", "alexnet"])
+@pytest.mark.parametrize(("shape", "classes"), [((28, 28, 1), 10), ((32, 32, 3), 7), ((13, 18, 2), 2)])
+def test_other_images_and_classes(name, shape, classes, each_backend):
+    form = {"filters": (6, 8)} if name == "alexnet" else {"filters": (6, 8), "dropout": (0.1, 0.2), "depth": 1}
+    net = models.build(name, input_shape=shape, classes=classes, **form)
+    x = np.random.default_rng(0).random((3, *shape), dtype=np.float32)
+    logits, cache = net.forward(x, train=True)
+    assert logits.shape == (3, classes)
+    assert logits.dtype == np.float32
+    assert net.backward(np.ones_like(logits), cache).shape == x.shape
+    assert all(np.isfinite(p.grad).all() and p.grad.dtype == np.float32 for p in net.params())
+
+
+@pytest.mark.parametrize("name", ["vgg", "alexnet"])
+def test_the_seed_fixes_weights_and_dropout(name):
+    x = np.random.default_rng(0).random((2, 28, 28, 1), dtype=np.float32)
+    a, b, other = models.build(name, seed=3), models.build(name, seed=3), models.build(name, seed=4)
+    for p, q, r in zip(a.params(), b.params(), other.params(), strict=True):
+        assert p.value.tobytes() == q.value.tobytes()
+        assert p.value.ndim == 1 or not np.array_equal(p.value, r.value)
+    assert a.forward(x, train=True)[0].tobytes() == b.forward(x, train=True)[0].tobytes()
+
+
+def test_two_networks_share_nothing():
+    a, b = models.build("vgg", seed=0), models.build("vgg", seed=0)
+    assert not {id(p) for p in a.params()} & {id(p) for p in b.params()}
+    next(a.params()).value[...] = 7
+    assert not (next(b.params()).value == 7).any()
+
+
+def test_the_functions_take_rng_and_classes():
+    for function in (models.alexnet, models.vgg):
+        net = function(classes=3, rng=np.random.default_rng(1))
+        assert net.infer(np.zeros((1, 28, 28, 1), np.float32)).shape == (1, 3)
+
+
+def test_the_networks_standardise_by_the_given_mean_and_deviation():
+    net = models.build("vgg", mean=0.25, std=0.5)
+    y, _ = net.layers[0].forward(np.full((1, 28, 28, 1), 255, np.uint8))
+    np.testing.assert_allclose(y, 1.5, rtol=1e-6)
+
+
+def test_it_computes_what_it_computed(tmp_path):
+    """A network loads again from its name and arguments."""
+    net = models.build("vgg", seed=1, filters=(4, 6), depth=1, dropout=(0, 0.1), classes=4)
+    nc.save(tmp_path / "net.npz", net)
+    x = np.random.default_rng(0).random((2, 28, 28, 1), dtype=np.float32)
+    again = nc.load(tmp_path / "net.npz")
+    assert again.infer(x).tobytes() == net.infer(x).tobytes()
+    assert named_params(again).keys() == named_params(net).keys()
+
+
+def test_unknown_names_come_with_the_nearest():
+    with pytest.raises(UnknownNameError, match="did you mean vgg"):
+        models.build("vggg")
+    with pytest.raises(UnknownNameError, match="argument of vgg 'filter'; did you mean filters"):
+        models.build("vgg", filter=(1, 2))
+
+
+def test_wrong_arguments_are_refused_in_one_line():
+    with pytest.raises(ValueError, match="dropout's rate"):
+        models.build("alexnet", dropout=1)
+    with pytest.raises(ShapeError, match="std > 0"):
+        models.build("vgg", std=0.0)
+    with pytest.raises(ShapeError, match=r"layer 1 \(Conv2D\): .*transpose\(0, 2, 3, 1\)"):
+        models.build("vgg").infer(np.zeros((2, 1, 28, 28), np.float32))
