@@ -34,7 +34,7 @@ def use(name, threads=None):
     if name == "numba" and importlib.util.find_spec("numba") is None:
         raise UnknownNameError("numba is not installed: `pip install numba`, or use('numpy')")
     if threads is not None:
-        if isinstance(threads, bool) or int(threads) != threads or threads < 1:
+        if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
             raise ValueError(f"threads must be a whole number of at least 1, not {threads!r}")
         _threads = int(threads)
     _current = name
@@ -59,7 +59,10 @@ def threads():
 
 
 class Cache(tuple):
-    """What a forward pass keeps for its backward pass: a tuple that knows its op and its output's shape."""
+    """What a forward pass keeps for its backward pass: a tuple that knows its op and its output's shape.
+
+    It refers to the arrays themselves, x among them: they must not be changed before the backward pass.
+    """
 
     def __new__(cls, op, y, *values):
         cache = super().__new__(cls, values)
@@ -117,7 +120,7 @@ def floats(name, array, ndim=None, like=None):
     if ndim is not None and array.ndim not in (ndim if isinstance(ndim, tuple) else (ndim,)):
         raise ShapeError(f"{name} must have {ndim} dimensions, not the shape {array.shape}")
     dtype = np.float64 if array.dtype.itemsize >= 8 or (like is not None and like.dtype == np.float64) else np.float32
-    return np.ascontiguousarray(array, dtype)
+    return np.asarray(array, dtype, order="C")  # ascontiguousarray would make (1,) of ()
 
 
 def images(x):
@@ -141,7 +144,8 @@ def channels(x, expected):
 def pair(name, value, least=1):
     """(value, value) for an int, or the pair itself; ShapeError unless both are whole and >= least."""
     pair = tuple(value) if isinstance(value, (tuple, list, np.ndarray)) else (value, value)
-    if len(pair) != 2 or any(isinstance(v, bool) or int(v) != v or v < least for v in pair):
+    whole = (isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= least for v in pair)
+    if len(pair) != 2 or not all(whole):
         raise ShapeError(f"{name} must be a whole number of at least {least}, or a pair of them, not {value!r}")
     return int(pair[0]), int(pair[1])
 
@@ -158,6 +162,6 @@ def backward(op):
             raise ShapeError(f"{op}_backward: dy has the shape {dy.shape}, the forward pass gave {cache.shape}")
         if dy.dtype.kind != "f":
             raise TypeError(f"{op}_backward: dy must be floating point, not {dy.dtype}")
-        return np.ascontiguousarray(dy, cache.dtype), cache, *options.values()
+        return np.asarray(dy, cache.dtype, order="C"), cache, *options.values()
 
     return door

@@ -87,6 +87,9 @@ def evaluate(args):
             f"{args.checkpoint} knows {len(known)} classes, but {dataset.name} has {len(classes)}; "
             "give the data that it was trained for as --data"
         )
+    expected, came = tuple(net.spec["arguments"].get("input_shape", (28, 28, 1))), dataset.x_test.shape[1:]
+    if expected != came:
+        raise ValueError(f"{args.checkpoint} was made for images {expected}, but those of {dataset.name} are {came}")
     if known and known != classes:
         say(f"note: {args.checkpoint} was trained on other classes than those of {dataset.name}")
     compile_hint(say)

@@ -51,7 +51,12 @@ def draw(init, shape, rng):
         raise ShapeError(f"weights need sizes of at least 1, not {tuple(shape)}")
     refuse_huge(4 * int(np.prod([int(n) for n in shape], dtype=object)), f"weights of the shape {tuple(shape)}")
     rng = np.random.default_rng() if rng is None else rng
-    return np.asarray((init if callable(init) else INITIALISERS[init])(tuple(shape), rng), np.float32)
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be a numpy.random.Generator, not {type(rng).__name__}; take np.random.default_rng(seed)")
+    weights = np.asarray((init if callable(init) else INITIALISERS[init])(tuple(shape), rng), np.float32)
+    if weights.shape != tuple(shape):
+        raise ShapeError(f"the initialiser gave the shape {weights.shape}, expected {tuple(shape)}")
+    return weights
 
 
 def refuse_huge(nbytes, what):
@@ -89,10 +94,11 @@ def lsuv(net, x, rng, tolerance=0.05, iterations=10):
         run()
         before = variance[path]
         layer.w.value[...] = orthonormal(layer.w.value.shape, rng)
+        run()
         for _ in range(iterations):
-            run()
             if abs(variance[path] - 1) <= tolerance or variance[path] == 0:
                 break
             layer.w.value /= np.float32(np.sqrt(variance[path]))
+            run()
         rows.append((path, before, variance[path]))
     return rows

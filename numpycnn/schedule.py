@@ -31,7 +31,7 @@ def one_cycle(warmup=0.3, start=0.04, final=1e-4):
         if t < warmup:
             low, share = start, t / warmup
         else:
-            low, share = final, 1 - (min(t, 1.0) - warmup) / (1 - warmup)
+            low, share = final, 1 - (min(t, 1.0) - warmup) / max(1 - warmup, 1e-12)
         return low + (1 - low) * (1 - math.cos(math.pi * share)) / 2
 
     return factor
@@ -40,7 +40,7 @@ def one_cycle(warmup=0.3, start=0.04, final=1e-4):
 def warm_up(schedule=None, share=0.05):
     """Linearly up from 0 to 1 in the first `share` of training, then `schedule`. Source: Goyal et al. 2017, 2.2."""
     schedule = schedule or constant()
-    return lambda t: t / share if t < share else schedule((t - share) / (1 - share))
+    return lambda t: t / share if t < share else schedule((t - share) / max(1 - share, 1e-12))
 
 
 SCHEDULES = {f.__name__: f for f in (constant, step, cosine, one_cycle, warm_up)}

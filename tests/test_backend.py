@@ -143,7 +143,6 @@ def test_pixels_get_a_hint(each_backend):
 
 
 @pytest.mark.parametrize("name", ["relu", "leaky_relu", "elu", "sigmoid", "tanh"])
-@pytest.mark.xfail(strict=True, reason="np.ascontiguousarray makes (1,) of the shape ()")
 def test_the_shape_of_a_single_number_stays(name):
     assert getattr(ops, name)(np.float32(0.3))[0].shape == ()
 

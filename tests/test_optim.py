@@ -182,7 +182,6 @@ def test_a_generator_that_was_used_up_is_noticed():
         optim.SGD(generator)
 
 
-@pytest.mark.xfail(strict=True, reason="a parameter in two places is listed, and stepped, twice")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_shared_parameter_is_stepped_once(kind):
     shared, alone = (

@@ -57,9 +57,6 @@ def test_named():
         schedule.named("cosin")
 
 
-@pytest.mark.xfail(
-    strict=True, raises=ZeroDivisionError, reason="nothing is left after the warm-up, and that is divided by"
-)
 @pytest.mark.parametrize("made", [schedule.one_cycle(warmup=1), schedule.warm_up(share=1)])
 def test_a_warm_up_that_takes_all_of_training(made):
     assert made(1.0) == pytest.approx(1)

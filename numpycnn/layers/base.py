@@ -96,7 +96,10 @@ def named_params(net):
         for param in layer.params():
             if id(param) not in seen and id(param) not in inside:
                 seen.add(id(param))
-                found[f"{path}.{param.name}" if path else param.name] = param
+                name = f"{path}.{param.name}" if path else param.name
+                if name in found:
+                    raise ValueError(f"two parameters are named {name}; give each Param of a layer its own name")
+                found[name] = param
     return found
 
 
@@ -119,7 +122,8 @@ def generators(net):
 @contextlib.contextmanager
 def watch(net, seen):
     """Within it, each forward pass of a layer that has none inside calls seen(path, layer, x, y, cache)."""
-    leaves = [(path, layer) for path, layer in walk(net) if not any(True for _ in layer.children())]
+    leaves = {id(layer): (path, layer) for path, layer in walk(net) if not any(True for _ in layer.children())}
+    leaves = list(leaves.values())
 
     def watched(path, layer, forward):
         def run(x, train=False):

@@ -14,6 +14,7 @@ class Sequential(Layer):
 
     def __init__(self, *layers):
         self.layers = list(layers[0] if len(layers) == 1 and isinstance(layers[0], (list, tuple)) else layers)
+        _check_layers(self, self.layers)
 
     def children(self):
         for i, layer in enumerate(self.layers):
@@ -30,8 +31,7 @@ class Sequential(Layer):
         return x, caches
 
     def backward(self, dy, cache):
-        if not isinstance(cache, list) or len(cache) != len(self.layers):
-            raise ValueError("Sequential.backward needs the cache that its own forward returned")
+        _own_cache(self, cache, list, len(self.layers))
         for layer, one in zip(reversed(self.layers), reversed(cache), strict=True):
             dy = layer.backward(dy, one)
         return dy
@@ -43,6 +43,18 @@ class Sequential(Layer):
             except ShapeError as error:
                 raise _at(i, layer, error) from None
         return x
+
+
+def _check_layers(owner, layers):
+    for layer in layers:
+        if not (hasattr(layer, "forward") and hasattr(layer, "backward")) or isinstance(layer, type):
+            raise TypeError(f"{type(owner).__name__} is made of layers, not {layer!r}")
+
+
+def _own_cache(owner, cache, kind, length):
+    if not isinstance(cache, kind) or len(cache) != length:
+        raise ValueError(f"{type(owner).__name__}.backward needs the cache that its own forward returned")
+    return cache
 
 
 def _at(i, layer, error):
@@ -74,6 +86,8 @@ class Reshape(Layer):
         return x.reshape(len(x), *shape), x.shape
 
     def backward(self, dy, cache):
+        if not isinstance(cache, tuple) or len(cache) < 1 or int(np.prod(cache)) != dy.size:
+            raise ValueError(f"{type(self).__name__}.backward needs the cache that its own forward returned")
         return dy.reshape(cache)
 
 
@@ -91,7 +105,10 @@ class Add(Layer):
     """
 
     def __init__(self, *branches):
+        if not branches:
+            raise TypeError(f"{type(self).__name__} needs at least one branch")
         self.branches = list(branches)
+        _check_layers(self, self.branches)
 
     def forward(self, x, train=False):
         outputs, caches = zip(*(branch.forward(x, train) for branch in self.branches), strict=True)
@@ -100,6 +117,7 @@ class Add(Layer):
         return sum(outputs[1:], outputs[0]), caches
 
     def backward(self, dy, cache):
+        _own_cache(self, cache, tuple, len(self.branches))
         dxs = [branch.backward(dy, one) for branch, one in zip(self.branches, cache, strict=True)]
         return sum(dxs[1:], dxs[0])
 
@@ -111,7 +129,10 @@ class Concat(Layer):
     """
 
     def __init__(self, *branches):
+        if not branches:
+            raise TypeError(f"{type(self).__name__} needs at least one branch")
         self.branches = list(branches)
+        _check_layers(self, self.branches)
 
     def forward(self, x, train=False):
         outputs, caches = zip(*(branch.forward(x, train) for branch in self.branches), strict=True)
@@ -121,7 +142,7 @@ class Concat(Layer):
         return np.concatenate(outputs, axis=-1), (caches, ends[:-1])
 
     def backward(self, dy, cache):
-        caches, ends = cache
+        caches, ends = _own_cache(self, cache, tuple, 2)
         pieces = np.split(dy, ends, axis=-1)
         dxs = [b.backward(piece, one) for b, piece, one in zip(self.branches, pieces, caches, strict=True)]
         return sum(dxs[1:], dxs[0])

@@ -28,7 +28,7 @@ def conv_padding(size, kernel_size, stride, padding):
         ]
         pads = tuple((total // 2, total - total // 2) for total in totals)
     elif isinstance(padding, tuple) and len(padding) == 2 and all(isinstance(p, tuple) for p in padding):
-        pads = padding
+        pads = tuple(pair("padding", p, least=0) for p in padding)
     else:
         pads = tuple((p, p) for p in pair("padding", padding, least=0))
     for n, k, p in zip(size, kernel_size, pads, strict=True):
@@ -126,21 +126,22 @@ def _conv_transpose_door(x, w, b=None, stride=1, padding="same"):
     channels(x, w.shape[3])
     stride = pair("stride", stride)
     (kh, kw), (sh, sw) = w.shape[:2], stride
-    if padding == "same":
-        size = x.shape[1] * sh, x.shape[2] * sw
+    if padding == "same":  # a kernel smaller than its stride leaves gaps, the last of them as a negative padding
+        padding = tuple((max(k - s, 0) // 2, k - s - max(k - s, 0) // 2) for k, s in ((kh, sh), (kw, sw)))
     else:
-        ph, pw = (0, 0) if padding == "valid" else pair("padding", padding, least=0)
-        size = (x.shape[1] - 1) * sh + kh - 2 * ph, (x.shape[2] - 1) * sw + kw - 2 * pw
-        if min(size) < 1:
-            raise ShapeError(f"padding {padding} leaves nothing of the output of {x.shape} by the kernel {(kh, kw)}")
-    return x, w, _bias(b, w.shape[2], x), stride, conv_padding(size, (kh, kw), stride, padding)
+        full = (x.shape[1] - 1) * sh + kh, (x.shape[2] - 1) * sw + kw
+        given, padding = padding, conv_padding(full, (1, 1), stride, padding)
+        if min(n - sum(p) for n, p in zip(full, padding, strict=True)) < 1:
+            raise ShapeError(f"padding {given} leaves nothing of the output of {x.shape} by the kernel {(kh, kw)}")
+    return x, w, _bias(b, w.shape[2], x), stride, padding
 
 
 @twin(_conv_transpose_door)
 def conv_transpose2d(x, w, b=None, stride=1, padding="same"):
     """The input gradient of the convolution with the weights w, read as a forward pass: it enlarges.
 
-    y[n, i*s+di-top, j*s+dj-left, f] += x[n,i,j,c] * w[di,dj,f,c]      y = col2im(x @ w.T) + b
+    y[n, i*s+di-top, j*s+dj-left, f] += x[n,i,j,c] * w[di,dj,f,c]      pads = tuple((before, max(after, 0)) for before, after in pads)
+    y = col2im(x @ w.T) + b
 
     x (N, H, W, C), w (kh, kw, F, C) as in Keras, b (F,) or None -> y (N, OH, OW, F), where OH = H*s for
     "same", else (H-1)*s + kh - 2*padding. Raises ShapeError, TypeError. Source: Dumoulin & Visin 2016, 4.
@@ -151,6 +152,7 @@ def conv_transpose2d(x, w, b=None, stride=1, padding="same"):
         (m - 1) * s + k - sum(p)
         for m, s, k, p in zip((h, width), (sh, sw), (kh, kw), pads, strict=True)
     )
+    pads = tuple((before, max(after, 0)) for before, after in pads)
     y = col2im(x @ w.reshape(kh * kw * f, c).T, (n, oh, ow, f), (kh, kw), stride, pads)
     y = np.ascontiguousarray(y) if b is None else y + b
     return y, Cache("conv_transpose2d", y, x, w, b is not None, stride, pads)

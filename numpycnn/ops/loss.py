@@ -48,7 +48,7 @@ def softmax_cross_entropy(logits, labels, label_smoothing=0.0, class_weight=None
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing must be at least 0 and below 1, not {label_smoothing!r}")
     weight = np.ones(k) if class_weight is None else floats("class_weight", np.asarray(class_weight, float), 1)
-    if weight.shape != (k,) or not (weight >= 0).all() or weight[labels].sum() <= 0:
+    if weight.shape != (k,) or not (np.isfinite(weight) & (weight >= 0)).all() or weight[labels].sum() <= 0:
         raise ValueError(f"class_weight must hold {k} numbers >= 0, not all 0 for the batch's labels")
 
     s = logits.astype(np.float64)

@@ -6,7 +6,7 @@ M is the number of values a channel: N for features, N*H*W for images.
 
 import numpy as np
 
-from ..backend import Cache, backward, floats, twin
+from ..backend import Cache, backward, channels, floats, twin
 from ..errors import ShapeError
 
 
@@ -15,9 +15,12 @@ def _norm_door(x, gamma, beta, running_mean, running_var, train, momentum=0.9, e
     gamma = floats("gamma", gamma, 1, like=x)
     x = floats("x", x, like=gamma)
     beta = floats("beta", beta, 1, like=x)
-    lengths = {len(gamma), len(beta), len(running_mean), len(running_var)}
-    if lengths != {x.shape[-1]}:
-        raise ShapeError(f"batch_norm: x has {x.shape[-1]} channels, gamma, beta and the running values {sorted(lengths)}")
+    channels(x, len(gamma))
+    for name, array in (("beta", beta), ("running_mean", running_mean), ("running_var", running_var)):
+        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+            raise TypeError(f"batch_norm: {name} must be a floating point array, which training updates in place")
+        if array.shape != gamma.shape:
+            raise ShapeError(f"batch_norm: {name} has the shape {array.shape}, but gamma has {len(gamma)} channels")
     if train and x.size // max(x.shape[-1], 1) < 2:
         raise ShapeError(
             f"batch_norm cannot train on one value a channel (x {x.shape}): its variance is 0; use a larger batch"

@@ -78,7 +78,14 @@ def avg_pool2d_backward(dy, cache):
     return dx
 
 
-@twin(lambda x: (images(x),))
+def _global_door(x):
+    x = images(x)
+    if 0 in x.shape[1:3]:
+        raise ShapeError(f"global_avg_pool: there are no pixels to average in the shape {x.shape}")
+    return (x,)
+
+
+@twin(_global_door)
 def global_avg_pool(x):
     """y[n,c] = 1/(H*W) * sum_{i,j} x[n,i,j,c]
 

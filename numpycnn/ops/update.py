@@ -8,7 +8,7 @@ from ..backend import twin
 def _update_door(value, grad, *rest):
     if grad.shape != value.shape:
         raise ValueError(f"a gradient of the shape {grad.shape} cannot update a value of the shape {value.shape}")
-    return value, np.ascontiguousarray(grad, value.dtype), *rest
+    return value, np.asarray(grad, value.dtype, order="C"), *rest
 
 
 @twin(_update_door)

@@ -114,14 +114,12 @@ def test_what_does_not_fit_is_refused(each_backend, shape):
         ops.batch_norm(np.zeros((4, 3), np.float32), v, v, v.copy(), np.ones(4, np.float32), False)
 
 
-@pytest.mark.xfail(strict=True, reason="the message does not show how to convert, as conv2d's does")
 def test_nchw_is_recognised():
     v = np.ones(3, np.float32)
     with pytest.raises(ShapeError, match=r"NCHW.*transpose\(0, 2, 3, 1\)"):
         ops.batch_norm(np.zeros((2, 3, 5, 5), np.float32), v, v, v.copy(), v.copy(), False)
 
 
-@pytest.mark.xfail(strict=True, reason="the list is made longer, or the error speaks of ufuncs")
 @pytest.mark.parametrize("running", [[0.0, 0.0, 0.0], np.zeros(3, int), np.zeros((3, 1), np.float32)])
 def test_running_values_that_cannot_be_updated_in_place_are_refused(running):
     v = np.ones(3, np.float32)

@@ -123,7 +123,6 @@ def test_a_gradient_of_another_shape_is_refused(rule):
 
 
 # not strict: the twins take it
-@pytest.mark.xfail(strict=False, reason="np.ascontiguousarray makes (1,) of a gradient of the shape ()")
 @pytest.mark.parametrize("rule", ["sgd", "adam"])
 def test_a_parameter_that_is_one_number(each_backend, rule):
     value = np.array(1.0, np.float32)

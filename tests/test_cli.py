@@ -1,0 +1,592 @@
+"""The command line: what stands on standard output and standard error, exit codes, run folders, signals."""
+
+import contextlib
+import importlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import numpycnn as nc
+from numpycnn import checkpoint, cli, progress, recipes
+from numpycnn.errors import CheckpointError, DatasetError, DownloadError, RunFolderError, ShapeError, TrainingDiverged
+
+from .test_training import arrays, pictures, same, small
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+RUN = {"best.npz", "last.npz", "history.csv", "report.html", "result.json"}
+TRAIN_KEYS = {"model", "data", "parameters", "epochs", "test_accuracy", "test_loss", "seconds", "out"}
+
+
+def write_data(path, classes=("one", "two", "three", "four"), **changes):
+    (x, y), (x_test, y_test) = pictures(64), pictures(40, 1)
+    content = {"x_train": x, "y_train": y, "x_test": x_test, "y_test": y_test, "classes": np.array(classes)}
+    np.savez(path, **{**content, **changes})
+    return str(path)
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """An .npz with 64 small images; the working directory is beside it, and Fashion-MNIST out of reach."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NUMPYCNN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("NUMPYCNN_DATA", raising=False)
+    return write_data(tmp_path / "data.npz")
+
+
+@pytest.fixture
+def no_report(monkeypatch):
+    """The pictures take most of the time of such a small run."""
+    monkeypatch.setattr(recipes.report, "write", lambda *a, **k: None)
+
+
+@pytest.fixture
+def run(capsys):
+    """run("train", ...) -> exit code, standard output, standard error."""
+
+    def call(*arguments):
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def trained(data, no_report, run):
+    """A run folder "run" of alexnet, one epoch."""
+    code, _, err = run("train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "run")
+    assert code == 0, err
+    return data
+
+
+def start(*arguments, **settings):
+    """The command in a process of its own."""
+    command = [sys.executable, "-m", "numpycnn", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": ROOT, **settings.pop("env", {})}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, env=environment, **{**pipes, **settings})
+
+
+def finish(*arguments, **settings):
+    with start(*arguments, **settings) as process:
+        out, err = process.communicate(timeout=120)
+    assert "Traceback" not in err
+    return process.returncode, out, err
+
+
+# ---- train ------------------------------------------------------------------------------------
+
+
+def test_train_leaves_a_whole_run(data, run, tmp_path):
+    settings = ["--model", "vgg", "--epochs", 2, "--batch-size", 32, "--limit", 48, "--val", 8, "--lr", "0.002"]
+    code, out, err = run("train", "--data", data, *settings, "--out", "a run/größe", "--json")
+    assert code == 0
+    assert out.count("\n") == 1
+    result = json.loads(out)
+    assert result.keys() >= TRAIN_KEYS
+    folder = tmp_path / "a run" / "größe"
+    pictures = {"learning_curves.png", "confusion.png", "mistakes.png", "filters.png"}
+    assert {path.name for path in folder.iterdir()} == RUN | pictures
+    assert json.loads((folder / "result.json").read_text()) == result
+    assert (result["model"], result["epochs"], result["data"]) == ("vgg", 2, data)
+    net = nc.load(folder / "last.npz")
+    dataset = nc.data.load(data)
+    measured = nc.evaluate(net, dataset.x_test, dataset.y_test)
+    assert result["test_accuracy"] == measured["accuracy"]
+    assert result["test_loss"] == pytest.approx(measured["loss"], rel=1e-6)
+    assert result["parameters"] == net.summary((12, 12, 1)).total
+    lines = err.splitlines()
+    assert [bool(re.match(r"epoch [12]/2  loss .*accuracy .*val_loss .*val_accuracy .* s$", x)) for x in lines[-2:]]
+    said = [i for i, line in enumerate(lines) if re.search(r"40 training images, 2 epochs, 4 steps: about \d+ ", line)]
+    assert said and said[0] < len(lines) - 2
+    metadata = net.metadata
+    assert metadata["classes"] == ["one", "two", "three", "four"]
+    assert metadata["data_sha256"] == dataset.limit(48).sha256
+    assert metadata["recipe"]["val"] == 8
+
+
+def test_train_to_people_shows_each_class_and_the_report(trained, run):
+    code, out, _ = run("train", "--resume", "--out", "run")
+    assert code == 0
+    names = [line.split()[0] for line in out.splitlines()]
+    assert names[:4] == ["one", "two", "three", "four"]
+    assert re.search(r"Test accuracy: \d+\.\d\d%", out)
+    assert os.path.join("run", "report.html") in out
+
+
+def test_the_validation_images_are_a_twelfth_unless_told(data, no_report, run):
+    assert run("train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "a")[0] == 0
+    assert checkpoint.read("a/last.npz")[0]["recipe"]["val"] == 64 // 12
+    assert checkpoint.read("a/last.npz")[0]["fit"]["settings"]["images"] == 64 - 64 // 12
+    assert run("train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "b", "--val", 0)[0] == 0
+    assert checkpoint.read("b/last.npz")[0]["fit"]["settings"]["images"] == 64
+    assert np.isnan(checkpoint.read("b/last.npz")[0]["fit"]["history"]["val_loss"]).all()
+
+
+def test_without_out_each_run_has_a_folder_of_its_own(data, no_report, run, tmp_path):
+    for _ in range(2):
+        assert run("train", "--model", "alexnet", "--data", data, "--epochs", 1)[0] == 0
+    assert {p.name for p in (tmp_path / "runs").iterdir()} == {"alexnet-data.npz-1", "alexnet-data.npz-2"}
+
+
+def test_without_data_and_network_it_says_that_it_draws(data, no_report, run, monkeypatch):
+    def offline(*_, **__):
+        raise DownloadError("no network")
+
+    monkeypatch.setattr(nc.data.datasets.download, "fetch", offline)
+    monkeypatch.setattr(nc.data.datasets, "SYNTHETIC_TRAIN", 200)
+    monkeypatch.setattr(nc.data.datasets, "SYNTHETIC_TEST", 50)
+    code, out, err = run("train", "--model", "alexnet", "--epochs", 1, "--limit", 64, "--out", "run", "--json")
+    assert code == 0
+    assert json.loads(out)["data"] == "synthetic"
+    assert "Fashion-MNIST is not here" in err
+    code, out, err = run("train", "--model", "alexnet", "--data", "fashion-mnist", "--out", "b")
+    assert (code, out) == (4, "")
+    assert not os.path.exists("b")
+
+
+def test_missing_data_names_the_places(data, run, monkeypatch, tmp_path):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("NUMPYCNN_DATA", str(tmp_path / "empty"))
+    monkeypatch.setattr(nc.data.datasets.download, "_fetch_from", lambda *_: (_ for _ in ()).throw(OSError("no route")))
+    monkeypatch.setattr(nc.data.datasets.download, "PAUSE", 0)
+    code, out, err = run("train", "--data", "fashion-mnist")
+    assert (code, out) == (4, "")
+    assert err.count("\n") == 1
+    assert str(tmp_path / "empty" / "fashion-mnist") in err
+    assert str(tmp_path / "cache" / "fashion-mnist") in err
+
+
+def test_each_recipe_is_whole():
+    for name, recipe in recipes.RECIPES.items():
+        assert name in nc.models.MODELS
+        assert set(recipe) == {"epochs", "batch_size", "lr", "schedule", "augment"}
+        assert callable(nc.schedule.named(recipe["schedule"]))
+        assert recipes.augmentation(recipe["augment"]) is not None
+
+
+# ---- run folders ------------------------------------------------------------------------------
+
+
+def test_a_folder_that_is_not_empty_is_refused(trained, run):
+    before = {path: os.stat(f"run/{path}").st_mtime_ns for path in os.listdir("run")}
+    code, out, err = run("train", "--data", trained, "--out", "run")
+    assert (code, out) == (2, "")
+    assert "--force" in err
+    assert err.count("\n") == 1
+    assert {path: os.stat(f"run/{path}").st_mtime_ns for path in os.listdir("run")} == before
+    assert run("train", "--data", trained, "--out", "data.npz", "--force")[0] == 2  # a file
+
+
+def test_force_starts_anew_and_loses_nothing(trained, run):
+    old = arrays(nc.load("run/best.npz"))
+    code, _, _ = run("train", "--model", "alexnet", "--data", trained, "--epochs", 2, "--seed", 5, "--out", "run", "--force")
+    assert code == 0
+    assert same(arrays(nc.load("run/previous-1/best.npz")), old)
+    assert nc.load("run/last.npz").metadata["seed"] == 5
+    with open("run/history.csv") as file:
+        assert len(file.readlines()) == 3
+
+
+def test_force_that_fails_leaves_the_old_run_as_it_was(trained, run):
+    before = sorted(os.listdir("run"))
+    assert run("train", "--data", trained, "--out", "run", "--force", "--schedule", "cosin")[0] == 2
+    assert run("train", "--data", trained, "--out", "run", "--force", "--val", "64")[0] == 2
+    assert run("train", "--data", "nowhere.npz", "--out", "run", "--force")[0] == 3
+    assert sorted(os.listdir("run")) == before
+
+
+def test_resume_refuses_another_run(trained, run):
+    for setting in (["--epochs", "9"], ["--model", "vgg"], ["--lr", "0.5"], ["--seed", "1"], ["--limit", "9"]):
+        code, out, err = run("train", "--resume", "--out", "run", *setting)
+        assert (code, out) == (2, "")
+        assert f"has {setting[0][2:]}" in err
+    assert run("train", "--resume")[0] == 2
+    assert run("train", "--resume", "--out", "nowhere")[0] == 2
+    assert run("train", "--resume", "--force", "--out", "run")[0] == 2
+    x, _ = pictures(64, seed=7)
+    write_data("data.npz", x_train=x)  # other images under the same name
+    code, _, err = run("train", "--resume", "--out", "run")
+    assert code == 3
+    assert "data" in err
+    nc.save("run/last.npz", small())
+    assert run("train", "--resume", "--out", "run")[0] == 3
+
+
+def test_resume_of_a_complete_run_measures_it_again(trained, run):
+    with open("run/result.json") as file:
+        first = json.load(file)
+    code, out, err = run("train", "--resume", "--out", "run", "--json")
+    assert code == 0
+    assert "complete" in err
+    again = json.loads(out)
+    assert {**again, "seconds": 0} == {**first, "seconds": 0}
+
+
+def test_interrupted_and_resumed_as_if_never_interrupted(data, no_report, run, monkeypatch):
+    command = ["train", "--model", "alexnet", "--data", data, "--epochs", 3, "--batch-size", 16]
+    assert run(*command, "--out", "whole")[0] == 0
+    end_step, seen = nc.training.Run.end_step, []
+
+    def spy(self, *args):
+        end_step(self, *args)
+        if self.out:  # not one of the steps that are timed
+            seen.append(1)
+            if len(seen) == 6:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(nc.training.Run, "end_step", spy)
+    code, out, err = run(*command, "--out", "it's a run")
+    assert (code, out) == (130, "")
+    assert err.endswith("""stopped; continue with: numpycnn train --resume --out 'it'"'"'s a run'\n""")
+    code, _, err = run("train", "--resume", "--out", "it's a run")
+    assert code == 0
+    assert re.search(r"6 steps left: about", err)
+    assert same(arrays(nc.load("whole/last.npz")), arrays(nc.load("it's a run/last.npz")))
+    with open("whole/history.csv") as a, open("it's a run/history.csv") as b:
+        rows = [[line.split(",")[:-1] for line in file] for file in (a, b)]
+    assert rows[0] == rows[1]
+
+
+# ---- signals, pipes, terminals: in processes of their own ---------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("signum", "place", "code"),
+    [(signal.SIGINT, "epoch", 130), (signal.SIGTERM, "epoch", 143), (signal.SIGINT, "training images", 130)],
+)
+def test_a_signal_saves_and_ends(signum, place, code, data, tmp_path):
+    with start("train", "--model", "alexnet", "--data", data, "--epochs", 9999, "--out", "run") as process:
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if place in line and line.startswith(place[:5]) or place in line and place != "epoch":
+                break
+        if place == "training images":
+            time.sleep(0.2)
+        process.send_signal(signum)
+        rest = process.stderr.read()
+        out = process.stdout.read()
+    assert process.returncode == code
+    assert out == ""
+    assert "Traceback" not in rest
+    assert "continue with: numpycnn train --resume --out run" in rest.splitlines()[-1]
+    assert checkpoint.read(tmp_path / "run" / "last.npz")[0]["recipe"]["epochs"] == 9999
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("place", ["data", "trial", "evaluation"])
+def test_a_signal_elsewhere_ends_at_once(signum, place, data, run, monkeypatch):
+    def hit(*_, **__):
+        signal.raise_signal(signum)
+        time.sleep(5)
+
+    target = {"data": (nc.data, "load"), "trial": (recipes.training, "_epoch"), "evaluation": (recipes.training, "measure")}
+    if place == "trial":
+        epoch = nc.training._epoch
+
+        def hit(run, *args):
+            signal.raise_signal(signum)
+            epoch(run, *args)
+
+    monkeypatch.setattr(*target[place], hit)
+    began = time.monotonic()
+    code, out, err = run("train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "run")
+    assert (code, out) == (128 + signum, "")
+    assert err.splitlines()[-1].startswith("numpycnn train: stopped")
+    assert time.monotonic() - began < 30
+    assert os.path.exists("run") == (place == "evaluation")
+
+
+def test_a_terminal_sees_a_bar(data):
+    pty = pytest.importorskip("pty")
+    import fcntl
+    import struct
+    import termios
+
+    parent, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = ["train", "--model", "alexnet", "--data", data, "--epochs", 4, "--batch-size", 8, "--json"]
+    with start(*command, stderr=child, text=False) as process:
+        os.close(child)
+        shown = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while piece := os.read(parent, 65536):
+                shown += piece
+        json.loads(process.stdout.read())
+    os.close(parent)
+    text = shown.decode()
+    bar = r"epoch [1-4]/4 \|.*\| \d+/32, \d\d:\d\d left, loss \d+\.\d+, accuracy +\d+\.\d%, \d+ images/s"
+    assert re.search(bar, text)
+    lines = [line.split("\r")[-1] for line in text.replace("\r\n", "\n").split("\n")]
+    assert sum(bool(re.match(r"epoch [1-4]/4  loss", line)) for line in lines) == 4
+    assert not any("|" in line for line in lines)  # no bar is left behind
+    assert max(len(piece) for line in text.split("\n") for piece in line.split("\r") if "|" in piece) <= 80
+
+
+def test_numpy_trains_without_numba_and_under_O(data):
+    code = (
+        "import sys\nfrom numpycnn.cli import main\n"
+        "from numpycnn import recipes\nrecipes.report.write = lambda *a, **k: None\n"
+        "command = ['train', '--backend', 'numpy', '--model', 'alexnet', '--epochs', '1', '--limit', '24']\n"
+        f"code = main([*command, '--data', {data!r}])\n"
+        "print('numba' in sys.modules, code)"
+    )
+    env = {**os.environ, "PYTHONPATH": ROOT}
+    done = subprocess.run([sys.executable, "-O", "-c", code], env=env, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False 0", done.stderr
+    assert "compiling" not in done.stderr
+
+
+def test_a_closed_pipe_is_no_error():
+    command = f"{sys.executable} -m numpycnn summary vgg | head -0"
+    done = subprocess.run(command, shell=True, env={**os.environ, "PYTHONPATH": ROOT}, capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that even root cannot write to")
+def test_a_working_directory_that_cannot_be_written(data, tmp_path):
+    code, out, err = finish("train", "--model", "alexnet", "--data", data, "--epochs", 1, cwd="/proc/self")
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert "--out" in err
+
+
+# ---- evaluate, predict and the rest -------------------------------------------------------------
+
+
+def test_evaluate(trained, run):
+    code, out, err = run("evaluate", "run/last.npz", "--json")
+    result = json.loads(out)
+    assert code == 0
+    assert result.keys() == {"accuracy", "loss", "parameters", "per_class", "confusion"}
+    assert list(result["per_class"]) == ["one", "two", "three", "four"]
+    assert np.trace(result["confusion"]) / 40 == result["accuracy"]
+    code, out, _ = run("evaluate", "run/last.npz")
+    assert f"Test accuracy: {result['accuracy']:.2%}" in out
+
+
+def test_evaluate_on_other_data(trained, run, tmp_path):
+    other = write_data("other.npz", classes=("a", "b", "c", "d"))
+    code, out, err = run("evaluate", "run/last.npz", "--data", other, "--json")
+    assert code == 0
+    assert "other classes" in err
+    more = write_data("more.npz", classes=("a", "b", "c", "d", "e"))
+    code, out, err = run("evaluate", "run/last.npz", "--data", more)
+    assert (code, out) == (2, "")
+    assert "4 classes" in err
+    x = np.zeros((40, 14, 14, 1), np.uint8)
+    sizes = write_data("sizes.npz", x_train=x, y_train=np.zeros(40, int), x_test=x)
+    code, out, err = run("evaluate", "run/last.npz", "--data", sizes)
+    assert (code, out) == (2, "")
+
+
+def test_numbers_that_json_does_not_know_are_null(trained, run):
+    y = np.zeros(40, int)
+    write_data("one.npz", x_test=pictures(40)[0], y_test=y)
+    code, out, err = run("evaluate", "run/last.npz", "--data", "one.npz", "--json")
+    assert code == 0
+    assert "NaN" not in out
+    assert json.loads(out)["per_class"]["two"] is None
+    assert "note: " in err
+    assert ".py" not in err
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", "short", "foreign"])
+def test_a_checkpoint_of_something_else_is_refused(content, trained, run):
+    if content == "short":
+        with open("run/last.npz", "rb") as file:
+            content = file.read()[:-100]
+    if content == "foreign":
+        np.savez("other.npz", w=np.zeros(3))
+    else:
+        with open("other.npz", "wb") as file:
+            file.write(content)
+    for command in (["evaluate", "other.npz"], ["predict", "x.png", "--checkpoint", "other.npz"], ["evaluate", "no.npz"]):
+        code, out, err = run(*command)
+        assert (code, out) == (3, "")
+        assert err.count("\n") == 1
+
+
+def test_predict_prints_the_top_classes(trained, run):
+    from PIL import Image
+
+    os.mkdir("meine Bilder")
+    for i, image in enumerate(pictures(2)[0]):
+        Image.fromarray(image[..., 0]).save(f"meine Bilder/ü {i}.png")
+    paths = ["meine Bilder/ü 0.png", "meine Bilder/ü 1.png"]
+    code, out, _ = run("predict", *paths, "--checkpoint", "run/best.npz")
+    assert code == 0
+    for path, line in zip(paths, out.splitlines(), strict=True):
+        assert re.fullmatch(rf"{path}: \w+ \d+\.\d%, \w+ \d+\.\d%, \w+ \d+\.\d%", line)
+    code, out, _ = run("predict", *paths, "--checkpoint", "run/best.npz", "--json")
+    found = json.loads(out)["predictions"]
+    assert [one["image"] for one in found] == paths
+    for one in found:
+        assert sum(one["probabilities"].values()) == pytest.approx(1, rel=1e-5)
+        assert one["class"] == max(one["probabilities"], key=one["probabilities"].get)
+    assert run("predict", "run/history.csv", "--checkpoint", "run/best.npz")[0] == 3
+
+
+def test_predict_with_a_checkpoint_that_names_no_classes(data, run):
+    from PIL import Image
+
+    nc.save("net.npz", small())
+    Image.fromarray(pictures(1)[0][0, ..., 0]).save("photo.png")
+    code, out, _ = run("predict", "photo.png", "--checkpoint", "net.npz", "--json")
+    assert code == 0
+    assert list(json.loads(out)["predictions"][0]["probabilities"]) == ["0", "1", "2", "3"]
+
+
+def test_summary_and_data_as_json(data, run):
+    code, out, err = run("summary", "vgg", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["total"] == 196_778
+    assert run("summary", "vgg")[1].count("Conv2D") == 6
+    code, out, _ = run("data", data, "--json")
+    found = json.loads(out)
+    assert (code, found["train"], found["test"], found["image"]) == (0, 64, 40, [12, 12, 1])
+    assert found.keys() == {"name", "classes", "sha256", "source", "train", "test", "image"}
+
+
+@pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])
+def test_gradcheck_fails_with_an_exit_code(ok, code, run, monkeypatch):
+    class Result:
+        max_error = float("nan")
+
+        def __str__(self):
+            return "a table"
+
+    Result.ok = ok
+    monkeypatch.setattr(importlib.import_module("numpycnn.gradcheck"), "check_network", lambda *a, **k: Result())
+    assert run("gradcheck", "vgg") == (code, "a table\n", "")
+    found, out, _ = run("gradcheck", "vgg", "--json")
+    assert found == code
+    assert json.loads(out) == {"model": "vgg", "ok": ok, "max_error": None}
+
+
+# ---- mistakes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "COMMAND"),
+        (["trian"], 2, "invalid choice: 'trian'"),
+        (["train", "--epochs", "0"], 2, "whole number of at least 1, not '0'"),
+        (["train", "--batch-size", "0"], 2, "whole number"),
+        (["train", "--batch-size", "1.5"], 2, "whole number"),
+        (["train", "--lr", "nan"], 2, "finite number of at least 0, not 'nan'"),
+        (["train", "--lr", "-1"], 2, "finite number"),
+        (["train", "--lr", "fast"], 2, "finite number"),
+        (["train", "--seed", "-1"], 2, "whole number"),
+        (["train", "--threads", "0"], 2, "whole number"),
+        (["train", "--backend", "torch"], 2, "numba"),
+        (["train", "--model", "vvg"], 2, "did you mean vgg"),
+        (["train", "--data", "fashion-mnits"], 2, "did you mean fashion-mnist"),
+        (["train", "--data", "data.npz", "--augment", "flop"], 2, "did you mean flip"),
+        (["train", "--data", "data.npz", "--schedule", "cosin"], 2, "did you mean cosine"),
+        (["train", "--data", "data.npz", "--val", "64"], 2, "64 training images"),
+        (["train", "--data", "nowhere/data.npz"], 3, "no such file"),
+        (["evaluate", "nowhere.npz"], 3, "no such checkpoint"),
+        (["evaluate", "pretrained:nobody"], 2, "pretrained"),
+        (["summary", "alexnt"], 2, "did you mean alexnet"),
+        (["gradcheck", "alexnt"], 2, "did you mean alexnet"),
+        (["data", "mnits"], 2, "did you mean mnist"),
+    ],
+)
+def test_a_mistake_gets_one_line(arguments, code, message, data, run, tmp_path):
+    found, out, err = run(*arguments)
+    assert (found, out) == (code, "")
+    assert err.count("\n") == 1
+    assert message in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz"]
+
+
+def test_an_unexpected_error_is_one_line_too_and_debug_shows_it(run, monkeypatch):
+    def broken(*_):
+        raise KeyError("wrong\nname")
+
+    monkeypatch.setattr(nc.models, "build", broken)
+    code, _, err = run("summary", "vgg")
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "KeyError" in err
+    assert "--debug" in err
+    with pytest.raises(KeyError):
+        cli.main(["summary", "vgg", "--debug"])
+
+
+def test_divergence_exits_5_and_keeps_a_good_checkpoint(data, no_report, run):
+    arguments = ["--model", "alexnet", "--epochs", 5, "--lr", "1e30", "--schedule", "constant", "--out", "run"]
+    code, out, err = run("train", "--data", data, *arguments)
+    assert (code, out) == (5, "")
+    assert "training diverged" in err.splitlines()[-1]
+    assert all(np.isfinite(array).all() for array in arrays(nc.load("run/last.npz")).values())
+
+
+def test_a_full_disk_exits_1(data, no_report, run, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(nc.checkpoint.npz.os, "fsync", full)
+    code, out, err = run("train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "run")
+    assert (code, out) == (1, "")
+    assert "No space left on device" in err.splitlines()[-1]
+    assert os.listdir("run") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), 130), (DownloadError("x"), 4), (DatasetError("x"), 3), (CheckpointError("x"), 3),
+        (TrainingDiverged(1, 2, 0.1), 5), (RunFolderError("x"), 2), (ShapeError("x"), 2), (ValueError("x"), 2),
+        (PermissionError(13, "x"), 1), (MemoryError(), 1), (RuntimeError("x"), 1),
+    ],
+)  # fmt: skip
+def test_exit_codes(error, code):
+    assert cli.exit_code(error) == code
+
+
+def test_threads_and_backend_are_taken(data, run):
+    before = nc.backend.backend(), nc.backend.threads()
+    try:
+        code, out, _ = run("doctor", "--threads", 1, "--backend", "numpy", "--json")
+        assert code == 0
+        assert json.loads(out)["backend"] == "numpy, 1 threads"
+    finally:
+        nc.use(*before)
+
+
+def test_the_first_run_says_that_it_compiles(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(progress, "kernel_cache", lambda: tmp_path)
+    progress.compile_hint(said.append)
+    assert said == ["compiling the kernels, once: about 15 seconds"]
+    (tmp_path / "conv.nbi").touch()
+    progress.compile_hint(said.append)
+    assert len(said) == 1
+    os.utime(tmp_path / "conv.nbi", (0, 0))  # older than the kernels' source
+    progress.compile_hint(said.append)
+    assert len(said) == 2
+    monkeypatch.setattr(progress, "kernel_cache", lambda: None)  # the NumPy backend
+    progress.compile_hint(said.append)
+    assert len(said) == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "1 seconds"), (40, "40 seconds"), (300, "5 minutes"), (9000, "2.5 hours")]
+)
+def test_duration(seconds, text):
+    assert recipes.duration(seconds) == text
