@@ -136,7 +136,7 @@ def check_data(net, x, y):
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
         raise ShapeError(f"there are images of the shape {x.shape} but labels of the shape {y.shape}")
     if len(x) == 0:
-        raise ShapeError(f"there are no images to train or evaluate on")
+        raise ShapeError("there are no images to train or evaluate on")
     x = _as_input(net, x)
     if x.dtype.kind == "f":
         wrong = ~np.isfinite(x)

@@ -16,6 +16,7 @@ from numpycnn.errors import CheckpointError, RunFolderError, ShapeError, Trainin
 from numpycnn.layers.base import generators, named_buffers, named_params
 from numpycnn.run import Run
 
+pytestmark = pytest.mark.filterwarnings("ignore:classes? .* never predicted")
 FIRST_LOSSES = {
     "vgg": [1.89732, 1.84896, 1.28178, 1.688, 1.28664, 1.47977, 1.53628, 1.30426, 1.20891, 1.17745],
     "alexnet": [5.03512, 6.8477, 5.48767, 3.03162, 3.05553, 1.32436, 1.18049, 1.44546, 1.53648, 1.36098],
@@ -60,7 +61,7 @@ def steps(monkeypatch):
     """The loss of every step that fit makes, as a list; `steps.at[k] = function` is called after the k-th."""
 
     class Steps(list):
-        at = {}  # noqa: RUF012
+        """A list that can have attributes."""
 
     seen, end_step = Steps(), Run.end_step
     seen.at = {}
@@ -243,7 +244,7 @@ def test_one_class_only_trains():
     x, _ = pictures(32)
     net = small()
     fit(net, x, np.zeros(32, int), lr=0.01, epochs=20)
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match="class"):
         assert nc.evaluate(net, x, np.zeros(32, int))["accuracy"] == 1
 
 

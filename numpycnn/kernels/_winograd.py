@@ -26,11 +26,17 @@ B_T = (
     (0, 4, 0, -5, 0, 1),
 )
 A_T = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
-G = np.array(
-    [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6], [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]]
+G = (
+    (1 / 4, 0, 0),
+    (-1 / 6, -1 / 6, -1 / 6),
+    (-1 / 6, 1 / 6, -1 / 6),
+    (1 / 24, 1 / 12, 1 / 6),
+    (1 / 24, -1 / 12, 1 / 6),
+    (0, 0, 1),
 )
 
 _inputs, _outputs, _gradients = linear(B_T), linear(A_T), linear(tuple(zip(*A_T, strict=True)))
+_weights, _weight_gradients = linear(G), linear(tuple(zip(*G, strict=True)))
 WIDTH = 2 * LANES
 CHUNKS = 4
 
@@ -64,27 +70,41 @@ def _steps(count, step):
     return np.arange(0, count * step, step, dtype=np.int64)
 
 
-def correlate(x, w, b, padding):
-    """y = conv2d(x, w, b), stride 1: x (N, H, W, C), w (3, 3, C, F)."""
-    c, f = w.shape[2:]
+def correlate(x, w, b, padding, turned=False):
+    """y = conv2d(x, w, b), stride 1: x (N, H, W, C), w (3, 3, C, F); turned: with w[::-1, ::-1] (3, 3, F, C)."""
+    c, f = w.shape[:1:-1] if turned else w.shape[2:]
     plan = _Plan(x.shape, padding, c, f)
     y = empty((len(x), plan.oh, plan.ow, f))
     bias = np.zeros(plan.f, np.float32)
     if b is not None:
         bias[:f] = b
-    parallel(_correlate_groups, plan.groups, x, _weights(w, plan), bias, y, plan.geometry, plan.rows_c, plan.rows_f)
+    weights = np.empty((36, plan.c, plan.f), np.float32)
+    parallel(_transform_weights, plan.c, w, turned, weights)
+    parallel(_correlate_groups, plan.groups, x, weights, bias, y, plan.geometry, plan.rows_c, plan.rows_f)
     return y
 
 
-def _weights(w, plan):
-    """G w G^T as panels (36, F / WIDTH, C, WIDTH)."""
-    c, f = w.shape[2:]
-    g = G.astype(np.float32)
-    half = (g @ w.reshape(3, -1)).reshape(6, 3, c * f)
-    full = np.matmul(g, half).reshape(36, c, f)
-    padded = np.zeros((36, plan.c, plan.f), np.float32)
-    padded[:, :c, :f] = full
-    return np.ascontiguousarray(padded.reshape(36, plan.c, plan.f // WIDTH, WIDTH).swapaxes(1, 2))
+@kernel
+def _transform_weights(w, turned, weights, lo, hi):
+    """weights[36, C, F] = G w G^T, zeros for the channels that only fill up a vector."""
+    _, c_up, f_up = weights.shape
+    out, block, half = weights.reshape(-1), np.zeros(9 * f_up, np.float32), np.empty(18 * f_up, np.float32)
+    c, f = (w.shape[3], w.shape[2]) if turned else (w.shape[2], w.shape[3])
+    for one in range(lo, hi):
+        for place in range(9):
+            target = block[place * f_up :]
+            if one >= c:
+                target[:f] = np.float32(0)
+            elif turned:
+                source = w[2 - place // 3, 2 - place % 3, :, one]
+                for k in range(f):
+                    target[k] = source[k]
+            else:
+                target[:f] = w[place // 3, place % 3, one]
+        for column in range(3):
+            _weights(block, column * f_up, 3 * f_up, half, column * f_up, 3 * f_up, f_up)
+        for row in range(6):
+            _weights(half, row * 3 * f_up, f_up, out, (row * 6 * c_up + one) * f_up, c_up * f_up, f_up)
 
 
 @kernel
@@ -119,7 +139,7 @@ def _transform_inputs(scratch, v, half, geometry, images, tiles, c_up):
 def _correlate_groups(x, weights, bias, y, geometry, rows_c, rows_f, lo, hi):
     group, th, tw, hs, ws, _, _ = geometry
     n, oh, ow, f = y.shape
-    c_up, f_up, tiles = weights.shape[2], weights.shape[1] * WIDTH, group * th * tw
+    c_up, f_up, tiles = weights.shape[1], weights.shape[2], group * th * tw
     flat = weights.reshape(-1)
     scratch = np.zeros(group * hs * ws * c_up, np.float32)
     v, m = np.empty(36 * tiles * c_up, np.float32), np.empty(36 * tiles * f_up, np.float32)
@@ -132,11 +152,11 @@ def _correlate_groups(x, weights, bias, y, geometry, rows_c, rows_f, lo, hi):
         for k in range(36):
             left = v[k * tiles * c_up : (k + 1) * tiles * c_up]
             for p in range(f_up // WIDTH):
-                at, to = (k * (f_up // WIDTH) + p) * c_up * WIDTH, k * tiles * f_up + p * WIDTH
+                at, to = k * c_up * f_up + p * WIDTH, k * tiles * f_up + p * WIDTH
                 for t in range(0, count - ROWS + 1, ROWS):
-                    tile_wide(left, rows_c, rows_f, t, c_up, 1, 1, 0, flat, at, WIDTH, 0, zero, 0, 0, m, to)
+                    tile_wide(left, rows_c, rows_f, t, c_up, 1, 1, 0, flat, at, f_up, 0, zero, 0, 0, m, to)
                 for t in range(count - count % ROWS, count):
-                    tile_row(left, rows_c, rows_f, t, c_up, 1, 1, 0, flat, at, WIDTH, 0, zero, 0, 0, m, to)
+                    tile_row(left, rows_c, rows_f, t, c_up, 1, 1, 0, flat, at, f_up, 0, zero, 0, 0, m, to)
         for t in range(count):
             for column in range(6):
                 _outputs(m, (column * tiles + t) * f_up, 6 * tiles * f_up, half, column * f_up, 6 * f_up, f_up)
@@ -164,12 +184,32 @@ def weight_gradient(x, dy, shape, padding):
     per_chunk = -(-plan.groups // CHUNKS)
     rows = _steps(plan.c, 1), _steps(plan.c, plan.f)
     parallel(_gradient_chunks, CHUNKS, x, dy, sums, plan.geometry, *rows, per_chunk)
-    total = sums[0, :, :c, :f] + sums[1, :, :c, :f]
-    for chunk in sums[2:]:
-        total += chunk[:, :c, :f]
-    g = G.astype(np.float32)
-    half = np.matmul(g.T, total.reshape(6, 6, c * f))
-    return (g.T @ half.reshape(6, -1)).reshape(shape)
+    dw = np.empty(shape, np.float32)
+    parallel(_collect, c, sums, dw)
+    return dw
+
+
+@kernel
+def _collect(sums, dw, lo, hi):
+    """dw = G^T (sum of the chunks) G"""
+    chunks, _, _, f_up = sums.shape
+    total, half, block = np.empty(36 * f_up, np.float32), np.empty(18 * f_up, np.float32), np.empty(9 * f_up, np.float32)
+    for c in range(lo, hi):
+        for place in range(36):
+            target = total[place * f_up : (place + 1) * f_up]
+            target[:] = sums[0, place, c]
+            for chunk in range(1, chunks):
+                source = sums[chunk, place, c]
+                for k in range(f_up):
+                    target[k] += source[k]
+        for column in range(6):
+            _weight_gradients(total, column * f_up, 6 * f_up, half, column * f_up, 6 * f_up, f_up)
+        for row in range(3):
+            _weight_gradients(half, row * 6 * f_up, f_up, block, row * 3 * f_up, f_up, f_up)
+        for place in range(9):
+            target, source = dw[place // 3, place % 3, c], block[place * f_up :]
+            for k in range(len(target)):
+                target[k] = source[k]
 
 
 @kernel

@@ -35,7 +35,7 @@ def _input_gradient(x_shape, w, dy, stride, padding):
     bottom = x_shape[1] + top - (oh - 1) * stride[0] - 1
     right = x_shape[2] + left - (ow - 1) * stride[1] - 1
     around = (kh - 1 - top, bottom), (kw - 1 - left, right)
+    if _winograd.fits(w, stride, around):
+        return _winograd.correlate(dy, w, None, around, turned=True)
     turned = np.ascontiguousarray(w[::-1, ::-1].transpose(0, 1, 3, 2))
-    if _winograd.fits(turned, stride, around):
-        return _winograd.correlate(dy, turned, None, around)
     return _direct.correlate(dy, turned, None, (1, 1), around, stride)

@@ -73,7 +73,10 @@ def conv_bn_relu_backward(dy, cache, input_gradient=True):
         parallel(_gradient, n, a, mean, inv_std, scale, (dbeta / m).astype(np.float32), (dgamma / m).astype(np.float32), dz)
     else:
         dz *= scale
-    dx, dw, db = conv2d_backward(dz, conv, input_gradient)
+    x, w, has_bias, *geometry = conv
+    dx, dw, db = conv2d_backward(dz, Cache("conv2d", dz, x, w, has_bias and not train, *geometry), input_gradient)
+    if has_bias and train:
+        db = np.zeros(f, np.float32)  # batch norm takes the mean off, and with it whatever the bias adds
     return dx, dw, db, dgamma.astype(np.float32), dbeta.astype(np.float32)
 
 

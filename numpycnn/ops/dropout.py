@@ -22,7 +22,7 @@ def dropout(x, rate, rng=None, train=True):
     """
     mask = None
     if train and rate > 0:
-        keep = rng.random(x.shape, dtype=np.float32) >= rate
+        keep = rng.integers(1 << 16, size=x.shape, dtype=np.uint16) >= round(rate * (1 << 16))  # 16 bits suffice
         mask = keep * x.dtype.type(1 / (1 - rate))
     y = x if mask is None else x * mask
     return y, Cache("dropout", y, mask)

@@ -42,7 +42,7 @@ def test_use_draws_nothing(each_backend):
 
 def test_one_seed_gives_one_mask_on_both_backends_and_layouts(each_backend):
     x = np.ones((5, 6, 7, 8), np.float32)
-    wanted = np.random.default_rng(17).random(x.shape, dtype=np.float32) >= 0.4
+    wanted = np.random.default_rng(17).integers(1 << 16, size=x.shape, dtype=np.uint16) >= round(0.4 * (1 << 16))
     for layout in naive.LAYOUTS:
         y, _ = ops.dropout(naive.lay_out(x, layout), 0.4, np.random.default_rng(17))
         np.testing.assert_array_equal(y != 0, wanted)
