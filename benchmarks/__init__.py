@@ -1,1 +1,1 @@
-"""Benchmarks, one command a question: python -m benchmarks.step, .inference, .kernels, .scaling, .startup, .memory."""
+"""One command a question: python -m benchmarks.step, .inference, .kernels, .scaling, .startup, .memory."""

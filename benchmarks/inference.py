@@ -1,11 +1,13 @@
 """10,000 test images forward, against PyTorch: python -m benchmarks.inference
 
-Ours is numpycnn.predict, fusing and softmax included; PyTorch runs in eval() and inference_mode(). Each contender uses
-its best of three batch sizes. PyTorch with batch norm folded into the convolutions by hand is shown beside.
+Ours is numpycnn.predict, fusing and softmax included; PyTorch runs in eval() and inference_mode(). Each
+contender uses its best of three batch sizes. PyTorch with batch norm folded by hand is shown beside.
 """
 
-from .common import TIME_COLUMNS, Report, arguments, time_bars
-from .contenders import Job, numpycnn_with, torch_folded, torch_forms
+from .common import TIME_COLUMNS, Report, arguments
+from .contenders import Job, numpycnn_with
+from .drawing import time_bars
+from .opponents import torch_folded, torch_forms
 from .step import same_network
 
 

@@ -1,6 +1,7 @@
 """Each numba twin in kernels/ against its NumPy text in ops/: python -m benchmarks.kernels
 
-A twin whose slower quarter of runs is not faster than the NumPy text's faster quarter is marked: it will be deleted.
+A twin is measurably faster if three quarters of its runs beat the fastest quarter of the NumPy text's. One
+that is not, all its shapes taken together, will be deleted.
 """
 
 import importlib
@@ -10,14 +11,10 @@ import time
 
 import numpy as np
 
-from .common import PAUSE, TURN, Report, arguments, bars, call, number, say
-
-BATCH = 32
-CONVOLUTIONS = [  # H, C, F, kernel size: of VGG, then of AlexNet
-    (28, 1, 32, 3), (28, 32, 32, 3), (14, 32, 64, 3), (14, 64, 64, 3), (7, 64, 92, 3), (7, 92, 92, 3),
-    (28, 1, 32, 5), (14, 32, 64, 5),
-]  # fmt: skip
-IMAGES = [(28, 28, 32), (14, 14, 64), (7, 7, 92)]
+from .common import Report, arguments
+from .drawing import bars, number
+from .kernel_cases import cases
+from .race import PAUSE, TURN, call, say
 
 
 def main():
@@ -25,6 +22,8 @@ def main():
     report = Report("kernels", args)
     say("kernels:")
     report.rows = call(measure, args.threads, args.threads, args.rounds, args.quick)
+    for op in dict.fromkeys(r["op"] for r in report.rows):
+        judge(report, op)
     columns = {
         "op": lambda r: r["op"],
         "shape": lambda r: r["shape"],
@@ -34,6 +33,16 @@ def main():
         "": lambda r: r["note"],
     }
     report.finish(columns, draw)
+
+
+def judge(report, op):
+    """Add up the op's shapes: is the twin worth keeping?"""
+    rows = [r for r in report.rows if r["op"] == op and "times" in r]
+    if rows:
+        ours, theirs = (sum(r[f"{who}_ms"] for r in rows) for who in ("numba", "numpy"))
+        faster = sum(r["numba_slow_ms"] for r in rows) < sum(r["numpy_fast_ms"] for r in rows)
+        note = "" if faster else "NOT measurably faster: delete the twin"
+        report.check(f"{op}, times faster over all shapes", theirs / ours, 1, least=True, note=note, holds=bool(faster))
 
 
 def draw(figure, report):
@@ -87,12 +96,12 @@ def turn(run, quick):
 def row(op, shape, seconds):
     ours, theirs = seconds["numba"], seconds["numpy"]
     times = statistics.median(theirs) / statistics.median(ours)
-    faster = len(ours) > 1 and np.quantile(ours, 0.75) < np.quantile(theirs, 0.25)
+    slow, fast = np.quantile(ours, 0.75), np.quantile(theirs, 0.25)
     return {
-        "op": op, "shape": shape, "times": times, "faster": bool(faster),
+        "op": op, "shape": shape, "times": times, "numba_slow_ms": 1e3 * slow, "numpy_fast_ms": 1e3 * fast,
         "numpy_ms": 1e3 * statistics.median(theirs), "numba_ms": 1e3 * statistics.median(ours),
         "numpy_samples_ms": [1e3 * s for s in theirs], "numba_samples_ms": [1e3 * s for s in ours],
-        "note": "" if faster else "NOT measurably faster: delete",
+        "note": "" if slow < fast else "NOT measurably faster",
     }  # fmt: skip
 
 
@@ -108,59 +117,6 @@ def twins():
                 own = getattr(value, "__module__", None) == kernel.__name__
                 if own and not name.startswith("_") and getattr(vars(text).get(name), "__wrapped__", None):
                     yield name
-
-
-def cases():
-    """{op: [(shape, make)]}: make() gives a function that runs the op on arguments made beforehand."""
-    from numpycnn import ops
-    from numpycnn.ops import fused, update
-
-    rng = np.random.default_rng(0)
-
-    def draw(*shape):
-        return rng.standard_normal(shape, dtype=np.float32)
-
-    found = {}
-
-    def add(module, op, shape, *args, gradient=True):
-        forward, back = getattr(module, op), getattr(module, f"{op}_backward", None)
-        found.setdefault(op, []).append((shape, lambda: lambda: forward(*args)))
-        if back and gradient:
-
-            def make():
-                y, cache = forward(*args)
-                dy = draw(*y.shape)
-                return lambda: back(dy, cache)
-
-            found.setdefault(f"{op}_backward", []).append((shape, make))
-
-    for h, c, f, k in CONVOLUTIONS:
-        x, w, b = draw(BATCH, h, h, c), draw(k, k, c, f) / 10, draw(f)
-        add(ops, "conv2d", f"{BATCH}x{h}x{h}, {c} -> {f}, {k}x{k}", x, w, b)
-        if k == 3:
-            norm = np.ones(f, np.float32), draw(f), np.zeros(f, np.float32), np.ones(f, np.float32)
-            pool = 2 if h > 7 and c == f else 1
-            shape = f"{BATCH}x{h}x{h}, {c} -> {f}" + (", pool 2" if pool > 1 else "")
-            add(fused, "conv_bn_relu", shape, x, w, b, *norm, True, 1, "same", 0.9, 1e-5, pool)
-    for h, w, c in IMAGES:
-        x, shape = draw(BATCH, h, w, c), f"{BATCH}x{h}x{w}x{c}"
-        norm = np.ones(c, np.float32), draw(c), np.zeros(c, np.float32), np.ones(c, np.float32)
-        add(ops, "batch_norm", shape, x, *norm, True)
-        add(ops, "dropout", shape, x, 0.1, rng)
-        add(ops, "global_avg_pool", shape, x)
-        for op in ("max_pool2d", "avg_pool2d"):
-            add(ops, op, shape, x, 2)
-        for op in ("relu", "leaky_relu", "elu", "sigmoid", "tanh"):
-            add(ops, op, shape, x)
-        add(ops, "prelu", shape, x, np.full(c, 0.25, np.float32))
-    add(ops, "softmax", "10000x10", draw(10000, 10))
-    add(ops, "dense", f"{BATCH}x3136 -> 256", draw(BATCH, 3136), draw(3136, 256) / 50, draw(256))
-    add(ops, "conv_transpose2d", f"{BATCH}x14x14, 64 -> 32, stride 2", draw(BATCH, 14, 14, 64), draw(3, 3, 32, 64), None, 2)
-    for shape in ((3, 3, 92, 92), (3136, 256)):
-        value, grad, m, v = draw(*shape), draw(*shape), draw(*shape), np.abs(draw(*shape))
-        add(update, "adam_update", str(shape), value, grad, m, v, 5, 1e-3, 0.9, 0.999, 1e-8, 0.0, False)
-        add(update, "sgd_update", str(shape), value.copy(), grad, m.copy(), 1e-3, 0.9, False, 0.0)
-    return found
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Peak resident memory of training at batch 128, against PyTorch: python -m benchmarks.memory
 
-Each contender trains in a process of its own. "training" is its peak less what it had after the imports; the peak itself
-counts the interpreter and all libraries too.
+Each contender trains in a process of its own. "training" is its peak less what it had after the imports; the
+peak itself counts the interpreter and all libraries too.
 """
 
-from .common import Report, arguments, bars, number
-from .contenders import Job, numpycnn_with, torch_forms
+from .common import Report, arguments
+from .contenders import Job, numpycnn_with
+from .drawing import bars, number
+from .opponents import torch_forms
 
 MB = 1 << 20
 
@@ -17,12 +19,15 @@ def main():
     waiting = [c for c in torch_forms(job) if not c.environment]  # how workers wait makes no difference here
     results = report.race("training, batch 128", [numpycnn_with(job), *waiting])
     report.ratio("peak memory of training, against the best of PyTorch", results, "torch", 1, 0.5, training)
-    report.ratio("the same with interpreter and libraries", results, "torch", 1, 0.5, lambda r: r.memory["peak"])
+    report.ratio("the same with interpreter and libraries", results, "torch", 1, 0.5, peak)
+    for row in report.rows:
+        if "memory" in row:
+            row["training"] = training(results[row["who"]])
     columns = {
         "who": lambda r: r["who"],
         "after imports, MB": lambda r: megabytes(r, "imported"),
         "peak, MB": lambda r: megabytes(r, "peak"),
-        "training, MB": lambda r: number((r["memory"]["peak"] - r["memory"]["imported"]) / MB) if "memory" in r else "-",
+        "training, MB": lambda r: number(r["training"] / MB) if "memory" in r else "-",
         "": lambda r: r.get("missing", ""),
     }
     report.finish(columns, draw)
@@ -30,6 +35,10 @@ def main():
 
 def training(result):
     return result.memory["peak"] - result.memory["imported"]
+
+
+def peak(result):
+    return result.memory["peak"]
 
 
 def megabytes(row, key):
@@ -40,10 +49,9 @@ def draw(figure, report):
     rows = [r for r in report.rows if "memory" in r]
     figure.set_size_inches(9, 1.5 + 0.7 * len(rows))
     names, marked = [r["who"] for r in rows], [r["who"].startswith("numpycnn") for r in rows]
-    peaks = [r["memory"]["peak"] / MB for r in rows]
-    own = [(r["memory"]["peak"] - r["memory"]["imported"]) / MB for r in rows]
-    panels = zip(figure.subplots(2, 1), ("training: peak less what the imports took", "peak"), (own, peaks), strict=True)
-    for axes, title, values in panels:
+    own, peaks = [r["training"] / MB for r in rows], [r["memory"]["peak"] / MB for r in rows]
+    titles = "training: peak less what the imports took", "peak"
+    for axes, title, values in zip(figure.subplots(2, 1), titles, (own, peaks), strict=True):
         bars(axes, f"{title}, MB (less is better)", names, values, [number(v) for v in values], marked)
 
 

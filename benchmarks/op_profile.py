@@ -1,8 +1,8 @@
 """What share of a training step each op takes: python -m benchmarks.step --profile
 
-The functions of ops/ and kernels/ that are named in ROWS are wrapped; the time within one, without that of those that
-it calls, goes to its row. GFLOP/s count the arithmetic of direct convolution, whatever the kernel does: Winograd's
-form may therefore exceed the peak, which is that of a large float32 matrix product of NumPy's BLAS.
+The functions of ops/ and kernels/ that are named in ROWS are wrapped; the time within one, without that of
+those that it calls, goes to its row. GFLOP/s count the arithmetic of direct convolution, whatever the kernel
+does: Winograd's form may exceed the peak, which is a large float32 matrix product of NumPy's BLAS.
 """
 
 import functools
@@ -11,17 +11,21 @@ import sys
 import time
 import types
 
-from .common import call, number, table
+from .common import machine, table, where
 from .contenders import Job, batches_of, our_network, our_step, repeat
+from .drawing import number
+from .race import call
 
-FORWARD, INPUT, WEIGHTS = "convolution, forward", "convolution, input gradient", "convolution, weight gradient"
+FORWARD = "convolution, forward"
+INPUT, WEIGHTS = "convolution, input gradient", "convolution, weight gradient"
 MIDDLE, MIDDLE_BACK = "batch norm, ReLU, pooling, forward", "batch norm, ReLU, pooling, backward"
 ROWS = {
     "conv2d": FORWARD,
     "_input_gradient": INPUT,
     "conv2d_backward": WEIGHTS,
     **dict.fromkeys(("conv_bn_relu", "batch_norm", "relu", "max_pool2d"), MIDDLE),
-    **dict.fromkeys((f"{op}_backward" for op in ("conv_bn_relu", "batch_norm", "relu", "max_pool2d")), MIDDLE_BACK),
+    **dict.fromkeys(("conv_bn_relu_backward", "batch_norm_backward"), MIDDLE_BACK),
+    **dict.fromkeys(("relu_backward", "max_pool2d_backward"), MIDDLE_BACK),
     **dict.fromkeys(("dropout", "dropout_backward"), "dropout"),
     **dict.fromkeys(("global_avg_pool", "global_avg_pool_backward"), "global average pooling"),
     **dict.fromkeys(("dense", "dense_backward"), "dense"),
@@ -32,7 +36,8 @@ ROWS = {
 
 def profile(threads=2, quick=False):
     """The profile at batch 32 and 128 as Markdown."""
-    return "\n\n".join(call(_profile, threads, threads, batch, quick) for batch in (32, 128))
+    tables = [call(_profile, threads, threads, batch, quick) for batch in (32, 128)]
+    return "\n\n".join([where(machine(threads)), *tables])
 
 
 def _profile(threads, batch, quick):
@@ -73,8 +78,8 @@ class _Clock:
     def wrap(self):
         modules = [m for name, m in sys.modules.items() if name.startswith("numpycnn.")]
         own = [m for m in modules if m.__name__.startswith(("numpycnn.ops", "numpycnn.kernels"))]
-        functions = {f for m in own for name, f in vars(m).items() if name in ROWS and isinstance(f, types.FunctionType)}
-        for f in functions:
+        named = {vars(m)[name] for m in own for name in ROWS if name in vars(m)}
+        for f in (f for f in named if isinstance(f, types.FunctionType)):
             timed = self._timed(f, ROWS[f.__name__])
             for module in modules:
                 for name in [name for name, value in vars(module).items() if value is f]:

@@ -1,10 +1,11 @@
 """How the time of an image grows with batch, image side, filters and threads: python -m benchmarks.scaling
 
-Each series is compared with its first point. Required: the time an image grows no faster than its multiply-adds.
+Each series is compared with its first point. Required: time an image grows no faster than its multiply-adds.
 """
 
-from .common import Report, arguments, number
+from .common import Report, arguments
 from .contenders import Job, numpycnn_with, our_network
+from .drawing import number
 
 NOISE = 1.05  # what a growth may exceed 1 by, and still be called equal
 
@@ -19,7 +20,8 @@ def main():
         ("width", "filters x", [1, 2] if quick else [1, 2, 4]),
         ("threads", "threads", [1, 2] if t == 2 else [1, t]),
     ):
-        series(report, axis, label, [Job(**{"batch": 8 if quick else 32, "threads": t, axis: point}) for point in points])
+        usual = {"batch": 8 if quick else 32, "threads": t}
+        series(report, axis, label, [Job(**{**usual, axis: point}) for point in points])
     columns = {
         "series": lambda r: r["what"],
         "point": lambda r: str(r["point"]),
@@ -37,7 +39,7 @@ def series(report, axis, label, jobs):
     """Race one network with itself along an axis, and check the growth."""
     contenders = [numpycnn_with(job, f"numpycnn, {label} {getattr(job, axis)}") for job in jobs]
     before = len(report.rows)
-    report.race(label, contenders)
+    report.race(label, contenders, compare=False)
     rows = report.rows[before:]
     for row, job in zip(rows, jobs, strict=True):
         row["point"], row["us"] = getattr(job, axis), 1e3 * row["ms"] / job.batch
@@ -61,10 +63,10 @@ def draw(figure, report):
         rows = [r for r in report.rows if r["what"] == label]
         places = range(len(rows))
         axes.plot(places, [r["us"] for r in rows], "o-", color=BLUE, label="measured")
-        arithmetic = [rows[0]["us"] * r["work_grew"] for r in rows]
+        name, expected = "arithmetic", [rows[0]["us"] * r["work_grew"] for r in rows]
         if label == "threads":
-            arithmetic = [rows[0]["us"] * rows[0]["point"] / r["point"] for r in rows]
-        axes.plot(places, arithmetic, "--", color=ORANGE, label="shared out evenly" if label == "threads" else "arithmetic")
+            name, expected = "shared out evenly", [rows[0]["us"] / r["point"] for r in rows]
+        axes.plot(places, expected, "--", color=ORANGE, label=name)
         axes.set_xticks(list(places), [str(r["point"]) for r in rows])
         axes.set_ylim(0)
         axes.set_title(f"microseconds an image against {label}", fontsize=10)

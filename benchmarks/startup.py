@@ -1,7 +1,8 @@
 """How long until something happens: python -m benchmarks.startup
 
-Every run is a process of its own. A first step counts from the program's first line: imports, building the network, one
-training step. The kernel cache is a new folder: the first run compiles into it, the others find it warm.
+Every run is a process of its own. A first step counts from the program's first line: imports, building the
+network, one training step. The kernel cache is a new folder: the first run compiles into it, the others find
+it warm.
 """
 
 import json
@@ -12,15 +13,18 @@ import sys
 import tempfile
 import time
 
-from .common import Report, Result, arguments, bars, number, say
+from .common import Report, arguments
+from .drawing import bars, number
+from .race import Result, say
 
 CLOCK = "import time; begin = time.perf_counter()\n"
 END = "\nprint(time.perf_counter() - begin)"
 IMPORT = CLOCK + "import numpycnn" + END
 EVERYTHING = CLOCK + "import numpycnn\nfor name in numpycnn.__all__: getattr(numpycnn, name)" + END
-STEP = CLOCK + "from benchmarks.contenders import Job, ours\nours(Job(batch=32, threads={threads}))[0]()" + END
+JOB = CLOCK + "from benchmarks.contenders import Job, ours; job = Job(batch=32, threads={threads})\n"
+STEP = JOB + "ours(job)[0]()" + END
 TORCH_IMPORT = CLOCK + "import torch" + END
-TORCH_STEP = CLOCK + "from benchmarks.contenders import Job, torch_form\ntorch_form(Job(batch=32, threads={threads}))[0]()" + END
+TORCH_STEP = JOB + "from benchmarks.opponents import torch_form; torch_form(job)[0]()" + END
 
 
 def main():
@@ -37,9 +41,10 @@ def main():
         }
         results = {name: several(name, code, times, args, cache)[0] for name, code in programs.items()}
     for r in (*results.values(), fresh):
-        row = {"who": r.name, "missing": r.missing} if r.missing else {
-            "who": r.name, "s": r.median, "low": r.quartiles[0], "high": r.quartiles[1], "samples_s": r.samples
-        }  # fmt: skip
+        row = {"who": r.name, "missing": r.missing}
+        if not r.missing:
+            low, high = r.quartiles
+            row |= {"s": r.median, "low": low, "high": high, "samples_s": r.samples}
         report.rows.append(row)
     report.check("import numpycnn", results["import numpycnn"].median, 0.5, 0.2, "s")
     report.check("first step, warm cache", results["numpycnn, first step, warm cache"].median, 3, 1, "s")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import __version__, models, npz
+from . import __version__, files, models, npz
 from .errors import CheckpointError, UnknownNameError, unknown
 from .layers.base import Layer, generators, named_buffers, named_params
 
@@ -40,7 +40,7 @@ def save(path, net, optimizer=None, **metadata):
         raise TypeError(f"{', '.join(taken)}: save writes metadata of this name itself; choose another")
     own = _describe(net, optimizer)
     _check_metadata(own)
-    npz.write(path, npz.pack(_arrays(net, optimizer), {**own, **metadata}))
+    files.write(path, npz.pack(_arrays(net, optimizer), {**own, **metadata}))
 
 
 def read(path):
@@ -53,7 +53,7 @@ def read(path):
     try:
         _check_metadata(metadata)
     except CheckpointError as error:
-        raise npz.damaged(f"{npz.shown(path)}: {error}") from None
+        raise npz.damaged(f"{files.shown(path)}: {error}") from None
     return metadata, arrays
 
 
@@ -65,14 +65,14 @@ def load(path):
     metadata, arrays = read(path)
     if metadata["model"] is None:
         raise CheckpointError(
-            f"{npz.shown(path)}: it holds a network that is not in numpycnn.models; build yours, then "
+            f"{files.shown(path)}: it holds a network that is not in numpycnn.models; build yours, then "
             "numpycnn.checkpoint.restore(path, net)"
         )
     try:
         net = _build(metadata, arrays)
     except Exception as error:  # the arguments come from the file: they may be anything
         raise CheckpointError(
-            f"{npz.shown(path)}: cannot build {_title(metadata)}: {npz.shown(error)}; build it, then "
+            f"{files.shown(path)}: cannot build {_title(metadata)}: {files.shown(error)}; build it, then "
             "numpycnn.checkpoint.restore(path, net)"
         ) from None
     _fill(path, metadata, arrays, net)
@@ -191,7 +191,7 @@ def _fill(path, metadata, arrays, net, optimizer=None):
         more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
         expected = _title(getattr(net, "spec", None), net)
         raise CheckpointError(
-            f"{npz.shown(path)}: it holds {_title(metadata)}, expected {expected}: "
+            f"{files.shown(path)}: it holds {_title(metadata)}, expected {expected}: "
             f"{'; '.join(differences[:3])}{more}; build the network with the arguments of the saved one"
         )
     if optimizer is not None:
@@ -208,10 +208,10 @@ def _fill(path, metadata, arrays, net, optimizer=None):
 def _check_optimizer(path, metadata, net, optimizer):
     saved, own = metadata["optimizer"], _describe_optimizer(net, optimizer)
     if saved is None:
-        raise CheckpointError(f"{npz.shown(path)}: it holds no optimizer's state; restore without one")
+        raise CheckpointError(f"{files.shown(path)}: it holds no optimizer's state; restore without one")
     if saved["class"] != own["class"] or saved["params"] != own["params"]:
         raise CheckpointError(
-            f"{npz.shown(path)}: it holds the state of {npz.shown(saved['class'], 40)} for "
+            f"{files.shown(path)}: it holds the state of {files.shown(saved['class'], 40)} for "
             f"{len(saved['params'])} parameters, expected {own['class']} for {len(own['params'])}; "
             "make the same optimiser of the same parameters in the same order"
         )
@@ -223,7 +223,7 @@ def _differences(saved, own):
 
     names = [*own, *(name for name in saved if name not in own)]
     differences = [
-        f"{npz.shown(name, 60)} is {kind(saved, name)} in the file, {kind(own, name)} in the network"
+        f"{files.shown(name, 60)} is {kind(saved, name)} in the file, {kind(own, name)} in the network"
         for name in names
         if kind(saved, name) != kind(own, name)
     ]
@@ -234,7 +234,7 @@ def _random_differences(saved, found):
     names = sorted(saved.keys() ^ found.keys())
     if names:
         where = {name: "network" if name in found else "file" for name in names}
-        return [f"the generator {npz.shown(name, 60)} is in the {where[name]} only" for name in names]
+        return [f"the generator {files.shown(name, 60)} is in the {where[name]} only" for name in names]
     return [
         f"the random state {name} is not one of {type(generator.bit_generator).__name__}"
         for name, generator in found.items()
@@ -255,4 +255,4 @@ def _is_state(kind, state):
 def _title(spec, net=None):
     if not spec or spec["model"] is None:
         return "a network of your own" if net is None else type(net).__name__
-    return npz.shown(f"{spec['model']} {reprlib.repr(spec['arguments'])}", 120)
+    return files.shown(f"{spec['model']} {reprlib.repr(spec['arguments'])}", 120)

@@ -112,7 +112,7 @@ def main(argv=None):
             os.environ[f"{name}_THREADS"] = str(args.threads)
     try:
         with terminable(), warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: say(f"numpycnn {args.command}: note: {message}")
+            warnings.showwarning = notes(args.command)
             choose(args)
             result, text, *code = args.run(args)
             show(args, result, text)
@@ -128,6 +128,18 @@ def main(argv=None):
             text = f"{type(error).__name__}: {text}; --debug shows more"
         say(f"numpycnn {args.command}: {text}")
         return exit_code(error)
+
+
+def notes(command):
+    """What shows a warning: one line, once."""
+    said = set()
+
+    def show(message, *_, **__):
+        if str(message) not in said:
+            said.add(str(message))
+            say(f"numpycnn {command}: note: {message}")
+
+    return show
 
 
 def choose(args):

@@ -1,20 +1,16 @@
-"""The file of a checkpoint: an .npz that np.load reads too, a writer that never spoils the file that was
-there, and a reader that trusts nothing.
+"""The file of a checkpoint: an .npz that np.load reads too, and a reader that trusts nothing.
 
 Members, stored and never compressed: metadata.json, metadata.sha256 (its checksum), and NAME.npy for every
 array. "arrays" in the JSON gives each array's dtype, shape and the sha256 of its .npy. No .npy header is ever
 parsed, let alone a pickle: the reader compares it with the one that it would have written itself.
 """
 
-import contextlib
-import errno
 import hashlib
 import io
 import json
 import math
 import os
 import re
-import secrets
 import stat
 import struct
 import zipfile
@@ -22,6 +18,7 @@ import zipfile
 import numpy as np
 
 from .errors import CheckpointError
+from .files import PIECE, shown
 
 FORMAT = 1  # one higher when an older numpycnn would misread a new file; tests keep one file of each
 DTYPES = ("<f4", "<f8", "|b1", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8")
@@ -29,15 +26,7 @@ NAME = re.compile(r"(param|buffer|optimizer)/\w[\w.: -]{0,199}")
 METADATA, CHECKSUM = "metadata.json", "metadata.sha256"
 MAX_METADATA = 1 << 20  # bytes; parsed JSON takes up to 26 times its length
 MAX_FILE = (1 << 31) - (1 << 22)  # bytes; beyond it a zip archive needs its 64-bit form
-PIECE = 1 << 20
 DAMAGED = "it is damaged, or numpycnn.save did not write it; take another copy"
-
-
-def shown(text, limit=200):
-    """The text as one printable line of at most `limit` characters: file content may hold anything."""
-    text = str(text)
-    text = text if text.isprintable() else ascii(text)[1:-1]
-    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def damaged(what):
@@ -117,54 +106,6 @@ def _add(archive, name, *pieces):
     with archive.open(info, "w") as member:
         for piece in pieces:
             member.write(piece)
-
-
-def write(path, content):
-    """Put the bytes at `path`: written beside it, synced, renamed. A symlink stays; its target is replaced.
-
-    Raises OSError, with the path; then the old file is as it was and nothing is left beside it. Only an error
-    in the sync of the folder, the last step, comes when the new file stands there already.
-    """
-    target = os.path.realpath(path)
-    folder = os.path.dirname(target)
-    temporary = os.path.join(folder, f".numpycnn-{secrets.token_hex(8)}.tmp")
-    try:
-        with _removed_on_failure(temporary):
-            with open(temporary, "xb", buffering=0) as file:
-                view = memoryview(content)
-                while view:
-                    view = view[os.write(file.fileno(), view[: 16 * PIECE]) :]
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        _sync_folder(folder)
-    except OSError as error:
-        reason = f"{error.strerror or error}; the checkpoint was not saved"
-        raise OSError(error.errno, reason, shown(os.fsdecode(path))) from error
-
-
-@contextlib.contextmanager
-def _removed_on_failure(path):
-    try:
-        yield
-    except BaseException:  # Ctrl-C as well
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-        raise
-
-
-def _sync_folder(folder):
-    """Make the rename durable, on systems and file systems where a folder can be opened and synced."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EACCES):
-            raise
-    finally:
-        os.close(descriptor)
 
 
 # ---- reading ----------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ pyplot or a display. A picture is drawn in memory, written beside its path, and 
 """
 
 import io
-import os
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from matplotlib import colors, font_manager, style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from . import metrics
+from . import files, metrics
 from .errors import ShapeError
 
 INK, GREY, LINE = "#1f2933", "#616e7c", "#d5dbe1"
@@ -176,17 +175,6 @@ def row_shares(matrix):
     return matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
 
 
-def write_atomically(path, content):
-    """Write the bytes beside path, then rename: what stood there stays until the new file is whole."""
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 @contextmanager
 def _figure(path, size):
     """A figure in this module's style, whatever the user's settings are; written to path at the end."""
@@ -196,7 +184,7 @@ def _figure(path, size):
         yield fig
         picture, kind = io.BytesIO(), Path(path).suffix[1:].lower() or "png"
         fig.savefig(picture, format=kind, metadata={"Date": None} if kind == "svg" else None)
-    write_atomically(path, picture.getvalue())
+    files.write(path, picture.getvalue())
 
 
 def _notice(message, path):

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from . import checkpoint, models, npz, ops, progress, report, schedule, training
+from . import checkpoint, files, models, ops, progress, report, schedule, training
 from .data import augment
 from .errors import CheckpointError, RunFolderError, unknown
 from .layers.base import named_buffers
@@ -119,7 +119,7 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
         "seconds": time.perf_counter() - start, "train_seconds": sum(history["seconds"]), "out": str(out),
         "per_class": dict(zip(dataset.classes, measured["per_class"]["recall"].tolist(), strict=True)),
     }  # fmt: skip
-    npz.write(pathlib.Path(out, "result.json"), json.dumps(plain(result), indent=2).encode())
+    files.write(pathlib.Path(out, "result.json"), json.dumps(plain(result), indent=2).encode())
     write_report(out, net, recipe, dataset, history, result, ops.softmax(logits)[0])
     return result
 
@@ -156,7 +156,7 @@ def seconds_a_step(net, x, y, recipe):
 def duration(seconds):
     """For people: "40 seconds", "5 minutes", "2.5 hours"."""
     if seconds < 90:
-        return f"{max(round(seconds), 1)} seconds"
+        return f"{round(seconds)} seconds" if seconds >= 1.5 else "1 second"
     return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 

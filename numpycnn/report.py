@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import metrics, plots
+from . import files, metrics, plots
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1f2933; --soft: #5b6875; --line: #dfe4e9; --page: #fff;
@@ -118,7 +118,7 @@ def write(folder, *, title, facts, history, labels, probabilities, images, class
         facts="\n".join(_fact(label, value) for label, value in facts.items()),
         sections="\n".join(sections),
     )
-    plots.write_atomically(folder / "report.html", page.encode("utf-8"))
+    files.write(folder / "report.html", page.encode("utf-8"))
     return folder / "report.html"
 
 

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from . import checkpoint, npz
+from . import checkpoint, files
 from .errors import CheckpointError, RunFolderError, TrainingDiverged
 from .layers.base import named_buffers
 
@@ -49,7 +49,7 @@ class History(dict):
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("epoch", *KEYS))
         writer.writerows((i + 1, *(self[key][i] for key in KEYS)) for i in range(self.epochs))
-        npz.write(path, text.getvalue().encode())
+        files.write(path, text.getvalue().encode())
 
 
 class Run:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpycnn import backend, checkpoint, layers, models, npz, optim
+from numpycnn import backend, checkpoint, files, layers, models, npz, optim
 from numpycnn.errors import CheckpointError, NumpyCNNError, UnknownNameError
 from numpycnn.layers.base import Layer, Param, generators, named_buffers, named_params
 from numpycnn.ops import softmax_cross_entropy
@@ -423,9 +423,9 @@ def test_a_failure_at_any_step_leaves_only_the_old_file(tmp_path, monkeypatch, s
     if old:
         checkpoint.save(path, small_net(1))
     before = old and path.read_bytes()
-    monkeypatch.setattr(npz, "PIECE", 64)
+    monkeypatch.setattr(files, "PIECE", 64)
     step, at = step.split()
-    owner, real = (npz, open) if step == "open" else (os, getattr(os, step))
+    owner, real = (files, open) if step == "open" else (os, getattr(os, step))
     monkeypatch.setattr(owner, step, failing(real, int(at), error), raising=False)
     with pytest.raises(type(error)) as caught:
         checkpoint.save(path, small_net(2))

@@ -279,8 +279,10 @@ def test_a_signal_saves_and_ends(signum, place, code, data, tmp_path):
     assert process.returncode == code
     assert out == ""
     assert "Traceback" not in rest
-    assert "continue with: numpycnn train --resume --out run" in rest.splitlines()[-1]
-    assert checkpoint.read(tmp_path / "run" / "last.npz")[0]["recipe"]["epochs"] == 9999
+    assert rest.splitlines()[-1].startswith("numpycnn train: stopped")
+    if place == "epoch":  # before, there may be nothing to save yet
+        assert "continue with: numpycnn train --resume --out run" in rest.splitlines()[-1]
+        assert checkpoint.read(tmp_path / "run" / "last.npz")[0]["recipe"]["epochs"] == 9999
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -398,7 +400,7 @@ def test_numbers_that_json_does_not_know_are_null(trained, run):
     assert code == 0
     assert "NaN" not in out
     assert json.loads(out)["per_class"]["two"] is None
-    assert "note: " in err
+    assert err.count("note: ") == len(set(re.findall("note: .*", err))) > 0
     assert ".py" not in err
 
 
@@ -540,7 +542,7 @@ def test_a_full_disk_exits_1(data, no_report, run, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(nc.checkpoint.npz.os, "fsync", full)
+    monkeypatch.setattr(nc.checkpoint.files.os, "fsync", full)
     code, out, err = run("train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "run")
     assert (code, out) == (1, "")
     assert "No space left on device" in err.splitlines()[-1]
@@ -586,7 +588,7 @@ def test_the_first_run_says_that_it_compiles(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.2, "1 seconds"), (40, "40 seconds"), (300, "5 minutes"), (9000, "2.5 hours")]
+    ("seconds", "text"), [(0.2, "1 second"), (40, "40 seconds"), (300, "5 minutes"), (9000, "2.5 hours")]
 )
 def test_duration(seconds, text):
     assert recipes.duration(seconds) == text

@@ -191,7 +191,7 @@ def test_a_failed_picture_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "ein Bild ü.png"
     plots.confusion([[1]], ["x"], path)
     before = path.read_bytes()
-    monkeypatch.setattr(plots.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk")))
+    monkeypatch.setattr(plots.files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk")))
     with pytest.raises(OSError, match="disk"):
         plots.confusion([[2]], ["x"], path)
     assert path.read_bytes() == before
