@@ -44,6 +44,7 @@ def bars(axes, title, names, values, texts, marked, low=None, high=None):
     axes.set_yticks(list(places), names, fontsize=8)
     axes.tick_params(length=0, labelsize=8)
     axes.set_xlim(0, 1.3 * max(ends, default=1))
+    axes.set_ylim(0.4, len(names) + 0.6)
     axes.spines["left"].set_color(LINE)
     axes.set_title(title, fontsize=10)
 

@@ -42,7 +42,8 @@ def judge(report, op):
         ours, theirs = (sum(r[f"{who}_ms"] for r in rows) for who in ("numba", "numpy"))
         faster = sum(r["numba_slow_ms"] for r in rows) < sum(r["numpy_fast_ms"] for r in rows)
         note = "" if faster else "NOT measurably faster: delete the twin"
-        report.check(f"{op}, times faster over all shapes", theirs / ours, 1, least=True, note=note, holds=bool(faster))
+        what = f"{op}, times faster over all shapes"
+        report.check(what, theirs / ours, 1, least=True, note=note, holds=bool(faster))
 
 
 def draw(figure, report):

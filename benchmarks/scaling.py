@@ -68,7 +68,7 @@ def draw(figure, report):
             name, expected = "shared out evenly", [rows[0]["us"] / r["point"] for r in rows]
         axes.plot(places, expected, "--", color=ORANGE, label=name)
         axes.set_xticks(list(places), [str(r["point"]) for r in rows])
-        axes.set_ylim(0)
+        axes.set_ylim(0, 1.1 * max(*expected, *(r["us"] for r in rows)))
         axes.set_title(f"microseconds an image against {label}", fontsize=10)
         axes.legend(fontsize=8)
 

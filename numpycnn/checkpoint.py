@@ -33,8 +33,6 @@ def save(path, net, optimizer=None, **metadata):
     """
     if not isinstance(net, Layer):
         raise TypeError(f"save(path, net): the second argument must be a network, not {type(net).__name__}")
-    if len(named_params(net)) != len({id(param) for param in net.params()}):
-        raise ValueError("two parameters of one layer have the same name; give each Param its own")
     taken = [name for name in metadata if name in OWN]
     if taken:
         raise TypeError(f"{', '.join(taken)}: save writes metadata of this name itself; choose another")

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .errors import NumpyCNNError
-from .layers.base import Layer, Param, _attributes, named_params, walk, watch
-from .ops import softmax_cross_entropy
+from .gradpoint import Loss, Point, double, floating, generator, unit
+from .layers.base import watch
 
 STEPS = (1e-5, 1e-5 / 8, 1e-5 / 64)  # h, times the root mean square of the array that moves
 BEND = 1e-6  # slopes that disagree by more than this share of the largest slope have met a kink
@@ -102,7 +102,7 @@ def gradcheck(layer, x, *, train=True, seed=0, tolerance=1e-5, directions=4, ele
     Also checked: shapes and dtypes, that gradients add up, that arguments stay as they were. When anything
     fails, GradCheckError with the table is raised, or with raise_error=False the result returned.
     """
-    point = _Point(layer, x, train, _generator(seed))
+    point = Point(layer, x, train, generator(seed))
     title = f"gradcheck {type(layer).__name__}: x {np.shape(x)}"
     result = GradCheckResult(title, tolerance, problems=point.problems)
     if point.y is not None:
@@ -122,10 +122,10 @@ def check_network(net, x, seed=0, *, labels=None, train=True, tolerance=1e-5, di
     row moves everything at once, through softmax_cross_entropy with `labels` (drawn unless given): it covers
     what joins the layers. net stays as it is. A wrong gradient raises nothing: look at the result's `ok`.
     """
-    rng = _generator(seed)
-    net, calls = _double(copy.deepcopy(net)), []
+    rng = generator(seed)
+    net, calls = double(copy.deepcopy(net)), []
     with watch(net, lambda path, layer, x, y, cache: calls.append((path, layer, x))):
-        logits, _ = net.forward(_input(x), train)
+        logits, _ = net.forward(floating(x), train)
     title = f"gradcheck: x {np.shape(x)} -> logits {logits.shape}, train={bool(train)}"
     result = GradCheckResult(title, tolerance)
     for path, layer, seen in calls:
@@ -137,188 +137,12 @@ def check_network(net, x, seed=0, *, labels=None, train=True, tolerance=1e-5, di
         result.rows += [replace(r, name=f"{where}.{r.name}", worst=f"{where}: {r.worst}") for r in one.rows]
         result.problems += [f"{where}: {problem}" for problem in one.problems]
     labels = rng.integers(0, logits.shape[-1], len(logits)) if labels is None else labels
-    point = _Point(_Loss(net, labels), x, train, rng)
+    point = Point(Loss(net, labels), x, train, rng)
     result.problems += point.problems
     if point.y is not None:
         row = Row("whole network and loss", sum(v.size for v in point.v.values()))
         result.rows.append(_check(point, row, list(point.v), tolerance, directions))
     return result
-
-
-# ---- the point at which a layer is checked ----------------------------------------------------
-
-
-class _Point:
-    """A layer and its input in float64. Every run is on a fresh copy: nothing of it can reach the next.
-
-    v {name: array} is what can be moved, y = f(v), dy the upstream gradient, dv {name: gradient} what
-    backward says. y is None when the layer breaks the protocol so far that nothing can be compared.
-    """
-
-    def __init__(self, layer, x, train, rng):
-        layer = copy.deepcopy(layer)
-        self.layer = _double(layer if isinstance(layer, Layer) else _Guest(layer))
-        self.x, self.train, self.rng = _input(x), train, rng
-        params = named_params(self.layer)
-        self.input = "x" if "x" not in params else "(input)"
-        self.v = {self.input: self.x} if self.x.dtype.kind == "f" else {}
-        self.v |= {name: p.value for name, p in params.items() if p.value.size}
-        self.y, self.problems = None, []
-        if len({id(p) for p in self.layer.params()}) > len(params):
-            self.problems.append("two parameters of one layer have the same name")
-        wrong = _wrong_forward(self)
-        if not wrong:
-            self.y = self.forward()[2]
-            self.dy = rng.standard_normal(self.y.shape)
-            wrong = _wrong_backward(self)
-            self.dv = self.backward(self.dy)
-        self.problems += wrong
-
-    def forward(self, offsets=None):
-        """Runs forward with offsets {name: array} added to v -> layer, x, y, cache."""
-        layer, x, offsets = copy.deepcopy(self.layer), self.x.copy(), offsets or {}
-        for name, param in named_params(layer).items():
-            if name in offsets:
-                param.value = param.value + offsets[name]
-        if self.input in offsets:
-            x += offsets[self.input]
-        result = layer.forward(x, self.train)
-        return layer, x, *(result if isinstance(result, tuple) and len(result) == 2 else (None, None))
-
-    def backward(self, dy):
-        """-> dv"""
-        layer, _, _, cache = self.forward()
-        return self.gradients(layer, layer.backward(dy.copy(), cache))
-
-    def gradients(self, layer, dx):
-        """Copies of dx and of the parameters' gradients, under the names of v."""
-        found = {self.input: dx, **{name: p.grad for name, p in named_params(layer).items()}}
-        return {name: copy.copy(found[name]) for name in self.v}
-
-    def beside(self):
-        """The point shaken by 1 %, away from exact ties."""
-        layer = copy.deepcopy(self.layer)
-        for param in named_params(layer).values():
-            param.value = param.value + 1e-2 * self.direction(param.value)
-        x = self.x + 1e-2 * self.direction(self.x) if self.input in self.v else self.x
-        return _Point(layer, x, self.train, self.rng)
-
-    def direction(self, v):
-        """A random direction, in v's own unit."""
-        return _unit(v) * self.rng.standard_normal(v.shape)
-
-
-class _Guest(Layer):
-    """Lends the walk over layers to one that does not inherit from Layer."""
-
-    def __init__(self, guest):
-        self.guest, self.forward, self.backward = guest, guest.forward, guest.backward
-
-    def children(self):
-        yield from _attributes(self.guest, Layer)
-
-    def params(self):
-        own = getattr(self.guest, "params", None)
-        yield from own() if own else (p for _, p in _attributes(self.guest, Param))
-
-
-class _Loss(Layer):
-    """A network and its loss as one layer with one output."""
-
-    def __init__(self, net, labels):
-        self.net, self.labels = net, labels
-
-    def forward(self, x, train=False):
-        logits, cache = self.net.forward(x, train)
-        loss, dlogits = softmax_cross_entropy(logits, self.labels)
-        return np.array([loss]), (dlogits, cache)
-
-    def backward(self, dy, cache):
-        dlogits, cache = cache
-        return self.net.backward(dy * dlogits, cache)
-
-
-def _input(x):
-    """x as the check moves it: float64; uint8 images as 0..1; other integers (indices) as they are."""
-    x = np.asarray(x)
-    if x.dtype == np.uint8:
-        return x / 255.0
-    return x.astype(np.float64) if x.dtype.kind == "f" else x
-
-
-def _double(layer):
-    """Makes parameters and buffers float64, without gradients -> the layer itself."""
-    for param in named_params(layer).values():
-        param.value, param.grad = np.array(param.value, np.float64), None
-    for _, inner in walk(layer):
-        for name, array in inner.buffers():
-            if array.dtype.kind == "f" and hasattr(inner, name):
-                setattr(inner, name, array.astype(np.float64))
-    return layer
-
-
-def _generator(seed):
-    """A stream of its own: many an x is drawn from default_rng(0), and dy = x would be a special case."""
-    if isinstance(seed, np.random.Generator):
-        return seed
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x6772,)))
-
-
-def _unit(v):
-    return (math.sqrt(np.mean(v * v)) if v.size else 0) or 1.0
-
-
-# ---- the protocol -----------------------------------------------------------------------------
-
-
-def _wrong_forward(point):
-    """What forward does against the protocol, in sentences."""
-    _, x, y, _ = point.forward()
-    if not isinstance(y, np.ndarray):
-        return ["forward must return a pair (y, cache), y an array"]
-    if not y.size or not point.v:
-        return ["there is nothing to check: y is empty, or x holds integers and there are no parameters"]
-    if y.dtype != np.float64:
-        return [f"forward: float64 in must give float64 out, not {y.dtype}"]
-    if not np.isfinite(y).all():
-        return ["forward gives values that are not finite"]
-    if not np.array_equal(x, point.x):
-        return ["forward writes into its input x; work on a copy"]
-    if not np.allclose(point.forward()[2], y, rtol=1e-9, atol=0):
-        return ["forward gave two results for one input and random state; keep its Generator as an attribute"]
-    return []
-
-
-def _wrong_backward(point):
-    """What backward does against the protocol, in sentences; takes out of v what cannot be compared."""
-    layer, x, _, cache = point.forward()
-    dy, wrong = point.dy.copy(), []
-    first = point.gradients(layer, layer.backward(dy, cache))
-    if not np.array_equal(x, point.x) or not np.array_equal(dy, point.dy):
-        wrong.append("backward writes into dy or x; work on a copy")
-    for name, grad in first.items():
-        expected = point.v[name].shape
-        if not isinstance(grad, np.ndarray) or grad.shape != expected:
-            came = "is None" if grad is None else f"has the shape {np.shape(grad)}"
-            wrong.append(f"backward's gradient of {name} {came}, expected the shape {expected}")
-            del point.v[name]
-        elif grad.dtype != np.float64:
-            wrong.append(f"backward's gradient of {name} is {grad.dtype}: float64 in must give float64")
-    if wrong:
-        return wrong
-    second = point.gradients(layer, layer.backward(point.dy.copy(), cache))
-    for name in point.v:
-        wrong += _wrong_second(name, first[name], second[name], name == point.input)
-    return wrong
-
-
-def _wrong_second(name, first, second, is_input):
-    """After a second backward with the same cache dx must be the same, and a parameter's gradient double."""
-    if np.allclose(second, first if is_input else 2 * first, rtol=1e-9, atol=1e-12 * np.abs(first).max()):
-        return []
-    if not is_input and np.allclose(second, first, rtol=1e-9, atol=0):
-        return [f"a second backward overwrote the gradient of {name}; gradients add up: param.add_grad(...)"]
-    return [f"a second backward with the same cache gave another gradient of {name}; keep the cache as it is"]
 
 
 # ---- the comparison ---------------------------------------------------------------------------
@@ -354,9 +178,9 @@ def _compare_elements(point, row, tolerance, elements):
     for i in point.rng.permutation(v.size)[: wanted if wanted == v.size else 3 * wanted]:
         place = np.unravel_index(i, v.shape)
         d = np.zeros(v.shape)
-        d[place] = _unit(v)
+        d[place] = unit(v)
         where = f"{row.name}[{', '.join(map(str, place))}]"
-        _compare(point, row, {row.name: d}, tolerance, where, _unit(v))
+        _compare(point, row, {row.name: d}, tolerance, where, unit(v))
         if row.checked == enough:
             break
 
