@@ -72,7 +72,7 @@ def several(name, code, times, args, cache):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         said = done.stderr.strip()
         if done.returncode:
-            result.missing = said.splitlines()[-1]
+            result.missing = f"missing: {said.splitlines()[-1]}"
             if "numpycnn" in name:
                 raise RuntimeError(f"{name}: {said}")
             break

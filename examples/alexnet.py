@@ -1,7 +1,7 @@
 """The paper's tuned AlexNet from its layers up: the plain loop, without schedule or anything fused.
 
-    python examples/alexnet.py             # about 4 minutes on 2 cores
-    python examples/alexnet.py --quick     # 3,000 images, half a minute: to see that it works
+python examples/alexnet.py             # about 4 minutes on 2 cores
+python examples/alexnet.py --quick     # 3,000 images, half a minute: to see that it works
 """
 
 import sys
@@ -55,7 +55,10 @@ for epoch in range(EPOCHS):
         total += loss * len(x)
         correct += int((logits.argmax(axis=1) == y).sum())
     count, seconds = len(clothes.x_train), time.perf_counter() - start
-    print(f"epoch {epoch + 1}/{EPOCHS}: loss {total / count:.4f}, accuracy {correct / count:.2%}, {seconds:.0f} s", flush=True)
+    print(
+        f"epoch {epoch + 1}/{EPOCHS}: loss {total / count:.4f}, accuracy {correct / count:.2%}, {seconds:.0f} s",
+        flush=True,
+    )
 
 measured = evaluate(net, clothes.x_test, clothes.y_test)
 print(f"test loss {measured['loss']:.4f}, test accuracy {measured['accuracy']:.2%}")

@@ -52,7 +52,9 @@ def draw(init, shape, rng):
     refuse_huge(4 * int(np.prod([int(n) for n in shape], dtype=object)), f"weights of the shape {tuple(shape)}")
     rng = np.random.default_rng() if rng is None else rng
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng must be a numpy.random.Generator, not {type(rng).__name__}; take np.random.default_rng(seed)")
+        raise TypeError(
+            f"rng must be a numpy.random.Generator, not {type(rng).__name__}; take np.random.default_rng(seed)"
+        )
     weights = np.asarray((init if callable(init) else INITIALISERS[init])(tuple(shape), rng), np.float32)
     if weights.shape != tuple(shape):
         raise ShapeError(f"the initialiser gave the shape {weights.shape}, expected {tuple(shape)}")
@@ -79,7 +81,9 @@ def lsuv(net, x, rng, tolerance=0.05, iterations=10):
     """
     from .layers.base import walk, watch
 
-    layers = [(path, layer) for path, layer in walk(net) if getattr(getattr(layer, "w", None), "value", None) is not None]
+    layers = [
+        (path, layer) for path, layer in walk(net) if getattr(getattr(layer, "w", None), "value", None) is not None
+    ]
     variance = {}
 
     def measure(path, layer, x, y, cache):

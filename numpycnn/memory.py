@@ -31,7 +31,11 @@ def _take(nbytes):
     blocks, best = _blocks(), None
     for i in range(len(blocks)):
         size = blocks[i].nbytes
-        if nbytes <= size <= 2 * nbytes and (best is None or size < blocks[best].nbytes) and _references(blocks, i) == _FREE:
+        if (
+            nbytes <= size <= 2 * nbytes
+            and (best is None or size < blocks[best].nbytes)
+            and _references(blocks, i) == _FREE
+        ):
             best = i
     if best is not None:
         return blocks[best]

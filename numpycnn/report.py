@@ -139,7 +139,7 @@ def _counted(labels, probabilities, confusion):
 def _fact(label, value):
     text = escape(f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value))
     text = f"<code>{text}</code>" if str(label).lower() == "command" else text
-    return f"<tr><th scope=\"row\">{escape(str(label))}</th><td>{text}</td></tr>"
+    return f'<tr><th scope="row">{escape(str(label))}</th><td>{text}</td></tr>'
 
 
 def _classes_section(confusion, classes):

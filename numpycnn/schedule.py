@@ -1,7 +1,7 @@
 """Learning-rate schedules: functions of the share of training done, t in [0, 1], that return a factor of lr.
 
-    schedule = one_cycle(warmup=0.3)
-    optimizer.lr = lr * schedule(step / steps)
+schedule = one_cycle(warmup=0.3)
+optimizer.lr = lr * schedule(step / steps)
 """
 
 import math
@@ -25,7 +25,7 @@ def cosine(final=0.0):
 
 
 def one_cycle(warmup=0.3, start=0.04, final=1e-4):
-    """Up from `start` to 1 in the share `warmup`, then down to `final`, both as half a cosine. Source: Smith & Topin 2018."""
+    """Half a cosine up from `start` to 1 in the share `warmup`, another down to `final`. Source: Smith & Topin 2018."""
 
     def factor(t):
         if t < warmup:

@@ -4,7 +4,8 @@
 
     acc[r, :] = start[r, :]
     for o in range(outer):  for i in range(inner):           # the sum over what convolution sums over
-        acc[r, :] += a[a_at[r] + o * a_outer + i * a_inner] * b[b_at : b_at + WIDTH];  b_at += b_inner        # + b_skip after each round of o
+        acc[r, :] += a[a_at[r] + o * a_outer + i * a_inner] * b[b_at : b_at + WIDTH]
+        b_at += b_inner                                      # and b_skip more after each round of o
     c[c_at[r] : c_at[r] + WIDTH] = acc[r, :]                 # for each of ROWS rows r
 
 `linear(matrix)` applies a small constant matrix across channels, as Winograd's transforms need:
@@ -53,7 +54,25 @@ def _tile(rows, vectors):
             arrayobj.make_array(t)(context, builder, value).data if isinstance(t, types.Array) else value
             for t, value in zip(signature.args, values, strict=True)
         ]
-        a, a_at, c_at, first, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip, start, start_at, flag, c, c_base = v
+        (
+            a,
+            a_at,
+            c_at,
+            first,
+            inner,
+            a_inner,
+            outer,
+            a_outer,
+            b,
+            b_at,
+            b_inner,
+            b_skip,
+            start,
+            start_at,
+            flag,
+            c,
+            c_base,
+        ) = v
 
         def at(pointer, index):
             return builder.gep(pointer, [index if isinstance(index, ir.Value) else _INT(index)])

@@ -69,9 +69,7 @@ class Dataset:
     def split(self, n, seed=0):
         """-> (x_train, y_train), (x_val, y_val): n training images, each class in proportion, set apart."""
         if not 0 < n < len(self.y_train):
-            raise DatasetError(
-                f"{self.name}: a validation split of {n}; expected 1 to {len(self.y_train) - 1}"
-            )
+            raise DatasetError(f"{self.name}: a validation split of {n}; expected 1 to {len(self.y_train) - 1}")
         chosen = np.zeros(len(self.y_train), bool)
         chosen[stratified(self.y_train, n, seed)] = True
         x, y = self.x_train, self.y_train
@@ -113,8 +111,7 @@ def _images(x, what):
         raise DatasetError(f"{what} has shape {x.shape}; expected images (N, H, W, C), none of them 0{hint}")
     if x.shape[1] in (1, 3) and x.shape[3] > 4:
         raise DatasetError(
-            f"{what} has shape {x.shape}, which looks like NCHW; expected (N, H, W, C): "
-            "use x.transpose(0, 2, 3, 1)"
+            f"{what} has shape {x.shape}, which looks like NCHW; expected (N, H, W, C): use x.transpose(0, 2, 3, 1)"
         )
     if x.dtype.kind == "f":
         x = x.astype(np.float32, copy=False)
@@ -163,8 +160,7 @@ def _check_together(data):
         x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
         if len(x) != len(y):
             raise DatasetError(
-                f"{data.name}: {len(x)} images in x_{part} and {len(y)} labels in y_{part}; "
-                "expected equal numbers"
+                f"{data.name}: {len(x)} images in x_{part} and {len(y)} labels in y_{part}; expected equal numbers"
             )
         wrong = np.flatnonzero((y < 0) | (y >= len(data.classes)))
         if len(wrong):

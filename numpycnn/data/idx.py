@@ -62,9 +62,7 @@ def _header(stream):
         beginning = (start + stream.read(CHUNK))[:200].lstrip().lower()
         if beginning.startswith((b"<!doctype html", b"<html")):
             raise ValueError("looks like an HTML page, not an IDX file (did a login or error page answer?)")
-        raise ValueError(
-            f"not an IDX file: it starts with 0x{start.hex()}; expected 0x0000, type, dimensions"
-        )
+        raise ValueError(f"not an IDX file: it starts with 0x{start.hex()}; expected 0x0000, type, dimensions")
     if not 1 <= start[3] <= MAX_DIMENSIONS:
         raise ValueError(f"its header declares {start[3]} dimensions; expected 1 to {MAX_DIMENSIONS}")
     shape = struct.unpack(f">{start[3]}I", _exactly(stream, 4 * start[3], "header"))

@@ -14,9 +14,7 @@ IDX_FILES = (
     "t10k-labels-idx1-ubyte.gz",
 )
 EMNIST_FILES = tuple(
-    f"emnist-balanced-{part}-{kind}-ubyte.gz"
-    for part in ("train", "test")
-    for kind in ("images-idx3", "labels-idx1")
+    f"emnist-balanced-{part}-{kind}-ubyte.gz" for part in ("train", "test") for kind in ("images-idx3", "labels-idx1")
 )
 
 

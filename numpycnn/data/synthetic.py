@@ -156,9 +156,7 @@ def _dress(u, v, r, shade):
 
 def _coat(u, v, r, shade):
     picture = _tops(u, v, r, shade, r(0.72, 0.98), r(0.85, 1.25), r(0.42, 0.62), r(0.05, 0.18))
-    opening = _profile(v, (-0.8, r(0.08, 0.2)), (r(-0.3, 0.1), r(0.0, 0.03)), (0.95, r(0.0, 0.12))) - np.abs(
-        u
-    )
+    opening = _profile(v, (-0.8, r(0.08, 0.2)), (r(-0.3, 0.1), r(0.0, 0.03)), (0.95, r(0.0, 0.12))) - np.abs(u)
     _paint(picture, _both(opening, picture - 0.05), shade * r(0.2, 1.0))
     return picture
 

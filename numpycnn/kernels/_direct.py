@@ -51,7 +51,23 @@ def correlate(x, w, b, stride, padding, dilation=(1, 1)):
         bias[:f] = b
     y = empty((n, oh, ow, f))
     starts = _tables(group, oh, ow, stride, padded, c)
-    parallel(_correlate_groups, -(-n // group), x, panels, bias, y, padded, top, left, dilation, kh, kw, starts, _rows(group * oh * ow, f), group)
+    parallel(
+        _correlate_groups,
+        -(-n // group),
+        x,
+        panels,
+        bias,
+        y,
+        padded,
+        top,
+        left,
+        dilation,
+        kh,
+        kw,
+        starts,
+        _rows(group * oh * ow, f),
+        group,
+    )
     return y
 
 
@@ -83,7 +99,21 @@ def _correlate_groups(x, panels, bias, y, padded, top, left, dilation, kh, kw, s
         _fill(scratch, x[g * group : g * group + images], padded, top, left, dilation)
         base, pixels = g * group * oh * ow * f, images * oh * ow
         for p in range(f // WIDTH):
-            _panel(scratch, starts, rows, pixels, kw * c, kh, padded[1] * c, flat, p * size, bias, p * WIDTH, out, base + p * WIDTH)
+            _panel(
+                scratch,
+                starts,
+                rows,
+                pixels,
+                kw * c,
+                kh,
+                padded[1] * c,
+                flat,
+                p * size,
+                bias,
+                p * WIDTH,
+                out,
+                base + p * WIDTH,
+            )
         if f % WIDTH:
             _last_panel(scratch, starts, pixels, kw * c, kh, padded[1] * c, flat, f // WIDTH * size, bias, out, base, f)
 
@@ -112,7 +142,7 @@ def _last_panel(scratch, starts, pixels, inner, outer, skip, panel, at, bias, ou
 
 def weight_gradient(x, dy, shape, stride, padding):
     """dw = the sum over pixels of patch x dy, of the convolution's `shape` (kh, kw, C, F)."""
-    n, oh, ow, f = dy.shape
+    _n, _oh, _ow, f = dy.shape
     kh, kw, c, _ = shape
     (top, bottom), (left, right) = padding
     padded = x.shape[1] + top + bottom, x.shape[2] + left + right
@@ -151,7 +181,20 @@ def _weight_gradient_chunks(x, dy, sums, padded, top, left, stride, starts, rows
                 high = min(block, oh - i)
                 left_part = scratch[i * stride[0] * padded[1] * c :]
                 for p in range(panels):
-                    _products(left_part, starts, rows, k, ow, stride[1] * c, high, stride[0] * padded[1] * c, flat, (p * oh * ow + i * ow) * WIDTH, out, p * k * WIDTH)
+                    _products(
+                        left_part,
+                        starts,
+                        rows,
+                        k,
+                        ow,
+                        stride[1] * c,
+                        high,
+                        stride[0] * padded[1] * c,
+                        flat,
+                        (p * oh * ow + i * ow) * WIDTH,
+                        out,
+                        p * k * WIDTH,
+                    )
 
 
 @kernel

@@ -43,7 +43,12 @@ CHUNKS = 4
 
 def fits(w, stride, padding):
     """Whether a convolution is one that these kernels are made for, and faster at."""
-    return stride == (1, 1) and w.shape[:2] == (3, 3) and min(w.shape[2:]) >= 16 and all(p in (0, 1, 2) for pair in padding for p in pair)
+    return (
+        stride == (1, 1)
+        and w.shape[:2] == (3, 3)
+        and min(w.shape[2:]) >= 16
+        and all(p in (0, 1, 2) for pair in padding for p in pair)
+    )
 
 
 def _up(n, to):
@@ -138,12 +143,16 @@ def _transform_inputs(scratch, v, half, geometry, images, tiles, c_up):
 @kernel
 def _correlate_groups(x, weights, bias, y, geometry, rows_c, rows_f, lo, hi):
     group, th, tw, hs, ws, _, _ = geometry
-    n, oh, ow, f = y.shape
+    n, _oh, _ow, _f = y.shape
     c_up, f_up, tiles = weights.shape[1], weights.shape[2], group * th * tw
     flat = weights.reshape(-1)
     scratch = np.zeros(group * hs * ws * c_up, np.float32)
     v, m = np.empty(36 * tiles * c_up, np.float32), np.empty(36 * tiles * f_up, np.float32)
-    half, out, zero = np.empty(36 * max(c_up, f_up), np.float32), np.empty(16 * f_up, np.float32), np.zeros(WIDTH, np.float32)
+    half, out, zero = (
+        np.empty(36 * max(c_up, f_up), np.float32),
+        np.empty(16 * f_up, np.float32),
+        np.zeros(WIDTH, np.float32),
+    )
     for g in range(lo, hi):
         images = min(group, n - g * group)
         _fill(scratch, x[g * group : g * group + images], geometry, c_up)
@@ -193,7 +202,11 @@ def weight_gradient(x, dy, shape, padding):
 def _collect(sums, dw, lo, hi):
     """dw = G^T (sum of the chunks) G"""
     chunks, _, _, f_up = sums.shape
-    total, half, block = np.empty(36 * f_up, np.float32), np.empty(18 * f_up, np.float32), np.empty(9 * f_up, np.float32)
+    total, half, block = (
+        np.empty(36 * f_up, np.float32),
+        np.empty(18 * f_up, np.float32),
+        np.empty(9 * f_up, np.float32),
+    )
     for c in range(lo, hi):
         for place in range(36):
             target = total[place * f_up : (place + 1) * f_up]

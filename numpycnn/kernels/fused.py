@@ -70,7 +70,9 @@ def conv_bn_relu_backward(dy, cache, input_gradient=True):
     dbeta, dgamma = sums.sum(axis=1, dtype=np.float64)
     if train:
         m = n * h * w
-        parallel(_gradient, n, a, mean, inv_std, scale, (dbeta / m).astype(np.float32), (dgamma / m).astype(np.float32), dz)
+        parallel(
+            _gradient, n, a, mean, inv_std, scale, (dbeta / m).astype(np.float32), (dgamma / m).astype(np.float32), dz
+        )
     else:
         dz *= scale
     x, w, has_bias, *geometry = conv

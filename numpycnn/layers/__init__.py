@@ -15,7 +15,7 @@ from .pool import AvgPool2D, GlobalAvgPool, MaxPool2D
 from .standardize import Standardize
 
 __all__ = [
-    "ELU", "Add", "AvgPool2D", "BatchNorm", "Concat", "Conv2D", "ConvBNReLU", "ConvTranspose2D", "Dense", "Dropout", "Flatten",
-    "GlobalAvgPool", "Identity", "Layer", "LeakyReLU", "MaxPool2D", "PReLU", "Param", "ReLU", "Reshape",
-    "Sequential", "Sigmoid", "Standardize", "Tanh", "fuse",
+    "ELU", "Add", "AvgPool2D", "BatchNorm", "Concat", "Conv2D", "ConvBNReLU", "ConvTranspose2D", "Dense",
+    "Dropout", "Flatten", "GlobalAvgPool", "Identity", "Layer", "LeakyReLU", "MaxPool2D", "PReLU", "Param",
+    "ReLU", "Reshape", "Sequential", "Sigmoid", "Standardize", "Tanh", "fuse",
 ]  # fmt: skip

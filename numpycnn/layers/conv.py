@@ -17,7 +17,9 @@ class Conv2D(Layer):
 
     input_gradient = True  # fuse() turns it off for the first layer of a network that is being trained
 
-    def __init__(self, in_channels, filters, kernel_size, stride=1, padding="same", bias=True, init="he_normal", rng=None):
+    def __init__(
+        self, in_channels, filters, kernel_size, stride=1, padding="same", bias=True, init="he_normal", rng=None
+    ):
         self.stride, self.padding = _geometry(stride, padding)
         kernel_size = pair("kernel_size", kernel_size)
         self.w = Param("w", initialisers.draw(init, (*kernel_size, in_channels, filters), rng))
@@ -40,7 +42,9 @@ class Conv2D(Layer):
 class ConvTranspose2D(Layer):
     """ops.conv_transpose2d with weights (kh, kw, F, C), as in Keras, and, with `bias`, (F,)."""
 
-    def __init__(self, in_channels, filters, kernel_size, stride=1, padding="same", bias=True, init="he_normal", rng=None):
+    def __init__(
+        self, in_channels, filters, kernel_size, stride=1, padding="same", bias=True, init="he_normal", rng=None
+    ):
         self.stride, self.padding = _geometry(stride, padding)
         kernel_size = pair("kernel_size", kernel_size)
         w = initialisers.draw(init, (*kernel_size, in_channels, filters), rng)

@@ -51,7 +51,10 @@ def summarize(net, input_shape):
     header = ("layer", "output shape", "parameters", "multiply-adds", "kept bytes")
     table = [header, *((name, str(shape), f"{n:,}", f"{m:,}", f"{b:,}") for name, shape, n, m, b in rows)]
     widths = [max(len(row[i]) for row in table) for i in range(5)]
-    lines = ["  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))) for r in table]
+    lines = [
+        "  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True)))
+        for r in table
+    ]
     lines.insert(1, "-" * len(lines[0]))
     work, kept = sum(r[3] for r in rows), sum(r[4] for r in rows)
     lines += [

@@ -46,7 +46,9 @@ def _prelu_door(x, alpha):
     x = floats("x", x)
     alpha = floats("alpha", alpha, 1, like=x)
     if x.ndim < 2 or len(alpha) not in (1, x.shape[-1]):
-        raise ShapeError(f"prelu: alpha must have one value, or one a channel of x {x.shape}, not the shape {alpha.shape}")
+        raise ShapeError(
+            f"prelu: alpha must have one value, or one a channel of x {x.shape}, not the shape {alpha.shape}"
+        )
     return floats("x", x, like=alpha), alpha
 
 

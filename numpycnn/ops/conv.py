@@ -140,18 +140,14 @@ def _conv_transpose_door(x, w, b=None, stride=1, padding="same"):
 def conv_transpose2d(x, w, b=None, stride=1, padding="same"):
     """The input gradient of the convolution with the weights w, read as a forward pass: it enlarges.
 
-    y[n, i*s+di-top, j*s+dj-left, f] += x[n,i,j,c] * w[di,dj,f,c]      pads = tuple((before, max(after, 0)) for before, after in pads)
-    y = col2im(x @ w.T) + b
+    y[n, i*s+di-top, j*s+dj-left, f] += x[n,i,j,c] * w[di,dj,f,c]      y = col2im(x @ w.T) + b
 
     x (N, H, W, C), w (kh, kw, F, C) as in Keras, b (F,) or None -> y (N, OH, OW, F), where OH = H*s for
     "same", else (H-1)*s + kh - 2*padding. Raises ShapeError, TypeError. Source: Dumoulin & Visin 2016, 4.
     """
     kh, kw, f, c = w.shape
     (sh, sw), (n, h, width, _), pads = stride, x.shape, padding
-    oh, ow = (
-        (m - 1) * s + k - sum(p)
-        for m, s, k, p in zip((h, width), (sh, sw), (kh, kw), pads, strict=True)
-    )
+    oh, ow = ((m - 1) * s + k - sum(p) for m, s, k, p in zip((h, width), (sh, sw), (kh, kw), pads, strict=True))
     pads = tuple((before, max(after, 0)) for before, after in pads)
     y = col2im(x @ w.reshape(kh * kw * f, c).T, (n, oh, ow, f), (kh, kw), stride, pads)
     y = np.ascontiguousarray(y) if b is None else y + b

@@ -14,7 +14,9 @@ from .norm import _norm_door, batch_norm, batch_norm_backward
 from .pool import max_pool2d, max_pool2d_backward
 
 
-def _fused_door(x, w, b, gamma, beta, running_mean, running_var, train, stride=1, padding="same", momentum=0.9, eps=1e-5, pool=1):
+def _fused_door(
+    x, w, b, gamma, beta, running_mean, running_var, train, stride=1, padding="same", momentum=0.9, eps=1e-5, pool=1
+):
     x, w, b, stride, padding = _conv_door(x, w, b, stride, padding)
     height, width = (
         (n + sum(p) - k) // s + 1 for n, p, k, s in zip(x.shape[1:3], padding, w.shape[:2], stride, strict=True)

@@ -18,7 +18,9 @@ def check_labels(labels, n, classes):
     """
     labels = np.asarray(labels)
     if labels.ndim == 2 and labels.shape[1] == classes:
-        raise ShapeError(f"labels must be integers (N,), not one-hot {labels.shape}; convert with labels.argmax(axis=1)")
+        raise ShapeError(
+            f"labels must be integers (N,), not one-hot {labels.shape}; convert with labels.argmax(axis=1)"
+        )
     if labels.shape != (n,):
         raise ShapeError(f"labels must have the shape ({n},), one an example, not {labels.shape}")
     if labels.dtype.kind not in "iu":

@@ -274,9 +274,7 @@ def test_the_table_is_complete():
     assert set(official.OFFICIAL) == {"fashion-mnist", "mnist", "kmnist", "emnist"}
     for entry in official.OFFICIAL.values():
         assert len(entry.mirrors) >= 2
-        assert all(
-            mirror.startswith("https://") and mirror.endswith(("/", ".zip")) for mirror in entry.mirrors
-        )
+        assert all(mirror.startswith("https://") and mirror.endswith(("/", ".zip")) for mirror in entry.mirrors)
         assert len(entry.files) == len(set(entry.files.values())) == 4
         for checksum in entry.files.values():
             algorithm, digits = checksum.split(":")
@@ -285,8 +283,7 @@ def test_the_table_is_complete():
 
 
 REAL = pytest.mark.skipif(
-    not os.path.isdir(os.path.join(os.environ.get("NUMPYCNN_DATA", ""), FASHION))
-    or "NUMPYCNN_DATA" not in os.environ,
+    not os.path.isdir(os.path.join(os.environ.get("NUMPYCNN_DATA", ""), FASHION)) or "NUMPYCNN_DATA" not in os.environ,
     reason="NUMPYCNN_DATA does not point to the real data",
 )
 

@@ -176,11 +176,7 @@ def test_folder_refused(tmp_path):
 
 
 def idx(array):
-    return (
-        bytes([0, 0, 8, array.ndim])
-        + struct.pack(f">{array.ndim}I", *array.shape)
-        + array.astype("u1").tobytes()
-    )
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype("u1").tobytes()
 
 
 def test_folder_of_idx_files(tmp_path):
