@@ -74,9 +74,10 @@ def _torch_infer(net, x, compiled, folded):
         net = torch.nn.Sequential(*kept).eval()
     forward = torch.compile(net, dynamic=False) if compiled else net
 
-    def infer(batch):
+    def infer(batch, limit=None):
+        images = x[:limit]
         with torch.inference_mode():
-            return torch.cat([forward(x[i : i + batch]) for i in range(0, len(x), batch)])[0, 0]
+            return torch.cat([forward(images[i : i + batch]) for i in range(0, len(images), batch)])[0, 0]
 
     return infer
 

@@ -19,6 +19,7 @@ import traceback
 
 PAUSE = 0.15  # seconds between two turns
 TURN = 0.4  # seconds that a turn should last
+LONG = 1.0  # a run of so many seconds needs no other before it
 
 
 def say(text):
@@ -118,7 +119,7 @@ def race(contenders, rounds, threads, quick=False):
             say(f"  round {number + 1} of {rounds}")
             for result, pipe in turns:
                 time.sleep(PAUSE)
-                pipe.send(1 if quick else max(2, min(20, round(TURN / result.info["warm_seconds"]))))
+                pipe.send(1 if quick else max(1, min(20, round(TURN / result.info["warm_seconds"]))))
                 result.samples += pipe.recv()
         for result, pipe in turns:
             pipe.send(0)
@@ -138,8 +139,10 @@ def _serve(pipe, contender):
             importlib.import_module(name)
         imported = memory_now()
         run, info = contender.build(contender.job, **contender.options)
-        for _ in range(3):
+        for done in range(3):
             seconds, value = _timed(run)
+            if done and seconds > LONG:
+                break
         if not math.isfinite(float(value)):
             raise FloatingPointError(f"its loss is {value}")
     except ImportError as error:
@@ -158,7 +161,8 @@ def _serve(pipe, contender):
         if not count:
             pipe.send({"imported": imported, "peak": memory_peak()})
             return
-        run()
+        if seconds < LONG:
+            run()
         pipe.send([_timed(run)[0] for _ in range(count)])
 
 

@@ -86,38 +86,56 @@ def conv_bn_relu_backward(dy, cache, input_gradient=True):
 def _gradient_sums(dy, a, scale, shift, mean, inv_std, pool, dz, sums, lo, hi):
     """dz: dy at the winner of each window where the ReLU was open, else 0; its sum, and its sum with xhat."""
     _, oh, ow, f = dy.shape
-    zero = np.float32(0)
     best, winner = np.empty(f, np.float32), np.empty(f, np.int32)
-    dbeta, dgamma = np.empty(f, np.float32), np.empty(f, np.float32)
     for n in range(lo, hi):
-        dbeta[:] = zero
-        dgamma[:] = zero
+        dbeta, dgamma = sums[0, n], sums[1, n]
+        dbeta[:] = np.float32(0)
+        dgamma[:] = np.float32(0)
         if a.shape[1] % pool or a.shape[2] % pool:
-            dz[n] = zero
+            dz[n] = np.float32(0)
         for i in range(oh):
             for j in range(ow):
-                upper = dy[n, i, j]
-                best[:] = zero
-                winner[:] = -1
-                for place in range(pool * pool):
-                    source = a[n, i * pool + place // pool, j * pool + place % pool]
-                    for k in range(f):
-                        z = scale[k] * source[k] + shift[k]
-                        better = not (z <= best[k])
-                        best[k] = z if better else best[k]
-                        winner[k] = place if better else winner[k]
+                if pool > 1:
+                    _winners(a[n], i * pool, j * pool, pool, scale, shift, best, winner)
                 for place in range(pool * pool):
                     source = a[n, i * pool + place // pool, j * pool + place % pool]
                     target = dz[n, i * pool + place // pool, j * pool + place % pool]
-                    for k in range(f):
-                        target[k] = upper[k] if winner[k] == place else zero
+                    if pool > 1:
+                        _where(winner, np.int32(place), dy[n, i, j], target)
+                    else:
+                        _open(source, scale, shift, dy[n, i, j], target)
                     for k in range(f):
                         dbeta[k] += target[k]
                     for k in range(f):
                         dgamma[k] += target[k] * (source[k] - mean[k])
         for k in range(f):
-            sums[0, n, k] = dbeta[k]
-            sums[1, n, k] = dgamma[k] * inv_std[k]
+            dgamma[k] *= inv_std[k]
+
+
+@kernel
+def _winners(a, i, j, pool, scale, shift, best, winner):
+    """winner[k]: which place of the window at (i, j) is the largest above zero; -1 where none is."""
+    best[:] = np.float32(0)
+    winner[:] = np.int32(-1)
+    for place in range(pool * pool):
+        source, number = a[i + place // pool, j + place % pool], np.int32(place)
+        for k in range(len(best)):
+            z = scale[k] * source[k] + shift[k]
+            better = not (z <= best[k])
+            winner[k] = number if better else winner[k]
+            best[k] = z if better else best[k]
+
+
+@kernel
+def _where(winner, number, upper, target):
+    for k in range(len(target)):
+        target[k] = upper[k] if winner[k] == number else np.float32(0)
+
+
+@kernel
+def _open(source, scale, shift, upper, target):
+    for k in range(len(target)):
+        target[k] = np.float32(0) if scale[k] * source[k] + shift[k] <= np.float32(0) else upper[k]
 
 
 @kernel

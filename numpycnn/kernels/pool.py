@@ -20,18 +20,27 @@ def max_pool2d(x, size=2, stride=None):
 @kernel
 def _max_pool(x, size, stride, y, winner, lo, hi):
     _, oh, ow, c = y.shape
+    places = np.empty(c, np.int32)
     for n in range(lo, hi):
         for i in range(oh):
             for j in range(ow):
-                best, place_of = y[n, i, j], winner[n, i, j]
+                best = y[n, i, j]
                 best[:] = x[n, i * stride[0], j * stride[1]]
-                place_of[:] = np.uint8(0)
+                places[:] = np.int32(0)
                 for place in range(1, size[0] * size[1]):
-                    value = x[n, i * stride[0] + place // size[1], j * stride[1] + place % size[1]]
-                    for k in range(c):  # NaN wins, and the first of equals
-                        if not (value[k] <= best[k]) and best[k] == best[k]:
-                            best[k] = value[k]
-                            place_of[k] = np.uint8(place)
+                    row, column = i * stride[0] + place // size[1], j * stride[1] + place % size[1]
+                    _larger(x[n, row, column], np.int32(place), best, places)
+                for k in range(c):
+                    winner[n, i, j, k] = places[k]
+
+
+@kernel
+def _larger(value, number, best, places):
+    """Where value is larger than the best so far; NaN wins, and the first of equals."""
+    for k in range(len(best)):
+        better = (value[k] > best[k]) | ((value[k] != value[k]) & (best[k] == best[k]))
+        places[k] = number if better else places[k]
+        best[k] = value[k] if better else best[k]
 
 
 def max_pool2d_backward(dy, cache):

@@ -1,0 +1,63 @@
+"""Matrix products by the same register tiles as the convolutions: one set of threads, the same bits for any number."""
+
+import functools
+
+import numpy as np
+
+from ..backend import Cache
+from ..memory import empty
+from ..parallel import kernel, parallel
+from ..simd import LANES, ROWS, tile_row, tile_wide
+
+WIDTH = 2 * LANES
+
+
+def dense(x, w, b=None):
+    if x.dtype != np.float32:
+        return NotImplemented
+    y = _product(x, w)
+    if b is not None:
+        y += b
+    return y, Cache("dense", y, x, w, b is not None)
+
+
+def dense_backward(dy, cache):
+    x, w, has_bias = cache
+    if dy.dtype != np.float32:
+        return NotImplemented
+    return _product(dy, w.T), _product(x.T, dy), dy.sum(axis=0) if has_bias else None
+
+
+def _product(left, right):
+    """left @ right; left may be the transpose of a C-contiguous array."""
+    rows, inner = left.shape
+    out = empty((rows, right.shape[1]))
+    row, step = (inner, 1) if left.flags.c_contiguous else (1, rows)
+    flat = left.reshape(-1) if left.flags.c_contiguous else left.T.reshape(-1)
+    panels = -(-right.shape[1] // WIDTH)
+    parallel(_panels, panels, flat, _steps(rows, row), step, right, out, _steps(rows, WIDTH))
+    return out
+
+
+@functools.lru_cache(64)
+def _steps(count, step):
+    return np.arange(0, count * step, step, dtype=np.int64)
+
+
+@kernel
+def _panels(left, starts, step, right, out, places, lo, hi):
+    """WIDTH columns of the product at a time; those of `right` are copied side by side first."""
+    rows, columns = out.shape
+    inner = right.shape[0]
+    panel, block = np.zeros((inner, WIDTH), np.float32), np.empty((rows, WIDTH), np.float32)
+    flat, result, zero = panel.reshape(-1), block.reshape(-1), np.zeros(WIDTH, np.float32)
+    for p in range(lo, hi):
+        first = p * WIDTH
+        wide = min(WIDTH, columns - first)
+        panel[:, :wide] = right[:, first : first + wide]
+        panel[:, wide:] = np.float32(0)
+        for t in range(0, rows - ROWS + 1, ROWS):
+            tile_wide(left, starts, places, t, inner, step, 1, 0, flat, 0, WIDTH, 0, zero, 0, 0, result, 0)
+        for t in range(rows - rows % ROWS, rows):
+            tile_row(left, starts, places, t, inner, step, 1, 0, flat, 0, WIDTH, 0, zero, 0, 0, result, 0)
+        out[:, first : first + wide] = block[:, :wide]
