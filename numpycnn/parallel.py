@@ -5,34 +5,44 @@ in a third of the time. A kernel's result must not depend on where the shares ar
 into a fixed number of chunks, added up in a fixed order, and have the same bits for any number of threads.
 """
 
+import itertools
 import os
 import threading
 
 from numba import njit
 
 from .backend import threads
+from .memory import empty
 
 # How every kernel is compiled. `contract` lets a*b + c be one instruction; no other liberty is taken, so that NaN
 # stays NaN. Division by zero gives infinity as in NumPy: Python's error would keep loops from being vectorised.
 kernel = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 
 
-def parallel(function, n, *args):
-    """function(*args, lo, hi) over the n items, cut into as many shares as there are threads."""
+def parallel(function, n, *args, scratch=0):
+    """function(*args, lo, hi) over the n items, cut into as many shares as there are threads.
+
+    With `scratch`, function(*args, scratch, lo, hi): so many float32 of its own for every share, uninitialised.
+    Memory that a kernel took itself would be given back to the system, and cost as much as the work, each time.
+    """
     count = min(threads(), n)
     team = _team(count) if count > 1 else None
     if team is None or not team.free.acquire(blocking=False):  # another caller has the team: work alone
         if n:
-            function(*args, 0, n)
+            function(*args, *_scratch(scratch), 0, n)
         return
     cuts = [n * i // count for i in range(count + 1)]
     try:
-        team.run(function, args, cuts)
+        team.run(function, [(*args, *_scratch(scratch), *cut) for cut in itertools.pairwise(cuts)])
     except BaseException:  # Ctrl-C too: a thread may still be at work, and must not be asked again
         _teams.clear()
         raise
     finally:
         team.free.release()
+
+
+def _scratch(size):
+    return (empty(size),) if size else ()
 
 
 class _Team:
@@ -42,14 +52,14 @@ class _Team:
         self.free = threading.Lock()
         self.workers = [_Worker() for _ in range(size - 1)]
 
-    def run(self, function, args, cuts):
-        workers = self.workers[: len(cuts) - 2]
-        for worker, lo, hi in zip(workers, cuts[1:], cuts[2:], strict=False):
-            worker.start(function, (*args, lo, hi))
+    def run(self, function, shares):
+        own, *others = shares
+        for worker, share in zip(self.workers, others, strict=True):
+            worker.start(function, share)
         try:
-            function(*args, cuts[0], cuts[1])
+            function(*own)
         finally:
-            errors = [worker.finish() for worker in workers]
+            errors = [worker.finish() for worker in self.workers]
         for error in errors:
             if error is not None:
                 raise error

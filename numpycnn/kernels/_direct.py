@@ -51,23 +51,10 @@ def correlate(x, w, b, stride, padding, dilation=(1, 1)):
         bias[:f] = b
     y = empty((n, oh, ow, f))
     starts = _tables(group, oh, ow, stride, padded, c)
-    parallel(
-        _correlate_groups,
-        -(-n // group),
-        x,
-        panels,
-        bias,
-        y,
-        padded,
-        top,
-        left,
-        dilation,
-        kh,
-        kw,
-        starts,
-        _rows(group * oh * ow, f),
-        group,
-    )
+    sizes = padded, top, left, dilation, kh, kw
+    rows = _rows(group * oh * ow, f), _rows(group * oh * ow, WIDTH)
+    memory = group * (padded[0] * padded[1] * c + oh * ow * WIDTH)
+    parallel(_correlate_groups, -(-n // group), x, panels, bias, y, *sizes, starts, *rows, group, scratch=memory)
     return y
 
 
@@ -88,34 +75,27 @@ def _fill(scratch, x, padded, top, left, dilation):
 
 
 @kernel
-def _correlate_groups(x, panels, bias, y, padded, top, left, dilation, kh, kw, starts, rows, group, lo, hi):
+def _correlate_groups(
+    x, panels, bias, y, padded, top, left, dilation, kh, kw, starts, rows, places, group, memory, lo, hi
+):
     n, oh, ow, f = y.shape
     c = x.shape[3]
     flat, out = panels.reshape(-1), y.reshape(-1)
     size = panels.shape[1] * WIDTH
-    scratch = np.zeros(group * padded[0] * padded[1] * c, np.float32)
+    skip, room = padded[1] * c, group * padded[0] * padded[1] * c
+    scratch, block = memory[:room], memory[room:]
+    scratch[:] = np.float32(0)
     for g in range(lo, hi):
         images = min(group, n - g * group)
         _fill(scratch, x[g * group : g * group + images], padded, top, left, dilation)
         base, pixels = g * group * oh * ow * f, images * oh * ow
         for p in range(f // WIDTH):
-            _panel(
-                scratch,
-                starts,
-                rows,
-                pixels,
-                kw * c,
-                kh,
-                padded[1] * c,
-                flat,
-                p * size,
-                bias,
-                p * WIDTH,
-                out,
-                base + p * WIDTH,
-            )
+            at, to = p * WIDTH, base + p * WIDTH
+            _panel(scratch, starts, rows, pixels, kw * c, kh, skip, flat, p * size, bias, at, out, to)
         if f % WIDTH:
-            _last_panel(scratch, starts, pixels, kw * c, kh, padded[1] * c, flat, f // WIDTH * size, bias, out, base, f)
+            at = f // WIDTH * WIDTH
+            _panel(scratch, starts, places, pixels, kw * c, kh, skip, flat, at // WIDTH * size, bias, at, block, 0)
+            _copy(block, pixels, f - at, out[base + at :], f)
 
 
 @kernel
@@ -128,28 +108,26 @@ def _panel(scratch, starts, rows, pixels, inner, outer, skip, panel, at, bias, b
 
 
 @kernel
-def _last_panel(scratch, starts, pixels, inner, outer, skip, panel, at, bias, out, base, f):
-    """The panel that reaches beyond the last filter: into a block of its own, from which the filters are copied."""
-    block = np.empty(pixels * WIDTH, np.float32)
-    places = np.arange(0, pixels * WIDTH, WIDTH)
-    first = f - f % WIDTH
-    _panel(scratch, starts, places, pixels, inner, outer, skip, panel, at, bias, first, block, 0)
+def _copy(block, pixels, count, out, step):
+    """The first `count` filters of a panel to where they belong: the last panel reaches beyond the last filter."""
     for t in range(pixels):
-        source, target = block[t * WIDTH :], out[base + t * f + first :]
-        for k in range(f - first):
+        source, target = block[t * WIDTH :], out[t * step :]
+        for k in range(count):
             target[k] = source[k]
 
 
 def weight_gradient(x, dy, shape, stride, padding):
     """dw = the sum over pixels of patch x dy, of the convolution's `shape` (kh, kw, C, F)."""
-    _n, _oh, _ow, f = dy.shape
+    _, oh, ow, f = dy.shape
     kh, kw, c, _ = shape
     (top, bottom), (left, right) = padding
     padded = x.shape[1] + top + bottom, x.shape[2] + left + right
     panels, k = -(-f // WIDTH), kh * kw * c
     sums = np.zeros((CHUNKS, panels, k, WIDTH), np.float32)
     starts = _patch(kh, kw, padded[1], c)
-    parallel(_weight_gradient_chunks, CHUNKS, x, dy, sums, padded, top, left, stride, starts, _rows(k, WIDTH))
+    sizes = padded, top, left, stride
+    memory = padded[0] * padded[1] * c + panels * oh * ow * WIDTH
+    parallel(_weight_gradient_chunks, CHUNKS, x, dy, sums, *sizes, starts, _rows(k, WIDTH), scratch=memory)
     total = sums[0]
     for chunk in sums[1:]:
         total += chunk
@@ -164,13 +142,14 @@ def _patch(kh, kw, width, c):
 
 
 @kernel
-def _weight_gradient_chunks(x, dy, sums, padded, top, left, stride, starts, rows, lo, hi):
+def _weight_gradient_chunks(x, dy, sums, padded, top, left, stride, starts, rows, memory, lo, hi):
     n, oh, ow, f = dy.shape
     c = x.shape[3]
     panels, k = sums.shape[1:3]
-    scratch = np.zeros(padded[0] * padded[1] * c, np.float32)
-    right = np.zeros((panels, oh * ow, WIDTH), np.float32)
-    flat = right.reshape(-1)
+    room = padded[0] * padded[1] * c
+    memory[:] = np.float32(0)
+    scratch, flat = memory[:room], memory[room:]
+    right = flat.reshape(panels, oh * ow, WIDTH)
     block = max(1, 4096 // (ow * max(c, WIDTH)))  # image rows whose values stay in the first-level cache
     for chunk in range(lo, hi):
         out = sums[chunk].reshape(-1)
@@ -179,22 +158,10 @@ def _weight_gradient_chunks(x, dy, sums, padded, top, left, stride, starts, rows
             _cut(dy[image].reshape(-1, f), right)
             for i in range(0, oh, block):
                 high = min(block, oh - i)
-                left_part = scratch[i * stride[0] * padded[1] * c :]
+                part, skip = scratch[i * stride[0] * padded[1] * c :], stride[0] * padded[1] * c
                 for p in range(panels):
-                    _products(
-                        left_part,
-                        starts,
-                        rows,
-                        k,
-                        ow,
-                        stride[1] * c,
-                        high,
-                        stride[0] * padded[1] * c,
-                        flat,
-                        (p * oh * ow + i * ow) * WIDTH,
-                        out,
-                        p * k * WIDTH,
-                    )
+                    at, to = (p * oh * ow + i * ow) * WIDTH, p * k * WIDTH
+                    _products(part, starts, rows, k, ow, stride[1] * c, high, skip, flat, at, out, to)
 
 
 @kernel

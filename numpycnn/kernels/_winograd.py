@@ -67,6 +67,8 @@ class _Plan:
         self.tiles = self.group * th * tw
         self.groups = -(-n // self.group)
         self.geometry = np.array([self.group, th, tw, 4 * th + 2, 4 * tw + 2, padding[0][0], padding[1][0]])
+        padded = self.group * (4 * th + 2) * (4 * tw + 2) * self.c
+        self.scratch = padded + 36 * self.tiles * (self.c + self.f) + 36 * max(self.c, self.f) + 16 * self.f
         self.rows_c, self.rows_f = _steps(self.tiles, self.c), _steps(self.tiles, self.f)
 
 
@@ -85,7 +87,8 @@ def correlate(x, w, b, padding, turned=False):
         bias[:f] = b
     weights = np.empty((36, plan.c, plan.f), np.float32)
     parallel(_transform_weights, plan.c, w, turned, weights)
-    parallel(_correlate_groups, plan.groups, x, weights, bias, y, plan.geometry, plan.rows_c, plan.rows_f)
+    arguments = x, weights, bias, y, plan.geometry, plan.rows_c, plan.rows_f
+    parallel(_correlate_groups, plan.groups, *arguments, scratch=plan.scratch)
     return y
 
 
@@ -110,6 +113,17 @@ def _transform_weights(w, turned, weights, lo, hi):
             _weights(block, column * f_up, 3 * f_up, half, column * f_up, 3 * f_up, f_up)
         for row in range(6):
             _weights(half, row * 3 * f_up, f_up, out, (row * 6 * c_up + one) * f_up, c_up * f_up, f_up)
+
+
+@kernel
+def _cut(memory, geometry, c_up, f_up):
+    """The memory of one thread as padded images (zeros), both transformed tiles, and room for one tile."""
+    group, th, tw, hs, ws, _, _ = geometry
+    padded, tiles = group * hs * ws * c_up, 36 * group * th * tw
+    memory[:padded] = np.float32(0)
+    v, rest = memory[padded : padded + tiles * c_up], memory[padded + tiles * c_up :]
+    one = 36 * max(c_up, f_up)
+    return memory[:padded], v, rest[: tiles * f_up], rest[tiles * f_up : tiles * f_up + one], rest[tiles * f_up + one :]
 
 
 @kernel
@@ -141,18 +155,13 @@ def _transform_inputs(scratch, v, half, geometry, images, tiles, c_up):
 
 
 @kernel
-def _correlate_groups(x, weights, bias, y, geometry, rows_c, rows_f, lo, hi):
-    group, th, tw, hs, ws, _, _ = geometry
-    n, _oh, _ow, _f = y.shape
+def _correlate_groups(x, weights, bias, y, geometry, rows_c, rows_f, memory, lo, hi):
+    group, th, tw = geometry[:3]
+    n = len(y)
     c_up, f_up, tiles = weights.shape[1], weights.shape[2], group * th * tw
     flat = weights.reshape(-1)
-    scratch = np.zeros(group * hs * ws * c_up, np.float32)
-    v, m = np.empty(36 * tiles * c_up, np.float32), np.empty(36 * tiles * f_up, np.float32)
-    half, out, zero = (
-        np.empty(36 * max(c_up, f_up), np.float32),
-        np.empty(16 * f_up, np.float32),
-        np.zeros(WIDTH, np.float32),
-    )
+    scratch, v, m, half, out = _cut(memory, geometry, c_up, f_up)
+    zero = np.zeros(WIDTH, np.float32)
     for g in range(lo, hi):
         images = min(group, n - g * group)
         _fill(scratch, x[g * group : g * group + images], geometry, c_up)
@@ -192,7 +201,7 @@ def weight_gradient(x, dy, shape, padding):
     sums = empty((CHUNKS, 36, plan.c, plan.f))
     per_chunk = -(-plan.groups // CHUNKS)
     rows = _steps(plan.c, 1), _steps(plan.c, plan.f)
-    parallel(_gradient_chunks, CHUNKS, x, dy, sums, plan.geometry, *rows, per_chunk)
+    parallel(_gradient_chunks, CHUNKS, x, dy, sums, plan.geometry, *rows, per_chunk, scratch=plan.scratch)
     dw = np.empty(shape, np.float32)
     parallel(_collect, c, sums, dw)
     return dw
@@ -226,13 +235,12 @@ def _collect(sums, dw, lo, hi):
 
 
 @kernel
-def _gradient_chunks(x, dy, sums, geometry, rows, places, per_chunk, lo, hi):
-    group, th, tw, hs, ws, _, _ = geometry
+def _gradient_chunks(x, dy, sums, geometry, rows, places, per_chunk, memory, lo, hi):
+    group, th, tw = geometry[:3]
     n = len(dy)
     c_up, f_up, tiles = sums.shape[2], sums.shape[3], group * th * tw
-    scratch = np.zeros(group * hs * ws * c_up, np.float32)
-    v, m = np.empty(36 * tiles * c_up, np.float32), np.empty(36 * tiles * f_up, np.float32)
-    half, block = np.empty(36 * max(c_up, f_up), np.float32), np.zeros(16 * f_up, np.float32)
+    scratch, v, m, half, block = _cut(memory, geometry, c_up, f_up)
+    block[:] = np.float32(0)
     for chunk in range(lo, hi):
         sums[chunk] = np.float32(0)
         out = sums[chunk].reshape(-1)

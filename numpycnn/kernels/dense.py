@@ -13,7 +13,7 @@ WIDTH = 2 * LANES
 
 
 def dense(x, w, b=None):
-    if x.dtype != np.float32:
+    if x.dtype != np.float32 or not (x.size and w.size):
         return NotImplemented
     y = _product(x, w)
     if b is not None:
@@ -23,7 +23,7 @@ def dense(x, w, b=None):
 
 def dense_backward(dy, cache):
     x, w, has_bias = cache
-    if dy.dtype != np.float32:
+    if dy.dtype != np.float32 or not (x.size and w.size):
         return NotImplemented
     return _product(dy, w.T), _product(x.T, dy), dy.sum(axis=0) if has_bias else None
 
@@ -35,7 +35,8 @@ def _product(left, right):
     row, step = (inner, 1) if left.flags.c_contiguous else (1, rows)
     flat = left.reshape(-1) if left.flags.c_contiguous else left.T.reshape(-1)
     panels = -(-right.shape[1] // WIDTH)
-    parallel(_panels, panels, flat, _steps(rows, row), step, right, out, _steps(rows, WIDTH))
+    memory = (inner + rows) * WIDTH
+    parallel(_panels, panels, flat, _steps(rows, row), step, right, out, _steps(rows, WIDTH), scratch=memory)
     return out
 
 
@@ -45,12 +46,12 @@ def _steps(count, step):
 
 
 @kernel
-def _panels(left, starts, step, right, out, places, lo, hi):
+def _panels(left, starts, step, right, out, places, memory, lo, hi):
     """WIDTH columns of the product at a time; those of `right` are copied side by side first."""
     rows, columns = out.shape
     inner = right.shape[0]
-    panel, block = np.zeros((inner, WIDTH), np.float32), np.empty((rows, WIDTH), np.float32)
-    flat, result, zero = panel.reshape(-1), block.reshape(-1), np.zeros(WIDTH, np.float32)
+    flat, result, zero = memory[: inner * WIDTH], memory[inner * WIDTH :], np.zeros(WIDTH, np.float32)
+    panel, block = flat.reshape(inner, WIDTH), result.reshape(rows, WIDTH)
     for p in range(lo, hi):
         first = p * WIDTH
         wide = min(WIDTH, columns - first)
