@@ -63,14 +63,26 @@ class Silence:
         """Says nothing."""
 
 
+_hinted = False
+
+
 def compile_hint(say=lambda line: sys.stderr.write(f"{line}\n")):
-    """Says so when numba has yet to compile the kernels, which takes a while in which nothing else is to be seen."""
-    folder = kernel_cache()
-    if folder is not None:
-        compiled = [file.stat().st_mtime for file in folder.glob("*.nbi")]
-        sources = [file.stat().st_mtime for file in Path(__file__).parent.glob("kernels/*.py")]
-        if max(compiled, default=0) < max(sources):
-            say("compiling the kernels, once: about 15 seconds")
+    """From now on, the first kernel that numba compiles and does not find in its cache is announced, once."""
+    global _hinted
+    if _hinted or backend.backend() != "numba":
+        return
+    _hinted = True
+    from numba.core import event
+
+    class Announce(event.Listener):
+        def on_start(self, _):
+            event.unregister("numba:compile", self)
+            say("compiling the kernels, once: about 20 seconds")
+
+        def on_end(self, _):
+            pass
+
+    event.register("numba:compile", Announce())
 
 
 def kernel_cache():
