@@ -130,7 +130,6 @@ def _batching(job):
 OUR_IMPORTS = ("numpycnn.training", "numpycnn.recipes", "numpycnn.kernels.conv", "numpycnn.kernels.fused")
 
 
-
 def numpycnn_with(job, name="numpycnn", backend="numba"):
     imports = OUR_IMPORTS if backend == "numba" else OUR_IMPORTS[:2]
     return Contender(name, ours, job, imports, {"backend": backend})

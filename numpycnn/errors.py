@@ -35,7 +35,7 @@ class TrainingDiverged(NumpyCNNError, ValueError):
     def __init__(self, epoch, step, lr):
         super().__init__(
             f"training diverged: the loss is not finite in epoch {epoch}, step {step}, at lr {lr:g}; "
-            "try a smaller --lr (the last good checkpoint is kept)"
+            "try a smaller lr; checkpoints from before are kept"
         )
         self.epoch, self.step, self.lr = epoch, step, lr
 

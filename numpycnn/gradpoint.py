@@ -126,6 +126,7 @@ def generator(seed):
 
 
 def unit(v):
+    """The root mean square of v, and 1 for zeros: what a step is measured in."""
     return (math.sqrt(np.mean(v * v)) if v.size else 0) or 1.0
 
 

@@ -3,16 +3,16 @@
 import numpy as np
 
 from ..backend import Cache
-from . import _direct, _winograd
+from ..machine import direct, winograd
 
 
 def conv2d(x, w, b=None, stride=1, padding="same"):
     if x.dtype != np.float32:
         return NotImplemented
-    if _winograd.fits(w, stride, padding):
-        y = _winograd.correlate(x, w, b, padding)
+    if winograd.fits(w, stride, padding):
+        y = winograd.correlate(x, w, b, padding)
     else:
-        y = _direct.correlate(x, w, b, stride, padding)
+        y = direct.correlate(x, w, b, stride, padding)
     return y, Cache("conv2d", y, x, w, b is not None, stride, padding)
 
 
@@ -21,10 +21,10 @@ def conv2d_backward(dy, cache, input_gradient=True):
     (top, _), (left, _) = padding
     if dy.dtype != np.float32 or top >= w.shape[0] or left >= w.shape[1]:
         return NotImplemented
-    if _winograd.fits(w, stride, padding):
-        dw = _winograd.weight_gradient(x, dy, w.shape, padding)
+    if winograd.fits(w, stride, padding):
+        dw = winograd.weight_gradient(x, dy, w.shape, padding)
     else:
-        dw = _direct.weight_gradient(x, dy, w.shape, stride, padding)
+        dw = direct.weight_gradient(x, dy, w.shape, stride, padding)
     dx = _input_gradient(x.shape, w, dy, stride, padding) if input_gradient else None
     return dx, dw, dy.sum(axis=(0, 1, 2)) if has_bias else None
 
@@ -35,7 +35,7 @@ def _input_gradient(x_shape, w, dy, stride, padding):
     bottom = x_shape[1] + top - (oh - 1) * stride[0] - 1
     right = x_shape[2] + left - (ow - 1) * stride[1] - 1
     around = (kh - 1 - top, bottom), (kw - 1 - left, right)
-    if _winograd.fits(w, stride, around):
-        return _winograd.correlate(dy, w, None, around, turned=True)
+    if winograd.fits(w, stride, around):
+        return winograd.correlate(dy, w, None, around, turned=True)
     turned = np.ascontiguousarray(w[::-1, ::-1].transpose(0, 1, 3, 2))
-    return _direct.correlate(dy, turned, None, (1, 1), around, stride)
+    return direct.correlate(dy, turned, None, (1, 1), around, stride)

@@ -5,11 +5,9 @@ import functools
 import numpy as np
 
 from ..backend import Cache
-from ..memory import empty
-from ..parallel import kernel, parallel
-from ..simd import LANES, ROWS, tile_row, tile_wide
-
-WIDTH = 2 * LANES
+from ..machine.memory import empty
+from ..machine.parallel import kernel, parallel
+from ..machine.simd import ROWS, WIDTH, tile_row, tile_wide
 
 
 def dense(x, w, b=None):

@@ -7,8 +7,8 @@ any number of threads.
 import numpy as np
 
 from ..backend import Cache
-from ..memory import empty
-from ..parallel import kernel, parallel
+from ..machine.memory import empty
+from ..machine.parallel import kernel, parallel
 from .conv import conv2d, conv2d_backward
 from .norm import _moments
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..backend import Cache
-from ..memory import empty
-from ..parallel import kernel, parallel
+from ..machine.memory import empty
+from ..machine.parallel import kernel, parallel
 
 BLOCK = 256  # rows that are added up in float32; blocks are added up in float64, in their order
 

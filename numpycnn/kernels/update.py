@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..parallel import kernel
+from ..machine.parallel import kernel
 
 
 def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):

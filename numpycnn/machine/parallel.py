@@ -11,7 +11,7 @@ import threading
 
 from numba import njit
 
-from .backend import threads
+from ..backend import threads
 from .memory import empty
 
 # How every kernel is compiled. `contract` lets a*b + c be one instruction; no other liberty is taken, so that NaN

@@ -13,9 +13,9 @@ import functools
 
 import numpy as np
 
-from ..memory import empty
-from ..parallel import kernel, parallel
-from ..simd import LANES, ROWS, linear, tile_row, tile_wide
+from .memory import empty
+from .parallel import kernel, parallel
+from .simd import LANES, ROWS, WIDTH, linear, tile_row, tile_wide
 
 B_T = (
     (4, 0, -5, 0, 1, 0),
@@ -37,7 +37,6 @@ G = (
 
 _inputs, _outputs, _gradients = linear(B_T), linear(A_T), linear(tuple(zip(*A_T, strict=True)))
 _weights, _weight_gradients = linear(G), linear(tuple(zip(*G, strict=True)))
-WIDTH = 2 * LANES
 CHUNKS = 4
 
 

@@ -8,11 +8,10 @@ import functools
 
 import numpy as np
 
-from ..memory import empty
-from ..parallel import kernel, parallel
-from ..simd import LANES, ROWS, tile_row, tile_wide
+from .memory import empty
+from .parallel import kernel, parallel
+from .simd import ROWS, WIDTH, tile_row, tile_wide
 
-WIDTH = 2 * LANES
 CHUNKS = 8  # partial sums of the weight gradient: a fixed number, so that the bits do not depend on the threads
 
 
