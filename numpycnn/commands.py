@@ -77,8 +77,6 @@ def evaluate(args):
     """Accuracy of a checkpoint on a test set."""
     import numpycnn as nc
 
-    from .progress import compile_hint
-
     net = nc.load(args.checkpoint)
     dataset = nc.data.load(args.data or net.metadata.get("data", "fashion-mnist"))
     classes, known = list(dataset.classes), net.metadata.get("classes")
@@ -92,7 +90,6 @@ def evaluate(args):
         raise ValueError(f"{args.checkpoint} was made for images {expected}, but those of {dataset.name} are {came}")
     if known and known != classes:
         say(f"note: {args.checkpoint} was trained on other classes than those of {dataset.name}")
-    compile_hint(say)
     measured = nc.evaluate(net, dataset.x_test, dataset.y_test)
     recall = measured["per_class"]["recall"].tolist()
     result = {
@@ -113,12 +110,9 @@ def predict(args):
     """The class of image files."""
     import numpycnn as nc
 
-    from .progress import compile_hint
-
     net = nc.load(args.checkpoint)
     shape = tuple(net.spec["arguments"].get("input_shape", (28, 28, 1)))
     images = [nc.data.read_image(path, shape) for path in args.images]
-    compile_hint(say)
     results, lines = [], []
     for path, row in zip(args.images, nc.predict(net, images), strict=True):
         classes = names(net, len(row))
@@ -172,9 +166,7 @@ def data(args):
 def doctor(args):
     """What this machine has, and whether the kernels work."""
     from .doctor import examine
-    from .progress import compile_hint
 
-    compile_hint(say)
     facts = examine()
     text = "\n".join(f"{name:<14} {value}" for name, value in facts.items())
     return facts, text, 0 if facts["kernels"].startswith("right") else 1

@@ -63,28 +63,6 @@ class Silence:
         """Says nothing."""
 
 
-_hinted = False
-
-
-def compile_hint(say=lambda line: sys.stderr.write(f"{line}\n")):
-    """From now on, the first kernel that numba compiles and does not find in its cache is announced, once."""
-    global _hinted
-    if _hinted or backend.backend() != "numba":
-        return
-    _hinted = True
-    from numba.core import event
-
-    class Announce(event.Listener):
-        def on_start(self, _):
-            event.unregister("numba:compile", self)
-            say("compiling the kernels, once: about 20 seconds")
-
-        def on_end(self, _):
-            pass
-
-    event.register("numba:compile", Announce())
-
-
 def kernel_cache():
     """The folder where numba keeps the compiled kernels, or None: numba is not in use, or keeps nothing."""
     if backend.backend() != "numba":

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from . import checkpoint, files, models, ops, progress, report, schedule, training
+from . import checkpoint, files, models, ops, report, schedule, training
 from .data import augment
 from .errors import CheckpointError, RunFolderError, unknown
 from .layers.base import named_buffers
@@ -105,7 +105,6 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
     }  # fmt: skip
     settings = {key: recipe[key] for key in ("epochs", "batch_size", "lr", "schedule", "seed")}
     settings |= {"augment": augmentation(recipe["augment"]), "validation": validation}
-    progress.compile_hint(say)
     say(f"{recipe['model']}: {net.summary(x.shape[1:]).total:,} parameters; {dataset.name}: {dataset.source}")
     announce(net, x, y, recipe, out, resume, say)
     history = training.fit(net, x, y, **settings, out=out, resume=resume, metadata=facts)

@@ -14,7 +14,7 @@ from .interrupt import StopRequest
 from .layers.fused import fuse
 from .metrics import confusion_matrix, per_class
 from .ops.loss import check_labels
-from .progress import Progress, Silence, compile_hint
+from .progress import Progress, Silence
 from .run import History, Run
 
 __all__ = ["History", "evaluate", "fit", "predict"]
@@ -40,8 +40,6 @@ def fit(
     TrainingDiverged when the loss stops being finite; KeyboardInterrupt after Ctrl-C or SIGTERM, when the step is
     done and last.npz saved; CheckpointError, RunFolderError about `out`.
     """
-    if progress:
-        compile_hint()
     epochs, batch_size, seed = (
         _whole("epochs", epochs, 1),
         _whole("batch_size", batch_size, 1),

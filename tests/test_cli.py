@@ -573,7 +573,7 @@ def test_threads_and_backend_are_taken(data, run):
 
 def test_the_first_run_says_that_it_compiles_and_the_second_does_not(tmp_path):
     code = (
-        "import numpy as np, numpycnn as nc; from numpycnn.progress import compile_hint as c; c(); c();"
+        "import numpy as np, numpycnn as nc;"
         "nc.ops.relu(np.ones(3, np.float32)); nc.ops.max_pool2d(np.ones((1, 4, 4, 1), np.float32))"
     )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMPYCNN_BACKEND": "numba"}
@@ -581,7 +581,7 @@ def test_the_first_run_says_that_it_compiles_and_the_second_does_not(tmp_path):
         subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stderr
         for _ in range(2)
     ]
-    assert said == ["compiling the kernels, once: about 20 seconds\n", ""]
+    assert said == ["numpycnn: compiling the kernels, once: about 20 seconds\n", ""]
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ into a fixed number of chunks, added up in a fixed order, and have the same bits
 
 import itertools
 import os
+import sys
 import threading
 
 from numba import njit
+from numba.core import event
 
 from ..backend import threads
 from .memory import empty
@@ -17,6 +19,20 @@ from .memory import empty
 # How every kernel is compiled. `contract` lets a*b + c be one instruction; no other liberty is taken, so that NaN
 # stays NaN. Division by zero gives infinity as in NumPy: Python's error would keep loops from being vectorised.
 kernel = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+
+
+class _Announce(event.Listener):
+    """Says so when the first kernel is compiled that was not in numba's cache: nothing else is to be seen for long."""
+
+    def on_start(self, _):
+        event.unregister("numba:compile", self)
+        sys.stderr.write("numpycnn: compiling the kernels, once: about 20 seconds\n")
+
+    def on_end(self, _):
+        pass
+
+
+event.register("numba:compile", _Announce())
 
 
 def parallel(function, n, *args, scratch=0):
