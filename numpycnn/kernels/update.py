@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..machine.parallel import kernel
+from ..machine.parallel import kernel, parallel
 
 
 def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
@@ -11,14 +11,19 @@ def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
     shrink = np.float32(1 - lr * decay if decoupled else 1)
     mix = np.float32(0 if decoupled else decay)
     size, correct = np.float32(lr / (1 - beta1**t)), np.float32(1 / (1 - beta2**t))
-    arrays = (a.reshape(-1) for a in (value, grad, m, v))
-    _adam(*arrays, size, correct, np.float32(1 - beta1), np.float32(1 - beta2), np.float32(eps), shrink, mix)
+    flat = [a.reshape(-1) for a in (value, grad, m, v)]
+    numbers = size, correct, np.float32(1 - beta1), np.float32(1 - beta2), np.float32(eps), shrink, mix
+    if value.size < 1 << 15:
+        _adam(*flat, *numbers, 0, value.size)
+    else:
+        parallel(_adam, value.size, *flat, *numbers)
     return None
 
 
 @kernel
-def _adam(value, grad, m, v, size, correct, one, two, eps, shrink, mix):
-    for i in range(value.size):
+def _adam(value, grad, m, v, size, correct, one, two, eps, shrink, mix, lo, hi):
+    value, grad, m, v = value[lo:hi], grad[lo:hi], m[lo:hi], v[lo:hi]
+    for i in range(len(value)):
         old = value[i] * shrink
         g = grad[i] + mix * value[i]
         m[i] += one * (g - m[i])

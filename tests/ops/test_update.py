@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from numpycnn import backend
 from numpycnn.ops.update import adam_update, sgd_update
 from tests import naive
 
@@ -122,7 +123,6 @@ def test_a_gradient_of_another_shape_is_refused(rule):
         update(rule, np.zeros((2, 3), np.float32), np.zeros(3, np.float32))
 
 
-# not strict: the twins take it
 @pytest.mark.parametrize("rule", ["sgd", "adam"])
 def test_a_parameter_that_is_one_number(each_backend, rule):
     value = np.array(1.0, np.float32)
@@ -136,3 +136,23 @@ def test_nan_in_a_gradient_is_not_hidden(each_backend, rule):
     grad[32] = np.nan
     update(rule, value, grad)
     np.testing.assert_array_equal(np.isnan(value), np.isnan(grad))
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_large_parameters_are_cut_into_shares_without_a_trace(decoupled):
+    before = backend.backend(), backend.threads()
+    rng = np.random.default_rng(21)
+    start, grad, m, v = rng.random((4, 300, 333), dtype=np.float32)
+    results = []
+    try:
+        for name, threads in (("numpy", 1), ("numba", 1), ("numba", 2), ("numba", 3)):
+            backend.use(name, threads=threads)
+            value, state = start.copy(), (m.copy(), v.copy())
+            adam_update(value, grad, *state, 3, 0.01, 0.9, 0.999, 1e-8, 0.1, decoupled)
+            results.append((value, *state))
+    finally:
+        backend.use(*before)
+    for ours in zip(*results, strict=True):
+        np.testing.assert_allclose(ours[1], ours[0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(ours[2], ours[1])
+        np.testing.assert_array_equal(ours[3], ours[1])
