@@ -1,0 +1,73 @@
+"""The kernels' results do not depend on how many threads share the work, nor on who else uses them."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from numpycnn import backend, layers, models, ops, optim, predict
+
+
+@pytest.fixture
+def numba():
+    before = backend.backend(), backend.threads()
+    backend.use("numba")
+    yield
+    backend.use(*before)
+
+
+def trained(name, threads, **arguments):
+    """The parameters after three steps on odd sizes, by that many threads."""
+    backend.use("numba", threads=threads)
+    net = models.build(name, seed=1, input_shape=(15, 13, 1), **arguments)
+    fast, optimizer = layers.fuse(net), optim.Adam(net.params(), 1e-2)
+    rng = np.random.default_rng(2)
+    for _ in range(3):
+        x, labels = rng.standard_normal((11, 15, 13, 1), dtype=np.float32), rng.integers(0, 10, 11)
+        optimizer.zero_grad()
+        logits, cache = fast.forward(x, train=True)
+        dx = fast.backward(ops.softmax_cross_entropy(logits, labels)[1], cache)
+        optimizer.step()
+    return [dx, *(p.value for p in net.params())]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("vgg", {"filters": (17, 32), "dropout": (0.1, 0.2)}), ("alexnet", {"filters": (9, 18), "hidden": (40, 17)})],
+)
+def test_the_same_bits_for_any_number_of_threads(numba, name, arguments):
+    wanted = trained(name, 1, **arguments)
+    for threads in (2, 3, 4):
+        for ours, theirs in zip(trained(name, threads, **arguments), wanted, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_eight_threads_predict_what_one_does(numba):
+    backend.use("numba", threads=2)
+    net = models.build("vgg", seed=3, filters=(16, 17, 18))
+    images = np.random.default_rng(4).random((8, 9, 28, 28, 1), dtype=np.float32)
+    wanted = [predict(net, x) for x in images]
+    found = [None] * 8
+
+    def work(i):
+        for _ in range(3):
+            found[i] = predict(net, images[i])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_two_forwards_before_two_backwards_share_no_memory(numba):
+    net = models.build("vgg", seed=5, filters=(16, 17), dropout=(0, 0))
+    fast = layers.fuse(net)
+    rng = np.random.default_rng(6)
+    xs = rng.standard_normal((2, 5, 28, 28, 1), dtype=np.float32)
+    dys = rng.standard_normal((2, 5, 10), dtype=np.float32)
+    alone = [fast.backward(dy, fast.forward(x, train=True)[1]).copy() for x, dy in zip(xs, dys, strict=True)]
+    caches = [fast.forward(x, train=True)[1] for x in xs]
+    together = [fast.backward(dy, cache) for dy, cache in zip(dys, caches, strict=True)]
+    np.testing.assert_array_equal(together, alone)
