@@ -177,7 +177,7 @@ def write_report(out, net, recipe, dataset, history, result, probabilities):
         title=f"{recipe['model']} on {dataset.name}",
         facts={
             "Model": recipe["model"],
-            "Data": f"{dataset.name} ({dataset.source})",
+            "Data": f"{dataset.name}, {len(dataset.x_train):,} training and {len(dataset.x_test):,} test images",
             "Parameters": f"{result['parameters']:,}",
             "Epochs": result["epochs"],
             "Training time": duration(result["train_seconds"]),
