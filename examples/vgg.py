@@ -14,9 +14,9 @@ from tqdm import tqdm
 import numpycnn as nc
 from numpycnn import data, layers, models, ops, optim, schedule
 
-EPOCHS = 6
-BATCH_SIZE = 64
-LEARNING_RATE = 4e-3  # the top of the one-cycle schedule
+EPOCHS = 4
+BATCH_SIZE = 32
+LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
 SEED = 0
 QUICK = "--quick" in sys.argv
 

@@ -20,8 +20,8 @@ from .run import fit_state, free
 
 # What a model is trained with unless told otherwise; chosen on a validation split of the training set.
 RECIPES = {
-    "vgg": {"epochs": 5, "batch_size": 32, "lr": 2e-3, "schedule": "one_cycle", "augment": "flip,crop"},
-    "alexnet": {"epochs": 12, "batch_size": 64, "lr": 1e-3, "schedule": "one_cycle", "augment": "flip"},
+    "vgg": {"epochs": 4, "batch_size": 32, "lr": 2e-3, "schedule": "one_cycle", "augment": "flip,crop"},
+    "alexnet": {"epochs": 16, "batch_size": 64, "lr": 1e-3, "schedule": "one_cycle", "augment": "none"},
 }
 KEYS = {"model", "data", "epochs", "batch_size", "lr", "schedule", "augment", "seed", "val", "limit"}
 TRIAL = 6  # steps that are timed to say how long training will take
