@@ -44,7 +44,8 @@ steps = -(-len(clothes.x_train) // BATCH_SIZE)
 for epoch in range(EPOCHS):
     losses, correct = [], 0
     batches = data.batches(clothes.x_train, clothes.y_train, BATCH_SIZE, seed=SEED, epoch=epoch, augment=augment)
-    for step, (x, y) in enumerate(tqdm(batches, total=steps, desc=f"epoch {epoch + 1}/{EPOCHS}", leave=False)):
+    bar = tqdm(batches, total=steps, desc=f"epoch {epoch + 1}/{EPOCHS}", leave=False, disable=None)
+    for step, (x, y) in enumerate(bar):
         optimizer.lr = LEARNING_RATE * factor((epoch * steps + step) / (EPOCHS * steps))
         optimizer.zero_grad()
         logits, cache = fast.forward(x, train=True)  # images -> logits, and what backward needs
