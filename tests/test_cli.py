@@ -175,7 +175,7 @@ def test_each_recipe_is_whole():
         assert name in nc.models.MODELS
         assert set(recipe) == {"epochs", "batch_size", "lr", "schedule", "augment"}
         assert callable(nc.schedule.named(recipe["schedule"]))
-        assert recipes.augmentation(recipe["augment"]) is not None
+        assert (recipes.augmentation(recipe["augment"]) is None) == (recipe["augment"] == "none")
 
 
 # ---- run folders ------------------------------------------------------------------------------
