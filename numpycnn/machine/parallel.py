@@ -1,7 +1,7 @@
 """Threads for kernels that release the GIL: each gets one contiguous share of the work.
 
 Plain Python threads, not numba's: they survive a fork, several callers may use them at once, and kernels compile
-in a third of the time. A kernel's result must not depend on where the shares are cut: sums over the batch go
+in a quarter of the time. A kernel's result must not depend on where the shares are cut: sums over the batch go
 into a fixed number of chunks, added up in a fixed order, and have the same bits for any number of threads.
 """
 
@@ -62,7 +62,7 @@ def _scratch(size):
 
 
 class _Team:
-    """Waiting threads, each with a lock to wake it and a lock it opens when done: a tenth of an executor's time."""
+    """Waiting threads, each with a lock to wake it and a lock it opens when done: a quarter of an executor's time."""
 
     def __init__(self, size):
         self.free = threading.Lock()
