@@ -1,13 +1,11 @@
 """Matrix products by the same register tiles as the convolutions: one set of threads, the same bits for any number."""
 
-import functools
-
 import numpy as np
 
 from ..backend import Cache
 from ..machine.memory import empty
 from ..machine.parallel import kernel, parallel
-from ..machine.simd import ROWS, WIDTH, tile_row, tile_wide
+from ..machine.simd import ROWS, WIDTH, steps, tile_row, tile_wide
 
 
 def dense(x, w, b=None):
@@ -34,13 +32,8 @@ def _product(left, right):
     flat = left.reshape(-1) if left.flags.c_contiguous else left.T.reshape(-1)
     panels = -(-right.shape[1] // WIDTH)
     memory = (inner + rows) * WIDTH
-    parallel(_panels, panels, flat, _steps(rows, row), step, right, out, _steps(rows, WIDTH), scratch=memory)
+    parallel(_panels, panels, flat, steps(rows, row), step, right, out, steps(rows, WIDTH), scratch=memory)
     return out
-
-
-@functools.lru_cache(64)
-def _steps(count, step):
-    return np.arange(0, count * step, step, dtype=np.int64)
 
 
 @kernel

@@ -10,7 +10,7 @@ import numpy as np
 
 from .memory import empty
 from .parallel import kernel, parallel
-from .simd import ROWS, WIDTH, tile_row, tile_wide
+from .simd import ROWS, WIDTH, steps, tile_row, tile_wide
 
 CHUNKS = 8  # partial sums of the weight gradient: a fixed number, so that the bits do not depend on the threads
 
@@ -31,11 +31,6 @@ def _tables(images, oh, ow, stride, padded, c):
     return (((n * padded[0] + i * stride[0]) * padded[1] + j * stride[1]) * c).ravel().astype(np.int64)
 
 
-@functools.lru_cache(256)
-def _rows(count, step):
-    return np.arange(0, count * step, step, dtype=np.int64)
-
-
 def correlate(x, w, b, stride, padding, dilation=(1, 1)):
     """y = conv2d(x, w, b) by tiles; `dilation` - 1 zeros are put between the pixels of x."""
     n, h, width, c = x.shape
@@ -51,7 +46,7 @@ def correlate(x, w, b, stride, padding, dilation=(1, 1)):
     y = empty((n, oh, ow, f))
     starts = _tables(group, oh, ow, stride, padded, c)
     sizes = padded, top, left, dilation, kh, kw
-    rows = _rows(group * oh * ow, f), _rows(group * oh * ow, WIDTH)
+    rows = steps(group * oh * ow, f), steps(group * oh * ow, WIDTH)
     memory = group * (padded[0] * padded[1] * c + oh * ow * WIDTH)
     parallel(_correlate_groups, -(-n // group), x, panels, bias, y, *sizes, starts, *rows, group, scratch=memory)
     return y
@@ -126,7 +121,7 @@ def weight_gradient(x, dy, shape, stride, padding):
     starts = _patch(kh, kw, padded[1], c)
     sizes = padded, top, left, stride
     memory = padded[0] * padded[1] * c + panels * oh * ow * WIDTH
-    parallel(_weight_gradient_chunks, CHUNKS, x, dy, sums, *sizes, starts, _rows(k, WIDTH), scratch=memory)
+    parallel(_weight_gradient_chunks, CHUNKS, x, dy, sums, *sizes, starts, steps(k, WIDTH), scratch=memory)
     total = sums[0]
     for chunk in sums[1:]:
         total += chunk

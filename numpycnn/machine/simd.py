@@ -19,6 +19,9 @@ them in half a second for all shapes. It is written with llvmlite's builder: LLV
 on vectors, for any processor.
 """
 
+import functools
+
+import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
@@ -131,6 +134,12 @@ def _products(builder, a_row, step, right, acc):
         left = _spread(builder, builder.load(_at(builder, builder.load(pointer), step)))
         for one, vector in zip(sums, vectors, strict=True):
             builder.store(_multiply_add(builder, builder.load(one), left, vector), one)
+
+
+@functools.lru_cache(256)
+def steps(count, step):
+    """0, step, 2 * step, ...: the table of a tile whose rows lie evenly spaced."""
+    return np.arange(0, count * step, step, dtype=np.int64)
 
 
 tile_wide = _tile(ROWS)  # ROWS rows of WIDTH columns: the fast one

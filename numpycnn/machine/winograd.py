@@ -9,13 +9,11 @@ so that for each of the 36 places there is one matrix product, tiles x C by C x 
 polynomial interpolation at 0, 1, -1, 2, -2 and infinity; float32 loses about a digit and a half by them.
 """
 
-import functools
-
 import numpy as np
 
 from .memory import empty
 from .parallel import kernel, parallel
-from .simd import LANES, ROWS, WIDTH, linear, tile_row, tile_wide
+from .simd import LANES, ROWS, WIDTH, linear, steps, tile_row, tile_wide
 
 B_T = (
     (4, 0, -5, 0, 1, 0),
@@ -68,12 +66,7 @@ class _Plan:
         self.geometry = np.array([self.group, th, tw, 4 * th + 2, 4 * tw + 2, padding[0][0], padding[1][0]])
         padded = self.group * (4 * th + 2) * (4 * tw + 2) * self.c
         self.scratch = padded + 36 * self.tiles * (self.c + self.f) + 36 * max(self.c, self.f) + 16 * self.f
-        self.rows_c, self.rows_f = _steps(self.tiles, self.c), _steps(self.tiles, self.f)
-
-
-@functools.lru_cache(64)
-def _steps(count, step):
-    return np.arange(0, count * step, step, dtype=np.int64)
+        self.rows_c, self.rows_f = steps(self.tiles, self.c), steps(self.tiles, self.f)
 
 
 def correlate(x, w, b, padding, turned=False):
@@ -199,7 +192,7 @@ def weight_gradient(x, dy, shape, padding):
     plan = _Plan(x.shape, padding, c, f)
     sums = empty((CHUNKS, 36, plan.c, plan.f))
     per_chunk = -(-plan.groups // CHUNKS)
-    rows = _steps(plan.c, 1), _steps(plan.c, plan.f)
+    rows = steps(plan.c, 1), steps(plan.c, plan.f)
     parallel(_gradient_chunks, CHUNKS, x, dy, sums, plan.geometry, *rows, per_chunk, scratch=plan.scratch)
     dw = np.empty(shape, np.float32)
     parallel(_collect, c, sums, dw)
