@@ -5,7 +5,7 @@ import numpy as np
 from ..backend import Cache
 from ..machine.memory import empty
 from ..machine.parallel import kernel, parallel
-from ..machine.simd import ROWS, WIDTH, steps, tile_row, tile_wide
+from ..machine.simd import WIDTH, product, steps
 
 
 def dense(x, w, b=None):
@@ -48,8 +48,5 @@ def _panels(left, starts, step, right, out, places, memory, lo, hi):
         wide = min(WIDTH, columns - first)
         panel[:, :wide] = right[:, first : first + wide]
         panel[:, wide:] = np.float32(0)
-        for t in range(0, rows - ROWS + 1, ROWS):
-            tile_wide(left, starts, places, t, inner, step, 1, 0, flat, 0, WIDTH, 0, zero, 0, 0, result, 0)
-        for t in range(rows - rows % ROWS, rows):
-            tile_row(left, starts, places, t, inner, step, 1, 0, flat, 0, WIDTH, 0, zero, 0, 0, result, 0)
+        product(rows, left, starts, places, inner, step, 1, 0, flat, 0, WIDTH, 0, zero, 0, 0, result, 0)
         out[:, first : first + wide] = block[:, :wide]

@@ -1,5 +1,7 @@
 """Convolution, batch norm, ReLU and max pooling: after the convolution, two passes forward and two backward.
 
+Both go through an image row by row. What belongs to a channel is repeated to a row's length (`_rows`), so that the
+inner loops are long and plain; of pooling windows, the values at the same place in each are brought side by side.
 Sums over the batch are taken image by image in float32 and added up in float64 in their order: the same bits for
 any number of threads.
 """
@@ -11,6 +13,8 @@ from ..machine.memory import empty
 from ..machine.parallel import kernel, parallel
 from .conv import conv2d, conv2d_backward
 from .norm import _moments
+
+_NOBODY = 255  # no place of a window: nothing in it is above zero
 
 
 def conv_bn_relu(x, w, b, gamma, beta, running_mean, running_var, train, stride, padding, momentum, eps, pool):
@@ -30,122 +34,192 @@ def conv_bn_relu(x, w, b, gamma, beta, running_mean, running_var, train, stride,
     return y, Cache("conv_bn_relu", y, conv, a, mean, inv_std, gamma, beta, train, pool)
 
 
+def _rows(width, *vectors):
+    """(len(vectors), width * F): each vector of F values, repeated `width` times."""
+    return np.tile(np.stack(vectors).astype(np.float32, copy=False), width)
+
+
+def _flat(images):
+    """(N, H, W * F)"""
+    return images.reshape(*images.shape[:2], -1)
+
+
 def _activated(a, scale, shift, pool):
     n, h, w, f = a.shape
     y = empty((n, h // pool, w // pool, f))
-    parallel(_activate, n, a, scale, shift, pool, y)
+    parallel(_activate, n, _flat(a), _rows(w // pool, scale, shift), f, pool, _flat(y))
     return y
 
 
 @kernel
-def _activate(a, scale, shift, pool, y, lo, hi):
-    """y = the largest over each window of relu(scale * a + shift); written so that NaN passes."""
-    _, oh, ow, f = y.shape
-    zero = np.float32(0)
+def _activate(a, rows, f, pool, y, lo, hi):
+    """y = the largest over each window of relu(scale * a + shift)"""
+    scale, shift = rows[0], rows[1]  # unpacking would forget that they are contiguous
+    side = np.empty(y.shape[2], np.float32)
     for n in range(lo, hi):
-        for i in range(oh):
-            for j in range(ow):
-                row = y[n, i, j]
-                source = a[n, i * pool, j * pool]
-                for k in range(f):
-                    z = scale[k] * source[k] + shift[k]
-                    row[k] = zero if z <= zero else z
-                for place in range(1, pool * pool):
-                    source = a[n, i * pool + place // pool, j * pool + place % pool]
-                    for k in range(f):
-                        z = scale[k] * source[k] + shift[k]
-                        row[k] = row[k] if (z <= row[k]) | (row[k] != row[k]) else z
+        for i in range(y.shape[1]):
+            best = y[n, i]
+            for place in range(pool * pool):
+                part = _gather(a[n, i * pool + place // pool], place % pool, f, pool, side)
+                if place == 0:
+                    _relu(part, scale, shift, best)
+                else:
+                    _larger(part, scale, shift, best)
+
+
+@kernel
+def _gather(row, first, f, pool, side):
+    """Every pool-th pixel of an image row (W * F) from `first` on, side by side; the row itself for pool = 1."""
+    if pool == 1:
+        return row
+    for j in range(len(side) // f):
+        target, source = side[j * f : (j + 1) * f], row[(j * pool + first) * f :]
+        for k in range(f):
+            target[k] = source[k]
+    return side
+
+
+@kernel
+def _relu(part, scale, shift, best):
+    """Written so that NaN passes, here and in _larger."""
+    for k in range(len(best)):
+        z = scale[k] * part[k] + shift[k]
+        best[k] = np.float32(0) if z <= np.float32(0) else z
+
+
+@kernel
+def _larger(part, scale, shift, best):
+    for k in range(len(best)):
+        z = scale[k] * part[k] + shift[k]
+        best[k] = best[k] if (z <= best[k]) | (best[k] != best[k]) else z
 
 
 def conv_bn_relu_backward(dy, cache, input_gradient=True):
-    if dy.dtype != np.float32:
-        return NotImplemented
     conv, a, mean, inv_std, gamma, beta, train, pool = cache
+    if dy.dtype != np.float32 or pool * pool >= _NOBODY:
+        return NotImplemented
     n, h, w, f = a.shape
     scale = gamma * inv_std
     shift = beta - scale * mean
-    dz = empty(a.shape)
-    sums = np.empty((2, n, f), np.float32)
-    parallel(_gradient_sums, n, dy, a, scale, shift, mean, inv_std, pool, dz, sums)
+    sums, winner = np.empty((2, n, f), np.float32), empty((*dy.shape[:2], dy[0, 0].size * (pool > 1)), np.uint8)
+    flat = _flat(dy), _flat(a)
+    parallel(_gradient_sums, n, *flat, _rows(w // pool, scale, shift, mean), pool, winner, sums)
     dbeta, dgamma = sums.sum(axis=1, dtype=np.float64)
-    if train:
-        m = n * h * w
-        parallel(
-            _gradient, n, a, mean, inv_std, scale, (dbeta / m).astype(np.float32), (dgamma / m).astype(np.float32), dz
-        )
-    else:
-        dz *= scale
+    dgamma *= inv_std
+    one, slope = scale * (dbeta / (n * h * w)), scale * inv_std * (dgamma / (n * h * w))
+    if not train:  # mean and variance are constants: the first of the three terms is all
+        one, slope = np.zeros((2, f), np.float32)
+    da = empty(a.shape)
+    parallel(_gradient, n, *flat, _rows(w, scale, shift, mean, one, slope), f, pool, winner, _flat(da))
     x, w, has_bias, *geometry = conv
-    dx, dw, db = conv2d_backward(dz, Cache("conv2d", dz, x, w, has_bias and not train, *geometry), input_gradient)
+    dx, dw, db = conv2d_backward(da, Cache("conv2d", da, x, w, has_bias and not train, *geometry), input_gradient)
     if has_bias and train:
         db = np.zeros(f, np.float32)  # batch norm takes the mean off, and with it whatever the bias adds
     return dx, dw, db, dgamma.astype(np.float32), dbeta.astype(np.float32)
 
 
 @kernel
-def _gradient_sums(dy, a, scale, shift, mean, inv_std, pool, dz, sums, lo, hi):
-    """dz: dy at the winner of each window where the ReLU was open, else 0; its sum, and its sum with xhat."""
-    _, oh, ow, f = dy.shape
-    best, winner = np.empty(f, np.float32), np.empty(f, np.int32)
+def _gradient_sums(dy, a, rows, pool, winner, sums, lo, hi):
+    """Of each image the sums of dz and of dz * (a - mean), dz being dy where it passes ReLU and pooling."""
+    _, oh, length = dy.shape
+    scale, shift, mean = rows[0], rows[1], rows[2]
+    work = np.empty((5, length), np.float32)
+    one, two, best, value, side = work[0], work[1], work[2], work[3], work[4]
+    places = np.empty(length, np.int32)
     for n in range(lo, hi):
-        dbeta, dgamma = sums[0, n], sums[1, n]
-        dbeta[:] = np.float32(0)
-        dgamma[:] = np.float32(0)
-        if a.shape[1] % pool or a.shape[2] % pool:
-            dz[n] = np.float32(0)
+        one[:] = np.float32(0)
+        two[:] = np.float32(0)
         for i in range(oh):
-            for j in range(ow):
-                if pool > 1:
-                    _winners(a[n], i * pool, j * pool, pool, scale, shift, best, winner)
-                for place in range(pool * pool):
-                    source = a[n, i * pool + place // pool, j * pool + place % pool]
-                    target = dz[n, i * pool + place // pool, j * pool + place % pool]
-                    if pool > 1:
-                        _where(winner, np.int32(place), dy[n, i, j], target)
-                    else:
-                        _open(source, scale, shift, dy[n, i, j], target)
-                    for k in range(f):
-                        dbeta[k] += target[k]
-                    for k in range(f):
-                        dgamma[k] += target[k] * (source[k] - mean[k])
-        for k in range(f):
-            dgamma[k] *= inv_std[k]
+            upper = dy[n, i]
+            if pool == 1:
+                _add_open(upper, a[n, i], scale, shift, mean, one, two)
+            else:
+                _winners(a[n], i, sums.shape[2], pool, scale, shift, side, best, value, places)
+                _add_winners(upper, value, places, mean, one, two)
+                target = winner[n, i]
+                for k in range(length):
+                    target[k] = places[k]
+        _fold(one, sums[0, n])
+        _fold(two, sums[1, n])
 
 
 @kernel
-def _winners(a, i, j, pool, scale, shift, best, winner):
-    """winner[k]: which place of the window at (i, j) is the largest above zero; -1 where none is."""
+def _add_open(upper, a, scale, shift, mean, one, two):
+    for k in range(len(upper)):
+        dz = np.float32(0) if scale[k] * a[k] + shift[k] <= np.float32(0) else upper[k]
+        one[k] += dz
+        two[k] += dz * (a[k] - mean[k])
+
+
+@kernel
+def _add_winners(upper, value, places, mean, one, two):
+    for k in range(len(upper)):
+        dz = np.float32(0) if places[k] == _NOBODY else upper[k]
+        one[k] += dz
+        two[k] += dz * (value[k] - mean[k])
+
+
+@kernel
+def _winners(image, i, f, pool, scale, shift, side, best, value, places):
+    """Of each window of a row, for each channel: the place of the largest z above zero, if any, and a there."""
     best[:] = np.float32(0)
-    winner[:] = np.int32(-1)
+    value[:] = np.float32(0)
+    places[:] = np.int32(_NOBODY)
     for place in range(pool * pool):
-        source, number = a[i + place // pool, j + place % pool], np.int32(place)
+        part, number = _gather(image[i * pool + place // pool], place % pool, f, pool, side), np.int32(place)
         for k in range(len(best)):
-            z = scale[k] * source[k] + shift[k]
+            z = scale[k] * part[k] + shift[k]
             better = not (z <= best[k])
-            winner[k] = number if better else winner[k]
             best[k] = z if better else best[k]
+            value[k] = part[k] if better else value[k]
+            places[k] = number if better else places[k]
 
 
 @kernel
-def _where(winner, number, upper, target):
-    for k in range(len(target)):
-        target[k] = upper[k] if winner[k] == number else np.float32(0)
+def _fold(row, total):
+    """The sum over the pixels of a row, for each channel."""
+    f = len(total)
+    total[:] = row[:f]
+    for j in range(f, len(row), f):
+        part = row[j : j + f]
+        for k in range(f):
+            total[k] += part[k]
 
 
 @kernel
-def _open(source, scale, shift, upper, target):
-    for k in range(len(target)):
-        target[k] = np.float32(0) if scale[k] * source[k] + shift[k] <= np.float32(0) else upper[k]
-
-
-@kernel
-def _gradient(a, mean, inv_std, scale, one, two, dz, lo, hi):
-    """Batch norm's three terms, in place: scale * (dz - mean of dz - xhat * mean of dz * xhat)."""
-    _, h, w, f = a.shape
+def _gradient(dy, a, rows, f, pool, winner, da, lo, hi):
+    """Batch norm's three terms: da = scale * dz - one - slope * (a - mean)"""
+    _, oh, length = dy.shape
+    scale, shift, mean, one, slope = rows[0], rows[1], rows[2], rows[3], rows[4]
+    work = np.empty((2, length), np.float32)
+    side, out = work[0], work[1]
     for n in range(lo, hi):
-        for i in range(h):
-            for j in range(w):
-                source, target = a[n, i, j], dz[n, i, j]
-                for k in range(f):
-                    xhat = (source[k] - mean[k]) * inv_std[k]
-                    target[k] = scale[k] * (target[k] - one[k] - xhat * two[k])
+        if a.shape[1] % pool or a.shape[2] != length * pool:  # some pixels are in no window: dz is 0 there
+            for i in range(a.shape[1]):
+                source, target = a[n, i], da[n, i]
+                for k in range(len(target)):
+                    target[k] = -one[k] - slope[k] * (source[k] - mean[k])
+        for i in range(oh):
+            upper = dy[n, i]
+            if pool == 1:
+                part, target = a[n, i], da[n, i]
+                for k in range(length):
+                    dz = np.float32(0) if scale[k] * part[k] + shift[k] <= np.float32(0) else upper[k]
+                    target[k] = scale[k] * dz - one[k] - slope[k] * (part[k] - mean[k])
+            else:
+                for place in range(pool * pool):
+                    row, number = i * pool + place // pool, np.uint8(place)
+                    part, places = _gather(a[n, row], place % pool, f, pool, side), winner[n, i]
+                    for k in range(length):
+                        dz = upper[k] if places[k] == number else np.float32(0)
+                        out[k] = scale[k] * dz - one[k] - slope[k] * (part[k] - mean[k])
+                    _scatter(out, da[n, row], place % pool, f, pool)
+
+
+@kernel
+def _scatter(side, row, first, f, pool):
+    """The inverse of _gather."""
+    for j in range(len(side) // f):
+        source, target = side[j * f : (j + 1) * f], row[(j * pool + first) * f :]
+        for k in range(f):
+            target[k] = source[k]

@@ -10,7 +10,7 @@ import numpy as np
 
 from .memory import empty
 from .parallel import kernel, parallel
-from .simd import ROWS, WIDTH, steps, tile_row, tile_wide
+from .simd import WIDTH, product, steps
 
 CHUNKS = 8  # partial sums of the weight gradient: a fixed number, so that the bits do not depend on the threads
 
@@ -95,10 +95,7 @@ def _correlate_groups(
 @kernel
 def _panel(scratch, starts, rows, pixels, inner, outer, skip, panel, at, bias, bias_at, out, out_at):
     """out[rows[t] + out_at : ... + WIDTH] for every pixel t, by one panel of filters."""
-    for t in range(0, pixels - ROWS + 1, ROWS):
-        tile_wide(scratch, starts, rows, t, inner, 1, outer, skip, panel, at, WIDTH, 0, bias, bias_at, 0, out, out_at)
-    for t in range(pixels - pixels % ROWS, pixels):
-        tile_row(scratch, starts, rows, t, inner, 1, outer, skip, panel, at, WIDTH, 0, bias, bias_at, 0, out, out_at)
+    product(pixels, scratch, starts, rows, inner, 1, outer, skip, panel, at, WIDTH, 0, bias, bias_at, 0, out, out_at)
 
 
 @kernel
@@ -173,7 +170,4 @@ def _cut(pixels, panels):
 @kernel
 def _products(left, starts, rows, k, inner, step, outer, skip, right, at, out, out_at):
     """out[k, :] += sum over pixels of left[starts[k] + pixel] * right[pixel, :]"""
-    for t in range(0, k - ROWS + 1, ROWS):
-        tile_wide(left, starts, rows, t, inner, step, outer, skip, right, at, WIDTH, 0, out, out_at, 1, out, out_at)
-    for t in range(k - k % ROWS, k):
-        tile_row(left, starts, rows, t, inner, step, outer, skip, right, at, WIDTH, 0, out, out_at, 1, out, out_at)
+    product(k, left, starts, rows, inner, step, outer, skip, right, at, WIDTH, 0, out, out_at, 1, out, out_at)

@@ -1,7 +1,8 @@
 """Large arrays without the price of fresh memory: np.empty that takes back what nobody looks at any more.
 
 Fresh pages cost more than a pass over them. A block is free when no array refers to it, by Python's own
-reference count, so that nothing a caller still holds (a cache, a view) is ever written over.
+reference count, so that nothing a caller still holds (a cache, a view) is ever written over. Arrays begin at
+multiples of a cache line, of which a vector may fill all: NumPy's begin in the middle of one.
 """
 
 import sys
@@ -10,14 +11,15 @@ import threading
 import numpy as np
 
 _local = threading.local()
+LINE = 64
 
 
 def empty(shape, dtype=np.float32):
     """An uninitialised array, as np.empty, in a block that is reused once no array refers to it."""
     count = int(np.prod(shape, dtype=np.int64))
     nbytes = count * np.dtype(dtype).itemsize
-    block = _take(nbytes)
-    return block[:nbytes].view(dtype).reshape(shape)
+    block, start = _take(nbytes)
+    return block[start : start + nbytes].view(dtype).reshape(shape)
 
 
 def _blocks():
@@ -28,24 +30,26 @@ def _blocks():
 
 def _take(nbytes):
     """The smallest free block of nbytes to 2 * nbytes; else a new one, and what is idle goes back."""
-    blocks, best = _blocks(), None
-    for i in range(len(blocks)):
-        size = blocks[i].nbytes
-        if (
-            nbytes <= size <= 2 * nbytes
-            and (best is None or size < blocks[best].nbytes)
-            and _references(blocks, i) == _FREE
-        ):
-            best = i
-    if best is not None:
-        return blocks[best]
-    blocks[:] = [blocks[i] for i in range(len(blocks)) if _references(blocks, i) != _FREE]
-    blocks.append(np.empty(max(nbytes, 1), np.uint8))
-    return blocks[-1]
+    blocks, best, least = _blocks(), None, 2 * (nbytes + LINE)
+    for one in blocks:
+        size = one[0].nbytes
+        if nbytes + LINE <= size <= least and _references(one) == _FREE:
+            best, least = one, size
+    if best is None:
+        blocks[:] = [one for one in blocks if _references(one) != _FREE]
+        best = _block(nbytes)
+        blocks.append(best)
+    return best
 
 
-def _references(blocks, i):
-    return sys.getrefcount(blocks[i])
+def _block(nbytes):
+    """(memory, where its first cache line begins)"""
+    memory = np.empty(nbytes + LINE, np.uint8)
+    return memory, -memory.ctypes.data % LINE
 
 
-_FREE = _references([np.empty(1, np.uint8)], 0)  # what the count is when the list alone refers to a block
+def _references(one):
+    return sys.getrefcount(one[0])
+
+
+_FREE = _references(_block(1))  # what the count is when the list alone refers to a block

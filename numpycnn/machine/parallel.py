@@ -35,13 +35,14 @@ class _Announce(event.Listener):
 event.register("numba:compile", _Announce())
 
 
-def parallel(function, n, *args, scratch=0):
+def parallel(function, n, *args, scratch=0, least=1):
     """function(*args, lo, hi) over the n items, cut into as many shares as there are threads.
 
+    No share has fewer than `least` items: to wake a thread may take 50 us, in which one alone gets further.
     With `scratch`, function(*args, scratch, lo, hi): so many float32 of its own for every share, uninitialised.
     Memory that a kernel took itself would be given back to the system, and cost as much as the work, each time.
     """
-    count = min(threads(), n)
+    count = min(threads(), max(1, n // least))
     team = _team(count) if count > 1 else None
     if team is None or not team.free.acquire(blocking=False):  # another caller has the team: work alone
         if n:

@@ -28,6 +28,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
+from .parallel import kernel
+
 _features = binding.get_host_cpu_features()
 # Lanes of a vector; rows of a tile (ROWS * 2 accumulators must leave registers for the operands).
 LANES, ROWS = (16, 12) if _features.get("avx512f") else (8, 6) if _features.get("avx") else (4, 6)
@@ -142,8 +144,26 @@ def steps(count, step):
     return np.arange(0, count * step, step, dtype=np.int64)
 
 
-tile_wide = _tile(ROWS)  # ROWS rows of WIDTH columns: the fast one
-tile_row = _tile(1)  # one row: for what is left over
+_wide, _four, _one = _tile(ROWS), _tile(4), _tile(1)
+
+
+@kernel
+def product(count, a, a_at, c_at, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip,
+          start, start_at, start_rows, c, c_base):  # fmt: skip
+    """`count` rows of a matrix product, in tiles of ROWS; what is left over in tiles of 4 and single rows."""
+    t = 0
+    while t + ROWS <= count:
+        _wide(a, a_at, c_at, t, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip,
+              start, start_at, start_rows, c, c_base)  # fmt: skip
+        t += ROWS
+    while t + 4 <= count:
+        _four(a, a_at, c_at, t, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip,
+              start, start_at, start_rows, c, c_base)  # fmt: skip
+        t += 4
+    while t < count:
+        _one(a, a_at, c_at, t, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip,
+             start, start_at, start_rows, c, c_base)  # fmt: skip
+        t += 1
 
 
 def linear(matrix):

@@ -13,7 +13,7 @@ import numpy as np
 
 from .memory import empty
 from .parallel import kernel, parallel
-from .simd import LANES, ROWS, WIDTH, linear, steps, tile_row, tile_wide
+from .simd import LANES, WIDTH, linear, product, steps
 
 B_T = (
     (4, 0, -5, 0, 1, 0),
@@ -36,6 +36,7 @@ G = (
 _inputs, _outputs, _gradients = linear(B_T), linear(A_T), linear(tuple(zip(*A_T, strict=True)))
 _weights, _weight_gradients = linear(G), linear(tuple(zip(*G, strict=True)))
 CHUNKS = 4
+SMALL = 8192  # pairs of channels whose weights one thread transforms sooner than two
 
 
 def fits(w, stride, padding):
@@ -78,7 +79,7 @@ def correlate(x, w, b, padding, turned=False):
     if b is not None:
         bias[:f] = b
     weights = np.empty((36, plan.c, plan.f), np.float32)
-    parallel(_transform_weights, plan.c, w, turned, weights)
+    parallel(_transform_weights, plan.c, w, turned, weights, least=SMALL // plan.f)
     arguments = x, weights, bias, y, plan.geometry, plan.rows_c, plan.rows_f
     parallel(_correlate_groups, plan.groups, *arguments, scratch=plan.scratch)
     return y
@@ -163,10 +164,7 @@ def _correlate_groups(x, weights, bias, y, geometry, rows_c, rows_f, memory, lo,
             left = v[k * tiles * c_up : (k + 1) * tiles * c_up]
             for p in range(f_up // WIDTH):
                 at, to = k * c_up * f_up + p * WIDTH, k * tiles * f_up + p * WIDTH
-                for t in range(0, count - ROWS + 1, ROWS):
-                    tile_wide(left, rows_c, rows_f, t, c_up, 1, 1, 0, flat, at, f_up, 0, zero, 0, 0, m, to)
-                for t in range(count - count % ROWS, count):
-                    tile_row(left, rows_c, rows_f, t, c_up, 1, 1, 0, flat, at, f_up, 0, zero, 0, 0, m, to)
+                product(count, left, rows_c, rows_f, c_up, 1, 1, 0, flat, at, f_up, 0, zero, 0, 0, m, to)
         for t in range(count):
             for column in range(6):
                 _outputs(m, (column * tiles + t) * f_up, 6 * tiles * f_up, half, column * f_up, 6 * f_up, f_up)
@@ -195,7 +193,7 @@ def weight_gradient(x, dy, shape, padding):
     rows = steps(plan.c, 1), steps(plan.c, plan.f)
     parallel(_gradient_chunks, CHUNKS, x, dy, sums, plan.geometry, *rows, per_chunk, scratch=plan.scratch)
     dw = np.empty(shape, np.float32)
-    parallel(_collect, c, sums, dw)
+    parallel(_collect, c, sums, dw, least=SMALL // plan.f)
     return dw
 
 
@@ -251,10 +249,7 @@ def _gradient_chunks(x, dy, sums, geometry, rows, places, per_chunk, memory, lo,
                 left = v[k * tiles * c_up : (k + 1) * tiles * c_up]
                 for p in range(f_up // WIDTH):
                     at, to = k * tiles * f_up + p * WIDTH, k * c_up * f_up + p * WIDTH
-                    for t in range(0, c_up - ROWS + 1, ROWS):
-                        tile_wide(left, rows, places, t, count, c_up, 1, 0, m, at, f_up, 0, out, to, 1, out, to)
-                    for t in range(c_up - c_up % ROWS, c_up):
-                        tile_row(left, rows, places, t, count, c_up, 1, 0, m, at, f_up, 0, out, to, 1, out, to)
+                    product(c_up, left, rows, places, count, c_up, 1, 0, m, at, f_up, 0, out, to, 1, out, to)
 
 
 @kernel
