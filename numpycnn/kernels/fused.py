@@ -41,7 +41,8 @@ def _rows(width, *vectors):
 
 def _flat(images):
     """(N, H, W * F)"""
-    return images.reshape(*images.shape[:2], -1)
+    n, h, w, f = images.shape
+    return images.reshape(n, h, w * f)
 
 
 def _activated(a, scale, shift, pool):
@@ -112,10 +113,11 @@ def conv_bn_relu_backward(dy, cache, input_gradient=True):
     da = empty(a.shape)
     parallel(_gradient, n, *flat, _rows(w, scale, shift, mean, one, slope), f, pool, winner, _flat(da))
     x, w, has_bias, *geometry = conv
-    dx, dw, db = conv2d_backward(da, Cache("conv2d", da, x, w, has_bias and not train, *geometry), input_gradient)
-    if has_bias and train:
-        db = np.zeros(f, np.float32)  # batch norm takes the mean off, and with it whatever the bias adds
-    return dx, dw, db, dgamma.astype(np.float32), dbeta.astype(np.float32)
+    dx, dw, _ = conv2d_backward(da, Cache("conv2d", da, x, w, False, *geometry), input_gradient)
+    dgamma, dbeta = dgamma.astype(np.float32), dbeta.astype(np.float32)
+    # In training, batch norm takes the mean off, and with it whatever the bias adds.
+    db = (0 if train else scale) * dbeta if has_bias else None
+    return dx, dw, db, dgamma, dbeta
 
 
 @kernel

@@ -2,6 +2,8 @@
 
 import copy
 
+import numpy as np
+
 from ..ops.fused import conv_bn_relu, conv_bn_relu_backward
 from .activation import ReLU
 from .base import Layer
@@ -12,16 +14,24 @@ from .pool import MaxPool2D
 
 
 class ConvBNReLU(Layer):
-    """Conv2D, BatchNorm, ReLU and, with `pool` > 1, MaxPool2D in one. It shares the layers that it is made of."""
+    """Conv2D, BatchNorm (or none), ReLU and, with `pool` > 1, MaxPool2D in one. It shares the layers it is made of.
 
-    def __init__(self, conv, norm, pool=1):
+    Without a BatchNorm the same op runs with its values of use: mean 0, variance 1, gamma 1, beta 0.
+    """
+
+    def __init__(self, conv, norm=None, pool=1):
         self.conv, self.norm, self.pool = conv, norm, pool
 
     def forward(self, x, train=False):
         conv, norm = self.conv, self.norm
+        zero, one = np.zeros(conv.w.value.shape[3], np.float32), np.ones(conv.w.value.shape[3], np.float32)
+        gamma, beta, mean, var, momentum, eps = one, zero, zero, one, 0, 0
+        if norm:
+            gamma, beta, mean, var = norm.gamma.value, norm.beta.value, norm.running_mean, norm.running_var
+            momentum, eps = norm.momentum, norm.eps
         return conv_bn_relu(
-            x, conv.w.value, conv.b and conv.b.value, norm.gamma.value, norm.beta.value, norm.running_mean,
-            norm.running_var, train, conv.stride, conv.padding, norm.momentum, norm.eps, self.pool,
+            x, conv.w.value, conv.b and conv.b.value, gamma, beta, mean, var, train and norm is not None,
+            conv.stride, conv.padding, momentum, eps, self.pool,
         )  # fmt: skip
 
     def backward(self, dy, cache):
@@ -29,13 +39,14 @@ class ConvBNReLU(Layer):
         self.conv.w.add_grad(dw)
         if self.conv.b:
             self.conv.b.add_grad(db)
-        self.norm.gamma.add_grad(dgamma)
-        self.norm.beta.add_grad(dbeta)
+        if self.norm:
+            self.norm.gamma.add_grad(dgamma)
+            self.norm.beta.add_grad(dbeta)
         return dx
 
 
 def fuse(net, input_gradient=True):
-    """A network that computes the same, with conv + batch norm + ReLU (+ pool) in one layer; net is unchanged.
+    """A network that computes the same, with conv (+ batch norm) + ReLU (+ pool) in one layer; net is unchanged.
 
     Both share parameters, running statistics and generators. With input_gradient=False, for training, the
     first convolution gives None for its dx, which costs time and which nobody needs.
@@ -64,15 +75,23 @@ def _fused(layer):
 
 
 def _chain(layers):
-    """The layers, with every run of Conv2D, BatchNorm, ReLU (, MaxPool2D) replaced by one."""
-    result, i = [], 0
-    while i < len(layers):
-        if [type(one) for one in layers[i : i + 3]] == [Conv2D, BatchNorm, ReLU]:
-            pool = layers[i + 3] if len(layers) > i + 3 else None
-            square = type(pool) is MaxPool2D and pool.size == pool.stride and pool.size[0] == pool.size[1]
-            result.append(ConvBNReLU(layers[i], layers[i + 1], pool.size[0] if square else 1))
-            i += 4 if square else 3
+    """The layers, with every run of Conv2D (, BatchNorm), ReLU (, MaxPool2D) replaced by one."""
+    result, rest = [], list(layers)
+    while rest:
+        kinds = [type(one) for one in rest]
+        if kinds[:3] == [Conv2D, BatchNorm, ReLU]:
+            conv, norm, _ = rest[:3]
+            del rest[:3]
+        elif kinds[:2] == [Conv2D, ReLU]:
+            (conv, _), norm = rest[:2], None
+            del rest[:2]
         else:
-            result.append(layers[i])
-            i += 1
+            result.append(rest.pop(0))
+            continue
+        result.append(ConvBNReLU(conv, norm, rest.pop(0).size[0] if rest and _square(rest[0]) else 1))
     return result
+
+
+def _square(layer):
+    """Whether it is a max pooling of square windows side by side."""
+    return type(layer) is MaxPool2D and layer.size == layer.stride and layer.size[0] == layer.size[1]

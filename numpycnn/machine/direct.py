@@ -48,7 +48,7 @@ def correlate(x, w, b, stride, padding, dilation=(1, 1)):
     sizes = padded, top, left, dilation, kh, kw
     rows = steps(group * oh * ow, f), steps(group * oh * ow, WIDTH)
     memory = group * (padded[0] * padded[1] * c + oh * ow * WIDTH)
-    parallel(_correlate_groups, -(-n // group), x, panels, bias, y, *sizes, starts, *rows, group, scratch=memory)
+    parallel(_correlate_images, n, x, panels, bias, y, *sizes, starts, *rows, group, scratch=memory)
     return y
 
 
@@ -69,20 +69,20 @@ def _fill(scratch, x, padded, top, left, dilation):
 
 
 @kernel
-def _correlate_groups(
+def _correlate_images(
     x, panels, bias, y, padded, top, left, dilation, kh, kw, starts, rows, places, group, memory, lo, hi
 ):
-    n, oh, ow, f = y.shape
+    _, oh, ow, f = y.shape
     c = x.shape[3]
     flat, out = panels.reshape(-1), y.reshape(-1)
     size = panels.shape[1] * WIDTH
     skip, room = padded[1] * c, group * padded[0] * padded[1] * c
     scratch, block = memory[:room], memory[room:]
     scratch[:] = np.float32(0)
-    for g in range(lo, hi):
-        images = min(group, n - g * group)
-        _fill(scratch, x[g * group : g * group + images], padded, top, left, dilation)
-        base, pixels = g * group * oh * ow * f, images * oh * ow
+    for first in range(lo, hi, group):
+        images = min(group, hi - first)
+        _fill(scratch, x[first : first + images], padded, top, left, dilation)
+        base, pixels = first * oh * ow * f, images * oh * ow
         for p in range(f // WIDTH):
             at, to = p * WIDTH, base + p * WIDTH
             _panel(scratch, starts, rows, pixels, kw * c, kh, skip, flat, p * size, bias, at, out, to)

@@ -76,7 +76,6 @@ class _Plan:
         self.c, self.f = _up(c, LANES), _up(f, WIDTH)
         self.group = max(1, min(48 // (th * tw), n))
         self.tiles = self.group * th * tw
-        self.groups = -(-n // self.group)
         hs, ws = m * th + r - 1, m * tw + r - 1
         self.geometry = np.array([self.group, th, tw, hs, ws, padding[0][0], padding[1][0], m])
         self.scratch = self.group * hs * ws * self.c + 36 * self.tiles * (self.c + self.f)
@@ -95,7 +94,7 @@ def correlate(x, w, b, padding, turned=False):
     weights = empty((36, plan.c, plan.f))
     parallel(_transform_weights, plan.c, w, turned, weights, least=SMALL // plan.f)
     arguments = x, weights, bias, y, plan.geometry, plan.rows_c, plan.rows_f
-    parallel(_correlate_groups, plan.groups, *arguments, scratch=plan.scratch)
+    parallel(_correlate_images, len(x), *arguments, scratch=plan.scratch)
     return y
 
 
@@ -196,16 +195,15 @@ def _transform_inputs(scratch, v, half, geometry, images, tiles, c_up):
 
 
 @kernel
-def _correlate_groups(x, weights, bias, y, geometry, rows_c, rows_f, memory, lo, hi):
+def _correlate_images(x, weights, bias, y, geometry, rows_c, rows_f, memory, lo, hi):
     group, th, tw, _, _, _, _, side = geometry
-    n = len(y)
     c_up, f_up, tiles = weights.shape[1], weights.shape[2], group * th * tw
     flat = weights.reshape(-1)
     scratch, v, m, half, out = _cut(memory, geometry, c_up, f_up)
     zero = np.zeros(WIDTH, np.float32)
-    for g in range(lo, hi):
-        images = min(group, n - g * group)
-        _fill(scratch, x[g * group : g * group + images], geometry, c_up)
+    for first in range(lo, hi, group):
+        images = min(group, hi - first)
+        _fill(scratch, x[first : first + images], geometry, c_up)
         _transform_inputs(scratch, v, half, geometry, images, tiles, c_up)
         count = images * th * tw
         for k in range(36):
@@ -218,7 +216,7 @@ def _correlate_groups(x, weights, bias, y, geometry, rows_c, rows_f, memory, lo,
                 _outputs(side, m, (column * tiles + t) * f_up, 6 * tiles * f_up, half, column * f_up, 6 * f_up, f_up)
             for row in range(side):
                 _outputs(side, half, row * 6 * f_up, f_up, out, row * side * f_up, f_up, f_up)
-            _place(out, bias, y, g * group + t // (th * tw), t // tw % th * side, t % tw * side, side, f_up)
+            _place(out, bias, y, first + t // (th * tw), t // tw % th * side, t % tw * side, side, f_up)
 
 
 @kernel
@@ -237,9 +235,8 @@ def weight_gradient(x, dy, shape, padding):
     c, f = shape[2:]
     plan = _Plan(x.shape, padding, shape[0], c, f)
     sums = empty((CHUNKS, 36, plan.c, plan.f))
-    per_chunk = -(-plan.groups // CHUNKS)
     rows = steps(plan.c, 1), steps(plan.c, plan.f)
-    parallel(_gradient_chunks, CHUNKS, x, dy, sums, plan.geometry, *rows, per_chunk, scratch=plan.scratch)
+    parallel(_gradient_chunks, CHUNKS, x, dy, sums, plan.geometry, *rows, scratch=plan.scratch)
     dw = np.empty(shape, np.float32)
     parallel(_collect, c, sums, dw, least=SMALL // plan.f)
     return dw
@@ -270,7 +267,7 @@ def _collect(sums, dw, lo, hi):
 
 
 @kernel
-def _gradient_chunks(x, dy, sums, geometry, rows, places, per_chunk, memory, lo, hi):
+def _gradient_chunks(x, dy, sums, geometry, rows, places, memory, lo, hi):
     group, th, tw, _, _, _, _, side = geometry
     n = len(dy)
     c_up, f_up, tiles = sums.shape[2], sums.shape[3], group * th * tw
@@ -279,13 +276,14 @@ def _gradient_chunks(x, dy, sums, geometry, rows, places, per_chunk, memory, lo,
     for chunk in range(lo, hi):
         sums[chunk] = np.float32(0)
         out = sums[chunk].reshape(-1)
-        for g in range(chunk * per_chunk, min((chunk + 1) * per_chunk, -(-n // group))):
-            images = min(group, n - g * group)
-            _fill(scratch, x[g * group : g * group + images], geometry, c_up)
+        last = n * (chunk + 1) // CHUNKS
+        for first in range(n * chunk // CHUNKS, last, group):
+            images = min(group, last - first)
+            _fill(scratch, x[first : first + images], geometry, c_up)
             _transform_inputs(scratch, v, half, geometry, images, tiles, c_up)
             count = images * th * tw
             for t in range(count):
-                _take(block, dy, g * group + t // (th * tw), t // tw % th * side, t % tw * side, side, f_up)
+                _take(block, dy, first + t // (th * tw), t // tw % th * side, t % tw * side, side, f_up)
                 for column in range(side):
                     _gradients(side, block, column * f_up, side * f_up, half, column * f_up, side * f_up, f_up)
                 for row in range(6):
