@@ -55,7 +55,8 @@ def cases():
             add(ops, op, shape, x)
         add(ops, "prelu", shape, x, np.full(c, 0.25, np.float32))
     add(ops, "softmax", "10000x10", draw(10000, 10))
-    add(ops, "dense", f"{BATCH}x3136 -> 256", draw(BATCH, 3136), draw(3136, 256) / 50, draw(256))
+    for n in (BATCH, 128):
+        add(ops, "dense", f"{n}x3136 -> 256", draw(n, 3136), draw(3136, 256) / 50, draw(256))
     x, w = draw(BATCH, 14, 14, 64), draw(3, 3, 32, 64)
     add(ops, "conv_transpose2d", f"{BATCH}x14x14, 64 -> 32, stride 2", x, w, None, 2)
     for shape in ((3, 3, 92, 92), (3136, 256)):

@@ -2,7 +2,7 @@
 
 The functions of ops/ and kernels/ that are named in ROWS are wrapped; the time within one, without that of
 those that it calls, goes to its row. GFLOP/s count the arithmetic of direct convolution, whatever the kernel
-does: Winograd's form may exceed the peak, which is a large float32 matrix product of NumPy's BLAS.
+does: Winograd's form may exceed the peak, which is that of multiply-add instructions on operands in the first cache.
 """
 
 import functools
@@ -66,7 +66,7 @@ def _profile(threads, batch, quick):
     seconds = dict(sorted(seconds.items(), key=lambda item: -item[1]))
     seconds["all else (layers, gradients, Python)"] = whole - sum(seconds.values())
     seconds["the whole step"], flop["the whole step"] = whole, sum(flop.values())
-    return _text(job, seconds, whole, flop, _peak(quick))
+    return _text(job, seconds, whole, flop, _peak(threads, quick))
 
 
 class _Clock:
@@ -124,17 +124,37 @@ def _multiply_adds(net, job):
     return found[0], sum(found)
 
 
-def _peak(quick):
-    """FLOP/s of BLAS on large float32 matrices."""
+def _peak(threads, quick):
+    """FLOP/s of small matrix products whose operands stay in the first cache, on all threads."""
     import numpy as np
 
-    n = 512 if quick else 2048
-    a, times = np.ones((n, n), np.float32), []
+    from numpycnn.machine.parallel import parallel
+
+    repeated, rows, inner, columns = _products()
+    a, b, c = (np.ones(n, np.float32) for n in (rows * inner, inner * columns, rows * columns))
+    places, times = (np.arange(rows) * inner, np.arange(rows) * columns), []
+    turns = threads * (1000 if quick else 20_000)
     for _ in range(8):
         begin = time.perf_counter()
-        a @ a
+        parallel(repeated, turns, a, *places, inner, b, np.zeros(columns, np.float32), c)
         times.append(time.perf_counter() - begin)
-    return 2 * n**3 / min(times)
+    return 2 * rows * inner * columns * turns / min(times)
+
+
+def _products():
+    """A kernel that repeats a product of (rows, inner) by (inner, columns), and the three sizes."""
+    from numba import njit
+
+    from numpycnn.machine.simd import ROWS, WIDTH, product
+
+    rows = 4 * ROWS
+
+    @njit(nogil=True)
+    def repeated(a, a_at, c_at, inner, b, start, c, lo, hi):
+        for _ in range(lo, hi):
+            product(rows, a, a_at, c_at, inner, 1, 1, 0, b, 0, WIDTH, 0, start, 0, 0, c, 0)
+
+    return repeated, rows, 64, WIDTH
 
 
 def _text(job, seconds, whole, flop, peak):

@@ -36,7 +36,10 @@ def conv_bn_relu(x, w, b, gamma, beta, running_mean, running_var, train, stride,
 
 def _rows(width, *vectors):
     """(len(vectors), width * F): each vector of F values, repeated `width` times."""
-    return np.tile(np.stack(vectors).astype(np.float32, copy=False), width)
+    rows = np.empty((len(vectors), width, len(vectors[0])), np.float32)
+    for row, vector in zip(rows, vectors, strict=True):
+        row[:] = vector
+    return rows.reshape(len(vectors), -1)
 
 
 def _flat(images):

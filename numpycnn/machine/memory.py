@@ -5,6 +5,7 @@ reference count, so that nothing a caller still holds (a cache, a view) is ever 
 multiples of a cache line, of which a vector may fill all: NumPy's begin in the middle of one.
 """
 
+import math
 import sys
 import threading
 
@@ -16,8 +17,7 @@ LINE = 64
 
 def empty(shape, dtype=np.float32):
     """An uninitialised array, as np.empty, in a block that is reused once no array refers to it."""
-    count = int(np.prod(shape, dtype=np.int64))
-    nbytes = count * np.dtype(dtype).itemsize
+    nbytes = math.prod(shape if isinstance(shape, tuple) else (shape,)) * np.dtype(dtype).itemsize
     block, start = _take(nbytes)
     return block[start : start + nbytes].view(dtype).reshape(shape)
 

@@ -1,12 +1,12 @@
 """The one place where vector instructions are written by hand: two small loops that LLVM keeps in registers.
 
-`tile_wide` is a tile of a matrix product:
+`product` is a matrix product of a few rows by WIDTH columns, in tiles whose sums stay in registers:
 
-    acc[r, :] = start[r, :]
+    acc[r, :] = start[r, :]                                  # for each row r
     for o in range(outer):  for i in range(inner):           # the sum over what convolution sums over
         acc[r, :] += a[a_at[r] + o * a_outer + i * a_inner] * b[b_at : b_at + WIDTH]
         b_at += b_inner                                      # and b_skip more after each round of o
-    c[c_at[r] : c_at[r] + WIDTH] = acc[r, :]                 # for each of ROWS rows r
+    c[c_at[r] : c_at[r] + WIDTH] = acc[r, :]
 
 `linear(matrix)` applies a small constant matrix across channels, as Winograd's transforms need:
 
@@ -80,8 +80,8 @@ def _multiply_add(builder, total, left, right):
 
 
 def _tile(rows):
-    """A numba function of (a, a_at, c_at, first, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip,
-    start, start_at, start_rows, c, c_base).
+    """A numba function for that many rows, of (a, a_at, c_at, first, inner, a_inner, outer, a_outer, b, b_at, b_inner,
+    b_skip, start, start_at, start_rows, c, c_base).
 
     a_at and c_at are int64 tables; the tile takes their entries first .. first+rows-1. c_base is added to c's.
     The start is start[start_at : ...] for every row or, with start_rows, start[start_at + c_at[r] : ...].
@@ -144,7 +144,7 @@ def steps(count, step):
     return np.arange(0, count * step, step, dtype=np.int64)
 
 
-_wide, _four, _one = _tile(ROWS), _tile(4), _tile(1)
+_many, _four, _one = _tile(ROWS), _tile(4), _tile(1)
 
 
 @kernel
@@ -153,7 +153,7 @@ def product(count, a, a_at, c_at, inner, a_inner, outer, a_outer, b, b_at, b_inn
     """`count` rows of a matrix product, in tiles of ROWS; what is left over in tiles of 4 and single rows."""
     t = 0
     while t + ROWS <= count:
-        _wide(a, a_at, c_at, t, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip,
+        _many(a, a_at, c_at, t, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip,
               start, start_at, start_rows, c, c_base)  # fmt: skip
         t += ROWS
     while t + 4 <= count:

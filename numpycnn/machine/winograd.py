@@ -1,4 +1,4 @@
-"""3x3 and 5x5 convolutions of stride 1 with fewer multiplications. Source: Lavin & Gray 2016, F(4x4, 3x3) and F(2x2, 5x5).
+"""3x3 and 5x5 convolutions of stride 1 with fewer products. Source: Lavin & Gray 2016, F(4x4, 3x3), F(2x2, 5x5).
 
 A tile of m x m outputs (4x4 for 3x3 weights, 2x2 for 5x5) needs 6x6 inputs d. A channel pair costs it 36 products,
 where direct convolution takes 144 and 100:
@@ -247,7 +247,8 @@ def _collect(sums, dw, lo, hi):
     """dw = G^T (sum of the chunks) G"""
     chunks, _, _, f_up = sums.shape
     r = len(dw)
-    total, half, block = np.empty(36 * f_up, np.float32), np.empty(6 * r * f_up, np.float32), np.empty(r * r * f_up, np.float32)
+    total, half = np.empty(36 * f_up, np.float32), np.empty(6 * r * f_up, np.float32)
+    block = np.empty(r * r * f_up, np.float32)
     for c in range(lo, hi):
         for place in range(36):
             target = total[place * f_up : (place + 1) * f_up]

@@ -98,19 +98,20 @@ def test_conv_transpose2d_same_enlarges_by_the_stride_even_beyond_the_kernel(eac
     )
 
 
+@pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("padding", ["same", "valid", 1])
-def test_both_convolutions_on_sizes_as_in_a_network(each_backend, padding):
+def test_both_convolutions_on_sizes_as_in_a_network(each_backend, padding, kernel):
     """float32, many rows, 32 channels: where a kernel works in blocks, the blocks' borders are inside."""
     rng = np.random.default_rng(2)
-    x, w = rng.standard_normal((3, 9, 11, 32), np.float32), rng.standard_normal((3, 3, 32, 40), np.float32)
+    x, w = rng.standard_normal((3, 9, 11, 32), np.float32), rng.standard_normal((kernel, kernel, 32, 40), np.float32)
     y, cache = ops.conv2d(x, w, None, 1, padding)
     dy = rng.standard_normal(y.shape, np.float32)
     dx, dw, _ = ops.conv2d_backward(dy, cache)
 
-    p = 0 if padding == "valid" else 1
+    p = {"valid": 0, 1: 1, "same": kernel // 2}[padding]
     X, W, G = np.pad(x.astype(float), ((0, 0), (p, p), (p, p), (0, 0))), w.astype(float), dy.astype(float)
     wanted_y, wanted_dx, wanted_dw = np.zeros(y.shape), np.zeros(X.shape), np.zeros(w.shape)
-    for di, dj in np.ndindex(3, 3):
+    for di, dj in np.ndindex(kernel, kernel):
         seen = (slice(None), slice(di, di + y.shape[1]), slice(dj, dj + y.shape[2]))
         wanted_y += X[seen] @ W[di, dj]
         wanted_dx[seen] += G @ W[di, dj].T

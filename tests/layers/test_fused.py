@@ -1,0 +1,72 @@
+"""Fused layers against the chains that they replace, forward and backward, in training and in use."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from numpycnn import layers
+from tests.naive import agree
+
+# images (N, H, W, C), filters, kernel, pool: Winograd's two forms and the direct one, windows that do not fill the image
+CASES = [
+    ((3, 8, 8, 16), 16, 3, 1),
+    ((3, 9, 7, 17), 33, 3, 2),
+    ((5, 7, 11, 20), 18, 5, 2),
+    ((2, 6, 6, 32), 16, 5, 1),
+    ((4, 7, 5, 1), 6, 5, 3),
+    ((2, 5, 6, 3), 4, 2, 2),
+    ((2, 33, 17, 1), 3, 3, 16),
+    ((1, 1, 1, 2), 3, 1, 1),
+]
+
+
+def chain(c, f, kernel, pool, norm):
+    rng = np.random.default_rng(4)
+    own = [layers.Conv2D(c, f, kernel, rng=rng)]
+    if norm:
+        own.append(layers.BatchNorm(f))
+        own[1].gamma.value[:], own[1].beta.value[:] = rng.standard_normal((2, f))
+        own[1].running_mean[:], own[1].running_var[:] = rng.standard_normal(f), rng.uniform(0.5, 2, f)
+    own[0].b.value[:] = rng.standard_normal(f)
+    return layers.Sequential(*own, layers.ReLU(), *([layers.MaxPool2D(pool)] if pool > 1 else []))
+
+
+@pytest.mark.parametrize("train", [False, True])
+@pytest.mark.parametrize("norm", [False, True], ids=["", "batch norm"])
+@pytest.mark.parametrize(("shape", "f", "kernel", "pool"), CASES)
+def test_fused_equals_the_chain(shape, f, kernel, pool, norm, train, each_backend):
+    plain = chain(shape[3], f, kernel, pool, norm)
+    other = copy.deepcopy(plain)
+    fused = layers.fuse(other)
+    assert [type(one) for one in fused.layers] == [layers.ConvBNReLU]
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal(shape, dtype=np.float32)
+    y, cache = plain.forward(x, train)
+    got, fused_cache = fused.forward(x, train)
+    dy = rng.standard_normal(y.shape, dtype=np.float32)
+    agree(got, y)
+    agree(fused.backward(dy, fused_cache), plain.backward(dy, cache))
+    for one, two in zip(other.params(), plain.params(), strict=True):
+        agree(one.grad, two.grad)
+    if norm:
+        agree(other.layers[1].running_mean, plain.layers[1].running_mean)
+        agree(other.layers[1].running_var, plain.layers[1].running_var)
+
+
+def test_nan_passes_a_fused_chain(each_backend):
+    fused = layers.fuse(chain(1, 4, 3, 2, norm=False))
+    x = np.zeros((1, 6, 6, 1), np.float32)
+    x[0, 3, 3] = np.nan
+    y, _ = fused.forward(x)
+    plain, _ = chain(1, 4, 3, 2, norm=False).forward(x)
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(plain))
+    assert np.isnan(y).any()
+    assert not np.isnan(y).all()
+
+
+def test_what_is_not_such_a_chain_stays():
+    one = layers.Sequential(layers.Conv2D(1, 2, 3), layers.BatchNorm(2), layers.Tanh(), layers.MaxPool2D(2))
+    assert layers.fuse(one).layers == one.layers
+    overlapping = layers.Sequential(layers.Conv2D(1, 2, 3), layers.ReLU(), layers.MaxPool2D(3, 2))
+    assert layers.fuse(overlapping).layers[1:] == overlapping.layers[2:]
