@@ -8,7 +8,7 @@ import pytest
 from numpycnn import layers
 from tests.naive import agree
 
-# images (N, H, W, C), filters, kernel, pool: Winograd's two forms and the direct one, windows that do not fill the image
+# images (N, H, W, C), filters, kernel, pool: both forms of Winograd, the direct one, windows that leave a rest
 CASES = [
     ((3, 8, 8, 16), 16, 3, 1),
     ((3, 9, 7, 17), 33, 3, 2),
@@ -17,7 +17,7 @@ CASES = [
     ((4, 7, 5, 1), 6, 5, 3),
     ((2, 5, 6, 3), 4, 2, 2),
     ((2, 33, 17, 1), 3, 3, 16),
-    ((1, 1, 1, 2), 3, 1, 1),
+    ((3, 1, 1, 2), 3, 1, 1),
 ]
 
 
