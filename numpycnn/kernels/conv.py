@@ -9,11 +9,15 @@ from ..machine import direct, winograd
 def conv2d(x, w, b=None, stride=1, padding="same"):
     if x.dtype != np.float32:
         return NotImplemented
-    if winograd.fits(w, stride, padding):
-        y = winograd.correlate(x, w, b, padding)
-    else:
-        y = direct.correlate(x, w, b, stride, padding)
+    y = correlate(x, w, b, stride, padding)
     return y, Cache("conv2d", y, x, w, b is not None, stride, padding)
+
+
+def correlate(x, w, b, stride, padding, then=None):
+    """y by the form that is faster; `then`: a machine.epilogue.Epilogue."""
+    if winograd.fits(w, stride, padding):
+        return winograd.correlate(x, w, b, padding, then=then)
+    return direct.correlate(x, w, b, stride, padding, then=then)
 
 
 def conv2d_backward(dy, cache, input_gradient=True):

@@ -1,7 +1,7 @@
-"""Convolution, batch norm, ReLU and max pooling: after the convolution, two passes forward and two backward.
+"""Convolution, batch norm, ReLU and max pooling: after the convolution, one pass forward and two backward.
 
-Both go through an image row by row. What belongs to a channel is repeated to a row's length (`_rows`), so that the
-inner loops are long and plain; of pooling windows, the values at the same place in each are brought side by side.
+Both go through an image row by row (machine/rows.py). What belongs to a channel is repeated to a row's length; of
+pooling windows, the values at the same place in each are brought side by side.
 Sums over the batch are taken image by image in float32 and added up in float64 in their order: the same bits for
 any number of threads.
 """
@@ -9,10 +9,12 @@ any number of threads.
 import numpy as np
 
 from ..backend import Cache
+from ..machine.epilogue import epilogue
 from ..machine.memory import empty
+from ..machine.moments import combine
 from ..machine.parallel import kernel, parallel
-from .conv import conv2d, conv2d_backward
-from .norm import _moments
+from ..machine.rows import activate, fold, gather, repeated, scatter
+from .conv import conv2d_backward, correlate
 
 _NOBODY = 255  # no place of a window: nothing in it is above zero
 
@@ -20,26 +22,33 @@ _NOBODY = 255  # no place of a window: nothing in it is above zero
 def conv_bn_relu(x, w, b, gamma, beta, running_mean, running_var, train, stride, padding, momentum, eps, pool):
     if x.dtype != np.float32:
         return NotImplemented
-    a, conv = conv2d(x, w, b, stride, padding)
+    moments = np.empty((len(x), 2, w.shape[3]), np.float32) if train else None
+    a = correlate(x, w, b, stride, padding, epilogue(w.shape[3], moments=moments))
+    n, h, width, f = a.shape
     mean, var = running_mean.astype(np.float64), running_var.astype(np.float64)
     if train:
-        mean, var = _moments(a.reshape(-1, a.shape[3]))
+        mean, var = combine(moments, np.full(n, h * width))
         running_mean += (1 - momentum) * (mean.astype(np.float32) - running_mean)
         running_var += (1 - momentum) * (var.astype(np.float32) - running_var)
     inv_std = 1 / np.sqrt(var + eps)
-    scale = (gamma * inv_std).astype(np.float32)
-    shift = (beta - gamma * inv_std * mean).astype(np.float32)
-    y = _activated(a, scale, shift, pool)
+    y = empty((n, h // pool, width // pool, f))
+    rows = repeated(width // pool, gamma * inv_std, beta - gamma * inv_std * mean)
+    parallel(_activate, n, _flat(a), rows, f, pool, _flat(y))
     mean, inv_std = mean.astype(np.float32), inv_std.astype(np.float32)
+    conv = Cache("conv2d", a, x, w, b is not None, stride, padding)
     return y, Cache("conv_bn_relu", y, conv, a, mean, inv_std, gamma, beta, train, pool)
 
 
-def _rows(width, *vectors):
-    """(len(vectors), width * F): each vector of F values, repeated `width` times."""
-    rows = np.empty((len(vectors), width, len(vectors[0])), np.float32)
-    for row, vector in zip(rows, vectors, strict=True):
-        row[:] = vector
-    return rows.reshape(len(vectors), -1)
+def conv_bn_relu_infer(x, w, b, gamma, beta, running_mean, running_var, stride, padding, eps, pool):
+    """What lies between convolution and pooling never leaves the cache."""
+    if x.dtype != np.float32:
+        return NotImplemented
+    h, width = ((s + sum(p) - k) // t + 1 for s, p, k, t in zip(x.shape[1:3], padding, w.shape, stride, strict=False))
+    y = empty((len(x), h // pool, width // pool, w.shape[3]))
+    scale = gamma / np.sqrt(running_var.astype(np.float64) + eps)
+    rows = repeated(width // pool, scale, beta - scale * running_mean)
+    correlate(x, w, b, stride, padding, epilogue(w.shape[3], rows=rows, pool=pool, z=_flat(y)))
+    return y
 
 
 def _flat(images):
@@ -48,54 +57,10 @@ def _flat(images):
     return images.reshape(n, h, w * f)
 
 
-def _activated(a, scale, shift, pool):
-    n, h, w, f = a.shape
-    y = empty((n, h // pool, w // pool, f))
-    parallel(_activate, n, _flat(a), _rows(w // pool, scale, shift), f, pool, _flat(y))
-    return y
-
-
 @kernel
 def _activate(a, rows, f, pool, y, lo, hi):
-    """y = the largest over each window of relu(scale * a + shift)"""
-    scale, shift = rows[0], rows[1]  # unpacking would forget that they are contiguous
-    side = np.empty(y.shape[2], np.float32)
     for n in range(lo, hi):
-        for i in range(y.shape[1]):
-            best = y[n, i]
-            for place in range(pool * pool):
-                part = _gather(a[n, i * pool + place // pool], place % pool, f, pool, side)
-                if place == 0:
-                    _relu(part, scale, shift, best)
-                else:
-                    _larger(part, scale, shift, best)
-
-
-@kernel
-def _gather(row, first, f, pool, side):
-    """Every pool-th pixel of an image row (W * F) from `first` on, side by side; the row itself for pool = 1."""
-    if pool == 1:
-        return row
-    for j in range(len(side) // f):
-        target, source = side[j * f : (j + 1) * f], row[(j * pool + first) * f :]
-        for k in range(f):
-            target[k] = source[k]
-    return side
-
-
-@kernel
-def _relu(part, scale, shift, best):
-    """Written so that NaN passes, here and in _larger."""
-    for k in range(len(best)):
-        z = scale[k] * part[k] + shift[k]
-        best[k] = np.float32(0) if z <= np.float32(0) else z
-
-
-@kernel
-def _larger(part, scale, shift, best):
-    for k in range(len(best)):
-        z = scale[k] * part[k] + shift[k]
-        best[k] = best[k] if (z <= best[k]) | (best[k] != best[k]) else z
+        activate(a[n], rows, f, pool, y[n])
 
 
 def conv_bn_relu_backward(dy, cache, input_gradient=True):
@@ -107,14 +72,14 @@ def conv_bn_relu_backward(dy, cache, input_gradient=True):
     shift = beta - scale * mean
     sums, winner = np.empty((2, n, f), np.float32), empty((*dy.shape[:2], dy[0, 0].size * (pool > 1)), np.uint8)
     flat = _flat(dy), _flat(a)
-    parallel(_gradient_sums, n, *flat, _rows(w // pool, scale, shift, mean), pool, winner, sums)
+    parallel(_gradient_sums, n, *flat, repeated(w // pool, scale, shift, mean), pool, winner, sums)
     dbeta, dgamma = sums.sum(axis=1, dtype=np.float64)
     dgamma *= inv_std
     one, slope = scale * (dbeta / (n * h * w)), scale * inv_std * (dgamma / (n * h * w))
     if not train:  # mean and variance are constants: the first of the three terms is all
         one, slope = np.zeros((2, f), np.float32)
     da = empty(a.shape)
-    parallel(_gradient, n, *flat, _rows(w, scale, shift, mean, one, slope), f, pool, winner, _flat(da))
+    parallel(_gradient, n, *flat, repeated(w, scale, shift, mean, one, slope), f, pool, winner, _flat(da))
     x, w, has_bias, *geometry = conv
     dx, dw, _ = conv2d_backward(da, Cache("conv2d", da, x, w, False, *geometry), input_gradient)
     dgamma, dbeta = dgamma.astype(np.float32), dbeta.astype(np.float32)
@@ -144,8 +109,8 @@ def _gradient_sums(dy, a, rows, pool, winner, sums, lo, hi):
                 target = winner[n, i]
                 for k in range(length):
                     target[k] = places[k]
-        _fold(one, sums[0, n])
-        _fold(two, sums[1, n])
+        fold(one, sums[0, n])
+        fold(two, sums[1, n])
 
 
 @kernel
@@ -171,24 +136,13 @@ def _winners(image, i, f, pool, scale, shift, side, best, value, places):
     value[:] = np.float32(0)
     places[:] = np.int32(_NOBODY)
     for place in range(pool * pool):
-        part, number = _gather(image[i * pool + place // pool], place % pool, f, pool, side), np.int32(place)
+        part, number = gather(image[i * pool + place // pool], place % pool, f, pool, side), np.int32(place)
         for k in range(len(best)):
             z = scale[k] * part[k] + shift[k]
             better = not (z <= best[k])
             best[k] = z if better else best[k]
             value[k] = part[k] if better else value[k]
             places[k] = number if better else places[k]
-
-
-@kernel
-def _fold(row, total):
-    """The sum over the pixels of a row, for each channel."""
-    f = len(total)
-    total[:] = row[:f]
-    for j in range(f, len(row), f):
-        part = row[j : j + f]
-        for k in range(f):
-            total[k] += part[k]
 
 
 @kernel
@@ -214,17 +168,8 @@ def _gradient(dy, a, rows, f, pool, winner, da, lo, hi):
             else:
                 for place in range(pool * pool):
                     row, number = i * pool + place // pool, np.uint8(place)
-                    part, places = _gather(a[n, row], place % pool, f, pool, side), winner[n, i]
+                    part, places = gather(a[n, row], place % pool, f, pool, side), winner[n, i]
                     for k in range(length):
                         dz = upper[k] if places[k] == number else np.float32(0)
                         out[k] = scale[k] * dz - one[k] - slope[k] * (part[k] - mean[k])
-                    _scatter(out, da[n, row], place % pool, f, pool)
-
-
-@kernel
-def _scatter(side, row, first, f, pool):
-    """The inverse of _gather."""
-    for j in range(len(side) // f):
-        source, target = side[j * f : (j + 1) * f], row[(j * pool + first) * f :]
-        for k in range(f):
-            target[k] = source[k]
+                    scatter(out, da[n, row], place % pool, f, pool)

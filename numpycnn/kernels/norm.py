@@ -4,6 +4,7 @@ import numpy as np
 
 from ..backend import Cache
 from ..machine.memory import empty
+from ..machine.moments import block_moments, combine
 from ..machine.parallel import kernel, parallel
 
 BLOCK = 256  # rows that are added up in float32; blocks are added up in float64, in their order
@@ -28,28 +29,16 @@ def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, e
 
 def _moments(rows):
     """Mean and biased variance of each column of rows (M, C), in float64."""
-    sums = np.empty((2, -(-len(rows) // BLOCK), rows.shape[1]), np.float32)
-    parallel(_sums, sums.shape[1], rows, sums)
-    one, two = sums.sum(axis=1, dtype=np.float64) / len(rows)
-    return rows[0] + one, np.maximum(two - one * one, 0)
+    count, c = rows.shape
+    blocks = np.empty((-(-count // BLOCK), 2, c), np.float32)
+    parallel(_block_moments, len(blocks), rows, blocks)
+    return combine(blocks, np.minimum(BLOCK, count - BLOCK * np.arange(len(blocks))))
 
 
 @kernel
-def _sums(rows, sums, lo, hi):
-    """Of x - x[0] and its square, block by block: the shift keeps a large mean from drowning the variance."""
-    m, c = rows.shape
-    shift = rows[0].copy()
+def _block_moments(rows, blocks, lo, hi):
     for block in range(lo, hi):
-        one, two = sums[0, block], sums[1, block]
-        one[:] = np.float32(0)
-        two[:] = np.float32(0)
-        for i in range(block * BLOCK, min(m, (block + 1) * BLOCK)):
-            row = rows[i]
-            for k in range(c):
-                one[k] += row[k] - shift[k]
-            for k in range(c):
-                d = row[k] - shift[k]
-                two[k] += d * d
+        block_moments(rows[block * BLOCK : (block + 1) * BLOCK], blocks[block])
 
 
 @kernel

@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 
-from ..ops.fused import conv_bn_relu, conv_bn_relu_backward
+from ..ops.fused import conv_bn_relu, conv_bn_relu_backward, conv_bn_relu_infer
 from .activation import ReLU
 from .base import Layer
 from .combine import Sequential
@@ -22,17 +22,25 @@ class ConvBNReLU(Layer):
     def __init__(self, conv, norm=None, pool=1):
         self.conv, self.norm, self.pool = conv, norm, pool
 
-    def forward(self, x, train=False):
+    def _values(self):
+        """gamma, beta, mean, var, momentum, eps"""
         conv, norm = self.conv, self.norm
         zero, one = np.zeros(conv.w.value.shape[3], np.float32), np.ones(conv.w.value.shape[3], np.float32)
-        gamma, beta, mean, var, momentum, eps = one, zero, zero, one, 0, 0
-        if norm:
-            gamma, beta, mean, var = norm.gamma.value, norm.beta.value, norm.running_mean, norm.running_var
-            momentum, eps = norm.momentum, norm.eps
+        if norm is None:
+            return one, zero, zero, one, 0, 0
+        return norm.gamma.value, norm.beta.value, norm.running_mean, norm.running_var, norm.momentum, norm.eps
+
+    def forward(self, x, train=False):
+        conv, (*values, momentum, eps) = self.conv, self._values()
         return conv_bn_relu(
-            x, conv.w.value, conv.b and conv.b.value, gamma, beta, mean, var, train and norm is not None,
+            x, conv.w.value, conv.b and conv.b.value, *values, train and self.norm is not None,
             conv.stride, conv.padding, momentum, eps, self.pool,
         )  # fmt: skip
+
+    def infer(self, x):
+        conv, (*values, _, eps) = self.conv, self._values()
+        weights, place = (conv.w.value, conv.b and conv.b.value), {"stride": conv.stride, "padding": conv.padding}
+        return conv_bn_relu_infer(x, *weights, *values, **place, eps=eps, pool=self.pool)
 
     def backward(self, dy, cache):
         dx, dw, db, dgamma, dbeta = conv_bn_relu_backward(dy, cache, input_gradient=self.conv.input_gradient)

@@ -8,6 +8,7 @@ import functools
 
 import numpy as np
 
+from .epilogue import epilogue, finish
 from .memory import empty
 from .parallel import kernel, parallel
 from .simd import WIDTH, product, steps
@@ -31,8 +32,8 @@ def _tables(images, oh, ow, stride, padded, c):
     return (((n * padded[0] + i * stride[0]) * padded[1] + j * stride[1]) * c).ravel().astype(np.int64)
 
 
-def correlate(x, w, b, stride, padding, dilation=(1, 1)):
-    """y = conv2d(x, w, b) by tiles; `dilation` - 1 zeros are put between the pixels of x."""
+def correlate(x, w, b, stride, padding, dilation=(1, 1), then=None):
+    """y = conv2d(x, w, b) by tiles; `dilation` - 1 zeros are put between the pixels of x; `then` as in winograd.py."""
     n, h, width, c = x.shape
     kh, kw, _, f = w.shape
     (top, bottom), (left, right) = padding
@@ -43,13 +44,15 @@ def correlate(x, w, b, stride, padding, dilation=(1, 1)):
     bias = np.zeros(len(panels) * WIDTH, np.float32)
     if b is not None:
         bias[:f] = b
-    y = empty((n, oh, ow, f))
+    then = then or epilogue(f)
+    y = empty((0 if len(then.z) else n, oh, ow, f))
     starts = _tables(group, oh, ow, stride, padded, c)
+    out = y, y.reshape(len(y), oh, ow * f), then
     sizes = padded, top, left, dilation, kh, kw
     rows = steps(group * oh * ow, f), steps(group * oh * ow, WIDTH)
-    memory = group * (padded[0] * padded[1] * c + oh * ow * WIDTH)
-    parallel(_correlate_images, n, x, panels, bias, y, *sizes, starts, *rows, group, scratch=memory)
-    return y
+    memory = group * (padded[0] * padded[1] * c + oh * ow * (WIDTH + (f if len(then.z) else 0)))
+    parallel(_correlate_images, n, x, panels, bias, *out, *sizes, starts, *rows, group, scratch=memory)
+    return None if len(then.z) else y
 
 
 @kernel
@@ -70,19 +73,22 @@ def _fill(scratch, x, padded, top, left, dilation):
 
 @kernel
 def _correlate_images(
-    x, panels, bias, y, padded, top, left, dilation, kh, kw, starts, rows, places, group, memory, lo, hi
+    x, panels, bias, y, flat_y, then, padded, top, left, dilation, kh, kw, starts, rows, places, group, memory, lo, hi
 ):
     _, oh, ow, f = y.shape
     c = x.shape[3]
     flat, out = panels.reshape(-1), y.reshape(-1)
+    if len(then.z):  # y is the memory of one group
+        out = memory[len(memory) - group * oh * ow * f :]
+        flat_y = out.reshape(group, oh, ow * f)
     size = panels.shape[1] * WIDTH
     skip, room = padded[1] * c, group * padded[0] * padded[1] * c
-    scratch, block = memory[:room], memory[room:]
+    scratch, block = memory[:room], memory[room : room + group * oh * ow * WIDTH]
     scratch[:] = np.float32(0)
     for first in range(lo, hi, group):
-        images = min(group, hi - first)
+        images, begin = min(group, hi - first), 0 if len(then.z) else first
         _fill(scratch, x[first : first + images], padded, top, left, dilation)
-        base, pixels = first * oh * ow * f, images * oh * ow
+        base, pixels = begin * oh * ow * f, images * oh * ow
         for p in range(f // WIDTH):
             at, to = p * WIDTH, base + p * WIDTH
             _panel(scratch, starts, rows, pixels, kw * c, kh, skip, flat, p * size, bias, at, out, to)
@@ -90,6 +96,7 @@ def _correlate_images(
             at = f // WIDTH * WIDTH
             _panel(scratch, starts, places, pixels, kw * c, kh, skip, flat, at // WIDTH * size, bias, at, block, 0)
             _copy(block, pixels, f - at, out[base + at :], f)
+        finish(then, flat_y, begin, first, images)
 
 
 @kernel

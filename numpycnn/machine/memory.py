@@ -13,43 +13,48 @@ import numpy as np
 
 _local = threading.local()
 LINE = 64
+SMALL = 1 << 15  # bytes: the system has such pieces at hand
+KEEP = 400  # a block that was not used for so many arrays goes back to the system; a training step takes about 100
 
 
 def empty(shape, dtype=np.float32):
     """An uninitialised array, as np.empty, in a block that is reused once no array refers to it."""
     nbytes = math.prod(shape if isinstance(shape, tuple) else (shape,)) * np.dtype(dtype).itemsize
-    block, start = _take(nbytes)
-    return block[start : start + nbytes].view(dtype).reshape(shape)
+    block = _Block(nbytes) if nbytes < SMALL else _take(nbytes)
+    return block.memory[block.start : block.start + nbytes].view(dtype).reshape(shape)
 
 
-def _blocks():
-    if not hasattr(_local, "blocks"):
-        _local.blocks = []
-    return _local.blocks
+class _Block:
+    """Memory, where its first cache line begins, and the number of the last array in it."""
+
+    __slots__ = ("last", "memory", "start")
+
+    def __init__(self, nbytes):
+        self.memory, self.last = np.empty(nbytes + LINE, np.uint8), 0
+        self.start = -self.memory.ctypes.data % LINE
+
+    def free(self):
+        """Whether no array refers to it."""
+        return sys.getrefcount(self.memory) == _FREE
 
 
 def _take(nbytes):
-    """The smallest free block of nbytes to 2 * nbytes; else a new one, and what is idle goes back."""
-    blocks, best, least = _blocks(), None, 2 * (nbytes + LINE)
-    for one in blocks:
-        size = one[0].nbytes
-        if nbytes + LINE <= size <= least and _references(one) == _FREE:
-            best, least = one, size
+    """The smallest free block of nbytes to 2 * nbytes, or a new one; blocks that nobody needed for long go back."""
+    if not hasattr(_local, "blocks"):
+        _local.blocks, _local.number = [], 0
+    _local.number += 1
+    best, least = None, 2 * (nbytes + LINE)
+    for block in _local.blocks:
+        size = block.memory.nbytes
+        if nbytes + LINE <= size <= least and block.free():
+            best, least = block, size
     if best is None:
-        blocks[:] = [one for one in blocks if _references(one) != _FREE]
-        best = _block(nbytes)
-        blocks.append(best)
+        oldest = _local.number - KEEP
+        _local.blocks = [block for block in _local.blocks if block.last > oldest or not block.free()]
+        best = _Block(nbytes)
+        _local.blocks.append(best)
+    best.last = _local.number
     return best
 
 
-def _block(nbytes):
-    """(memory, where its first cache line begins)"""
-    memory = np.empty(nbytes + LINE, np.uint8)
-    return memory, -memory.ctypes.data % LINE
-
-
-def _references(one):
-    return sys.getrefcount(one[0])
-
-
-_FREE = _references(_block(1))  # what the count is when the list alone refers to a block
+_FREE = 2  # the block's own reference to its memory, and that of the call which counts

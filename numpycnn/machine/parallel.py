@@ -10,15 +10,24 @@ import os
 import sys
 import threading
 
-from numba import njit
+from numba import config, njit
 from numba.core import event
 
 from ..backend import threads
+from .cache import cache_of
 from .memory import empty
 
-# How every kernel is compiled. `contract` lets a*b + c be one instruction; no other liberty is taken, so that NaN
-# stays NaN. Division by zero gives infinity as in NumPy: Python's error would keep loops from being vectorised.
-kernel = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+
+def kernel(function):
+    """Decorate a function: numba compiles it, once, for each kind of arguments.
+
+    `contract` lets a*b + c be one instruction; no other liberty is taken, so that NaN stays NaN. Division by zero
+    gives infinity as in NumPy: Python's error would keep loops from being vectorised.
+    """
+    compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})(function)
+    if not config.DISABLE_JIT:
+        compiled._cache = cache_of(function)
+    return compiled
 
 
 class _Announce(event.Listener):

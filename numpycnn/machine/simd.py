@@ -16,18 +16,19 @@ Patches of an image are runs of neighbouring values, so that a convolution needs
 pixel's patch, `inner` walks along kw * C values of an image row, `outer` down kh rows. Why by hand: numba would
 keep the accumulators in memory (a third of the speed); LLVM keeps these vectors in registers, and compiles
 them in half a second for all shapes. It is written with llvmlite's builder: LLVM's addition and multiplication
-on vectors, for any processor.
+on vectors, for any processor. simd_text.py has both in Python.
 """
 
 import functools
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
+from . import simd_text
 from .parallel import kernel
 
 _features = binding.get_host_cpu_features()
@@ -144,7 +145,7 @@ def steps(count, step):
     return np.arange(0, count * step, step, dtype=np.int64)
 
 
-_many, _four, _one = _tile(ROWS), _tile(4), _tile(1)
+_many, _four, _one = (simd_text.tile(n, WIDTH) if config.DISABLE_JIT else _tile(n) for n in (ROWS, 4, 1))
 
 
 @kernel
@@ -168,6 +169,8 @@ def product(count, a, a_at, c_at, inner, a_inner, outer, a_outer, b, b_at, b_inn
 
 def linear(matrix):
     """A numba function of (x, x_at, x_step, out, out_at, out_step, channels); channels a multiple of LANES."""
+    if config.DISABLE_JIT:
+        return simd_text.linear(matrix)
 
     @intrinsic
     def apply(typing, x, x_at, x_step, out, out_at, out_step, channels):

@@ -12,6 +12,7 @@ polynomial interpolation at 0, 1, -1, 2, -2 and infinity; float32 loses about a 
 
 import numpy as np
 
+from .epilogue import epilogue, finish
 from .memory import empty
 from .parallel import kernel, parallel
 from .simd import LANES, WIDTH, linear, product, steps
@@ -83,19 +84,26 @@ class _Plan:
         self.rows_c, self.rows_f = steps(self.tiles, self.c), steps(self.tiles, self.f)
 
 
-def correlate(x, w, b, padding, turned=False):
-    """y = conv2d(x, w, b), stride 1: x (N, H, W, C), w (r, r, C, F); turned: with w[::-1, ::-1] (r, r, F, C)."""
+def correlate(x, w, b, padding, turned=False, then=None):
+    """y = conv2d(x, w, b), stride 1: x (N, H, W, C), w (r, r, C, F); turned: with w[::-1, ::-1] (r, r, F, C).
+
+    `then`: an Epilogue; one that takes y for itself leaves None to return.
+    """
     c, f = w.shape[:1:-1] if turned else w.shape[2:]
     plan = _Plan(x.shape, padding, len(w), c, f)
-    y = empty((len(x), plan.oh, plan.ow, f))
+    then = then or epilogue(f)
+    y = empty((0 if len(then.z) else len(x), plan.oh, plan.ow, f))
     bias = np.zeros(plan.f, np.float32)
     if b is not None:
         bias[:f] = b
     weights = empty((36, plan.c, plan.f))
     parallel(_transform_weights, plan.c, w, turned, weights, least=SMALL // plan.f)
-    arguments = x, weights, bias, y, plan.geometry, plan.rows_c, plan.rows_f
-    parallel(_correlate_images, len(x), *arguments, scratch=plan.scratch)
-    return y
+    flat = y.reshape(len(y), plan.oh, plan.ow * f)
+    tables, scratch = (plan.geometry, plan.rows_c, plan.rows_f), plan.scratch
+    if len(then.z):
+        scratch += plan.group * plan.oh * plan.ow * f
+    parallel(_correlate_images, len(x), x, weights, bias, y, flat, then, *tables, scratch=scratch)
+    return None if len(then.z) else y
 
 
 @kernel
@@ -195,14 +203,18 @@ def _transform_inputs(scratch, v, half, geometry, images, tiles, c_up):
 
 
 @kernel
-def _correlate_images(x, weights, bias, y, geometry, rows_c, rows_f, memory, lo, hi):
+def _correlate_images(x, weights, bias, y, flat_y, then, geometry, rows_c, rows_f, memory, lo, hi):
     group, th, tw, _, _, _, _, side = geometry
     c_up, f_up, tiles = weights.shape[1], weights.shape[2], group * th * tw
     flat = weights.reshape(-1)
     scratch, v, m, half, out = _cut(memory, geometry, c_up, f_up)
     zero = np.zeros(WIDTH, np.float32)
+    if len(then.z):  # y is the memory of one group
+        _, oh, ow, f = y.shape
+        own = memory[len(memory) - group * oh * ow * f :]
+        y, flat_y = own.reshape(group, oh, ow, f), own.reshape(group, oh, ow * f)
     for first in range(lo, hi, group):
-        images = min(group, hi - first)
+        images, begin = min(group, hi - first), 0 if len(then.z) else first
         _fill(scratch, x[first : first + images], geometry, c_up)
         _transform_inputs(scratch, v, half, geometry, images, tiles, c_up)
         count = images * th * tw
@@ -216,7 +228,8 @@ def _correlate_images(x, weights, bias, y, geometry, rows_c, rows_f, memory, lo,
                 _outputs(side, m, (column * tiles + t) * f_up, 6 * tiles * f_up, half, column * f_up, 6 * f_up, f_up)
             for row in range(side):
                 _outputs(side, half, row * 6 * f_up, f_up, out, row * side * f_up, f_up, f_up)
-            _place(out, bias, y, first + t // (th * tw), t // tw % th * side, t % tw * side, side, f_up)
+            _place(out, bias, y, begin + t // (th * tw), t // tw % th * side, t % tw * side, side, f_up)
+        finish(then, flat_y, begin, first, images)
 
 
 @kernel

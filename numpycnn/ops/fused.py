@@ -45,6 +45,19 @@ def conv_bn_relu(
     return y, Cache("conv_bn_relu", y, conv, a, mean, inv_std, gamma, beta, train, pool)
 
 
+def _infer_door(*args, stride=1, padding="same", eps=1e-5, pool=1):
+    *args, _, stride, padding, _, eps, pool = _fused_door(*args, False, stride, padding, eps=eps, pool=pool)
+    return *args, stride, padding, eps, pool
+
+
+@twin(_infer_door)
+def conv_bn_relu_infer(x, w, b, gamma, beta, running_mean, running_var, stride=1, padding="same", eps=1e-5, pool=1):
+    """y of conv_bn_relu in use (train=False), and nothing kept for a backward pass."""
+    return conv_bn_relu(
+        x, w, b, gamma, beta, running_mean, running_var, False, stride, padding, eps=eps, pool=pool
+    )[0]  # fmt: skip
+
+
 @twin(backward("conv_bn_relu"))
 def conv_bn_relu_backward(dy, cache, input_gradient=True):
     """The four backward passes in turn, the middle of the chain computed again from the convolution's output a.

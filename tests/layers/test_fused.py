@@ -46,6 +46,7 @@ def test_fused_equals_the_chain(shape, f, kernel, pool, norm, train, each_backen
     got, fused_cache = fused.forward(x, train)
     dy = rng.standard_normal(y.shape, dtype=np.float32)
     agree(got, y)
+    agree(fused.infer(x), plain.infer(x))
     agree(fused.backward(dy, fused_cache), plain.backward(dy, cache))
     for one, two in zip(other.params(), plain.params(), strict=True):
         agree(one.grad, two.grad)
