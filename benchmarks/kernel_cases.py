@@ -43,6 +43,7 @@ def cases():
             pool = 2 if h > 7 and c == f else 1
             shape = f"{BATCH}x{h}x{h}, {c} -> {f}" + (", pool 2" if pool > 1 else "")
             add(fused, "conv_bn_relu", shape, x, w, b, *norm, True, 1, "same", 0.9, 1e-5, pool, **first)
+            add(fused, "conv_bn_relu_infer", shape, x, w, b, *norm, 1, "same", 1e-5, pool)
     for h, w, c in IMAGES:
         x, shape = draw(BATCH, h, w, c), f"{BATCH}x{h}x{w}x{c}"
         norm = np.ones(c, np.float32), draw(c), np.zeros(c, np.float32), np.ones(c, np.float32)

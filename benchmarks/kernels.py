@@ -101,7 +101,6 @@ def row(op, shape, seconds):
     return {
         "op": op, "shape": shape, "times": times, "numba_slow_ms": 1e3 * slow, "numpy_fast_ms": 1e3 * fast,
         "numpy_ms": 1e3 * statistics.median(theirs), "numba_ms": 1e3 * statistics.median(ours),
-        "numpy_samples_ms": [1e3 * s for s in theirs], "numba_samples_ms": [1e3 * s for s in ours],
         "note": "" if slow < fast else "NOT measurably faster",
     }  # fmt: skip
 

@@ -41,13 +41,17 @@ def conv_bn_relu(
     z, norm = batch_norm(a, gamma, beta, running_mean, running_var, train, momentum, eps)
     y, _ = max_pool2d(relu(z)[0], pool)
     inv_std = norm[2]
-    mean = a.mean(axis=(0, 1, 2)) if train else np.asarray(running_mean, a.dtype).copy()
+    mean = (a.mean(axis=(0, 1, 2), dtype=np.float64) if train else running_mean).astype(a.dtype)
     return y, Cache("conv_bn_relu", y, conv, a, mean, inv_std, gamma, beta, train, pool)
 
 
-def _infer_door(*args, stride=1, padding="same", eps=1e-5, pool=1):
-    *args, _, stride, padding, _, eps, pool = _fused_door(*args, False, stride, padding, eps=eps, pool=pool)
-    return *args, stride, padding, eps, pool
+def _infer_door(
+    x, w, b, gamma, beta, running_mean, running_var, stride=1, padding="same", eps=1e-5, pool=1
+):  # fmt: skip
+    values = gamma, beta, running_mean, running_var
+    checked = _fused_door(x, w, b, *values, False, stride, padding, eps=eps, pool=pool)
+    *arrays, _, stride, padding, _, eps, pool = checked
+    return *arrays, stride, padding, eps, pool
 
 
 @twin(_infer_door)

@@ -39,8 +39,8 @@ def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, e
     """
     axes = tuple(range(x.ndim - 1))
     if train:
-        mean = x.mean(axis=axes)
-        var = x.var(axis=axes)
+        mean = x.mean(axis=axes, dtype=np.float64).astype(x.dtype)  # float32 sums over pixels lose digits
+        var = x.var(axis=axes, dtype=np.float64).astype(x.dtype)
         running_mean += (1 - momentum) * (mean - running_mean)
         running_var += (1 - momentum) * (var - running_var)
     else:
