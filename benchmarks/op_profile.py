@@ -20,7 +20,7 @@ FORWARD = "convolution, forward"
 INPUT, WEIGHTS = "convolution, input gradient", "convolution, weight gradient"
 MIDDLE, MIDDLE_BACK = "batch norm, ReLU, pooling, forward", "batch norm, ReLU, pooling, backward"
 ROWS = {
-    "conv2d": FORWARD,
+    **dict.fromkeys(("conv2d", "correlate"), FORWARD),
     "_input_gradient": INPUT,
     "conv2d_backward": WEIGHTS,
     **dict.fromkeys(("conv_bn_relu", "batch_norm", "relu", "max_pool2d"), MIDDLE),

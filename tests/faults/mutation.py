@@ -1,7 +1,7 @@
 """Mutants of ops, layers, losses and optimisers: `pip install cosmic-ray && python -m tests.faults.mutation`
 
 Each file is mutated in a copy of the repository, one change at a time, and the tests named beside it run until one of
-them fails: then the mutant is dead. Tests use the NumPy text (the mutants' own) and few examples. Survivors are printed.
+them fails: then the mutant is dead. They use the NumPy text, the mutants' own, and few examples.
 """
 
 import argparse
@@ -25,7 +25,7 @@ FILES = {  # what is mutated: the tests that must notice
        ("base", "activation", "combine", "conv", "dense", "dropout", "fused", "norm", "pool", "standardize")},
     "optim.py": "tests/test_optim.py",
 }  # fmt: skip
-# Replacing an operator by every other one gives ten mutants that die of the same: the closest few are enough.
+# An operator replaced by every other one gives ten mutants that die of the same: the closest few are enough.
 SKIPPED = [
     "core/ReplaceBinaryOperator_(?!Add_Sub|Sub_Add|Mul_Div|Div_Mul|Mul_Add|FloorDiv_Mul|Mod_FloorDiv|Pow_Mul).*",
     "core/ReplaceComparisonOperator_(?!Eq_NotEq|NotEq_Eq|Lt_LtE|LtE_Lt|Gt_GtE|GtE_Gt|Is_IsNot|IsNot_Is).*",
@@ -53,7 +53,7 @@ def mutate(file, folder, timeout=60):
     def run(*words):
         return subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, check=True).stdout
 
-    subprocess.run(command, shell=True, cwd=copy, env=environment, check=True, stdout=subprocess.DEVNULL)  # passes whole
+    subprocess.run(command, shell=True, cwd=copy, env=environment, check=True, stdout=subprocess.DEVNULL)  # all pass
     run(tools / "cosmic-ray", "init", "mutants.toml", "mutants.sqlite")
     run(tools / "cr-filter-operators", "mutants.sqlite", "mutants.toml")
     run(tools / "cosmic-ray", "exec", "mutants.toml", "mutants.sqlite")

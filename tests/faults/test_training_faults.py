@@ -187,7 +187,8 @@ import sys
 import numpy as np, numpycnn as nc
 from pathlib import Path
 def resident():
-    return 1024 * int(next(l for l in Path("/proc/self/status").read_text().splitlines() if l[:5] == "VmRSS").split()[1])
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
 nc.use("numba", threads=2)
 net = nc.models.build("vgg", 0, filters=(4, 8), depth=1, input_shape=(8, 8, 1))
 fast, optimizer, rng = nc.layers.fuse(net, input_gradient=False), nc.optim.Adam(net.params()), np.random.default_rng(0)
