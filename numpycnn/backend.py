@@ -96,6 +96,7 @@ def twin(door):
                         return result
             return function(*args)
 
+        op.door = door
         return op
 
     return decorate

@@ -1,5 +1,6 @@
 """The doors that every op has: layouts, dtypes, foreign caches, wrong shapes; and use()."""
 
+import inspect
 import os
 import pickle
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 import numpycnn
 from numpycnn import backend, ops
 from numpycnn.errors import NumpyCNNError, ShapeError, UnknownNameError
+from numpycnn.ops import fused, update
 from tests import naive
 
 IMAGE = (2, 5, 6, 3)
@@ -40,6 +42,44 @@ def test_the_table_has_every_op():
     plain = {n for n in ops.__all__ if not n.endswith("_backward")} - losses - {"im2col", "col2im"}
     assert plain == set(OPS)
     assert {f"{n}_backward" for n in plain} <= set(ops.__all__)
+
+
+DEFAULTS = {
+    "conv2d": {"b": None, "stride": 1, "padding": "same"},
+    "conv2d_backward": {"input_gradient": True},
+    "conv_transpose2d": {"b": None, "stride": 1, "padding": "same"},
+    "max_pool2d": {"size": 2, "stride": None},
+    "avg_pool2d": {"size": 2, "stride": None},
+    "batch_norm": {"momentum": 0.9, "eps": 1e-5},
+    "dense": {"b": None},
+    "dropout": {"rng": None, "train": True},
+    "leaky_relu": {"negative_slope": 0.01},
+    "elu": {"alpha": 1.0},
+    "conv_bn_relu": {"stride": 1, "padding": "same", "momentum": 0.9, "eps": 1e-5, "pool": 1},
+    "conv_bn_relu_backward": {"input_gradient": True},
+    "conv_bn_relu_infer": {"stride": 1, "padding": "same", "eps": 1e-5, "pool": 1},
+}
+
+
+def defaults(function):
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+
+
+def test_defaults_are_those_that_the_text_shows():
+    """The door fills them in; what the op's text says is for its readers, and must be the same."""
+    everything = {**vars(ops), **vars(fused), **vars(update)}
+    doors = {name: op for name, op in everything.items() if hasattr(op, "door")}
+    assert set(DEFAULTS) <= set(doors)
+    for name, op in doors.items():
+        assert defaults(op) == DEFAULTS.get(name, {}), name
+        if not name.endswith("_backward"):
+            assert defaults(op.door) == DEFAULTS.get(name, {}), name
+
+
+def test_im2col_and_col2im_have_the_defaults_of_convolution():
+    for function in ops.im2col, ops.col2im:
+        assert defaults(function) == {"stride": 1, "padding": "same"}
 
 
 def arrays(name, dtype=np.float32, seed=71):

@@ -1,7 +1,7 @@
 """Mutants of ops, layers, losses and optimisers: `pip install cosmic-ray && python -m tests.faults.mutation`
 
 Each file is mutated in a copy of the repository, one change at a time, and the tests named beside it run until one of
-them fails: then the mutant is dead. They use the NumPy text, the mutants' own, and few examples.
+them fails: then the mutant is dead. They use the NumPy text, the mutants' own.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def mutate(file, folder, timeout=60):
         f"[cosmic-ray.filters.operators-filter]\nexclude-operators = {json.dumps(SKIPPED)}\n"
     )
     (copy / "mutants.toml").write_text(config)
-    environment = {**os.environ, "NUMPYCNN_BACKEND": "numpy", "NUMPYCNN_EXAMPLES": "8", "PYTHONDONTWRITEBYTECODE": "1",
+    environment = {**os.environ, "NUMPYCNN_BACKEND": "numpy", "PYTHONDONTWRITEBYTECODE": "1",
                    "OPENBLAS_NUM_THREADS": "1"}  # fmt: skip
     tools = Path(sys.executable).parent
 

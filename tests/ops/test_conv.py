@@ -218,6 +218,14 @@ def test_transposed_padding_that_eats_everything(each_backend):
         ops.conv_transpose2d(X[:, :1, :1], W.swapaxes(2, 3), None, 1, 2)
 
 
+def test_transposed_padding_that_leaves_one_pixel_or_none(each_backend):
+    w = W.swapaxes(2, 3)  # 3x3
+    for x in (X[:, :1], X[:, :, :1]):
+        assert 1 in ops.conv_transpose2d(x, w, None, 1, 1)[0].shape[1:3]
+    with pytest.raises(ShapeError, match="padding"):
+        ops.conv_transpose2d(X[:, :1, :2], w[:2], None, 1, ((1, 1), (0, 0)))
+
+
 def test_transposed_padding_by_an_unknown_name():
     with pytest.raises(ShapeError, match="'same', 'valid' or a whole number, not 'full'"):
         ops.conv_transpose2d(X, W.swapaxes(2, 3), None, 1, "full")

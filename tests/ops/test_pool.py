@@ -65,11 +65,13 @@ def test_max_pool_by_hand(each_backend):
     np.testing.assert_array_equal(dx[0, :, :, 0], [[0, 11, 0], [100, 0, 0], [0, 0, 1000]])
 
 
-def test_max_pool_of_a_window_above_256_places(each_backend):
-    """The winner's number no longer fits into a byte."""
+@pytest.mark.parametrize("size", [(18, 17), (16, 16), (1, 257), (257, 1), (2, 129)])
+def test_max_pool_of_a_window_of_about_256_places(each_backend, size):
+    """The winner's number no longer fits into a byte. It is the last place that wins in the first channel."""
     rng = np.random.default_rng(4)
-    x = rng.standard_normal((1, 18, 17, 2))
-    y, cache = ops.max_pool2d(x, (18, 17))
+    x = rng.standard_normal((1, *size, 2))
+    x[0, -1, -1, 0] = 9
+    y, cache = ops.max_pool2d(x, size)
     np.testing.assert_array_equal(y[:, 0, 0], x.max(axis=(1, 2)))
     dx = ops.max_pool2d_backward(np.full(y.shape, 2.5), cache)
     np.testing.assert_array_equal(dx, np.where(x == x.max(axis=(1, 2), keepdims=True), 2.5, 0))
@@ -107,6 +109,8 @@ def test_what_is_left_over_gets_no_gradient(each_backend):
         ({"size": 6}, r"window \(6, 6\) is larger than the input \(5, 6\)"),
         ({"size": 0}, "size must be a whole number of at least 1"),
         ({"size": 2, "stride": 0}, "stride must be a whole number of at least 1"),
+        ({"size": 1, "x": np.zeros((2, 0, 6, 3))}, "larger than the input"),
+        ({"size": 1, "x": np.zeros((2, 5, 0, 3))}, "larger than the input"),
         ({"x": np.zeros((5, 6, 3))}, "3-D shape"),
     ],
 )
