@@ -4,6 +4,8 @@ import copy
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from numpycnn import layers
 from tests.naive import agree
@@ -53,6 +55,47 @@ def test_fused_equals_the_chain(shape, f, kernel, pool, norm, train, each_backen
     if norm:
         agree(other.layers[1].running_mean, plain.layers[1].running_mean)
         agree(other.layers[1].running_var, plain.layers[1].running_var)
+
+
+@st.composite
+def problems(draw):
+    kernel = draw(st.integers(1, 5))
+    pool = draw(st.integers(1, 4))
+    size = [pool + draw(st.integers(0, 9)) for _ in range(2)]
+    c, f = draw(st.tuples(*[st.sampled_from([1, 3, 16, 17, 33])] * 2))
+    return (draw(st.integers(2, 5)), *size, c), f, kernel, pool, draw(st.booleans()), draw(st.integers(0, 2**32 - 1))
+
+
+@given(problem=problems(), train=st.booleans())
+def test_fused_is_the_chain_in_float64(each_backend, problem, train):
+    shape, f, kernel, pool, norm, seed = problem
+    plain = chain(shape[3], f, kernel, pool, norm)
+    fused = layers.fuse(copy.deepcopy(plain))
+    for p in plain.params():
+        p.value = p.value.astype(np.float64)
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(shape, dtype=np.float32)
+    y, cache = plain.forward(x.astype(np.float64), train)
+    got, fused_cache = fused.forward(x, train)
+    agree(got, y)
+    agree(fused.infer(x) if not train else got, y)
+    dy = rng.standard_normal(y.shape, dtype=np.float32)
+    if clear(plain, x, train, pool):  # else rounding may choose another winner, or another side of zero
+        agree(fused.backward(dy, fused_cache), plain.backward(dy.astype(np.float64), cache))
+        for one, two in zip(fused.params(), plain.params(), strict=True):
+            agree(one.grad, two.grad)
+
+
+def clear(plain, x, train, pool):
+    """Whether no value is so near to zero, or to its neighbours in a window, that rounding decides."""
+    before = layers.Sequential(*plain.layers[: -2 if pool > 1 else -1])
+    z = before.forward(x.astype(np.float64), train)[0]
+    n, h, w, f = z.shape
+    h, w = h // pool * pool, w // pool * pool
+    windows = z[:, :h, :w].reshape(n, h // pool, pool, w // pool, pool, f).swapaxes(2, 3)
+    windows = np.sort(windows.reshape(-1, pool**2, f), axis=1)
+    gaps = windows[:, -1] - windows[:, -2] if pool > 1 else np.ones(1)
+    return np.abs(z).min() > 1e-4 and gaps.min() > 1e-4
 
 
 def test_nan_passes_a_fused_chain(each_backend):

@@ -52,6 +52,34 @@ def test_conv2d_is_the_loops(each_backend, problem):
     check(ops.conv2d, ops.conv2d_backward, naive.conv2d, naive.conv2d_backward, *problem)
 
 
+@st.composite
+def wide_problems(draw):
+    """float32, at least 16 channels on both sides, stride 1, 3x3 or 5x5: what is made by Winograd's form."""
+    kernel, (c, f) = draw(st.sampled_from([3, 5])), draw(st.tuples(*[st.sampled_from([16, 17, 31, 33, 64])] * 2))
+    pads = tuple(tuple(draw(st.integers(0, kernel - 1)) for _ in range(2)) for _ in range(2))
+    size = [max(1, kernel - sum(pad)) + draw(st.integers(0, 12)) for pad in pads]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    x = naive.lay_out(rng.standard_normal((draw(st.integers(1, 7)), *size, c), np.float32), draw(LAYOUTS))
+    return x, rng.standard_normal((kernel, kernel, c, f), np.float32), draw(st.booleans()), pads, rng
+
+
+LAYOUTS = st.sampled_from(naive.LAYOUTS)
+
+
+@given(problem=wide_problems())
+def test_wide_convolution_is_the_text_in_float64(each_backend, problem):
+    """The loops are too slow for so many channels; the text in float64 is the loops, by the test above."""
+    x, w, bias, padding, rng = problem
+    b = rng.standard_normal(w.shape[3], np.float32) if bias else None
+    y, cache = ops.conv2d(x, w, b, 1, padding)
+    dy = rng.standard_normal(y.shape, np.float32)
+    wanted, cache64 = ops.conv2d(*(v if v is None else v.astype(np.float64) for v in (x, w, b)), 1, padding)
+    naive.agree(y, wanted)
+    for got, exact in zip(ops.conv2d_backward(dy, cache), ops.conv2d_backward(dy, cache64), strict=True):
+        if exact is not None:
+            naive.agree(got, exact)
+
+
 # "same" with a stride above the kernel has a test of its own below
 @given(problem=problems(least_kernel=lambda stride, padding: stride if padding == "same" else 1))
 def test_conv_transpose2d_is_the_loops(each_backend, problem):
