@@ -44,16 +44,26 @@ class StopRequest:
 
 @contextlib.contextmanager
 def terminable():
-    """A context in which SIGTERM raises Interrupted, as Ctrl-C raises KeyboardInterrupt."""
+    """A context in which SIGINT and SIGTERM raise Interrupted, whatever the code that they hit makes of it.
+
+    An extension module that is being imported turns it into an ImportError, for one.
+    """
+    heard = []
 
     def stop(signum, frame):
+        heard.append(signum)
         raise Interrupted(signum)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {signum: signal.signal(signum, stop) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except Exception as error:
+        if heard:
+            raise Interrupted(heard[0]) from error
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
+        for signum, handler in before.items():
+            signal.signal(signum, handler if handler is not None else signal.SIG_DFL)

@@ -264,6 +264,26 @@ def test_interrupted_and_resumed_as_if_never_interrupted(data, no_report, run, m
 # ---- signals, pipes, terminals: in processes of their own ---------------------------------------
 
 
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_an_import_turns_into_an_import_error(signum, run, monkeypatch):
+    """As C extensions do when their initialisation is interrupted. Without a signal it stays an error."""
+
+    def broken(*_, **__):
+        try:
+            signal.raise_signal(signum)
+        except KeyboardInterrupt:
+            raise ImportError("initialization failed") from None
+
+    monkeypatch.setattr(nc.models, "build", broken)
+    assert run("summary", "vgg")[::2] == (128 + signum, "numpycnn summary: stopped\n")
+
+    def missing(*_, **__):
+        raise ImportError("no such module")
+
+    monkeypatch.setattr(nc.models, "build", missing)
+    assert run("summary", "vgg")[0] == 1
+
+
 @pytest.mark.parametrize(
     ("signum", "place", "code"),
     [(signal.SIGINT, "epoch", 130), (signal.SIGTERM, "epoch", 143), (signal.SIGINT, r"\d+ training", 130)],

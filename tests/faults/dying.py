@@ -19,16 +19,16 @@ def die_at(step, at):
     setattr(os, step, call)
 
 
-def child(function):
-    """Run it in a forked process -> pid. What it prints is thrown away; its exit code is the function's, or 70."""
+def child(function, log=os.devnull):
+    """Run it in a forked process -> pid. What it prints goes into `log`; its exit code is the function's, or 70."""
     pid = os.fork()
     if pid:
         return pid
     code = 70
     try:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
         code = function() or 0
     finally:
         os._exit(code)

@@ -146,6 +146,14 @@ def resumes(count, seed, folder):
 # ---- signals ----------------------------------------------------------------------------------
 
 
+def wait_for(path, seconds=60):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        if time.monotonic() > end:
+            raise RuntimeError(f"there is no {path.name} after {seconds} seconds")
+        time.sleep(0.01)
+
+
 def signals(count, seed, folder):
     """`numpycnn train`, and Ctrl-C or SIGTERM at a random time: exit 130 or 143, and what is saved is whole."""
     draw, folder = random.Random(seed), Path(folder)
@@ -162,15 +170,18 @@ def signals(count, seed, folder):
                 os.write(started, b"x")
                 return cli.main([*command, "--out", str(out)])
 
-            pid, signum = child(run), draw.choice([signal.SIGINT, signal.SIGTERM])
+            log = folder / "log"
+            pid, signum = child(run, log), draw.choice([signal.SIGINT, signal.SIGTERM])
             os.read(ready, 1)
-            time.sleep(0.002 + draw.random() * 1.5)
+            if draw.random() < 0.6:  # in training; else anywhere
+                wait_for(out / "last.npz")
+            time.sleep(0.002 + draw.random())
             os.kill(pid, signum)
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             os.close(ready)
             os.close(started)
             if code != 128 + signum:
-                raise RuntimeError(f"seed {seed}, signal {number}: exit {code} after {signum.name}")
+                raise RuntimeError(f"seed {seed}, signal {number}: exit {code} after {signum.name}:\n{log.read_text()}")
             saved = (out / "last.npz").exists()
             if saved:
                 look(out)
