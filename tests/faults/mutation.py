@@ -8,6 +8,7 @@ import argparse
 import concurrent.futures
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,14 +17,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 BACKEND = "tests/test_backend.py"
-LAYERS = "tests/layers/test_layers.py tests/layers/test_gradients.py tests/layers/test_fused.py tests/test_models.py"
-FILES = {  # what is mutated: the tests that must notice
-    **{f"ops/{name}.py": f"tests/ops/test_{name}.py {BACKEND}" for name in
+LAYERS = (
+    "tests/layers/test_gradients.py",
+    "tests/layers/test_layers.py",
+    "tests/layers/test_fused.py tests/test_models.py",
+)
+FILES = {  # what is mutated: the tests that must notice, one after the other
+    **{f"ops/{name}.py": (f"tests/ops/test_{name}.py", BACKEND) for name in
        ("conv", "pool", "norm", "dense", "dropout", "activation", "loss", "update")},
-    "ops/fused.py": "tests/layers/test_fused.py tests/layers/test_gradients.py",
+    "ops/fused.py": ("tests/layers/test_fused.py", f"tests/layers/test_gradients.py {BACKEND}"),
     **{f"layers/{name}.py": LAYERS for name in
        ("base", "activation", "combine", "conv", "dense", "dropout", "fused", "norm", "pool", "standardize")},
-    "optim.py": "tests/test_optim.py",
+    "optim.py": ("tests/test_optim.py",),
 }  # fmt: skip
 # An operator replaced by every other one gives ten mutants that die of the same: the closest few are enough.
 SKIPPED = [
@@ -39,7 +44,8 @@ def mutate(file, folder, timeout=60):
     copy = Path(folder) / file.replace("/", "-")
     ignored = shutil.ignore_patterns(".git", "__pycache__", "runs", ".hypothesis", "*.npz", "*.png")
     shutil.copytree(ROOT, copy, ignore=ignored)
-    command = f"{sys.executable} -m pytest -x -p no:cacheprovider -W ignore -k 'not numba' {FILES[file]}"
+    pytest = f"{sys.executable} -m pytest -x -p no:cacheprovider -W ignore -k 'not numba' "
+    command = shlex.join(["bash", "-c", " && ".join(pytest + tests for tests in FILES[file])])
     config = (
         f'[cosmic-ray]\nmodule-path = "numpycnn/{file}"\ntimeout = {timeout}.0\nexcluded-modules = []\n'
         f"test-command = {json.dumps(command)}\n[cosmic-ray.distributor]\nname = 'local'\n"

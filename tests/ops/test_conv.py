@@ -196,6 +196,13 @@ def test_output_sizes(each_backend, size, kernel, stride, padding, out):
     assert y.shape == (1, *out, 1)
 
 
+@pytest.mark.parametrize("size", range(1, 9))
+def test_same_with_a_stride_above_the_kernel_pads_nothing(each_backend, size):
+    x = np.arange(1.0, 1 + 2 * size).reshape(1, size, 2, 1)
+    y, _ = ops.conv2d(x, np.ones((1, 1, 1, 1)), None, (3, 1), "same")
+    np.testing.assert_array_equal(y, x[:, ::3])
+
+
 def test_an_empty_batch_gives_an_empty_batch(each_backend):
     y, cache = ops.conv2d(np.zeros((0, 5, 5, 2), np.float32), np.ones((3, 3, 2, 4), np.float32), np.ones(4, np.float32))
     assert y.shape == (0, 5, 5, 4)

@@ -95,6 +95,12 @@ def test_one_value_a_channel_cannot_train_but_can_be_used(each_backend, shape):
     assert ops.batch_norm_backward(y, cache)[0].shape == shape
 
 
+def test_two_values_a_channel_can_train(each_backend):
+    x = np.array([[1.0, 5.0], [3.0, 5.0]])
+    y, _ = ops.batch_norm(x, np.ones(2), np.zeros(2), np.zeros(2), np.ones(2), True, 0.9, 0.0 + 1e-12)
+    np.testing.assert_allclose(y, [[-1, 0], [1, 0]], atol=1e-6)
+
+
 def test_nan_is_not_hidden(each_backend):
     x = np.random.default_rng(9).standard_normal((8, 2)).astype(np.float32)
     x[3, 1] = np.nan

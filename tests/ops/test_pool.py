@@ -119,6 +119,16 @@ def test_what_does_not_fit_is_refused_in_words(each_backend, name, arguments, me
         getattr(ops, name)(**{"x": np.zeros((2, 5, 6, 3)), **arguments})
 
 
+@pytest.mark.parametrize("shape", [(2, 0, 3, 4), (2, 3, 0, 4)])
+def test_the_mean_of_no_pixels_is_refused(each_backend, shape):
+    with pytest.raises(ShapeError, match="no pixels"):
+        ops.global_avg_pool(np.zeros(shape, np.float32))
+
+
+def test_global_pooling_of_no_channels(each_backend):
+    assert ops.global_avg_pool(np.zeros((2, 3, 3, 0), np.float32))[0].shape == (2, 0)
+
+
 def test_an_empty_batch_gives_an_empty_batch(each_backend):
     x = np.zeros((0, 4, 4, 3), np.float32)
     for name, shape in (
