@@ -138,6 +138,12 @@ def test_a_share_may_ask_for_shares(four_threads):
 # ---- memory -----------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def no_blocks(monkeypatch):
+    """As if nothing had been kept yet."""
+    monkeypatch.setattr(memory, "_local", threading.local())
+
+
 @pytest.mark.parametrize("shape", [(), 7, (0, 3), (5, 3), (100, 100)])
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.float64])
 def test_an_empty_array_begins_at_a_cache_line(shape, dtype):
@@ -149,7 +155,7 @@ def test_an_empty_array_begins_at_a_cache_line(shape, dtype):
     assert a.flags.writeable
 
 
-def test_memory_is_taken_again_when_nobody_looks_at_it():
+def test_memory_is_taken_again_when_nobody_looks_at_it(no_blocks):
     n = memory.SMALL  # float32: four times the least that is kept
     a = memory.empty(n)
     place, view = a.ctypes.data, a[5:].reshape(-1, 1)
@@ -161,7 +167,7 @@ def test_memory_is_taken_again_when_nobody_looks_at_it():
     assert memory.empty(n // 3).ctypes.data not in (place, b.ctypes.data)  # too small for such a block
 
 
-def test_memory_that_is_not_needed_goes_back():
+def test_memory_that_is_not_needed_goes_back(no_blocks):
     n = 5 * memory.SMALL
     memory.empty(n)
     assert any(block.memory.nbytes == 4 * n + memory.LINE for block in memory._local.blocks)
@@ -173,7 +179,7 @@ def test_memory_that_is_not_needed_goes_back():
     assert len({a.ctypes.data for a in kept}) == 3
 
 
-def test_threads_do_not_share_it():
+def test_threads_do_not_share_it(no_blocks):
     places = []
 
     def work():
