@@ -17,7 +17,7 @@ class Optimizer:
 
     slots = ()  # the names of the arrays that are kept beside each parameter
 
-    def __init__(self, params, lr, weight_decay=0.0):
+    def __init__(self, params, lr, weight_decay):
         self.params = list({id(param): param for param in params}.values())  # one in two places is stepped once
         if not self.params:
             raise ValueError("the optimiser got no parameters (a generator can be used only once)")

@@ -68,7 +68,21 @@ def test_defaults():
     sgd, adam = optim.SGD(ps), optim.Adam(ps)
     assert (sgd.lr, sgd.momentum, sgd.nesterov, sgd.weight_decay) == (0.01, 0.0, False, 0.0)
     assert (adam.lr, adam.beta1, adam.beta2, adam.eps, adam.weight_decay) == (1e-3, 0.9, 0.999, 1e-8, 0.0)
+    adamw = optim.AdamW(ps)
+    assert (adamw.lr, adamw.beta1, adamw.beta2, adamw.eps, adamw.weight_decay) == (1e-3, 0.9, 0.999, 1e-8, 0.01)
     assert {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW} == optim.OPTIMIZERS
+
+
+def test_adams_decay_goes_through_the_gradient(each_backend):
+    """Its first step has the size lr whatever the gradient is: by decay alone a weight of 100 moves by lr."""
+    ps = params()
+    ps[0].value[...], ps[0].grad = 100, np.zeros_like(ps[0].value)
+    optim.Adam(ps, lr=0.1, weight_decay=0.5).step()
+    np.testing.assert_allclose(ps[0].value, 99.9, rtol=1e-6)
+
+
+def test_betas_of_zero_are_possible():
+    optim.Adam(params(), beta1=0, beta2=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -166,7 +180,9 @@ def test_impossible_rates(kind, lr):
         (lambda: optim.SGD(params(), momentum=1.0), "momentum"),
         (lambda: optim.SGD(params(), momentum=-0.1), "momentum"),
         (lambda: optim.Adam(params(), beta1=1), "betas"),
+        (lambda: optim.Adam(params(), beta1=-0.5), "betas"),
         (lambda: optim.Adam(params(), beta2=-0.5), "betas"),
+        (lambda: optim.Adam(params(), beta2=1), "betas"),
         (lambda: optim.Adam(params(), eps=0), "eps"),
     ],
 )

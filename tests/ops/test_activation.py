@@ -135,6 +135,13 @@ def test_prelu_wants_one_slope_a_channel():
     for shape in ((2,), (3, 1), (0,)):
         with pytest.raises(ShapeError, match="alpha"):
             ops.prelu(np.zeros((4, 3), np.float32), np.zeros(shape, np.float32))
+    with pytest.raises(ShapeError, match="alpha"):
+        ops.prelu(np.zeros(3, np.float32), np.zeros(3, np.float32))
+
+
+def test_prelu_of_two_channels_has_two_slopes(each_backend):
+    _, cache = ops.prelu(-np.ones((4, 2)), np.array([0.1, 0.2]))
+    np.testing.assert_array_equal(ops.prelu_backward(np.array([[1.0, 2.0]] * 4), cache)[1], [-4, -8])
 
 
 @given(shape=shapes, dtype=dtypes, layout=layouts, seed=seeds)

@@ -19,6 +19,11 @@ def test_the_share_dropped_and_the_scale(each_backend, rate, dtype):
     naive.agree(ops.dropout_backward(dy, cache), np.where(y == 0, 0, dy / (1 - rate)))
 
 
+def test_the_smallest_rate_drops_one_in_65536():
+    y, _ = ops.dropout(np.ones(4_000_000, np.float32), 2.0**-16, np.random.default_rng(3))
+    assert (y == 0).sum() == pytest.approx(61, abs=25)  # three deviations
+
+
 def test_every_element_is_drawn_for_itself(each_backend):
     keep = ops.dropout(np.ones((400, 30), np.float32), 0.5, np.random.default_rng(14))[0] != 0
     correlations = np.corrcoef(keep.T)[np.triu_indices(30, 1)]
@@ -31,6 +36,13 @@ def test_in_use_and_at_rate_0_it_is_the_identity(each_backend, arguments):
     y, cache = ops.dropout(x, **arguments)
     np.testing.assert_array_equal(y, x)
     np.testing.assert_array_equal(ops.dropout_backward(x, cache), x)
+
+
+def test_a_rate_of_0_draws_nothing(each_backend):
+    rng = np.random.default_rng(2)
+    ops.dropout(np.ones(5, np.float32), 0.0, rng)
+    ops.dropout(np.ones(5, np.float32), 0.0)  # nor does it need a generator
+    assert rng.integers(1 << 30) == np.random.default_rng(2).integers(1 << 30)
 
 
 def test_use_draws_nothing(each_backend):

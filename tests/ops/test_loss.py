@@ -55,7 +55,15 @@ def test_cross_entropy_is_its_formula(each_backend, n, k, smoothing, weighted, d
     assert ds.dtype == dtype
     assert loss == pytest.approx(cross_entropy(s, labels, smoothing, weight), rel=1e-10, abs=1e-12)
     numeric = gradient(lambda moved: cross_entropy(moved, labels, smoothing, weight), s)
-    np.testing.assert_allclose(ds, numeric, rtol=0, atol=1e-7)
+    rounding = np.finfo(dtype).eps * np.abs(numeric).max()
+    np.testing.assert_allclose(ds, numeric, rtol=0, atol=max(1e-7, rounding))
+
+
+def test_a_class_may_weigh_nothing():
+    s = np.random.default_rng(3).standard_normal((4, 3))
+    loss, ds = ops.softmax_cross_entropy(s, [0, 1, 2, 1], class_weight=[1, 2, 0])
+    assert loss == pytest.approx(ops.softmax_cross_entropy(s[[0, 1, 3]], [0, 1, 1], class_weight=[1, 2, 5])[0])
+    np.testing.assert_array_equal(ds[2], 0)
 
 
 def test_the_papers_gradient_is_a_minus_y():
@@ -151,6 +159,7 @@ def test_labels_that_are_none(labels, kind, message):
         ({"label_smoothing": np.nan}, ValueError, "label_smoothing"),
         ({"class_weight": [1, 2]}, ValueError, "class_weight must hold 3 numbers"),
         ({"class_weight": [1, -2, 1]}, ValueError, "class_weight"),
+        ({"class_weight": [1, 1, -0.5]}, ValueError, "class_weight"),
         ({"class_weight": [1, np.nan, 1]}, ValueError, "class_weight"),
         ({"class_weight": [0, 0, 5]}, ValueError, "class_weight.*not all 0"),
     ],
