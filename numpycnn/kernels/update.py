@@ -4,6 +4,8 @@ import numpy as np
 
 from ..machine.parallel import kernel, parallel
 
+BLOCK = 256  # shares are cut at multiples: a value in a vector here and alone there might be rounded differently
+
 
 def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
     if value.dtype != np.float32 or not value.flags.c_contiguous:
@@ -13,15 +15,13 @@ def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
     size, correct = np.float32(lr / (1 - beta1**t)), np.float32(1 / (1 - beta2**t))
     flat = [a.reshape(-1) for a in (value, grad, m, v)]
     numbers = size, correct, np.float32(1 - beta1), np.float32(1 - beta2), np.float32(eps), shrink, mix
-    if value.size < 1 << 15:
-        _adam(*flat, *numbers, 0, value.size)
-    else:
-        parallel(_adam, value.size, *flat, *numbers)
+    parallel(_adam, -(-value.size // BLOCK), *flat, *numbers, least=(1 << 15) // BLOCK)
     return None
 
 
 @kernel
 def _adam(value, grad, m, v, size, correct, one, two, eps, shrink, mix, lo, hi):
+    lo, hi = lo * BLOCK, hi * BLOCK
     value, grad, m, v = value[lo:hi], grad[lo:hi], m[lo:hi], v[lo:hi]
     for i in range(len(value)):
         old = value[i] * shrink

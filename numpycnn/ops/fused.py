@@ -21,8 +21,8 @@ def _fused_door(
     height, width = (
         (n + sum(p) - k) // s + 1 for n, p, k, s in zip(x.shape[1:3], padding, w.shape[:2], stride, strict=True)
     )
-    shape = np.broadcast_to(x.dtype.type(0), (len(x), height, width, w.shape[3]))
-    _norm_door(shape[:, :0] if not train else shape, gamma, beta, running_mean, running_var, train)
+    values = min(len(x) * height * width, 2)  # a channel, as far as batch norm's door wants to know
+    _norm_door(np.empty((values, 1, 1, w.shape[3]), x.dtype), gamma, beta, running_mean, running_var, train)
     if pool > min(height, width):
         raise ShapeError(f"the pooling window {(pool, pool)} is larger than the input {(height, width)}")
     gamma, beta = gamma.astype(x.dtype, copy=False), beta.astype(x.dtype, copy=False)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpycnn import layers
+from numpycnn.errors import ShapeError
 from tests.naive import agree
 
 # images (N, H, W, C), filters, kernel, pool: both forms of Winograd, the direct one, windows that leave a rest
@@ -96,6 +97,26 @@ def clear(plain, x, train, pool):
     windows = np.sort(windows.reshape(-1, pool**2, f), axis=1)
     gaps = windows[:, -1] - windows[:, -2] if pool > 1 else np.ones(1)
     return np.abs(z).min() > 1e-4 and gaps.min() > 1e-4
+
+
+def test_the_window_may_be_as_large_as_what_it_pools_and_no_larger(each_backend):
+    conv = layers.Conv2D(1, 2, 3, stride=2, padding="valid", rng=np.random.default_rng(0))
+    x = np.ones((2, 7, 9, 1), np.float32)  # -> 3x4
+    for norm in layers.BatchNorm(2), None:
+        assert layers.ConvBNReLU(conv, norm, 3).forward(x, train=True)[0].shape == (2, 1, 1, 2)
+        assert layers.ConvBNReLU(conv, norm, 3).infer(x).shape == (2, 1, 1, 2)
+        for run in layers.ConvBNReLU(conv, norm, 4).forward, layers.ConvBNReLU(conv, norm, 4).infer:
+            with pytest.raises(ShapeError, match=r"\(4, 4\) is larger than the input \(3, 4\)"):
+                run(x)
+
+
+def test_one_value_a_channel_cannot_train_but_can_be_used(each_backend):
+    one = layers.ConvBNReLU(layers.Conv2D(1, 2, 1, rng=np.random.default_rng(0)), layers.BatchNorm(2))
+    x = np.ones((1, 1, 1, 1), np.float32)
+    with pytest.raises(ShapeError, match="one value a channel"):
+        one.forward(x, train=True)
+    assert one.infer(x).shape == one.forward(x)[0].shape == (1, 1, 1, 2)
+    assert one.forward(np.ones((2, 1, 1, 1), np.float32), train=True)[0].shape == (2, 1, 1, 2)
 
 
 def test_nan_passes_a_fused_chain(each_backend):

@@ -1,6 +1,7 @@
 """The protocol, for every layer: caches are values, gradients add up, use changes nothing, dtypes stay."""
 
 import copy
+import inspect
 
 import numpy as np
 import pytest
@@ -510,3 +511,41 @@ def test_weights_want_a_generator(wrong):
 def test_channels_are_at_least_one(layer, channels):
     with pytest.raises(ShapeError):
         layer(channels)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_are_used_unless_told_to_train(name):
+    assert inspect.signature(LAYERS[name][0]().forward).parameters["train"].default is False
+
+
+class ForwardOnly:
+    def forward(self, x, train=False):
+        return x, None
+
+
+class BackwardOnly:
+    def backward(self, dy, cache):
+        return dy
+
+
+@pytest.mark.parametrize("wrong", [ForwardOnly(), BackwardOnly(), layers.Identity, "a layer", None])
+@pytest.mark.parametrize("kind", [layers.Sequential, layers.Add, layers.Concat])
+def test_what_is_no_layer_is_refused_wherever_it_stands(kind, wrong):
+    for parts in ((wrong, layers.Identity()), (layers.Identity(), wrong)):
+        with pytest.raises(TypeError, match=f"{kind.__name__} is made of layers, not"):
+            kind(*parts)
+
+
+def test_concat_of_other_widths_or_heights_is_refused():
+    for size in (1, 2), (2, 1):
+        with pytest.raises(ShapeError, match="differ in more than channels"):
+            layers.Concat(layers.Identity(), layers.MaxPool2D(size)).forward(np.zeros((1, 4, 4, 1), np.float32))
+
+
+def test_reshape_says_what_it_was_to_make_of_what():
+    with pytest.raises(ShapeError, match=r"cannot make \(5, 2\) of \(3, 4\)"):
+        layers.Reshape(5, 2).forward(np.zeros((2, 3, 4), np.float32))
+    with pytest.raises(ShapeError, match=r"cannot make \(5, -1\) of \(3, 4\)"):
+        layers.Reshape(5, -1).forward(np.zeros((2, 3, 4), np.float32))
+    assert layers.Reshape((2, 6)).forward(np.zeros((2, 3, 4), np.float32))[0].shape == (2, 2, 6)
+    assert layers.Reshape(0, -1).forward(np.zeros((2, 3, 0), np.float32))[0].shape[0] == 2
