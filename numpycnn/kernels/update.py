@@ -10,22 +10,21 @@ BLOCK = 256  # shares are cut at multiples: a value in a vector here and alone t
 def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
     if value.dtype != np.float32 or not value.flags.c_contiguous:
         return NotImplemented
-    shrink = np.float32(1 - lr * decay if decoupled else 1)
+    lost = np.float32(lr * decay if decoupled else 0)
     mix = np.float32(0 if decoupled else decay)
     size, correct = np.float32(lr / (1 - beta1**t)), np.float32(1 / (1 - beta2**t))
     flat = [a.reshape(-1) for a in (value, grad, m, v)]
-    numbers = size, correct, np.float32(1 - beta1), np.float32(1 - beta2), np.float32(eps), shrink, mix
+    numbers = size, correct, np.float32(1 - beta1), np.float32(1 - beta2), np.float32(eps), lost, mix
     parallel(_adam, -(-value.size // BLOCK), *flat, *numbers, least=(1 << 15) // BLOCK)
     return None
 
 
 @kernel
-def _adam(value, grad, m, v, size, correct, one, two, eps, shrink, mix, lo, hi):
+def _adam(value, grad, m, v, size, correct, one, two, eps, lost, mix, lo, hi):
     lo, hi = lo * BLOCK, hi * BLOCK
     value, grad, m, v = value[lo:hi], grad[lo:hi], m[lo:hi], v[lo:hi]
     for i in range(len(value)):
-        old = value[i] * shrink
         g = grad[i] + mix * value[i]
         m[i] += one * (g - m[i])
         v[i] += two * (g * g - v[i])
-        value[i] = old - size * m[i] / (np.sqrt(v[i] * correct) + eps)
+        value[i] -= size * m[i] / (np.sqrt(v[i] * correct) + eps) + lost * value[i]
