@@ -549,3 +549,37 @@ def test_reshape_says_what_it_was_to_make_of_what():
         layers.Reshape(5, -1).forward(np.zeros((2, 3, 4), np.float32))
     assert layers.Reshape((2, 6)).forward(np.zeros((2, 3, 4), np.float32))[0].shape == (2, 2, 6)
     assert layers.Reshape(0, -1).forward(np.zeros((2, 3, 0), np.float32))[0].shape[0] == 2
+
+
+DEFAULTS = {
+    layers.Conv2D: {"stride": 1, "padding": "same", "bias": True, "init": "he_normal", "rng": None},
+    layers.ConvTranspose2D: {"stride": 1, "padding": "same", "bias": True, "init": "he_normal", "rng": None},
+    layers.MaxPool2D: {"size": 2, "stride": None},
+    layers.AvgPool2D: {"size": 2, "stride": None},
+    layers.LeakyReLU: {"negative_slope": 0.01},
+    layers.PReLU: {"channels": 1, "alpha": 0.25},
+    layers.ELU: {"alpha": 1.0},
+}
+
+
+@pytest.mark.parametrize("kind", DEFAULTS)
+def test_defaults(kind):
+    parameters = inspect.signature(kind).parameters.values()
+    assert {p.name: p.default for p in parameters if p.default is not p.empty} == DEFAULTS[kind]
+
+
+@pytest.mark.parametrize("channels", [True, 0, 1.0, "3"])
+def test_prelu_wants_a_whole_number_of_channels(channels):
+    with pytest.raises(ShapeError, match="a whole number of at least 1 channel"):
+        layers.PReLU(channels)
+
+
+def test_multiply_adds_of_images_that_are_not_square():
+    shapes = (2, 5, 7, 3), (2, 5, 7, 4)
+    assert layers.Conv2D(3, 4, 3, rng=rng()).multiply_adds(*shapes) == 5 * 7 * 9 * 3 * 4
+    assert layers.ConvTranspose2D(3, 4, 3, rng=rng()).multiply_adds(*shapes) == 5 * 7 * 9 * 3 * 4
+
+
+def test_the_protocol_itself_is_in_use_unless_told_to_train():
+    assert inspect.signature(layers.Layer.forward).parameters["train"].default is False
+    assert layers.ConvTranspose2D(1, 1, 3, padding=0, rng=rng()).infer(np.zeros((1, 2, 2, 1), np.float32)).shape[1] == 4
