@@ -135,3 +135,57 @@ def test_what_is_not_such_a_chain_stays():
     assert layers.fuse(one).layers == one.layers
     overlapping = layers.Sequential(layers.Conv2D(1, 2, 3), layers.ReLU(), layers.MaxPool2D(3, 2))
     assert layers.fuse(overlapping).layers[1:] == overlapping.layers[2:]
+
+
+def network(*first):
+    rng = np.random.default_rng(6)
+    body = [layers.Conv2D(3, 4, 3, rng=rng), layers.BatchNorm(4), layers.ReLU(), layers.MaxPool2D(2)]
+    return layers.Sequential(*first, *body, layers.Conv2D(4, 2, 3, rng=rng), layers.ReLU(), layers.GlobalAvgPool())
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        (),
+        (layers.Standardize(0.5, 0.2),),
+        (layers.Conv2D(3, 3, 3, rng=np.random.default_rng(7)), layers.Tanh()),
+        (layers.Identity(), layers.Conv2D(3, 3, 1, rng=np.random.default_rng(7)), layers.ReLU()),
+    ],
+    ids=["conv", "standardize, conv", "conv that is not fused", "conv without batch norm"],
+)
+def test_only_the_first_convolution_is_spared_its_input_gradient(first, each_backend):
+    net = network(*first)
+    convolutions = [layer for layer in net.layers if isinstance(layer, layers.Conv2D)]
+    fused = layers.fuse(net, input_gradient=False)
+    spared = [layer.conv if isinstance(layer, layers.ConvBNReLU) else layer for layer in fused.layers]
+    spared = [layer.input_gradient for layer in spared if isinstance(layer, layers.Conv2D)]
+    assert spared == [False] + [True] * (len(convolutions) - 1)
+    assert all(conv.input_gradient for conv in convolutions)  # the network itself is as it was
+    assert [type(layer) for layer in fused.layers] == [type(layer) for layer in layers.fuse(net).layers]
+
+    x = np.random.default_rng(8).standard_normal((2, 6, 6, 3), dtype=np.float32)
+    y, cache = fused.forward(x, train=True)
+    if type(fused.layers[0]) in (layers.Conv2D, layers.ConvBNReLU):
+        assert fused.backward(np.ones_like(y), cache) is None
+        got = [p.grad.copy() for p in net.params()]
+        for p in net.params():
+            p.grad = None
+        z, cache = net.forward(x, train=True)
+        assert net.backward(np.ones_like(z), cache).shape == x.shape
+        for one, p in zip(got, net.params(), strict=True):
+            agree(one, p.grad)
+
+
+def test_behind_another_layer_with_parameters_nothing_is_spared():
+    prelu = layers.PReLU(3)
+    assert layers.fuse(network(prelu), input_gradient=False).layers[1].conv.input_gradient
+    assert layers.fuse(layers.Identity(), input_gradient=False).infer(3) == 3
+
+
+@pytest.mark.parametrize(("size", "stride"), [((2, 3), None), ((3, 2), None), (2, 1), ((2, 2), (2, 1))])
+def test_only_square_windows_side_by_side_are_fused(size, stride):
+    conv = layers.Conv2D(3, 4, 3, rng=np.random.default_rng(0))
+    square = layers.MaxPool2D(2)
+    fused = layers.fuse(layers.Sequential(conv, layers.ReLU(), layers.MaxPool2D(size, stride), square))
+    assert [type(layer) for layer in fused.layers] == [layers.ConvBNReLU, layers.MaxPool2D, layers.MaxPool2D]
+    assert fused.layers[0].pool == 1

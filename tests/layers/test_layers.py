@@ -583,3 +583,21 @@ def test_multiply_adds_of_images_that_are_not_square():
 def test_the_protocol_itself_is_in_use_unless_told_to_train():
     assert inspect.signature(layers.Layer.forward).parameters["train"].default is False
     assert layers.ConvTranspose2D(1, 1, 3, padding=0, rng=rng()).infer(np.zeros((1, 2, 2, 1), np.float32)).shape[1] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        ((3, -0.1), ValueError, "momentum"), ((3, 1.1), ValueError, "momentum"), ((3, np.nan), ValueError, "momentum"),
+        ((3, 0.9, 0), ValueError, "eps"), ((True,), ShapeError, "channel"), ((0,), ShapeError, "channel"),
+        ((2.0,), ShapeError, "channel"),
+    ],
+)  # fmt: skip
+def test_what_batch_norm_refuses(arguments, kind, message):
+    with pytest.raises(kind, match=message):
+        layers.BatchNorm(*arguments)
+
+
+def test_batch_norms_settings_at_their_ends():
+    assert [layers.BatchNorm(1, momentum).momentum for momentum in (0, 1)] == [0, 1]
+    assert (layers.BatchNorm(1).momentum, layers.BatchNorm(1).eps) == (0.9, 1e-5)
