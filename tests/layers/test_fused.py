@@ -154,7 +154,7 @@ def network(*first):
     ids=["conv", "standardize, conv", "conv that is not fused", "conv without batch norm"],
 )
 def test_only_the_first_convolution_is_spared_its_input_gradient(first, each_backend):
-    net = network(*first)
+    net = network(*copy.deepcopy(first))
     convolutions = [layer for layer in net.layers if isinstance(layer, layers.Conv2D)]
     fused = layers.fuse(net, input_gradient=False)
     spared = [layer.conv if isinstance(layer, layers.ConvBNReLU) else layer for layer in fused.layers]
