@@ -601,3 +601,7 @@ def test_what_batch_norm_refuses(arguments, kind, message):
 def test_batch_norms_settings_at_their_ends():
     assert [layers.BatchNorm(1, momentum).momentum for momentum in (0, 1)] == [0, 1]
     assert (layers.BatchNorm(1).momentum, layers.BatchNorm(1).eps) == (0.9, 1e-5)
+
+
+def test_dropout_of_nothing_is_possible():
+    assert layers.Dropout(0, rng()).infer(np.ones(3, np.float32)).tolist() == [1, 1, 1]
