@@ -597,6 +597,7 @@ def test_the_first_run_says_that_it_compiles_and_the_second_does_not(tmp_path):
         "nc.ops.relu(np.ones(3, np.float32)); nc.ops.max_pool2d(np.ones((1, 4, 4, 1), np.float32))"
     )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMPYCNN_BACKEND": "numba"}
+    environment.pop("NUMBA_DISABLE_JIT", None)
     said = [
         subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stderr
         for _ in range(2)
