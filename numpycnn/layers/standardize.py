@@ -24,10 +24,8 @@ class Standardize(Layer):
             raise TypeError(f"images must be uint8 (0..255) or floating point (0..1), not {x.dtype}")
         unit = 255.0 if x.dtype == np.uint8 else 1.0
         y = x.astype(np.float64 if x.dtype.itemsize >= 8 else np.float32, copy=False)
-        if (unit, self.mean, self.std) != (1.0, 0.0, 1.0):
-            kind = y.dtype.type
-            y = (y - kind(self.mean * unit)) * kind(1 / (self.std * unit))
-        return y, None
+        kind = y.dtype.type
+        return (y - kind(self.mean * unit)) * kind(1 / (self.std * unit)), None
 
     def backward(self, dy, cache):
         """dx = dy / std      None where the layer above saved its dx"""

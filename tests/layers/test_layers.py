@@ -263,6 +263,7 @@ def test_standardize_takes_bytes_and_floats(each_backend):
         assert y.dtype == np.dtype("=f4")
         naive.agree(y, wanted)
     naive.agree(layer.forward(pixels / 255)[0], wanted)  # float64
+    naive.agree(layers.Standardize().forward(pixels)[0], pixels / np.float32(255))  # by default as it is
     assert layer.forward(np.zeros((1, 2), np.float16))[0].dtype == np.float32
     for dtype in (np.int64, np.int8, np.uint16, bool, complex, object, "U1"):
         with pytest.raises(TypeError, match="images must be uint8"):
