@@ -117,7 +117,7 @@ def _describe(net, optimizer):
 def _describe_optimizer(net, optimizer):
     names = {id(param): name for name, param in named_params(net).items()}
     return {
-        "class": type(optimizer).__name__,
+        "class": optimizer.title,
         "steps": int(optimizer.steps),
         "lr": float(optimizer.lr),
         "params": [names.get(id(param)) for param in optimizer.params],

@@ -37,6 +37,19 @@ def orthonormal(shape, rng):
     return np.ascontiguousarray((q if rows >= columns else q.T).reshape(shape), np.float32)
 
 
+def whitening(x, size=3, eps=1e-2):
+    """Filters that make the patches of x white: w_k = +-v_k / sqrt(l_k + eps), Cov[patch] = sum_k l_k v_k v_k^T.
+
+    x (N, H, W, C) floating, eps in units of the largest l -> (size, size, C, 2 * size * size * C), each filter followed
+    by its negative at the end, since a ReLU comes after it. Source: Coates & Ng 2012; as a frozen first layer, Page 2019.
+    """
+    patches = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), (size, size), axis=(1, 2))
+    patches = patches.transpose(0, 1, 2, 4, 5, 3).reshape(-1, size * size * x.shape[3])
+    values, vectors = np.linalg.eigh(np.cov(patches, rowvar=False))
+    filters = vectors / np.sqrt(values + eps * values[-1])
+    return np.concatenate([filters, -filters], axis=1).reshape(size, size, x.shape[3], -1).astype(np.float32)
+
+
 INITIALISERS = {f.__name__: f for f in (he_normal, glorot_uniform, lecun_normal, orthonormal)}
 
 

@@ -3,10 +3,13 @@
 The update rules are pure functions in ops/update.py; the classes here keep their state between steps.
 """
 
+import copy
+
 import numpy as np
 
 from .errors import CheckpointError
-from .ops.update import adam_update, sgd_update
+from .layers.base import named_buffers, named_params
+from .ops.update import adam_update, muon_update, sgd_update
 
 
 class Optimizer:
@@ -44,6 +47,11 @@ class Optimizer:
         """Forget the gradients; without it they add up over backward passes."""
         for param in self.params:
             param.grad = None
+
+    @property
+    def title(self):
+        """What a checkpoint calls it."""
+        return type(self).__name__
 
     def state_arrays(self):
         """{"0.m": array, ...}: what a checkpoint keeps of the optimiser, beside `steps` and `lr`."""
@@ -100,4 +108,97 @@ class AdamW(Adam):
         super().__init__(params, lr, beta1, beta2, eps, weight_decay)
 
 
-OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+class Muon(SGD):
+    """Orthogonalised momentum for convolutions before a batch norm (ops.update.muon_update); Nesterov SGD for the rest.
+
+    Biases, batch norm's scales and shifts, and dense weights are stepped by SGD with `rest` * lr, where lr falls
+    and rises with the schedule; weight_decay is theirs alone. Source: Jordan 2024, "Muon".
+    """
+
+    def __init__(self, params, lr=0.03, momentum=0.9, rest=4.0, rest_momentum=0.9, weight_decay=0.0):
+        super().__init__(params, lr, rest_momentum, True, weight_decay)
+        if not (0 <= momentum < 1 and np.isfinite(rest) and rest >= 0):
+            raise ValueError(f"Muon needs a momentum in [0, 1) and rest >= 0, not {momentum!r} and {rest!r}")
+        self.muon_momentum, self.rest = momentum, rest
+
+    def update(self, value, grad, decay, velocity):
+        if value.ndim == 4:
+            muon_update(value, grad, velocity, self.lr, self.muon_momentum)
+        else:
+            sgd_update(value, grad, velocity, self.rest * self.lr, self.momentum, True, decay)
+
+
+class Averaged:
+    """Any optimiser, with an exponential moving average (EMA) of the network that it trains kept beside it.
+
+    average <- average + (1 - d) (value - average) after step t, with d = min(decay, (1 + t) / (10 + t)), for every
+    parameter and running statistic. `average` is that network; `settle()` copies it into the trained one.
+    Source: Polyak & Juditsky 1992; the growing decay is TensorFlow's.
+    """
+
+    def __init__(self, optimizer, net, decay):
+        if not 0 <= decay < 1:
+            raise ValueError(f"the decay of an average must be at least 0 and below 1, not {decay!r}")
+        self.optimizer, self.decay = optimizer, decay
+        self.average = copy.deepcopy(net)
+        self.pairs = list(zip(_arrays(self.average).values(), _arrays(net).values(), strict=True))
+
+    params = property(lambda self: self.optimizer.params)
+    steps = property(lambda self: self.optimizer.steps)
+    title = property(lambda self: f"Averaged {self.optimizer.title}")
+
+    @property
+    def lr(self):
+        return self.optimizer.lr
+
+    @lr.setter
+    def lr(self, value):
+        self.optimizer.lr = value
+
+    def zero_grad(self):
+        self.optimizer.zero_grad()
+
+    def step(self):
+        self.optimizer.step()
+        keep = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for average, value in self.pairs:
+            average += value.dtype.type(1 - keep) * (value - average)
+
+    def settle(self):
+        """The network takes the average's values."""
+        for average, value in self.pairs:
+            value[...] = average
+
+    def state_arrays(self):
+        own = {f"average.{name}": array for name, array in _arrays(self.average).items()}
+        return {**self.optimizer.state_arrays(), **own}
+
+    def load_state(self, arrays, steps):
+        own = {f"average.{name}": array for name, array in _arrays(self.average).items()}
+        if any(name not in arrays or arrays[name].shape != own[name].shape for name in own):
+            raise CheckpointError("the state holds no average of this network")
+        self.optimizer.load_state({name: a for name, a in arrays.items() if name not in own}, steps)
+        for name, array in own.items():
+            array[...] = arrays[name]
+
+
+def clip_gradients(params, norm):
+    """Scale all gradients by min(1, norm / ||g||), g all of them as one vector -> ||g||.
+
+    Raises ValueError for a norm that is not positive. Source: Pascanu et al. 2013, algorithm 1.
+    """
+    if not norm > 0:
+        raise ValueError(f"the norm that gradients are clipped to must be positive, not {norm!r}")
+    grads = [param.grad for param in params if param.grad is not None]
+    total = float(np.sqrt(sum(np.sum(np.square(g, dtype=np.float64)) for g in grads)))
+    if total > norm:
+        for grad in grads:
+            grad *= grad.dtype.type(norm / total)
+    return total
+
+
+def _arrays(net):
+    return {**{name: param.value for name, param in named_params(net).items()}, **named_buffers(net)}
+
+
+OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "muon": Muon}

@@ -9,6 +9,7 @@ import numpy as np
 from . import checkpoint, files
 from .errors import CheckpointError, RunFolderError, TrainingDiverged
 from .layers.base import named_buffers
+from .optim import Averaged
 
 KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds")
 PICTURES = ("learning_curves.png", "confusion.png", "mistakes.png", "filters.png")
@@ -50,6 +51,7 @@ class Run:
 
     def __init__(self, net, optimizer, out, settings, metadata):
         self.net, self.optimizer, self.settings, self.metadata = net, optimizer, settings, metadata
+        self.averaged = isinstance(optimizer, Averaged)
         self.history, self.best = History(), -np.inf
         self.out = None if out is None else pathlib.Path(out)
         self._new_epoch()
@@ -94,20 +96,32 @@ class Run:
         self.correct += correct
         self.seconds += seconds
 
-    def end_epoch(self, validation=None):
-        """A row of history, last.npz, and best.npz if it is. `validation`: its (loss, accuracy)."""
+    def complete(self):
+        """Whether all epochs are done, or the validation accuracy has not risen for `patience` of them."""
+        patience, seen = self.settings["patience"], self.history["val_accuracy"]
+        waited = patience is not None and seen and len(seen) - 1 - int(np.argmax(seen)) >= patience
+        return self.history.epochs >= self.settings["epochs"] or bool(waited)
+
+    def end_epoch(self, validate=None):
+        """A row of history, last.npz, and best.npz if it is. `validate(net)` gives (loss, accuracy).
+
+        Where weights are averaged, validate and best.npz get the average, and so does the network in the end.
+        """
         self.check_finite()
-        val_loss, val_accuracy = validation or (np.nan, np.nan)
+        shown = self.optimizer.average if self.averaged else self.net
+        val_loss, val_accuracy = validate(shown) if validate else (np.nan, np.nan)
         self.history.add(
             loss=self.loss_sum / self.images, accuracy=self.correct / self.images, val_loss=val_loss,
             val_accuracy=val_accuracy, lr=self.optimizer.lr, seconds=self.seconds,
         )  # fmt: skip
         self._new_epoch()
-        score = -self.history["loss"][-1] if validation is None else val_accuracy
+        if self.averaged and self.complete():
+            self.optimizer.settle()
+        score = val_accuracy if validate else -self.history["loss"][-1]
         better, self.best = score > self.best, max(score, self.best)
         if self.out:
             if better:
-                self._save("best.npz")
+                self._save("best.npz", shown)
             self.save_last()
             self.history.write_csv(self.out / "history.csv")
 
@@ -115,7 +129,7 @@ class Run:
         """last.npz: everything that resume needs. Raises TrainingDiverged rather than replace a good one."""
         if self.out:
             self.check_finite()
-            self._save("last.npz")
+            self._save("last.npz", self.net)
 
     def check_finite(self):
         """The loss is finite one step longer than the weights: raises TrainingDiverged if these are not."""
@@ -123,10 +137,11 @@ class Run:
         if not all(np.isfinite(array).all() for array in arrays):
             raise TrainingDiverged(self.history.epochs + 1, self.step, self.optimizer.lr)
 
-    def _save(self, name):
+    def _save(self, name, net):
         running = {k: getattr(self, k) for k in RUNNING}
         state = {"settings": self.settings, "running": running, "history": self.history}
-        checkpoint.save(self.out / name, self.net, self.optimizer, **self.metadata, fit=state)
+        optimizer = self.optimizer if net is self.net else None
+        checkpoint.save(self.out / name, net, optimizer, **self.metadata, fit=state)
 
 
 def fit_state(path):

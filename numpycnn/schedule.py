@@ -37,13 +37,24 @@ def one_cycle(warmup=0.3, start=0.04, final=1e-4):
     return factor
 
 
+def triangular(peak=0.2, start=0.0, final=0.0):
+    """Linearly from `start` up to 1 at the share `peak` of training, then down to `final`. Source: Smith 2017."""
+
+    def factor(t):
+        if t < peak:
+            return start + (1 - start) * t / peak
+        return 1 + (final - 1) * (min(t, 1.0) - peak) / max(1 - peak, 1e-12)
+
+    return factor
+
+
 def warm_up(schedule=None, share=0.05):
     """Linearly up from 0 to 1 in the first `share` of training, then `schedule`. Source: Goyal et al. 2017, 2.2."""
     schedule = schedule or constant()
     return lambda t: t / share if t < share else schedule((t - share) / max(1 - share, 1e-12))
 
 
-SCHEDULES = {f.__name__: f for f in (constant, step, cosine, one_cycle, warm_up)}
+SCHEDULES = {f.__name__: f for f in (constant, step, cosine, one_cycle, triangular, warm_up)}
 
 
 def named(schedule):

@@ -22,15 +22,17 @@ __all__ = ["History", "evaluate", "fit", "predict"]
 
 def fit(
     net, x, y, *, epochs=10, batch_size=32, optimizer=None, lr=1e-3, schedule="constant", augment=None,
-    validation=None, label_smoothing=0.0, class_weight=None, seed=0, out=None, resume=False, progress=True,
-    metadata=None,
+    validation=None, label_smoothing=0.0, class_weight=None, ema=None, clip=None, patience=None, seed=0, out=None,
+    resume=False, progress=True, metadata=None,
 ):  # fmt: skip
     """Train net on images x (N, H, W, C) and integer labels y (N,) by softmax cross-entropy -> History.
 
     uint8 images go as they are to the network's Standardize layer (which divides by 255); float64 is cast to
     float32. The optimiser is Adam with `lr` unless given. `schedule`: a name or function of schedule.py.
-    `augment(x, rng)` changes each batch. `validation` is a pair (x, y), looked at after each epoch. `seed`
-    fixes order and augmentation. `progress` writes to standard error.
+    `augment(x, rng)` changes each batch; of pairs [(0.6, first), (1.0, second)] each is used up to its share of the
+    epochs. `validation` is a pair (x, y), looked at after each epoch; with `patience` training ends when its accuracy
+    has not risen for so many. `ema` is the decay of an average of the weights (optim.Averaged), which validation
+    sees and net holds in the end; `clip` the largest norm of a gradient. `seed` fixes order and augmentation.
 
     `out` is the run's folder: last.npz, best.npz (by validation accuracy, without validation by training
     loss), history.csv; an older run's files in it move to previous-1, previous-2, ... `resume` continues from its
@@ -45,7 +47,7 @@ def fit(
         _whole("batch_size", batch_size, 1),
         _whole("seed", seed, 0),
     )
-    factor = schedules.named(schedule)
+    factor, phases = schedules.named(schedule), _phases(augment)
     x, y = check_data(net, x, y)
     if validation is not None:
         try:
@@ -54,10 +56,18 @@ def fit(
             raise type(error)(f"validation: {error}") from None
     loss = functools.partial(ops.softmax_cross_entropy, label_smoothing=label_smoothing, class_weight=class_weight)
     loss(np.zeros((len(y), _classes(net, x))), y)  # refuses wrong settings before anything is written
+    if clip is not None:
+        optim.clip_gradients((), clip)  # refuses what is no norm
+    if patience is not None:
+        patience = _whole("patience", patience, 1)
+        if validation is None:
+            raise ValueError("patience needs validation data, whose accuracy it watches")
     optimizer = optimizer or optim.Adam(net.params(), lr)
+    if ema is not None:
+        optimizer = optim.Averaged(optimizer, net, ema)
     settings = {
         "epochs": epochs, "batch_size": batch_size, "seed": seed, "lr": optimizer.lr, "schedule": _title(schedule),
-        "augment": _title(augment), "label_smoothing": label_smoothing,
+        "augment": _title(augment), "label_smoothing": label_smoothing, "ema": ema, "clip": clip, "patience": patience,
         "class_weight": None if class_weight is None else np.asarray(class_weight, float).tolist(),
         "images": len(x), "crc32 of the data": zlib.crc32(y, zlib.crc32(np.ascontiguousarray(x))) if out else None,
     }  # fmt: skip
@@ -65,7 +75,7 @@ def fit(
     if resume:
         run.restore()
     try:
-        return _train(run, loss, x, y, factor, augment, validation, progress, resume)
+        return _train(run, loss, x, y, factor, phases, validation, progress, resume)
     finally:
         optimizer.lr = settings["lr"]  # where the next fit with it starts
 
@@ -78,17 +88,11 @@ def _train(run, loss, x, y, factor, augment, validation, progress, resume):
     with StopRequest() as stop, Progress(epochs, steps, done) if progress else Silence() as bar:
         if not resume:
             run.start()
-        for epoch in range(run.history.epochs, epochs):
-            pairs = batches(x, y, size, seed, epoch, augment, run.step)
-            _epoch(
-                run,
-                loss,
-                pairs,
-                lambda step, epoch=epoch: top * factor((epoch + step / steps) / epochs),
-                stop,
-                bar,
-            )
-            run.end_epoch(validation and score(logits(run.net, validation[0]), validation[1]))
+        while not run.complete():
+            epoch = run.history.epochs
+            pairs = batches(x, y, size, seed, epoch, augment(epoch / epochs), run.step)
+            _epoch(run, loss, pairs, lambda step, epoch=epoch: top * factor((epoch + step / steps) / epochs), stop, bar)
+            run.end_epoch(validation and (lambda net: score(logits(net, validation[0]), validation[1])))
             bar.epoch(run.history)
             if stop.requested:
                 stop.give_up(run.out)
@@ -106,6 +110,8 @@ def _epoch(run, loss, pairs, lr_at, stop, bar):
         if not np.isfinite(value):
             raise TrainingDiverged(run.history.epochs + 1, run.step + 1, optimizer.lr)
         fast.backward(ds, cache)
+        if run.settings["clip"] is not None:
+            optim.clip_gradients(optimizer.params, run.settings["clip"])
         optimizer.step()
         correct = int((s.argmax(axis=1) == yb).sum())
         clock, before = time.perf_counter(), clock
@@ -116,6 +122,16 @@ def _epoch(run, loss, pairs, lr_at, stop, bar):
             stop.give_up(run.out)
 
 
+def _phases(augment):
+    """A function of the share of the epochs that are done: which augmentation is in force."""
+    if augment is None or callable(augment):
+        return lambda t: augment
+    ends = [end for end, _ in augment]
+    if not ends or sorted(ends) != ends or ends[-1] < 1:
+        raise ValueError(f"augment's phases end at {ends}; expected rising shares of the epochs, the last of them 1")
+    return lambda t: next(step for end, step in augment if t < end)
+
+
 def _whole(name, value, least):
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer)) or not value >= least or value % 1:
         raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
@@ -123,7 +139,9 @@ def _whole(name, value, least):
 
 
 def _title(function):
-    """What resume compares of a function: its name."""
+    """What resume compares of a function: its name; of a list of phases, theirs."""
+    if isinstance(function, (list, tuple)):
+        return [[end, _title(step)] for end, step in function]
     return function if function is None or isinstance(function, str) else getattr(
         function, "__qualname__", type(function).__name__)  # fmt: skip
 
@@ -161,28 +179,35 @@ def _as_input(net, x):
         return x.astype(dtype, copy=False)
 
 
-def logits(net, x, batch_size=256):
-    """(N, K): what net gives before the softmax, with running statistics and without dropout."""
+def logits(net, x, batch_size=256, flip=False):
+    """(N, K): what net gives before the softmax, with running statistics and without dropout.
+
+    With `flip` the mean of what it gives for each image and for its mirror image.
+    """
     fast, x, size = fuse(net), _as_input(net, x), _whole("batch_size", batch_size, 1)
-    return np.concatenate([fast.infer(x[i : i + size]) for i in range(0, max(len(x), 1), size)])
+    parts = [x[i : i + size] for i in range(0, max(len(x), 1), size)]
+    if flip:
+        return np.concatenate([(fast.infer(part) + fast.infer(part[:, :, ::-1])) / 2 for part in parts])
+    return np.concatenate([fast.infer(part) for part in parts])
 
 
-def predict(net, x, batch_size=256):
+def predict(net, x, batch_size=256, flip=False):
     """Class probabilities (N, K) of images x (N, H, W, C): softmax of the logits. (0, K) for no images.
 
-    Uses running statistics and no dropout, and changes nothing in net. Raises ShapeError, TypeError.
+    Uses running statistics and no dropout, and changes nothing in net. `flip` averages the logits of an image and
+    its mirror image (test-time augmentation). Raises ShapeError, TypeError.
     """
-    return ops.softmax(logits(net, x, batch_size))[0]
+    return ops.softmax(logits(net, x, batch_size, flip))[0]
 
 
-def evaluate(net, x, y, batch_size=256):
+def evaluate(net, x, y, batch_size=256, flip=False):
     """{"loss", "accuracy", "per_class", "confusion"} of net on images x and labels y (N,).
 
     loss is the mean softmax cross-entropy in nats; per_class and confusion (rows true, columns predicted) as in
-    metrics.py. Raises ShapeError, TypeError, ValueError as fit does.
+    metrics.py; `flip` as in predict. Raises ShapeError, TypeError, ValueError as fit does.
     """
     x, y = check_data(net, x, y)
-    return measure(logits(net, x, batch_size), y)
+    return measure(logits(net, x, batch_size, flip), y)
 
 
 def measure(s, y):

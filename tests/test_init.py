@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numpycnn import init, layers, models
+from numpycnn import init, layers, models, ops
 from numpycnn.errors import ShapeError, UnknownNameError
 
 DENSE, CONV = (300, 200), (3, 5, 40, 60)  # fan_in 300, fan_out 200; 3*5*40 = 600, 3*5*60 = 900
@@ -179,3 +179,15 @@ def test_lsuv_leaves_statistics_and_a_dead_layer_alone():
     assert [v for _, *pair in rows for v in pair] == [0, 0, 0, 0]
     assert np.isfinite(net.layers[0].w.value).all()
     assert (net.layers[1].running_var == 1).all()
+
+
+def test_whitening_makes_patches_uncorrelated_with_variance_one():
+    """Brown noise, whose neighbours are alike; the second half of the filters is the first one negated."""
+    x = np.random.default_rng(11).standard_normal((60, 10, 10, 2)).cumsum(axis=1).cumsum(axis=2)
+    w = init.whitening(x, size=2, eps=0)
+    assert (w.shape, w.dtype) == ((2, 2, 2, 16), np.float32)
+    np.testing.assert_array_equal(w[..., 8:], -w[..., :8])
+    y, _ = ops.conv2d(x, w.astype(np.float64), padding="valid")
+    np.testing.assert_allclose(np.cov(y.reshape(-1, 16)[:, :8], rowvar=False), np.eye(8), atol=1e-3)
+    damped, _ = ops.conv2d(x, init.whitening(x, size=2, eps=0.1).astype(np.float64), padding="valid")
+    assert (damped.reshape(-1, 16).var(axis=0) < 1).all()

@@ -11,6 +11,7 @@ KINDS = {
     "nesterov": lambda params, **more: optim.SGD(params, **{"lr": 0.1, "momentum": 0.9, "nesterov": True, **more}),
     "adam": lambda params, **more: optim.Adam(params, **{"lr": 0.1, **more}),
     "adamw": lambda params, **more: optim.AdamW(params, **{"lr": 0.1, **more}),
+    "muon": lambda params, **more: optim.Muon(params, **{"lr": 0.1, "rest": 1.0, **more}),
 }
 
 
@@ -70,7 +71,9 @@ def test_defaults():
     assert (adam.lr, adam.beta1, adam.beta2, adam.eps, adam.weight_decay) == (1e-3, 0.9, 0.999, 1e-8, 0.0)
     adamw = optim.AdamW(ps)
     assert (adamw.lr, adamw.beta1, adamw.beta2, adamw.eps, adamw.weight_decay) == (1e-3, 0.9, 0.999, 1e-8, 0.01)
-    assert {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW} == optim.OPTIMIZERS
+    muon = optim.Muon(ps)
+    assert (muon.lr, muon.muon_momentum, muon.rest, muon.momentum, muon.weight_decay) == (0.03, 0.9, 4.0, 0.9, 0.0)
+    assert {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW, "muon": optim.Muon} == optim.OPTIMIZERS
 
 
 def test_adams_decay_goes_through_the_gradient(each_backend):
@@ -184,6 +187,14 @@ def test_impossible_rates(kind, lr):
         (lambda: optim.Adam(params(), beta2=-0.5), "betas"),
         (lambda: optim.Adam(params(), beta2=1), "betas"),
         (lambda: optim.Adam(params(), eps=0), "eps"),
+        (lambda: optim.Muon(params(), momentum=1.0), "momentum in"),
+        (lambda: optim.Muon(params(), momentum=-0.1), "momentum in"),
+        (lambda: optim.Muon(params(), rest=-1), "rest"),
+        (lambda: optim.Muon(params(), rest_momentum=1.0), "momentum must be"),
+        (lambda: optim.Averaged(optim.SGD(params()), layers.Dense(2, 3), 1.0), "decay of an average"),
+        (lambda: optim.Averaged(optim.SGD(params()), layers.Dense(2, 3), -0.1), "decay of an average"),
+        (lambda: optim.clip_gradients(params(), 0.0), "must be positive"),
+        (lambda: optim.clip_gradients(params(), np.nan), "must be positive"),
     ],
 )
 def test_impossible_settings(build, message):
@@ -209,3 +220,84 @@ def test_a_shared_parameter_is_stepped_once(kind):
         give_gradients([layer.w, layer.b], 70)
         optimiser.step()
     np.testing.assert_array_equal(shared.w.value, alone.w.value)
+
+
+def test_muon_turns_convolutions_and_leaves_the_rest_to_nesterov(each_backend):
+    """The angle of a step is lr, nearly, whatever the size of weights and gradient; the norm stays."""
+    rng = np.random.default_rng(71)
+    conv, dense = (layers.Param("w", rng.standard_normal(s).astype(np.float32)) for s in ((3, 3, 4, 8), (6, 5)))
+    other = layers.Param("w", dense.value.copy())
+    muon = optim.Muon([conv, dense], lr=0.1, momentum=0.5, rest=2.0, rest_momentum=0.8, weight_decay=0.01)
+    sgd = optim.SGD([other], lr=0.2, momentum=0.8, nesterov=True, weight_decay=0.01)
+    for _ in range(3):
+        give_gradients([conv, dense], 72)
+        conv.grad *= np.float32(1e3)
+        other.grad, before = dense.grad, conv.value.copy()
+        muon.step(), sgd.step()
+        norms = np.linalg.norm(conv.value), np.linalg.norm(before)
+        assert norms[0] == pytest.approx(norms[1], rel=1e-5)
+        assert np.arccos((conv.value * before).sum() / np.prod(norms)) == pytest.approx(0.1, rel=0.25)
+    np.testing.assert_array_equal(dense.value, other.value)
+
+
+def averaged(decay=0.5):
+    net = layers.Sequential(layers.Dense(2, 3, rng=np.random.default_rng(73)), layers.BatchNorm(3))
+    return net, optim.Averaged(optim.SGD(net.params(), lr=0.1, momentum=0.9), net, decay)
+
+
+def test_the_average_by_hand(each_backend):
+    """d = min(decay, (1 + t) / (10 + t)): 2/11 after the first step, 3/12 after the second, then the decay."""
+    net, optimiser = averaged(decay=0.3)
+    first, norm = net.layers
+    wanted, mean = first.w.value.astype(np.float64), norm.running_mean.astype(np.float64)
+    for t, keep in ((1, 2 / 11), (2, 3 / 12), (3, 0.3)):
+        give_gradients(list(net.params()), t)
+        norm.running_mean[...] = t
+        optimiser.step()
+        wanted = keep * wanted + (1 - keep) * first.w.value
+        mean = keep * mean + (1 - keep) * t
+    shown = optimiser.average.layers
+    np.testing.assert_allclose(shown[0].w.value, wanted, rtol=1e-6)
+    np.testing.assert_allclose(shown[1].running_mean, mean, rtol=1e-6)
+    assert not np.allclose(first.w.value, wanted, rtol=1e-4)
+    optimiser.settle()
+    np.testing.assert_array_equal(first.w.value, shown[0].w.value)
+    np.testing.assert_array_equal(norm.running_mean, shown[1].running_mean)
+    assert optimiser.steps == 3
+    optimiser.lr = 0.7
+    assert (optimiser.lr, optimiser.optimizer.lr) == (0.7, 0.7)
+    optimiser.zero_grad()
+    assert all(p.grad is None for p in optimiser.params)
+
+
+def test_an_average_taken_and_given_back_continues_to_the_bit():
+    (one, a), (other, b) = averaged(), averaged()
+    for seed in range(2):
+        give_gradients(list(one.params()), seed)
+        a.step()
+    kept = {k: v.copy() for k, v in a.state_arrays().items()}
+    for bad in (optim.SGD(one.params()).state_arrays(), {**kept, "average.0.w": np.ones(2)}, {**kept, "9.velocity": 1}):
+        with pytest.raises(CheckpointError, match=r"no average|not that of SGD"):
+            b.load_state(bad, 2)
+    assert b.steps == 0
+    np.testing.assert_array_equal(b.average.layers[0].w.value, other.layers[0].w.value)
+    b.load_state(kept, 2)
+    for p, q in zip(one.params(), other.params(), strict=True):
+        q.value[...] = p.value
+    for net, optimiser in ((one, a), (other, b)):
+        give_gradients(list(net.params()), 5)
+        optimiser.step()
+    for p, q in zip(a.average.params(), b.average.params(), strict=True):
+        np.testing.assert_array_equal(p.value, q.value)
+
+
+def test_clipping_scales_all_gradients_as_one_vector():
+    ps = params()
+    ps.append(layers.Param("idle", np.ones(3, np.float32)))
+    ps[0].grad, ps[1].grad = np.full((3, 2), 2, np.float32), np.full(2, -5, np.float32)  # 6 * 4 + 2 * 25 = 74
+    assert optim.clip_gradients(ps, 10) == pytest.approx(74**0.5)
+    assert (ps[0].grad == 2).all()
+    assert optim.clip_gradients(ps, 1.0) == pytest.approx(74**0.5)
+    np.testing.assert_allclose(ps[0].grad, 2 / 74**0.5, rtol=1e-6)
+    np.testing.assert_allclose(ps[1].grad, -5 / 74**0.5, rtol=1e-6)
+    assert ps[2].grad is None

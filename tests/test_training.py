@@ -1,6 +1,7 @@
 """fit, evaluate, predict: numbers pinned and compared with hand computation, resuming to the same bits, refusals."""
 
 import csv
+import functools
 import os
 import signal
 import subprocess
@@ -257,6 +258,83 @@ def test_the_optimiser_has_its_learning_rate_back():
     assert optimizer.lr == 0.1
 
 
+def test_phases_of_augmentation_follow_the_share_of_the_epochs():
+    x, y = pictures(32)
+    seen = []
+
+    def noting(name):
+        return lambda xb, rng: (seen.append(name), xb)[1]
+
+    phases = [(0.25, noting("a")), (0.6, noting("b")), (1.0, noting("c"))]
+    fit(small(), x, y, epochs=5, batch_size=32, augment=phases)
+    assert seen == ["a", "a", "b", "c", "c"]  # at shares 0, 0.2, 0.4, 0.6, 0.8
+    plain = fit(small(), x, y, augment=nc.data.augment.horizontal_flip)
+    assert fit(small(), x, y, augment=[(1.0, nc.data.augment.horizontal_flip)])["loss"] == plain["loss"]
+
+
+def test_images_may_be_small_at_first():
+    x, y = pictures(64)
+    small_first = [(0.5, functools.partial(nc.data.augment.shrink, size=8)), (1.0, None)]
+    history = fit(small(), x, y, epochs=8, lr=0.01, augment=small_first)
+    assert history["loss"][-1] < history["loss"][0]
+
+
+def test_the_average_is_validated_and_is_what_the_network_holds_in_the_end(tmp_path, steps):
+    """A plain run beside it has the same losses; its weights, averaged by hand, are the network's."""
+    (x, y), held = pictures(48), pictures(12, 5)
+    plain, net = small(), small()
+    average = arrays(plain)
+
+    def follow():
+        d = min(0.8, (1 + len(steps)) / (10 + len(steps)))
+        for name, value in arrays(plain).items():
+            average[name] += value.dtype.type(1 - d) * (value - average[name])
+
+    steps.at = dict.fromkeys(range(1, 7), follow)
+    losses = fit(plain, x, y)["loss"]
+    steps.at = {}
+    history = fit(net, x, y, ema=0.8, validation=held, out=tmp_path)
+    assert history["loss"] == losses
+    assert not same(arrays(net), arrays(plain))
+    assert same(arrays(net), average)
+    assert history["val_accuracy"][-1] == nc.evaluate(net, *held)["accuracy"]
+    assert history["val_loss"][-1] == nc.evaluate(net, *held)["loss"]
+    for name in ("last.npz", "best.npz") if history["val_accuracy"][1] > history["val_accuracy"][0] else ("last.npz",):
+        assert same(arrays(nc.load(tmp_path / name)), average)
+
+
+def test_patience_ends_training_when_validation_has_not_improved(monkeypatch, tmp_path):
+    x, y = pictures(32)
+    scores = [0.5, 0.6, 0.6, 0.55, 0.7]
+    left = iter(scores)
+    monkeypatch.setattr(training, "score", lambda *_: (1.0, next(left)))
+    history = fit(small(), x, y, epochs=9, validation=(x, y), patience=2, out=tmp_path)
+    assert history["val_accuracy"] == scores[:4]
+    again = fit(small(), x, y, epochs=9, validation=(x, y), patience=2, out=tmp_path, resume=True)
+    assert again["val_accuracy"] == scores[:4]
+
+
+def test_clip_bounds_the_gradient_of_every_step():
+    x, y = pictures(32)
+    plain, clipped, free = small(), small(), small()
+    before = arrays(plain)
+    for net, clip in ((plain, None), (clipped, 1e-3), (free, 1e9)):
+        fit(net, x, y, epochs=1, batch_size=32, optimizer=nc.optim.SGD(net.params(), 1.0), clip=clip)
+    assert same(arrays(free), arrays(plain))
+    moved = sum(((p.value - before[k]) ** 2).sum() for k, p in named_params(clipped).items()) ** 0.5
+    assert moved == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_flip_averages_the_logits_of_an_image_and_its_mirror_image(each_backend):
+    x, y = pictures(10)
+    net = small()
+    wanted = (training.logits(net, x) + training.logits(net, np.ascontiguousarray(x[:, :, ::-1]))) / 2
+    np.testing.assert_allclose(training.logits(net, x, 4, flip=True), wanted, atol=1e-5)
+    np.testing.assert_allclose(nc.predict(net, x, flip=True), ops.softmax(wanted)[0], atol=1e-5)
+    np.testing.assert_array_equal(nc.predict(net, x, flip=True), nc.predict(net, x[:, :, ::-1], flip=True))
+    assert nc.evaluate(net, x, y, flip=True)["loss"] == pytest.approx(ops.softmax_cross_entropy(wanted, y)[0], rel=1e-5)
+
+
 # ---- stopping and resuming --------------------------------------------------------------------
 
 
@@ -278,21 +356,21 @@ def rows(folder):
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("name", ["vgg", "alexnet"])
-def test_stopped_anywhere_and_resumed_to_the_same_bits(name, steps, tmp_path):
+@pytest.mark.parametrize(("name", "ema"), [("vgg", None), ("vgg", 0.9), ("alexnet", None)])
+def test_stopped_anywhere_and_resumed_to_the_same_bits(name, ema, steps, tmp_path):
     x, y = pictures(42)  # three steps an epoch, the last one smaller
     whole = small(name)
-    fit(whole, x, y, out=tmp_path / "whole", **settings())
+    fit(whole, x, y, out=tmp_path / "whole", ema=ema, **settings())
     random = np.random.default_rng()
     for k in sorted({1, 3, 9, int(random.integers(2, 9))}):
         steps.clear()
         steps.at = {k: lambda: signal.raise_signal(signal.SIGINT)}
         out = tmp_path / f"stopped {k}"
         with pytest.raises(KeyboardInterrupt, match="stopped"):
-            fit(small(name), x, y, out=out, **settings())
+            fit(small(name), x, y, out=out, ema=ema, **settings())
         assert len(steps) == k
         net = small(name, seed=99)  # its own weights must not matter
-        history = fit(net, x, y, out=out, resume=True, **settings())
+        history = fit(net, x, y, out=out, resume=True, ema=ema, **settings())
         assert len(steps) == 9
         assert same(arrays(net), arrays(whole))
         assert state(out) == state(tmp_path / "whole")
@@ -529,6 +607,13 @@ REFUSED = [
     (X, Y, {"schedule": "cosin"}, UnknownNameError, r"did you mean cosine"),
     (X, Y, {"label_smoothing": 1.0}, ValueError, r"label_smoothing"),
     (X, Y, {"class_weight": [1, 2]}, ValueError, r"class_weight"),
+    (X, Y, {"ema": 1.0}, ValueError, r"decay of an average"),
+    (X, Y, {"clip": 0}, ValueError, r"clipped to must be positive"),
+    (X, Y, {"patience": 0, "validation": (X, Y)}, ValueError, r"patience must be a whole number of at least 1"),
+    (X, Y, {"patience": 2}, ValueError, r"patience needs validation data"),
+    (X, Y, {"augment": [(0.5, None)]}, ValueError, r"phases end at \[0.5\]"),
+    (X, Y, {"augment": [(1.0, None), (0.5, None)]}, ValueError, r"rising shares"),
+    (X, Y, {"augment": []}, ValueError, r"phases end at \[\]"),
     (X, Y, {"validation": (X, Y + 2)}, ValueError, r"validation: label"),
     (X, Y, {"validation": (X[..., 0], Y)}, ShapeError, r"validation: .*x\[\.\.\., None\]"),
     (X, Y, {"validation": (X[:0], Y[:0])}, ShapeError, r"validation: there are no images"),

@@ -1,6 +1,6 @@
 """Augmentation, written by hand: x is a batch (N, H, W, C) of any real dtype, rng a numpy Generator.
 
-Every function returns a new array of x's shape and dtype, and never writes to x.
+Every function returns a new array of x's dtype, and, but for shrink, of x's shape; none writes to x.
 """
 
 import numpy as np
@@ -82,6 +82,26 @@ def random_erasing(x, rng, p=0.5, area=(0.02, 0.33), aspect=(0.3, 3.3)):
     top, left = rng.integers(0, h - height + 1), rng.integers(0, w - width + 1)
     rows, cols = _span(top, height, h)[:, :, None, None], _span(left, width, w)[:, None, :, None]
     return _choose(drawn[:, None, None, None] & rows & cols, _noise(x, rng), x)
+
+
+def shrink(x, rng=None, size=20):
+    """Averages each image over size x size areas: y = A x A^T, A[i, j] the part of pixel j that lies in area i.
+
+    For the first epochs at low resolution, where a step costs less. Integer dtypes are rounded; rng is not used.
+    """
+    _check(x)
+    if int(size) != size or not 1 <= size <= min(x.shape[1:3]):
+        raise ValueError(f"shrink: size is {size}; expected a whole number from 1 to {min(x.shape[1:3])}")
+    dtype = x.dtype if x.dtype.kind == "f" else np.dtype("f4")
+    rows, cols = (_areas(n, int(size)).astype(dtype) for n in x.shape[1:3])
+    y = np.moveaxis(rows @ np.moveaxis(x.astype(dtype), 3, 1) @ cols.T, 1, 3)
+    return np.ascontiguousarray(np.rint(y) if x.dtype.kind in "iu" else y).astype(x.dtype)
+
+
+def _areas(n, size):
+    """(size, n): the share that each of n pixels has in each of `size` equal areas."""
+    edges, pixels = np.arange(size + 1)[:, None] * n / size, np.arange(n)
+    return np.clip(np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels), 0, None) * size / n
 
 
 def _span(first, length, size):

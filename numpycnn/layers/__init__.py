@@ -5,7 +5,7 @@ The protocol is in base.py; your own layer needs no more than `forward` and `bac
 
 from .activation import ELU, LeakyReLU, PReLU, ReLU, Sigmoid, Tanh
 from .base import Layer, Param
-from .combine import Add, Concat, Flatten, Identity, Reshape, Sequential
+from .combine import Add, Concat, Flatten, Frozen, Identity, Reshape, Sequential
 from .conv import Conv2D, ConvTranspose2D
 from .dense import Dense
 from .dropout import Dropout
@@ -16,6 +16,6 @@ from .standardize import Standardize
 
 __all__ = [
     "ELU", "Add", "AvgPool2D", "BatchNorm", "Concat", "Conv2D", "ConvBNReLU", "ConvTranspose2D", "Dense",
-    "Dropout", "Flatten", "GlobalAvgPool", "Identity", "Layer", "LeakyReLU", "MaxPool2D", "PReLU", "Param",
+    "Dropout", "Flatten", "Frozen", "GlobalAvgPool", "Identity", "Layer", "LeakyReLU", "MaxPool2D", "PReLU", "Param",
     "ReLU", "Reshape", "Sequential", "Sigmoid", "Standardize", "Tanh", "fuse",
 ]  # fmt: skip

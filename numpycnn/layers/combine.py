@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..errors import ShapeError
-from .base import Layer
+from .base import Layer, named_buffers, named_params
 
 
 class Sequential(Layer):
@@ -33,6 +33,8 @@ class Sequential(Layer):
     def backward(self, dy, cache):
         _own_cache(self, cache, list, len(self.layers))
         for layer, one in zip(reversed(self.layers), reversed(cache), strict=True):
+            if dy is None:  # the layer after this one was told that nobody needs its dx
+                break
             dy = layer.backward(dy, one)
         return dy
 
@@ -59,6 +61,40 @@ def _own_cache(owner, cache, kind, length):
 
 def _at(i, layer, error):
     return ShapeError(f"layer {i} ({type(layer).__name__}): {error}")
+
+
+class Frozen(Layer):
+    """y = f(x), with f's parameters as they are: saved like running statistics, and not trained."""
+
+    def __init__(self, layer):
+        _check_layers(self, [layer])
+        self.layer = layer
+
+    def children(self):
+        yield from ()
+
+    def params(self):
+        yield from ()
+
+    def buffers(self):
+        for name, param in named_params(self.layer).items():
+            yield name, param.value
+        yield from named_buffers(self.layer).items()
+
+    def forward(self, x, train=False):
+        return self.layer.forward(x, train=False)
+
+    def backward(self, dy, cache):
+        dx = self.layer.backward(dy, cache)
+        for param in self.layer.params():
+            param.grad = None
+        return dx
+
+    def infer(self, x):
+        return self.layer.infer(x)
+
+    def multiply_adds(self, x_shape, y_shape):
+        return self.layer.multiply_adds(x_shape, y_shape)
 
 
 class Identity(Layer):

@@ -28,5 +28,5 @@ class Standardize(Layer):
         return (y - kind(self.mean * unit)) * kind(1 / (self.std * unit)), None
 
     def backward(self, dy, cache):
-        """dx = dy / std      None where the layer above saved its dx"""
-        return None if dy is None else dy * dy.dtype.type(1 / self.std)
+        """dx = dy / std"""
+        return dy * dy.dtype.type(1 / self.std)

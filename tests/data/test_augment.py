@@ -152,3 +152,22 @@ def test_wrong_padding():
     for pad in (-1, 0.5):
         with pytest.raises(ValueError, match="pad"):
             augment.random_crop(batch(), np.random.default_rng(0), pad=pad)
+
+
+def test_shrink_averages_areas():
+    x = np.arange(36, dtype=np.float64).reshape(1, 6, 6, 1)
+    y = augment.shrink(x, size=3)
+    np.testing.assert_allclose(y[0, :, :, 0], x[0, :, :, 0].reshape(3, 2, 3, 2).mean(axis=(1, 3)))
+    np.testing.assert_allclose(augment.shrink(x, size=4)[0, 0, 0, 0], (0 + 0.5 * 1 + 0.5 * 6 + 0.25 * 7) / 2.25)
+    np.testing.assert_allclose(augment.shrink(x, size=4).mean(), x.mean())
+    np.testing.assert_array_equal(augment.shrink(x, size=6), x)
+    pictures = batch((3, 8, 6, 2))
+    small = augment.shrink(pictures, np.random.default_rng(0), size=5)
+    assert (small.shape, small.dtype) == ((3, 5, 5, 2), np.uint8)
+    np.testing.assert_allclose(small, augment.shrink(pictures.astype(np.float64), size=5), atol=0.501)
+    assert augment.shrink(pictures[:0], size=5).shape == (0, 5, 5, 2)
+    for size in (0, 7, 2.5):
+        with pytest.raises(ValueError, match="shrink: size is"):
+            augment.shrink(x, size=size)
+    with pytest.raises(ShapeError):
+        augment.shrink(x[0])

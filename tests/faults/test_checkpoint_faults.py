@@ -419,6 +419,7 @@ def test_random_mutations(tmp_path):
 
 # ---- killed while saving ----------------------------------------------------------------------
 
+
 def save_forever(path):
     while True:
         for seed in (0, 1):

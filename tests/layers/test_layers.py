@@ -6,7 +6,7 @@ import inspect
 import numpy as np
 import pytest
 
-from numpycnn import layers, models
+from numpycnn import checkpoint, layers, models
 from numpycnn.errors import ShapeError
 from numpycnn.layers import base
 from tests import naive
@@ -606,3 +606,34 @@ def test_batch_norms_settings_at_their_ends():
 
 def test_dropout_of_nothing_is_possible():
     assert layers.Dropout(0, rng()).infer(np.ones(3, np.float32)).tolist() == [1, 1, 1]
+
+
+def test_frozen_is_the_layer_without_training(each_backend, tmp_path):
+    rng = np.random.default_rng(30)
+    conv = layers.Conv2D(1, 4, 3, rng=rng)
+    net = layers.Sequential(layers.Standardize(), layers.Frozen(conv), layers.ReLU(), layers.Conv2D(4, 2, 3, rng=rng))
+    x = rng.random((2, 5, 5, 1), dtype=np.float32)
+    assert [p.value.shape for p in net.params()] == [(3, 3, 4, 2), (2,)]
+    assert {name: b.shape for name, b in base.named_buffers(net).items()} == {"1.w": (3, 3, 1, 4), "1.b": (4,)}
+    assert net.layers[1].multiply_adds(x.shape, (2, 5, 5, 4)) == conv.multiply_adds(x.shape, (2, 5, 5, 4))
+    plain = layers.Sequential(net.layers[0], conv, *net.layers[2:])
+    np.testing.assert_array_equal(net.infer(x), plain.infer(x))
+    y, cache = net.forward(x, train=True)
+    dy = rng.standard_normal(y.shape, dtype=np.float32)
+    dx = net.backward(dy, cache)
+    assert conv.w.grad is conv.b.grad is None
+    wanted = [p.grad for p in net.params()]
+    for p in net.params():
+        p.grad = None
+    np.testing.assert_array_equal(dx, plain.backward(dy, plain.forward(x, train=True)[1]))
+    for p in plain.params():
+        p.grad = None
+    fast = layers.fuse(net, input_gradient=False)  # nobody needs a gradient before the first trained layer
+    assert fast.backward(dy, fast.forward(x, train=True)[1]) is None
+    for p, grad in zip(net.params(), wanted, strict=True):
+        naive.agree(p.grad, grad)
+    checkpoint.save(tmp_path / "net.npz", net)
+    kept = conv.w.value.copy()
+    conv.w.value[...] = 0
+    checkpoint.restore(tmp_path / "net.npz", net)
+    np.testing.assert_array_equal(conv.w.value, kept)

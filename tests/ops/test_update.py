@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpycnn import backend
-from numpycnn.ops.update import adam_update, sgd_update
+from numpycnn.ops.update import adam_update, muon_update, orthogonalize, sgd_update
 from tests import naive
 
 sizes = st.sampled_from([1, 2, 3, 7, 8, 16, 17, 33, 1000])
@@ -156,3 +156,29 @@ def test_large_parameters_are_cut_into_shares_without_a_trace(decoupled):
         np.testing.assert_allclose(ours[1], ours[0], rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(ours[2], ours[1])
         np.testing.assert_array_equal(ours[3], ours[1])
+
+
+@pytest.mark.parametrize("shape", [(9, 32), (72, 8), (16, 16), (1, 5)])
+def test_orthogonalize_keeps_the_directions_and_evens_their_lengths(each_backend, shape):
+    """g = U S V^T -> U S' V^T, with S' within 0.3 of 1 where S is not tiny, and g's scale without effect."""
+    g = np.random.default_rng(22).standard_normal(shape).astype(np.float32)
+    o = orthogonalize(g)
+    assert o.dtype == np.float32
+    u, _, vt = np.linalg.svd(g.astype(np.float64), full_matrices=False)
+    inside = u.T @ o @ vt.T
+    assert np.abs(np.diag(inside) - 1).max() < 0.35
+    assert np.abs(inside - np.diag(np.diag(inside))).max() < 1e-3
+    naive.agree(orthogonalize(g * np.float32(1e6)), o)
+    assert not orthogonalize(np.zeros(shape, np.float32)).any()
+
+
+def test_a_step_of_muon_is_its_equation(each_backend):
+    rng = np.random.default_rng(23)
+    value, grad, velocity = rng.standard_normal((3, 3, 3, 2, 6))
+    u = 0.9 * velocity + grad
+    o = orthogonalize((grad + 0.9 * u).reshape(-1, 6))
+    wanted = value - 0.1 * np.linalg.norm(value) / np.sqrt(6) * o.reshape(value.shape)
+    wanted *= np.linalg.norm(value) / np.linalg.norm(wanted)
+    muon_update(value, grad, velocity, 0.1, 0.9)
+    naive.agree(value, wanted)
+    naive.agree(velocity, u)
