@@ -1,8 +1,8 @@
 """The paper's own recipe, in full: the VGG-like network, 100 epochs of Adam (94.05 % in the paper).
 
-    python examples/paper_vgg.py                      # 60,000 images, about an hour on 2 cores; the folder is runs/paper
-    python examples/paper_vgg.py --resume             # continue it where it was stopped
-    python examples/paper_vgg.py --quick              # 3,000 images and two epochs, to see that it works
+    python examples/paper_vgg.py             # 60,000 images, about an hour on 2 cores, into runs/paper
+    python examples/paper_vgg.py --resume    # continue it where it was stopped
+    python examples/paper_vgg.py --quick     # 3,000 images and two epochs, to see that it works
 
 From the paper: Adam, batches of 32, horizontal flips and crops, He initialisation, dropout of 0.1 to 0.3, 100
 epochs. Where it is silent: Adam's published learning rate of 1e-3, kept constant, and crops by 2 pixels.

@@ -40,8 +40,8 @@ def orthonormal(shape, rng):
 def whitening(x, size=3, eps=1e-2):
     """Filters that make the patches of x white: w_k = +-v_k / sqrt(l_k + eps), Cov[patch] = sum_k l_k v_k v_k^T.
 
-    x (N, H, W, C) floating, eps in units of the largest l -> (size, size, C, 2 * size * size * C), each filter followed
-    by its negative at the end, since a ReLU comes after it. Source: Coates & Ng 2012; as a frozen first layer, Page 2019.
+    x (N, H, W, C) floating, eps in units of the largest l -> (size, size, C, 2 * size * size * C): all filters, then
+    their negatives, since a ReLU follows. Source: Coates & Ng 2012; as a frozen first layer: Page 2019.
     """
     patches = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), (size, size), axis=(1, 2))
     patches = patches.transpose(0, 1, 2, 4, 5, 3).reshape(-1, size * size * x.shape[3])
