@@ -65,6 +65,7 @@ def parser():
     sub = command(commands.evaluate)
     sub.add_argument("checkpoint", help="a file.npz, or pretrained:NAME")
     sub.add_argument("--data", help="default: the data set it was trained on")
+    sub.add_argument("--flip", action="store_true", help="average over each image and its mirror image")
     sub = command(commands.predict)
     sub.add_argument("images", nargs="+", metavar="IMAGE")
     sub.add_argument("--checkpoint", default="pretrained:vgg", help="a file.npz, or pretrained:NAME")

@@ -90,7 +90,7 @@ def evaluate(args):
         raise ValueError(f"{args.checkpoint} was made for images {expected}, but those of {dataset.name} are {came}")
     if known and known != classes:
         say(f"note: {args.checkpoint} was trained on other classes than those of {dataset.name}")
-    measured = nc.evaluate(net, dataset.x_test, dataset.y_test)
+    measured = nc.evaluate(net, dataset.x_test, dataset.y_test, flip=args.flip)
     recall = measured["per_class"]["recall"].tolist()
     result = {
         "accuracy": measured["accuracy"], "loss": measured["loss"], "parameters": count(net),

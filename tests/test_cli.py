@@ -396,6 +396,10 @@ def test_evaluate(trained, run):
     assert np.trace(result["confusion"]) / 40 == result["accuracy"]
     code, out, _ = run("evaluate", "run/last.npz")
     assert f"Test accuracy: {result['accuracy']:.2%}" in out
+    code, out, _ = run("evaluate", "run/last.npz", "--flip", "--json")
+    net = nc.load("run/last.npz")
+    held = nc.data.load(net.metadata["data"])
+    assert json.loads(out)["loss"] == nc.evaluate(net, held.x_test, held.y_test, flip=True)["loss"] != result["loss"]
 
 
 def test_evaluate_on_other_data(trained, run, tmp_path):
