@@ -43,8 +43,8 @@ def facts(clothes, args):
     return {"classes": list(clothes.classes), "data": clothes.name, "data_sha256": clothes.sha256, "command": command}
 
 
-def report(net, history, held, args):
-    """Measure the network of the last epoch, print the figures, and leave them in the run's result.json."""
+def report(net, history, held, clothes, args):
+    """Measure the network of the last epoch, print the figures; leave them in result.json, the network in network.npz."""
     plain, flipped = nc.evaluate(net, *held), nc.evaluate(net, *held, flip=True)
     result = {
         "accuracy": plain["accuracy"], "loss": plain["loss"], "flip_accuracy": flipped["accuracy"],
@@ -53,5 +53,6 @@ def report(net, history, held, args):
         "training_seconds": sum(history["seconds"]), "seconds": time.perf_counter() - START,
     }  # fmt: skip
     pathlib.Path(args.out, "result.json").write_text(json.dumps(result, indent=2))
+    nc.save(pathlib.Path(args.out, "network.npz"), net, **facts(clothes, args), measured=result)
     print(f"{result['parameters']:,} parameters, {history.epochs} epochs, {result['seconds']:.0f} s in all")
     print(f"{result['measured_on']}: accuracy {plain['accuracy']:.2%}, with mirror images {flipped['accuracy']:.2%}")

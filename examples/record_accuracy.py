@@ -39,4 +39,4 @@ history = nc.fit(
     resume=args.resume,
     metadata=facts(clothes, args),
 )
-report(net, history, held, args)
+report(net, history, held, clothes, args)
