@@ -44,7 +44,7 @@ def facts(clothes, args):
 
 
 def report(net, history, held, clothes, args):
-    """Measure the network of the last epoch, print the figures; leave them in result.json, the network in network.npz."""
+    """Measure the network of the last epoch, print its figures; they go to result.json, it to network.npz."""
     plain, flipped = nc.evaluate(net, *held), nc.evaluate(net, *held, flip=True)
     result = {
         "accuracy": plain["accuracy"], "loss": plain["loss"], "flip_accuracy": flipped["accuracy"],

@@ -13,7 +13,7 @@ from .optim import Averaged
 
 KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds")
 PICTURES = ("learning_curves.png", "confusion.png", "mistakes.png", "filters.png")
-FILES = ("last.npz", "best.npz", "history.csv", "result.json", "report.html", *PICTURES)
+FILES = ("last.npz", "best.npz", "network.npz", "history.csv", "result.json", "report.html", *PICTURES)
 RUNNING = "step", "images", "loss_sum", "correct", "seconds", "best"  # what last.npz keeps of the running epoch
 
 
