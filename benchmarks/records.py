@@ -35,7 +35,8 @@ def run(recipe, seed, args):
         with open(folder / "log.txt", "a") as log:
             subprocess.run([*command, *resumed], stdout=log, stderr=log, check=True)
         seconds = None if resumed else time.perf_counter() - start
-        done.write_text(json.dumps({**json.loads(done.read_text()), "process_seconds": seconds}, indent=2))
+        timed = {"process_seconds": seconds, "threads": args.threads, "side_by_side": args.jobs}
+        done.write_text(json.dumps({**json.loads(done.read_text()), **timed}, indent=2))
     return json.loads(done.read_text())
 
 
@@ -73,8 +74,7 @@ def main():
     path = pathlib.Path(args.results, "records.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     entries = json.loads(path.read_text()) if path.exists() else {}
-    found = machine(args.threads) | {"jobs": args.jobs}
-    entries[args.recipe] = {"seeds": results, "summary": summary(results), "machine": found}
+    entries[args.recipe] = {"seeds": results, "summary": summary(results), "machine": machine(args.threads)}
     path.write_text(json.dumps(entries, indent=2) + "\n")
     curves(args.recipe, args.seeds[0], args)
     print(json.dumps(entries[args.recipe]["summary"], indent=2))
