@@ -1,5 +1,7 @@
 """The commands of `numpycnn`, each (args) -> the result for --json, the text for people[, the exit code]."""
 
+import itertools
+import os
 import pathlib
 import shlex
 import sys
@@ -110,17 +112,61 @@ def predict(args):
     """The class of image files."""
     import numpycnn as nc
 
+    from . import familiar
+
+    paths, show = args.images, args.show
+    if show and not paths:  # `predict --show photo.jpg`
+        paths, show = [show], ""
+    if not paths:
+        raise ValueError("no IMAGE is given")
+    places = [None] * len(paths) if show is None else seen_places(show, paths)
     net = nc.load(args.checkpoint)
     shape = tuple(net.spec["arguments"].get("input_shape", (28, 28, 1)))
-    images = [nc.data.read_image(path, shape) for path in args.images]
+    images = [nc.data.read_image(path, shape) for path in paths]
+    rows, known = nc.predict(net, images), familiar.familiar(net, images)
     results, lines = [], []
-    for path, row in zip(args.images, nc.predict(net, images), strict=True):
+    for path, place, image, row, like in zip(paths, places, images, rows, known, strict=True):
         classes = names(net, len(row))
         best = row.argsort()[::-1][:3]
         shares = dict(zip(classes, row.tolist(), strict=True))
-        results.append({"image": path, "class": classes[best[0]], "probabilities": shares})
+        facts = {"image": path, "class": classes[best[0]], "probabilities": shares, "familiar": like, "shown": place}
+        results.append(facts)
         lines.append(f"{path}: " + ", ".join(f"{classes[i]} {row[i]:.1%}" for i in best))
+        doubt = f"looks like nothing in {net.metadata.get('data', 'its data')}; do not trust this answer"
+        if like is False:
+            lines.append(f"note: {path} {doubt}")
+        if place:
+            draw_seen(path, image, facts, f"This {doubt}." if like is False else "")
+            lines.append(f"{path}: what the network saw is in {place}")
     return {"predictions": results}, "\n".join(lines)
+
+
+def seen_places(show, images):
+    """A new file for each image: --show's .png, or NAME-seen.png in its folder. No file is ever written over."""
+    place = pathlib.Path(show)
+    if place.suffix and not place.is_dir():
+        if place.suffix.lower() != ".png":
+            raise ValueError(f"--show {show}: expected a folder or a file.png; images stand before --show")
+        if len(images) > 1:
+            raise ValueError(f"--show {show}: one file for {len(images)} images; give a folder")
+        if place.exists():
+            raise ValueError(f"--show {show}: it exists, and no file is written over; give another name, or a folder")
+        return [str(place)]
+    places = []
+    for image in images:
+        stem = f"{pathlib.Path(image).stem}-seen"
+        free = (str(place / f"{stem}{number}.png") for number in itertools.chain([""], itertools.count(-2, -1)))
+        places.append(next(path for path in free if not os.path.lexists(path) and path not in places))
+    return places
+
+
+def draw_seen(path, image, facts, note):
+    """Write the picture that --show asks for."""
+    from . import seen
+    from .data.picture import open_picture
+
+    pathlib.Path(facts["shown"]).parent.mkdir(parents=True, exist_ok=True)
+    seen.draw(open_picture(path), image, facts["probabilities"], facts["shown"], note)
 
 
 def names(net, count):

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from . import checkpoint, files, models, ops, report, schedule, training
+from . import checkpoint, familiar, files, models, ops, report, schedule, training
 from .data import augment
 from .errors import CheckpointError, RunFolderError, unknown
 from .layers.base import named_buffers
@@ -108,6 +108,7 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
     say(f"{recipe['model']}: {net.summary(x.shape[1:]).total:,} parameters; {dataset.name}: {dataset.source}")
     announce(net, x, y, recipe, out, resume, say)
     history = training.fit(net, x, y, **settings, out=out, resume=resume, metadata=facts)
+    note_familiar(out, validation[0] if recipe["val"] >= familiar.LEAST else x, say)
 
     logits = training.logits(net, dataset.x_test)
     measured = training.measure(logits, dataset.y_test)
@@ -121,6 +122,17 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
     files.write(pathlib.Path(out, "result.json"), json.dumps(plain(result), indent=2).encode())
     write_report(out, net, recipe, dataset, history, result, ops.softmax(logits)[0])
     return result
+
+
+def note_familiar(out, x, say):
+    """What images like x are to the network, into the run's checkpoints, for `numpycnn predict`; few cannot tell."""
+    if len(x) < familiar.LEAST:
+        return
+    try:
+        for name in ("last.npz", "best.npz"):
+            familiar.add(pathlib.Path(out, name), x)
+    except ValueError as error:
+        say(f"predict will not tell when an image is nothing like this data: {error}")
 
 
 def announce(net, x, y, recipe, out, resume, say):

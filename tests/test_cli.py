@@ -465,14 +465,99 @@ def test_predict_prints_the_top_classes(trained, run):
     assert run("predict", "run/history.csv", "--checkpoint", "run/best.npz")[0] == 3
 
 
-def test_predict_with_a_checkpoint_that_names_no_classes(data, run):
+@pytest.fixture
+def photos(data):
+    """Two files "photo.png", of different folders, and a checkpoint "net.npz" that knows no classes."""
     from PIL import Image
 
-    nc.save("net.npz", small())
-    Image.fromarray(pictures(1)[0][0, ..., 0]).save("photo.png")
+    nc.save("net.npz", small(), data="bars")
+    os.mkdir("b")
+    for image, path in zip(pictures(2)[0], ("photo.png", "b/photo.png"), strict=True):
+        Image.fromarray(image[..., 0]).save(path)
+    return ["photo.png", "b/photo.png"]
+
+
+def test_predict_with_a_checkpoint_that_names_no_classes(photos, run):
     code, out, _ = run("predict", "photo.png", "--checkpoint", "net.npz", "--json")
     assert code == 0
-    assert list(json.loads(out)["predictions"][0]["probabilities"]) == ["0", "1", "2", "3"]
+    (found,) = json.loads(out)["predictions"]
+    assert list(found["probabilities"]) == ["0", "1", "2", "3"]
+    assert (found["familiar"], found["shown"]) == (None, None)
+
+
+def test_predict_shows_what_the_network_saw_and_writes_over_nothing(photos, run):
+    from PIL import Image
+
+    before = [open(path, "rb").read() for path in photos]
+    command = ["predict", *photos, "--checkpoint", "net.npz", "--json", "--show"]
+    shown = [[one["shown"] for one in json.loads(run(*command)[1])["predictions"]] for _ in range(2)]
+    assert shown == [["photo-seen.png", "photo-seen-2.png"], ["photo-seen-3.png", "photo-seen-4.png"]]
+    assert [one["shown"] for one in json.loads(run(*command, "new/seen")[1])["predictions"]] == [
+        os.path.join("new", "seen", "photo-seen.png"), os.path.join("new", "seen", "photo-seen-2.png")]  # fmt: skip
+    assert [open(path, "rb").read() for path in photos] == before
+    assert Image.open("new/seen/photo-seen.png").width > 1000
+    code, out, _ = run("predict", "--checkpoint", "net.npz", "--show", "photo.png")
+    assert (code, out.splitlines()[1]) == (0, "photo.png: what the network saw is in photo-seen-5.png")
+    assert run("predict", "photo.png", "--checkpoint", "net.npz", "--show", "one.png")[0] == 0
+    assert Image.open("one.png").width > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["photo.png", "--show", "b/photo.png"], "exists"),
+        (["photo.png", "--show", "new.jpg"], "folder or a file.png"),
+        (["photo.png", "b/photo.png", "--show", "new.png"], "one file for 2 images"),
+        (["--show"], "no IMAGE"),
+        ([], "no IMAGE"),
+    ],
+)
+def test_predict_refuses_a_place_for_the_picture(arguments, message, photos, run):
+    files = set(os.listdir("."))
+    code, out, err = run("predict", "--checkpoint", "net.npz", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+    assert set(os.listdir(".")) == files
+
+
+def test_predict_marks_what_is_not_familiar(photos, run, monkeypatch):
+    from PIL import Image
+
+    from numpycnn import familiar
+
+    familiar.add("net.npz", pictures(1200)[0])
+    Image.new("L", (50, 40), "white").save("blank.png")
+    code, out, _ = run("predict", "photo.png", "blank.png", "--checkpoint", "net.npz")
+    assert code == 0
+    first, _, note = out.splitlines()
+    assert first.startswith("photo.png: ")
+    assert note == "note: blank.png looks like nothing in bars; do not trust this answer"
+    _, out, _ = run("predict", "photo.png", "blank.png", "--checkpoint", "net.npz", "--json")
+    assert [one["familiar"] for one in json.loads(out)["predictions"]] == [True, False]
+
+
+def test_training_notes_what_is_familiar(data, no_report, run, monkeypatch):
+    from numpycnn import familiar
+
+    arguments = ["--model", "alexnet", "--data", data, "--epochs", 1]
+    assert run("train", *arguments, "--out", "few")[0] == 0
+    assert "familiarity" not in nc.load("few/last.npz").metadata
+    monkeypatch.setattr(familiar, "LEAST", 40)
+    assert run("train", *arguments, "--out", "run")[0] == 0
+    dataset = nc.data.load(data)
+    for name in "last.npz", "best.npz":
+        net = nc.load(f"run/{name}")
+        x = dataset.split(64 // 12, 0)[0][0]
+        assert net.metadata["familiarity"] == familiar.fit(net, x)
+        assert same(arrays(net), arrays(nc.load(f"few/{name}")))
+    assert run("train", "--resume", "--out", "run")[0] == 0
+
+
+def test_the_shipped_network_knows_a_blank_page(data, run):
+    from PIL import Image
+
+    Image.new("RGB", (300, 200), "white").save("blank.png")
+    assert "note: blank.png looks like nothing in fashion-mnist" in run("predict", "blank.png")[1]
 
 
 def test_summary_and_data_as_json(data, run):

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from numpycnn import metrics, plots
+from numpycnn import metrics, plots, seen
 from numpycnn.errors import ShapeError
 
 NAMES = ["cat", "dog", "bird"]
@@ -119,7 +119,7 @@ def test_mistakes_show_truth_guess_and_confidence(tmp_path, drawn, channels):
         truth, guess, confidence = (t.get_text() for t in axes.texts)
         assert truth == NAMES[labels[i]]
         assert guess == "→ " + NAMES[probabilities[i].argmax()]
-        assert confidence == plots._percent(probabilities[i].max())
+        assert confidence == plots.percent(probabilities[i].max())
 
 
 def test_no_mistakes_is_a_friendly_picture(tmp_path, drawn):
@@ -231,3 +231,17 @@ def test_metrics_do_not_import_matplotlib():
     code = "import sys, numpycnn.metrics; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_prediction_beside_what_was_seen(tmp_path, drawn):
+    from PIL import Image
+
+    image = np.random.default_rng(0).integers(0, 256, (8, 6, 1), dtype=np.uint8)
+    given, shares = Image.new("RGB", (30, 20), (250, 20, 90)), dict.fromkeys(map(str, range(12)), 0.01)
+    seen.draw(given, image, {**shares, "a dress": 0.5, "a bag": 0.38}, tmp_path / "a.png", note="Do not trust this.")
+    left, middle, right = drawn[0].axes
+    np.testing.assert_array_equal(left.images[0].get_array(), np.asarray(given))
+    np.testing.assert_array_equal(middle.images[0].get_array(), image[..., 0])
+    assert [t.get_text() for t in right.get_yticklabels()] == ["a dress", "a bag", *map(str, range(8))]
+    np.testing.assert_allclose([bar.get_width() for bar in right.patches], [50, 38] + 8 * [1])
+    assert {"50.0 %", "38.0 %", "Do not trust this.", "What the network saw, 8 × 6"} <= set(texts(drawn[0]))

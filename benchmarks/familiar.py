@@ -1,0 +1,106 @@
+"""Which measure tells images that are nothing like Fashion-MNIST? For the network that is shipped:
+
+    python -m benchmarks.familiar [CHECKPOINT]
+
+Each cell: the area under the ROC curve against the test images, and the share found at the limit that marks 1 % of
+the validation images. The first column is the share of test images that is marked wrongly, near 1 % when it is right.
+"""
+
+import sys
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+import numpycnn as nc
+from numpycnn import familiar
+from numpycnn.training import logits
+
+N = 1000  # images of each strange kind
+
+
+def main(checkpoint="pretrained:vgg"):
+    fashion, net = nc.data.load("fashion-mnist"), nc.load(checkpoint)
+    seed = net.metadata.get("recipe", {}).get("seed", 0)
+    (x, y), (x_val, _) = fashion.split(len(fashion.x_train) // 12, seed)  # as `numpycnn train` does
+    strange = strangers(np.random.default_rng(0))
+    print(f"{'':24}{'wrongly':>9}" + "".join(f"{name:>16}" for name in strange))
+    for name, score in scores(net, x[:5000], y[:5000], x_val).items():
+        limit, test = np.quantile(score(x_val), 0.99), score(fashion.x_test)
+        found = {kind: score(images) for kind, images in strange.items()}
+        cells = [f"{auroc(test, s):.3f} {(s > limit).mean():7.1%}" for s in found.values()]
+        print(f"{name:24}{(test > limit).mean():9.2%}" + "".join(f"{cell:>16}" for cell in cells))
+
+
+def scores(net, x, y, x_val):
+    """{name: function of images -> (N,), larger for stranger}"""
+
+    def energy(images):  # Liu et al. 2020
+        s = logits(net, images).astype(np.float64)
+        return -np.log(np.exp(s).sum(axis=1))
+
+    def mahalanobis(length_1):  # Lee et al. 2018; one covariance of all classes
+        def features(images):
+            f = familiar._features(net, images)
+            return familiar._unit(f) if length_1 else f.astype(np.float64)
+
+        f = features(x)
+        means = np.stack([f[y == k].mean(axis=0) for k in range(y.max() + 1)])
+        precision = np.linalg.pinv(np.cov((f - means[y]).T), rcond=1e-6)
+        return lambda images: np.min([np.einsum("nd,de,ne->n", d, precision, d)
+                                      for d in features(images) - means[:, None]], axis=0)  # fmt: skip
+
+    own = familiar.fit(net, x_val)
+    return {
+        "softmax's maximum": lambda images: -nc.predict(net, images).max(axis=1),
+        "energy": energy,
+        "Mahalanobis": mahalanobis(False),
+        "the same, length 1": mahalanobis(True),
+        "the same, diagonal": lambda images: familiar._distance(
+            familiar._unit(familiar._features(net, images)), own["means"], own["variances"]),
+    }  # fmt: skip
+
+
+def strangers(rng):
+    """{kind: (N, 28, 28, 1) uint8}"""
+    drawn = {"shapes": [shapes(rng, False) for _ in range(N)], "scenes": [shapes(rng, True) for _ in range(N)],
+             "gradients": [gradient(rng, 28) for _ in range(N)]}  # fmt: skip
+    return {
+        "MNIST": nc.data.load("mnist").x_test[:N],
+        "noise": rng.integers(0, 256, (N, 28, 28, 1), dtype=np.uint8),
+        "blank": np.repeat(np.arange(256, dtype=np.uint8), 28 * 28).reshape(-1, 28, 28, 1),
+        **{kind: np.stack(images)[..., None] for kind, images in drawn.items()},
+    }
+
+
+def gradient(rng, side):
+    """Light that changes from one side to the other."""
+    angle, waves = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 1.5)
+    across, down = np.meshgrid(np.linspace(0, 1, side), np.linspace(0, 1, side))
+    phase = 2 * np.pi * (waves * (np.cos(angle) * across + np.sin(angle) * down) + rng.random())
+    return np.uint8(127.5 + 127.5 * np.sin(phase))
+
+
+def shapes(rng, scene):
+    """A few grey ellipses, boxes and lines: on black, or over a gradient as in a blurred photo."""
+    image = Image.fromarray(gradient(rng, 112) if scene else np.zeros((112, 112), np.uint8))
+    draw = ImageDraw.Draw(image)
+    for _ in range(rng.integers(2, 7)):
+        left, top, width, height = (int(v) for v in rng.integers((-10, -10, 10, 10), (90, 90, 80, 80)))
+        box, grey = (left, top, left + width, top + height), int(rng.integers(60, 256))
+        kind = rng.integers(3)
+        if kind == 2:
+            draw.line(box, grey, width=int(rng.integers(3, 15)))
+        else:
+            (draw.ellipse, draw.rectangle)[kind](box, grey)
+    return np.asarray(image.filter(ImageFilter.GaussianBlur(1)).resize((28, 28)))
+
+
+def auroc(familiar_scores, strange_scores):
+    """The chance that a strange image scores higher than a familiar one."""
+    ordered = np.sort(familiar_scores)
+    below = np.searchsorted(ordered, strange_scores, "left") + np.searchsorted(ordered, strange_scores, "right")
+    return below.mean() / (2 * len(ordered))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
