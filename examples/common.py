@@ -7,6 +7,7 @@ import sys
 import time
 
 import numpycnn as nc
+from numpycnn import familiar
 
 START = time.perf_counter()
 
@@ -53,6 +54,7 @@ def report(net, history, held, clothes, args):
         "training_seconds": sum(history["seconds"]), "seconds": time.perf_counter() - START,
     }  # fmt: skip
     pathlib.Path(args.out, "result.json").write_text(json.dumps(result, indent=2))
-    nc.save(pathlib.Path(args.out, "network.npz"), net, **facts(clothes, args), measured=result)
+    known = familiar.fit(net, clothes.x_train)
+    nc.save(pathlib.Path(args.out, "network.npz"), net, **facts(clothes, args), measured=result, familiarity=known)
     print(f"{result['parameters']:,} parameters, {history.epochs} epochs, {result['seconds']:.0f} s in all")
     print(f"{result['measured_on']}: accuracy {plain['accuracy']:.2%}, with mirror images {flipped['accuracy']:.2%}")
