@@ -41,9 +41,10 @@ def run(recipe, seed, args):
 
 
 def summary(results):
-    """{what: {mean, deviation}} over the seeds."""
+    """{what: {mean, deviation}} over the seeds; of times, where every run had the machine for itself."""
+    alone = all(result.get("side_by_side") == 1 for result in results)
     found = {}
-    for key in ("accuracy", "flip_accuracy", "loss", "training_seconds", "process_seconds"):
+    for key in ("accuracy", "flip_accuracy", "loss", *(["training_seconds", "process_seconds"] if alone else [])):
         values = [result[key] for result in results if result.get(key) is not None]
         if len(values) == len(results):
             deviation = statistics.stdev(values) if len(values) > 1 else None
