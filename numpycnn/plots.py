@@ -4,34 +4,17 @@ Every function takes data and a path (.png; .svg and .pdf work too) and returns 
 pyplot or a display. A picture is drawn in memory, written beside its path, and then renamed.
 """
 
-import io
-import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from matplotlib import colors, font_manager, style
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib import colors
 
-from . import files, metrics
+from . import metrics
+from .canvas import BLUE, GREY, INK, ORANGE, drawable, figure, notice, percent, short
 from .errors import ShapeError
 
-INK, GREY, LINE = "#1f2933", "#616e7c", "#d5dbe1"
-BLUE, ORANGE = "#0b6bb0", "#d9710a"  # apart for every kind of colour vision, and in print
 RIGHT = colors.LinearSegmentedColormap.from_list("right", ["#ffffff", "#b9d7ee", BLUE])
 WRONG = colors.LinearSegmentedColormap.from_list("wrong", ["#ffffff", "#fbd3a4", ORANGE, "#9c4500"])
-STYLE = {
-    "font.family": "DejaVu Sans", "font.size": 10, "text.color": INK, "text.parse_math": False,
-    "axes.titlesize": 11, "axes.titlelocation": "left", "axes.titleweight": "bold", "axes.titlepad": 10,
-    "axes.labelcolor": GREY, "axes.edgecolor": LINE, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": False, "axes.axisbelow": True, "grid.color": "#e8ecef", "grid.linewidth": 0.8,
-    "xtick.color": LINE, "ytick.color": LINE, "xtick.labelcolor": GREY, "ytick.labelcolor": GREY,
-    "lines.linewidth": 2, "lines.markersize": 4, "legend.frameon": False, "axes.unicode_minus": True,
-    "figure.facecolor": "white", "figure.constrained_layout.use": True, "savefig.dpi": 160,
-    "svg.hashsalt": "numpycnn",
-}  # fmt: skip
-_style_lock = threading.Lock()  # matplotlib's settings are one global dictionary
 
 
 def learning_curves(history, path):
@@ -44,8 +27,8 @@ def learning_curves(history, path):
     checks = {key: _series(history.get("val_" + key, ())) for key in ("loss", "accuracy")}
     keys = [key for key in curves if np.isfinite(np.r_[curves[key], checks.get(key, [])]).any()]
     if not keys:
-        return _notice("No epoch has been finished yet.", path)
-    with _figure(path, (3.7 * len(keys) + 0.4, 3.6)) as fig:
+        return notice("No epoch has been finished yet.", path)
+    with figure(path, (3.7 * len(keys) + 0.4, 3.6)) as fig:
         for axes, key in zip(fig.subplots(1, len(keys), squeeze=False)[0], keys, strict=True):
             scale = 100 if key == "accuracy" else 1
             _curve(axes, scale * curves[key], "training", BLUE, "-")
@@ -58,12 +41,12 @@ def learning_curves(history, path):
 
 def confusion(matrix, classes, path):
     """Counts of (true, predicted): the diagonal blue, mistakes orange, darker for a larger share of a row."""
-    matrix, names = metrics.check_confusion(matrix), _names(classes)
+    matrix, names = metrics.check_confusion(matrix), drawable(classes)
     k = _same_classes(len(matrix), names)
     share = row_shares(matrix)
     diagonal = np.eye(k, dtype=bool)
     side = float(np.clip(0.62 * k + 1.6, 4.5, 13))
-    with _figure(path, (side + 0.9, side)) as fig:
+    with figure(path, (side + 0.9, side)) as fig:
         axes = fig.subplots()
         worst = max(0.05, share[~diagonal].max(initial=0))
         scale = colors.PowerNorm(0.7, 0, worst)
@@ -85,16 +68,16 @@ def mistakes(images, labels, probabilities, classes, path, count=24):
 
     images: uint8 (N, H, W, 1) or (N, H, W, 3); labels (N,); probabilities (N, K); classes: K names.
     """
-    images, names = _checked_images(images, labels), _names(classes)
+    images, names = _checked_images(images, labels), drawable(classes)
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     worst = worst_mistakes(labels, probabilities, count)
     _same_classes(probabilities.shape[1], names)
     if not len(worst):
-        return _notice("No mistakes: every image was classified rightly.", path)
+        return notice("No mistakes: every image was classified rightly.", path)
     columns = min(8, len(worst))
     rows = -(-len(worst) // columns)
     width, height = max(1.35 * columns, 6.6), 1.85 * rows + 0.35  # inches
-    with _figure(path, (width, height)) as fig:
+    with figure(path, (width, height)) as fig:
         fig.set_layout_engine("none")
         title = "Surest mistakes: the truth → what the network said, and how sure it was"
         fig.text(0.1 / width, 1 - 0.1 / height, title, va="top", size=11, weight="bold")
@@ -121,7 +104,7 @@ def filters(weights, path):
     limit = np.abs(shown).max() or 1.0
     columns = min(8 if total <= 32 else 16, shown.shape[-1])
     rows = -(-shown.shape[-1] // columns)
-    with _figure(path, (max(0.8 * columns + 1.3, 4.4), max(0.8 * rows + 0.6, 1.8))) as fig:
+    with figure(path, (max(0.8 * columns + 1.3, 4.4), max(0.8 * rows + 0.6, 1.8))) as fig:
         fig.suptitle(_filters_title(weights.shape, total), x=0.01, ha="left", size=11, weight="bold")
         cells = fig.subplots(rows, columns, squeeze=False)
         for i, axes in enumerate(cells.ravel()):
@@ -139,10 +122,10 @@ def filters(weights, path):
 
 def per_class_bars(per_class, classes, path):
     """Recall and precision of each class as bars, the lowest F1 on top; per_class from metrics.per_class."""
-    names = _names(classes)
+    names = drawable(classes)
     k = _same_classes(len(per_class["f1"]), names)
     order = np.argsort(per_class["f1"], kind="stable")  # nan comes last
-    with _figure(path, (7.5, 0.5 * k + 1.3)) as fig:
+    with figure(path, (7.5, 0.5 * k + 1.3)) as fig:
         axes = fig.subplots()
         for shift, key, color in ((-0.19, "recall", BLUE), (0.19, "precision", ORANGE)):
             values = 100 * np.asarray(per_class[key], dtype=np.float64)[order]
@@ -151,7 +134,7 @@ def per_class_bars(per_class, classes, path):
             for y, value in enumerate(values):
                 text = "undefined" if np.isnan(value) else f"{value:.1f}"
                 axes.text(np.nan_to_num(value) + 0.8, y + shift, text, va="center", size=8, color=GREY)
-        axes.set(yticks=range(k), yticklabels=[_short(names[i]) for i in order], xlabel="%", xlim=(0, 106))
+        axes.set(yticks=range(k), yticklabels=[short(names[i]) for i in order], xlabel="%", xlim=(0, 106))
         axes.set_ylim(k - 0.4, -0.6)
         axes.set_xticks(range(0, 101, 20))
         axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -173,24 +156,6 @@ def worst_mistakes(labels, probabilities, count=24):
 def row_shares(matrix):
     """Each row of counts divided by its sum; a row without counts stays 0."""
     return matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-
-
-@contextmanager
-def _figure(path, size):
-    """A figure in this module's style, whatever the user's settings are; written to path at the end."""
-    with _style_lock, style.context(["default", STYLE]):
-        fig = Figure(figsize=size)
-        FigureCanvasAgg(fig)
-        yield fig
-        picture, kind = io.BytesIO(), Path(path).suffix[1:].lower() or "png"
-        fig.savefig(picture, format=kind, metadata={"Date": None} if kind == "svg" else None)
-    files.write(path, picture.getvalue())
-
-
-def _notice(message, path):
-    with _figure(path, (7, 1.6)) as fig:
-        fig.text(0.5, 0.5, message, ha="center", va="center", size=12, color=GREY)
-    return Path(path)
 
 
 def _series(values):
@@ -229,10 +194,10 @@ def _finish_curve(axes, key, epochs):
 def _mistake(axes, image, truth, guess, confidence):
     axes.set_axis_off()
     axes.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
-    lines = ((1.19, _short(truth), BLUE), (1.045, "→ " + _short(guess), "#a85200"))
+    lines = ((1.19, short(truth), BLUE), (1.045, "→ " + short(guess), "#a85200"))
     for y, text, color in lines:
         axes.text(0, y, text, transform=axes.transAxes, size=8.5, color=color)
-    axes.text(0, -0.04, _percent(confidence), transform=axes.transAxes, size=8, color=GREY, va="top")
+    axes.text(0, -0.04, percent(confidence), transform=axes.transAxes, size=8, color=GREY, va="top")
 
 
 def _counts(axes, matrix, share, worst):
@@ -246,8 +211,8 @@ def _counts(axes, matrix, share, worst):
 def _class_ticks(axes, names):
     k = len(names)
     size = float(np.clip(160 / k, 5, 10))
-    axes.set_xticks(range(k), [_short(n) for n in names], rotation=40, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(k), [_short(n) for n in names])
+    axes.set_xticks(range(k), [short(n) for n in names], rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(k), [short(n) for n in names])
     axes.tick_params(length=0, labelcolor=INK, labelsize=size)
     axes.set_xticks(np.arange(k + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(k + 1) - 0.5, minor=True)
@@ -278,19 +243,3 @@ def _same_classes(k, names):
     if k != len(names):
         raise ShapeError(f"{len(names)} class names for {k} classes; expected one name a class")
     return k
-
-
-def _names(classes):
-    """The names as text; what matplotlib's own font cannot draw (kana, say) becomes "class i"."""
-    font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
-    names = [str(name) for name in classes]
-    known = [all(font.get_char_index(ord(c)) for c in name) for name in names]
-    return [name if known[i] else f"class {i}" for i, name in enumerate(names)]
-
-
-def _short(name, most=16):
-    return name if len(name) <= most else name[: most - 1].rstrip() + "…"
-
-
-def _percent(share):
-    return ">99.9 %" if share > 0.9995 else f"{100 * share:.1f} %"
