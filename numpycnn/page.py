@@ -1,6 +1,8 @@
 """The frame of the pages that are written: one style, no script, nothing fetched from a network."""
 
+from base64 import b64encode
 from html import escape
+from pathlib import Path
 
 import numpy as np
 
@@ -81,13 +83,21 @@ def write(path, *, title, heading, score, said, facts, sections):
     return path
 
 
-def figure(heading, caption, source, narrow=False):
-    """A heading, a sentence (HTML), and the picture at the address `source`."""
+def figure(heading, caption, source, narrow=False, width=None):
+    """A heading, a sentence (HTML), and the picture at the address `source`, shown `width` pixels wide if given."""
     kind = ' class="narrow"' if narrow else ""
+    size = f'width="{width}"' if width else f'srcset="{source} 1.6x"'
     return (
         f'<h2>{escape(heading)}</h2>\n<p class="soft">{caption}</p>\n'
-        f'<figure><img{kind} src="{source}" srcset="{source} 1.6x" alt="{escape(heading)}"></figure>'
+        f'<figure><img{kind} src="{source}" {size} alt="{escape(heading)}"></figure>'
     )
+
+
+def embedded(path):
+    """{"source", "width"} of a PNG file for `figure`, its content in the address: such a page is one whole file."""
+    content = Path(path).read_bytes()
+    pixels = int.from_bytes(content[16:20], "big")  # the first number of a PNG's IHDR
+    return {"source": f"data:image/png;base64,{b64encode(content).decode()}", "width": round(pixels / 1.6)}
 
 
 def table(heads, rows, name="classes"):
