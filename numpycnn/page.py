@@ -37,6 +37,12 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .classes :is(th, td):is(:first-child, :last-child) { text-align: left; }
 .classes tbody th { font-weight: 600; }
 .classes .low td, .classes .low th { background: color-mix(in srgb, #d9710a 14%, transparent); }
+.classes.numbers { font-size: .85rem; }
+.classes.numbers :is(th, td) { padding: .22rem .6rem; }
+.classes.numbers :is(th, td):last-child { text-align: right; }
+.finding { padding: .8rem 1rem; max-width: none; background: var(--card); border-left: 4px solid #d9710a;
+  border-radius: 4px; }
+.finding.sound { border-color: var(--accent); }
 figure { margin: 1rem 0 0; }
 img { display: block; max-width: 100%; height: auto; padding: 14px; background: #fff;
   border: 1px solid var(--line); border-radius: 12px; }

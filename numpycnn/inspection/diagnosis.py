@@ -15,7 +15,7 @@ VANISHING, EXPLODING = 1e-3, 1e3
 LOGITS = 88.0
 # CS231n's rule of thumb for ||dw|| / ||w|| is 1e-3. Networks that train well stray from it by ten (a step of Muon
 # turns the weights by 0.03), so a hundred to either side is called wrong.
-TOO_FAST, TOO_SLOW = 1e-1, 1e-5
+USUAL, TOO_FAST, TOO_SLOW = 1e-3, 1e-1, 1e-5
 # A network that is right on so many training images has little left to learn: there, small steps are as it should be.
 LEARNT = 0.9
 # Over-fitting is a gap between training and test error that is too large (Goodfellow et al. 2016, 5.2). Too large:
@@ -109,17 +109,17 @@ def _speed(examined, dead):
         return []
     said = f"one step at lr {examined.lr:g} changes the weights by {ratio:.1e} of their size"
     if ratio > TOO_FAST:
-        return [Finding("too fast", "", f"{said}; about 1e-03 is usual. Try lr {_nearer(examined.lr, ratio)}")]
+        return [Finding("too fast", "", f"{said}; about {USUAL:.0e} is usual. Try lr {_nearer(examined.lr, ratio)}")]
     if dead or examined.accuracy >= LEARNT:
         return []
-    text = f"{said}; about 1e-03 is usual, and {examined.accuracy:.1%} of the training images are right so far. "
+    text = f"{said}; about {USUAL:.0e} is usual, and {examined.accuracy:.1%} of the training images are right so far. "
     more = f"Try lr {_nearer(examined.lr, ratio)}" if ratio else "Try a larger lr"
     return [Finding("too slow", "", text + more)]
 
 
 def _nearer(lr, ratio):
-    """The learning rate at which the ratio would be 1e-3, if all else stayed as it is."""
-    return f"{lr * 1e-3 / ratio:.0e}"
+    """The learning rate at which the ratio would be usual, if all else stayed as it is."""
+    return f"{lr * USUAL / ratio:.0e}"
 
 
 def _over_fitting(examined, history, held_out):
