@@ -96,8 +96,10 @@ def _draw(out, net, dataset, probabilities, examined, history, image):
     """Draws what can be drawn -> the pictures' names, and notes about the others."""
     x, classes, drawn, notes = dataset.x_test, dataset.classes, ["layers"], []
     pictures.layers(examined.layers, out / "layers.png")
-    shown = x[0] if image is None else image
-    guess = probabilities[0] if image is None else training.predict(net, image[None])[0]
+    if image is None:
+        shown, title, guess = x[0], f"true: {classes[dataset.y_test[0]]}", probabilities[0]
+    else:
+        shown, title, guess = image, "the image", training.predict(net, image[None])[0]
     if any(history.get("loss", ())):
         plots.learning_curves(history, out / "learning_curves.png")
         drawn.append("learning_curves")
@@ -108,7 +110,7 @@ def _draw(out, net, dataset, probabilities, examined, history, image):
         drawn += ["filters", "feature_maps"]
     else:
         notes.append("The network has no convolution: no filters, no feature maps, and saliency instead of Grad-CAM.")
-    pictures.look(net, shown, guess, classes, out / "look.png", paths and paths[-1])
+    pictures.look(net, shown, title, guess, classes, out / "look.png", paths and paths[-1])
     heat = grad_cam if paths else saliency
     group = close_classes(dataset, probabilities)
     pictures.confusions(net, x, dataset.y_test, probabilities, classes, group, out / "confusions.png", heat)
