@@ -71,6 +71,11 @@ def parser():
     sub.add_argument("--checkpoint", default="pretrained:paper", help="a file.npz, or pretrained:NAME")
     place = {"nargs": "?", "const": "", "metavar": "FOLDER or FILE.png"}
     sub.add_argument("--show", **place, help="draw what the network saw, into IMAGE-seen.png or where you say")
+    sub = command(commands.inspect)
+    sub.add_argument("checkpoint", help="a file.npz, or pretrained:NAME")
+    sub.add_argument("--data", help="default: the data set it was trained on")
+    sub.add_argument("--image", metavar="FILE", help="the picture to look at (default: the first test image)")
+    sub.add_argument("--out", metavar="DIR", help="the folder for page and pictures (default: CHECKPOINT-inspect here)")
     command(commands.summary).add_argument("model")
     sub = command(commands.gradcheck)
     sub.add_argument("model")

@@ -79,6 +79,21 @@ def evaluate(args):
     """Accuracy of a checkpoint on a test set."""
     import numpycnn as nc
 
+    net, dataset = network_and_data(args)
+    classes = list(dataset.classes)
+    measured = nc.evaluate(net, dataset.x_test, dataset.y_test, flip=args.flip)
+    recall = measured["per_class"]["recall"].tolist()
+    result = {
+        "accuracy": measured["accuracy"], "loss": measured["loss"], "parameters": count(net),
+        "per_class": dict(zip(classes, recall, strict=True)), "confusion": measured["confusion"].tolist(),
+    }  # fmt: skip
+    return result, accuracy_table(result["per_class"], result["accuracy"])
+
+
+def network_and_data(args):
+    """The network of args.checkpoint, and the data set args.data, by default its own. Raises ValueError."""
+    import numpycnn as nc
+
     net = nc.load(args.checkpoint)
     dataset = nc.data.load(args.data or net.metadata.get("data", "fashion-mnist"))
     classes, known = list(dataset.classes), net.metadata.get("classes")
@@ -92,13 +107,19 @@ def evaluate(args):
         raise ValueError(f"{args.checkpoint} was made for images {expected}, but those of {dataset.name} are {came}")
     if known and known != classes:
         say(f"note: {args.checkpoint} was trained on other classes than those of {dataset.name}")
-    measured = nc.evaluate(net, dataset.x_test, dataset.y_test, flip=args.flip)
-    recall = measured["per_class"]["recall"].tolist()
-    result = {
-        "accuracy": measured["accuracy"], "loss": measured["loss"], "parameters": count(net),
-        "per_class": dict(zip(classes, recall, strict=True)), "confusion": measured["confusion"].tolist(),
-    }  # fmt: skip
-    return result, accuracy_table(result["per_class"], result["accuracy"])
+    return net, dataset
+
+
+def inspect(args):
+    """Look inside a checkpoint: each layer's numbers, a diagnosis, and where it looks."""
+    from .data import read_image
+    from .inspection import report, source, table
+
+    out = source.folder(args.out, args.checkpoint)
+    net, dataset = network_and_data(args)
+    image = read_image(args.image, dataset.x_test.shape[1:]) if args.image else None
+    result = report.write(out, net, dataset, args.checkpoint, image=image, **source.known(args.checkpoint, dataset))
+    return result, table.text(result)
 
 
 def count(net):

@@ -4,34 +4,17 @@ Every function takes data and a path (.png; .svg and .pdf work too) and returns 
 pyplot or a display. A picture is drawn in memory, written beside its path, and then renamed.
 """
 
-import io
-import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from matplotlib import colors, font_manager, style
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib import colors
 
-from . import files, metrics
+from . import metrics
+from .canvas import BLUE, GREY, INK, ORANGE, drawable, figure, notice, percent, short
 from .errors import ShapeError
 
-INK, GREY, LINE = "#1f2933", "#616e7c", "#d5dbe1"
-BLUE, ORANGE = "#0b6bb0", "#d9710a"  # apart for every kind of colour vision, and in print
 RIGHT = colors.LinearSegmentedColormap.from_list("right", ["#ffffff", "#b9d7ee", BLUE])
 WRONG = colors.LinearSegmentedColormap.from_list("wrong", ["#ffffff", "#fbd3a4", ORANGE, "#9c4500"])
-STYLE = {
-    "font.family": "DejaVu Sans", "font.size": 10, "text.color": INK, "text.parse_math": False,
-    "axes.titlesize": 11, "axes.titlelocation": "left", "axes.titleweight": "bold", "axes.titlepad": 10,
-    "axes.labelcolor": GREY, "axes.edgecolor": LINE, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": False, "axes.axisbelow": True, "grid.color": "#e8ecef", "grid.linewidth": 0.8,
-    "xtick.color": LINE, "ytick.color": LINE, "xtick.labelcolor": GREY, "ytick.labelcolor": GREY,
-    "lines.linewidth": 2, "lines.markersize": 4, "legend.frameon": False, "axes.unicode_minus": True,
-    "figure.facecolor": "white", "figure.constrained_layout.use": True, "savefig.dpi": 160,
-    "svg.hashsalt": "numpycnn",
-}  # fmt: skip
-_style_lock = threading.Lock()  # matplotlib's settings are one global dictionary
 
 
 def learning_curves(history, path):
@@ -44,7 +27,7 @@ def learning_curves(history, path):
     checks = {key: _series(history.get("val_" + key, ())) for key in ("loss", "accuracy")}
     keys = [key for key in curves if np.isfinite(np.r_[curves[key], checks.get(key, [])]).any()]
     if not keys:
-        return _notice("No epoch has been finished yet.", path)
+        return notice("No epoch has been finished yet.", path)
     with figure(path, (3.7 * len(keys) + 0.4, 3.6)) as fig:
         for axes, key in zip(fig.subplots(1, len(keys), squeeze=False)[0], keys, strict=True):
             scale = 100 if key == "accuracy" else 1
@@ -90,7 +73,7 @@ def mistakes(images, labels, probabilities, classes, path, count=24):
     worst = worst_mistakes(labels, probabilities, count)
     _same_classes(probabilities.shape[1], names)
     if not len(worst):
-        return _notice("No mistakes: every image was classified rightly.", path)
+        return notice("No mistakes: every image was classified rightly.", path)
     columns = min(8, len(worst))
     rows = -(-len(worst) // columns)
     width, height = max(1.35 * columns, 6.6), 1.85 * rows + 0.35  # inches
@@ -173,24 +156,6 @@ def worst_mistakes(labels, probabilities, count=24):
 def row_shares(matrix):
     """Each row of counts divided by its sum; a row without counts stays 0."""
     return matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-
-
-@contextmanager
-def figure(path, size):
-    """A figure in this module's style, whatever the user's settings are; written to path at the end."""
-    with _style_lock, style.context(["default", STYLE]):
-        fig = Figure(figsize=size)
-        FigureCanvasAgg(fig)
-        yield fig
-        picture, kind = io.BytesIO(), Path(path).suffix[1:].lower() or "png"
-        fig.savefig(picture, format=kind, metadata={"Date": None} if kind == "svg" else None)
-    files.write(path, picture.getvalue())
-
-
-def _notice(message, path):
-    with figure(path, (7, 1.6)) as fig:
-        fig.text(0.5, 0.5, message, ha="center", va="center", size=12, color=GREY)
-    return Path(path)
 
 
 def _series(values):
@@ -278,19 +243,3 @@ def _same_classes(k, names):
     if k != len(names):
         raise ShapeError(f"{len(names)} class names for {k} classes; expected one name a class")
     return k
-
-
-def drawable(classes):
-    """The names as text; what matplotlib's own font cannot draw (kana, say) becomes "class i"."""
-    font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
-    names = [str(name) for name in classes]
-    known = [all(font.get_char_index(ord(c)) for c in name) for name in names]
-    return [name if known[i] else f"class {i}" for i, name in enumerate(names)]
-
-
-def short(name, most=16):
-    return name if len(name) <= most else name[: most - 1].rstrip() + "…"
-
-
-def percent(share):
-    return ">99.9 %" if share > 0.9995 else f"{100 * share:.1f} %"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .plots import BLUE, GREY, INK, LINE, ORANGE, drawable, figure, percent, short
+from .canvas import BLUE, GREY, INK, LINE, ORANGE, drawable, figure, percent, short
 
 MOST = 10  # classes
 

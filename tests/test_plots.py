@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from numpycnn import metrics, plots, seen
+from numpycnn import canvas, metrics, plots, seen
 from numpycnn.errors import ShapeError
 
 NAMES = ["cat", "dog", "bird"]
@@ -119,7 +119,7 @@ def test_mistakes_show_truth_guess_and_confidence(tmp_path, drawn, channels):
         truth, guess, confidence = (t.get_text() for t in axes.texts)
         assert truth == NAMES[labels[i]]
         assert guess == "→ " + NAMES[probabilities[i].argmax()]
-        assert confidence == plots.percent(probabilities[i].max())
+        assert confidence == canvas.percent(probabilities[i].max())
 
 
 def test_no_mistakes_is_a_friendly_picture(tmp_path, drawn):
@@ -191,7 +191,7 @@ def test_a_failed_picture_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "ein Bild ü.png"
     plots.confusion([[1]], ["x"], path)
     before = path.read_bytes()
-    monkeypatch.setattr(plots.files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk")))
+    monkeypatch.setattr(canvas.files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk")))
     with pytest.raises(OSError, match="disk"):
         plots.confusion([[2]], ["x"], path)
     assert path.read_bytes() == before

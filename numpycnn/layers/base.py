@@ -120,12 +120,15 @@ def generators(net):
 
 
 @contextlib.contextmanager
-def watch(net, seen):
-    """Within it, each forward pass of a layer that has none inside calls seen(path, layer, x, y, cache)."""
+def watch(net, seen=None, felt=None):
+    """Within it, the passes of each layer that has none inside are told of, as they happen:
+
+    seen(path, layer, x, y, cache) after its forward pass, felt(path, layer, dy, dx, cache) after its backward pass.
+    """
     leaves = {id(layer): (path, layer) for path, layer in walk(net) if not any(True for _ in layer.children())}
     leaves = list(leaves.values())
 
-    def watched(path, layer, forward):
+    def watched_forward(path, layer, forward):
         def run(x, train=False):
             y, cache = forward(x, train)
             seen(path, layer, x, y, cache)
@@ -133,10 +136,22 @@ def watch(net, seen):
 
         return run
 
+    def watched_backward(path, layer, backward):
+        def run(dy, cache):
+            dx = backward(dy, cache)
+            felt(path, layer, dy, dx, cache)
+            return dx
+
+        return run
+
     for path, layer in leaves:
-        layer.__dict__["forward"] = watched(path, layer, layer.forward)
+        if seen:
+            layer.__dict__["forward"] = watched_forward(path, layer, layer.forward)
+        if felt:
+            layer.__dict__["backward"] = watched_backward(path, layer, layer.backward)
     try:
         yield
     finally:
         for _, layer in leaves:
             layer.__dict__.pop("forward", None)
+            layer.__dict__.pop("backward", None)

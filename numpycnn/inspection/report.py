@@ -1,0 +1,184 @@
+"""The page of an inspection, inspection.html, which holds its pictures; they lie beside it as files too."""
+
+import json
+import shlex
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from .. import files, metrics, page, plots, training
+from ..layers.base import walk
+from ..recipes import plain
+from ..saliency import grad_cam, saliency, stages
+from . import pictures
+from .diagnosis import diagnose
+from .measure import examine
+from .source import RESULT
+from .table import HEADS, SOUND, cells
+
+IMAGES = 1000  # training images that the layers are measured with
+CLOSE = ("T-shirt/top", "Pullover", "Coat", "Shirt")  # the classes of Fashion-MNIST that are confused
+READING = {
+    "layers": (
+        "The layers at a glance",
+        "From the image at the top to the logits. Deviations that shrink or grow by orders of magnitude from one end "
+        "to the other vanish or explode; the blue band holds the update ratios of networks that train.",
+    ),
+    "learning_curves": (
+        "Learning curves",
+        "Where the validation loss turns upwards and the training loss goes on falling, the network learns the "
+        "training images by heart.",
+    ),
+    "filters": (
+        "First-layer filters",
+        "What the first convolution looks for: stripes and opposite sides answer to edges; pale or speckled filters "
+        "have learnt little.",
+    ),
+    "feature_maps": (
+        "Feature maps of one image",
+        "Early stages keep the outline; later ones answer to parts, and are silent where theirs is missing. Small "
+        "numbers: the channels.",
+    ),
+    "look": (
+        "Where it looks",
+        "Saliency: the pixels at which a small change moves the class's score most. Grad-CAM: the regions of the last "
+        "convolution that speak for a class, each map on its own scale.",
+    ),
+    "confusions": (
+        "What is confused, side by side",
+        "Rows are the true classes, columns what the network said; the diagonal is right. The glow over each image is "
+        "what spoke for the class that was said.",
+    ),
+}  # fmt: skip
+
+
+def write(out, net, dataset, subject, *, trained_on=None, steps=None, lr=None, history=None, image=None):
+    """Inspect a classifier, and write inspection.html, inspection.json and the pictures into the folder `out`.
+
+    dataset: a data.Dataset; subject: what to call the network; trained_on: the images and labels (x, y) that it was
+    trained on, if fewer than the data set's; steps: an inspection.Steps; history: fit's; image: the one to look at,
+    uint8 (H, W, C), by default the first test image. -> the result, a dict that inspection.json holds.
+    Raises what `examine` raises, and OSError.
+    """
+    out, history = Path(out), history or {}
+    x, y = trained_on or (dataset.x_train, dataset.y_train)
+    shuffled = np.random.default_rng(0).permutation(len(y))[:IMAGES]
+    examined = examine(net, x[shuffled], y[shuffled], steps=steps, lr=lr)
+    probabilities = training.predict(net, dataset.x_test)
+    accuracy = metrics.accuracy(dataset.y_test, probabilities)
+    findings = diagnose(examined, history, (accuracy, len(dataset.y_test)))
+    out.mkdir(parents=True, exist_ok=True)
+    drawn, notes = _draw(out, net, dataset, probabilities, examined, history, image)
+    result = {
+        "checkpoint": subject, "data": dataset.name, "test_accuracy": accuracy, "train_accuracy": examined.accuracy,
+        "train_loss": examined.loss, "images": examined.images, "gradient_images": examined.gradient_images,
+        "batch_size": examined.batch_size, "lr": examined.lr, "update_rule": examined.rule,
+        "layers": [asdict(row) for row in examined.layers], "diagnoses": [asdict(one) for one in findings],
+        "notes": notes, "pictures": [f"{name}.png" for name in drawn], "out": str(out),
+    }  # fmt: skip
+    page.write(
+        out / "inspection.html",
+        title=f"Inside {subject}",
+        heading="Test accuracy",
+        score=page.percent(accuracy),
+        said=f"Found: {', '.join(dict.fromkeys(one.kind for one in findings))}" if findings else "Nothing wrong found",
+        facts=_facts(result),
+        sections=[_findings(result), _table(result), *(_picture(out, one) for one in drawn),
+                  _next(subject, dataset)],
+    )  # fmt: skip
+    files.write(out / RESULT, json.dumps(plain(result), indent=2).encode())
+    return result
+
+
+def _draw(out, net, dataset, probabilities, examined, history, image):
+    """Draws what can be drawn -> the pictures' names, and notes about the others."""
+    x, classes, drawn, notes = dataset.x_test, dataset.classes, ["layers"], []
+    pictures.layers(examined.layers, out / "layers.png")
+    if image is None:
+        shown, title, guess = x[0], f"true: {classes[dataset.y_test[0]]}", probabilities[0]
+    else:
+        shown, title, guess = image, "the image", training.predict(net, image[None])[0]
+    if any(history.get("loss", ())):
+        plots.learning_curves(history, out / "learning_curves.png")
+        drawn.append("learning_curves")
+    filters, paths = first_filters(net), convolutions(net, x[:1])
+    if paths:
+        plots.filters(filters, out / "filters.png")
+        pictures.feature_maps(net, shown, paths, out / "feature_maps.png")
+        drawn += ["filters", "feature_maps"]
+    else:
+        notes.append("The network has no convolution: no filters, no feature maps, and saliency instead of Grad-CAM.")
+    pictures.look(net, shown, title, guess, classes, out / "look.png", paths and paths[-1])
+    heat = grad_cam if paths else saliency
+    group = close_classes(dataset, probabilities)
+    pictures.confusions(net, x, dataset.y_test, probabilities, classes, group, out / "confusions.png", heat)
+    return [*drawn, "look", "confusions"], notes
+
+
+def convolutions(net, x):
+    """saliency.stages, or None for a network without convolution."""
+    return stages(net, x) if first_filters(net) is not None else None
+
+
+def first_filters(net):
+    """The first weights (kh, kw, C, F), trained or frozen, or None."""
+    for _, layer in walk(net):
+        for array in [*(p.value for p in layer.params()), *(b for _, b in layer.buffers())]:
+            if array.ndim == 4:
+                return array
+    return None
+
+
+def close_classes(dataset, probabilities, most=4):
+    """The indices of Fashion-MNIST's upper garments, of other data the classes with the most mistakes, in order."""
+    if set(CLOSE) <= set(dataset.classes):
+        return [dataset.classes.index(name) for name in CLOSE]
+    matrix = metrics.confusion_matrix(dataset.y_test, probabilities, len(dataset.classes))
+    np.fill_diagonal(matrix, 0)
+    mistakes = matrix.sum(axis=0) + matrix.sum(axis=1)
+    return sorted(np.argsort(-mistakes, kind="stable")[:most].tolist())
+
+
+def _facts(result):
+    right = f"{result['train_accuracy']:.1%} of {result['images']:,} right"
+    return {
+        "Network": result["checkpoint"],
+        "Data": result["data"],
+        "Training images": f"{right}, loss {result['train_loss']:.3f}",
+        "Gradients": f"over {result['gradient_images']} of them, in batches of {result['batch_size']}, as in training",
+        "Update ratio": f"at lr {result['lr']:g}: {result['update_rule']}",
+    }
+
+
+def _findings(result):
+    found = [f'<p class="finding"><b>{escape(d["kind"])}</b>: {escape(d["text"])}.</p>' for d in result["diagnoses"]]
+    found = found or [f'<p class="finding sound">{SOUND}</p>']
+    return "\n".join(["<h2>Diagnosis</h2>", *found, *(f"<p>Note: {escape(note)}</p>" for note in result["notes"])])
+
+
+def _table(result):
+    marked = {one["where"] for one in result["diagnoses"]}
+    rows = [("low" if row["path"] in marked else None, map(escape, cells(row))) for row in result["layers"]]
+    return (
+        "<h2>Every layer</h2>\n"
+        f'<p class="soft">Outputs over {result["images"]:,} training images, as the network is used. Gradients of each '
+        "image's loss with respect to these outputs. Dead: channels that were 0 everywhere, of all. Update/weight: how "
+        "far one step moves the weights, in units of their size; about 1e-3 is usual.</p>\n"
+        + page.table(HEADS, rows, "classes numbers")
+    )
+
+
+def _picture(out, name):
+    return page.figure(*READING[name], **page.embedded(out / f"{name}.png"), narrow=name == "filters")
+
+
+def _next(subject, dataset):
+    subject, data = shlex.quote(subject), shlex.quote(dataset.name)
+    return page.commands(
+        (
+            ("Look at an image of your own:", f"numpycnn inspect {subject} --data {data} --image IMAGE"),
+            ("Measure it class by class:", f"numpycnn evaluate {subject} --data {data}"),
+        )
+    )
