@@ -30,3 +30,7 @@ class Standardize(Layer):
     def backward(self, dy, cache):
         """dx = dy / std      None where the layer above saved its dx"""
         return None if dy is None else dy * dy.dtype.type(1 / self.std)
+
+    def tangent(self, u, dy, cache):
+        """u -> u / std: see slope.py"""
+        return self.backward(u, cache)
