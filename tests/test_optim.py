@@ -11,6 +11,7 @@ KINDS = {
     "nesterov": lambda params, **more: optim.SGD(params, **{"lr": 0.1, "momentum": 0.9, "nesterov": True, **more}),
     "adam": lambda params, **more: optim.Adam(params, **{"lr": 0.1, **more}),
     "adamw": lambda params, **more: optim.AdamW(params, **{"lr": 0.1, **more}),
+    "rmsprop": lambda params, **more: optim.RMSProp(params, **{"lr": 0.05, **more}),
 }
 
 
@@ -70,7 +71,7 @@ def test_defaults():
     assert (adam.lr, adam.beta1, adam.beta2, adam.eps, adam.weight_decay) == (1e-3, 0.9, 0.999, 1e-8, 0.0)
     adamw = optim.AdamW(ps)
     assert (adamw.lr, adamw.beta1, adamw.beta2, adamw.eps, adamw.weight_decay) == (1e-3, 0.9, 0.999, 1e-8, 0.01)
-    assert {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW} == optim.OPTIMIZERS
+    assert {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSProp} == optim.OPTIMIZERS
 
 
 def test_adams_decay_goes_through_the_gradient(each_backend):
@@ -209,3 +210,48 @@ def test_a_shared_parameter_is_stepped_once(kind):
         give_gradients([layer.w, layer.b], 70)
         optimiser.step()
     np.testing.assert_array_equal(shared.w.value, alone.w.value)
+
+
+def two_networks():
+    a, b = params(1), params(2)
+    return a + b, optim.Together(first=optim.Adam(a, 0.1), second=optim.RMSProp(b, 0.01))
+
+
+def test_together_each_goes_on_where_it_was(each_backend):
+    """Steps, learning rates and moments of both are taken up: the next step has the same bits."""
+    own, pair = two_networks()
+    for seed in range(3):
+        give_gradients(own, seed)
+        pair.first.step()
+        if seed < 2:
+            pair.second.step()
+    pair.first.lr = 0.05
+    assert (pair.steps, pair.first.steps, pair.second.steps) == (5, 3, 2)
+    others, again = two_networks()
+    for mine, its in zip(own, others, strict=True):
+        its.value[...] = mine.value
+    again.load_state({name: array.copy() for name, array in pair.state_arrays().items()}, pair.steps)
+    assert (again.first.lr, again.second.lr, again.first.steps, again.second.steps) == (0.05, 0.01, 3, 2)
+    for ps, both in ((own, pair), (others, again)):
+        give_gradients(ps, 9)
+        both.first.step()
+        both.second.step()
+    for mine, its in zip(own, others, strict=True):
+        assert mine.value.tobytes() == its.value.tobytes()
+
+
+def test_together_refuses_the_state_of_others():
+    _, pair = two_networks()
+    with pytest.raises(CheckpointError, match="first, second"):
+        pair.load_state(optim.Adam(params(), 0.1).state_arrays(), 1)
+
+
+def test_clipping_leaves_what_is_small_enough():
+    ps = params()
+    before = [p.value.copy() for p in ps]
+    optim.clip_weights(ps, 0.3)
+    for p, old in zip(ps, before, strict=True):
+        assert np.abs(p.value).max() == np.float32(0.3)
+        small = np.abs(old) <= 0.3
+        np.testing.assert_array_equal(p.value[small], old[small])
+        np.testing.assert_array_equal(np.sign(p.value), np.sign(old))
