@@ -17,7 +17,7 @@ weight gradient is the one that every layer knows, with u_(l-1) in the place of 
     Conv2D      u_l = conv(u_(l-1), w)              dw += im2col(u_(l-1)).T @ g_l          db: nothing
     Dense       u_l = u_(l-1) @ w                   dw += u_(l-1).T @ g_l                  db: nothing
     LeakyReLU   u_l = slope(x_(l-1)) * u_(l-1)      slope is 1 or the negative slope: see below
-    Flatten, AvgPool2D, Standardize                 linear without weights: u_l is their own forward pass, without a shift
+    Flatten, AvgPool2D, Standardize                 linear, without weights: their own forward pass but for the shift
 
 Does g_0 depend on the weights in another way, through the x_l at which the J_l are taken? Only LeakyReLU's J_l looks
 at x_l, and only at its sign: its second derivative is 0 everywhere but at the kink. So no gradient goes back to
