@@ -196,6 +196,11 @@ class Run:
 # ---- what more than one example needs ---------------------------------------------------------
 
 
+def linear(t, start=0.5):
+    """A schedule: factor 1 for the share `start` of training, then down to 0 in a line."""
+    return min(1.0, (1 - t) / (1 - start))
+
+
 def outputs(net, x, batch_size=250):
     """What net gives for images x, batch by batch."""
     return np.concatenate([net.infer(x[i : i + batch_size]) for i in range(0, len(x), batch_size)])
