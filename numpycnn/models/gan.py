@@ -14,6 +14,7 @@ class GAN(Layer):
 
     def __init__(self, generator, critic, latent, classes):
         self.generator, self.critic, self.latent, self.classes = generator, critic, latent, classes
+        self.input_shape = (latent + classes,)
 
     def forward(self, x, train=False):
         image, first = self.generator.forward(x, train)
