@@ -119,8 +119,9 @@ def check_network(net, x, seed=0, *, labels=None, train=True, tolerance=1e-5, di
 
     A forward pass of x (N, H, W, C; two images are enough) shows each innermost layer the input that it gets
     in the network; there its input and its parameters are checked on a few elements and directions. The last
-    row moves everything at once, through softmax_cross_entropy with `labels` (drawn unless given), or for a
-    network without logits by a random dy: it covers what joins the layers. net stays as it is. A wrong gradient raises nothing: look at the result's `ok`.
+    row moves everything at once, through softmax_cross_entropy with `labels` (drawn unless given), or of a
+    network without logits with a random dy: it covers what joins the layers. net stays as it is. A wrong
+    gradient raises nothing: look at the result's `ok`.
     """
     rng = generator(seed)
     net, calls = double(copy.deepcopy(net)), []
