@@ -9,12 +9,12 @@ The folder gets a picture an epoch: test images, and under each row what came ba
 
 from numpycnn import generative, layers, models, ops, optim, pictures, schedule
 
-EPOCHS = 24
+EPOCHS = 20
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
 LATENT = 32
 
-args = generative.arguments(__doc__, "autoencoder", EPOCHS, BATCH_SIZE)
+args = generative.arguments(__doc__, "autoencoder", EPOCHS, BATCH_SIZE, ["latent"])
 args.latent = args.latent or LATENT
 clothes = generative.dataset(args)
 print(f"{clothes.name}: {clothes.source}")

@@ -24,7 +24,7 @@ BETA1 = 0.5
 REAL = 0.9  # what the critic is to say of real images; 1 makes it too sure
 LATENT = 64
 
-args = generative.arguments(__doc__, "gan", EPOCHS, BATCH_SIZE, quick=(10000, 3))
+args = generative.arguments(__doc__, "gan", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 3))
 args.latent = args.latent or LATENT
 clothes = generative.dataset(args)
 print(f"{clothes.name}: {clothes.source}")

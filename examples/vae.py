@@ -21,7 +21,7 @@ BATCH_SIZE = 64
 LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
 LATENT = 20
 
-args = generative.arguments(__doc__, "vae", EPOCHS, BATCH_SIZE)
+args = generative.arguments(__doc__, "vae", EPOCHS, BATCH_SIZE, ["latent", "conditional"])
 args.latent = args.latent or LATENT
 clothes = generative.dataset(args)
 print(f"{clothes.name}: {clothes.source}")

@@ -25,7 +25,7 @@ CLIP = 0.01
 CRITIC_STEPS = 5  # of the critic for each of the generator
 LATENT = 64
 
-args = generative.arguments(__doc__, "wgan", EPOCHS, BATCH_SIZE, quick=(10000, 4))
+args = generative.arguments(__doc__, "wgan", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 4))
 args.latent = args.latent or LATENT
 clothes = generative.dataset(args)
 print(f"{clothes.name}: {clothes.source}")

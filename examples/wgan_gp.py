@@ -25,7 +25,7 @@ PENALTY = 10.0
 CRITIC_STEPS = 3  # of the critic for each of the generator
 LATENT = 64
 
-args = generative.arguments(__doc__, "wgan_gp", EPOCHS, BATCH_SIZE, quick=(10000, 3))
+args = generative.arguments(__doc__, "wgan_gp", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 3))
 args.latent = args.latent or LATENT
 clothes = generative.dataset(args)
 print(f"{clothes.name}: {clothes.source}")

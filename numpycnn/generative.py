@@ -36,10 +36,17 @@ NOISE = 3  # keeps a step's random numbers apart from those of data.batches
 SPREAD = 0.25  # samples that differ from each other by a smaller share of what real images do have collapsed
 
 
-def arguments(doc, name, epochs, batch_size, quick=(6000, 2)):
+OPTIONS = {
+    "latent": {"type": int, "help": "dimensions of the code"},
+    "conditional": {"action": "store_true", "help": "the class goes in too: a class in, that garment out"},
+    "classes": {"help": "numbers of the classes that are normal, with commas (default: each in turn)"},
+}
+
+
+def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
     """The command line of an example: argparse's result, with `name`, `batch_size` and `limit` (None: all images).
 
-    `quick`: how many training images and epochs --quick takes.
+    `options`: which of OPTIONS it has. `quick`: how many training images and epochs --quick takes.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="fashion-mnist", help="fashion-mnist (default), mnist, a folder, an .npz")
@@ -48,9 +55,9 @@ def arguments(doc, name, epochs, batch_size, quick=(6000, 2)):
     parser.add_argument("--out", help=f"the run's folder (default: runs/{name}-DATA)")
     parser.add_argument("--resume", action="store_true", help="continue the run in the folder, to the same bits")
     parser.add_argument("--quick", action="store_true", help="two minutes: to see that it works")
-    parser.add_argument("--conditional", action="store_true", help="the class goes in too (vae, gan, wgan, wgan_gp)")
-    parser.add_argument("--latent", type=int, help="dimensions of the code")
-    parser.add_argument("--classes", help="anomaly: the normal classes, by number, with commas (default: each in turn)")
+    parser.set_defaults(latent=None, classes=None, conditional=False)
+    for option in options:
+        parser.add_argument(f"--{option}", **OPTIONS[option])
     args = parser.parse_args()
     args.name, args.batch_size, args.limit = name, batch_size, quick[0] if args.quick else None
     args.epochs = args.epochs or (quick[1] if args.quick else epochs)
@@ -129,7 +136,7 @@ class Run:
         """What was measured at the end, printed and kept in result.json."""
         seconds = sum(row["seconds"] for row in self.history)
         result = {**self.settings, **measured, "seconds": round(seconds, 1)}
-        files.write(self.out / "result.json", json.dumps(result, indent=2).encode())
+        write_result(self.out, result)
         print("  ".join(f"{name} {value:.5g}" for name, value in measured.items()), f" {seconds:.0f} s  {self.out}")
 
     def _end_epoch(self, bar):
@@ -194,6 +201,11 @@ class Run:
 
 
 # ---- what more than one example needs ---------------------------------------------------------
+
+
+def write_result(folder, result):
+    """result.json of a run's folder."""
+    files.write(folder / "result.json", json.dumps(result, indent=2).encode())
 
 
 def linear(t, start=0.5):

@@ -68,6 +68,14 @@ def precision_recall(real, fake, k=3):
     return _inside(fake, real, _radii(real, k)), _inside(real, fake, _radii(fake, k))
 
 
+def neighbour_distance(x, known, k=5):
+    """(N,) mean squared distances from each row of x (N, D) to its k nearest rows of `known` (M, D), M >= k."""
+    x, known = _features(x, known, least=1)
+    if not 1 <= k <= len(known):
+        raise ShapeError(f"neighbour_distance: {k} neighbours of {len(known)} rows; expected 1 to {len(known)}")
+    return np.concatenate([np.partition(d, k - 1, axis=1)[:, :k].mean(axis=1) for _, d in _squared(x, known)])
+
+
 def classifier_score(probabilities):
     """exp(mean_n KL(p_n || mean p)), from 1 to K: sure of each image, and evenly spread over the classes.
 

@@ -104,6 +104,14 @@ def test_precision_and_recall_are_their_definition():
     assert metrics.precision_recall(real, fake) == (share(fake, real), share(real, fake))
 
 
+def test_neighbour_distance_by_hand():
+    known = np.array([[0.0, 0], [3, 4], [6, 8]])
+    np.testing.assert_allclose(metrics.neighbour_distance([[0.0, 0], [3, 4]], known, k=2), [12.5, 12.5])
+    np.testing.assert_allclose(metrics.neighbour_distance([[0.0, 0], [3, 4], [0, 8]], known, k=1), [0, 0, 25])
+    with pytest.raises(ShapeError, match="4 neighbours of 3"):
+        metrics.neighbour_distance(known, known, k=4)
+
+
 def test_classifier_score_by_hand():
     assert metrics.classifier_score(np.eye(4)) == pytest.approx(4)
     assert metrics.classifier_score(np.full((5, 4), 0.25)) == pytest.approx(1)
