@@ -5,10 +5,11 @@
     python examples/anomaly.py --quick         # two minutes: to see that it works
 
 Both the training and the scores are of square roots of pixels: dark garments then count as much as bright ones.
-Two distances make an image strange, and the score adds their logarithms, so that no scale has to be chosen:
+Three distances make an image strange, and the score adds their logarithms, so that no scale has to be chosen:
 
-    |x - decoder(encoder(x))|^2                       it is not on the surface that the network has learned
-    mean |x - t|^2 over its 5 nearest training images t      or there, but where no training image is
+    error     |x - decoder(encoder(x))|^2                    it is not on the surface that the network has learned
+    code      |z - c|^2, the mean over 5 codes of training images that are nearest to its code z     or it is there,
+    pixels    |x - t|^2, the mean over the 5 nearest training images t                         where they are not
 
 Measured by the area under the ROC curve (AUROC): how often an image of another class scores higher than a normal one.
 """
@@ -59,13 +60,19 @@ def flat(x):
 
 
 def scores(net, normal):
-    """Of every test image, by both distances: {"autoencoder", "neighbours", "both"}."""
-    error = ((test - generative.outputs(net, test)) ** 2).mean(axis=(1, 2, 3))
-    near = metrics.neighbour_distance(flat(test), flat(np.sqrt(generative.unit(normal.x_train))), NEIGHBOURS)
-    return {"autoencoder": error, "neighbours": near, "both": np.log(error) + np.log(near + 1e-9)}
+    """The distances of every test image, and the sum of their logarithms: {"error", "code", "pixels", "all"}."""
+    images = np.sqrt(generative.unit(normal.x_train))
+    known, codes = generative.encode(net, images), generative.encode(net, test)
+    scale = known.std(axis=0)
+    found = {
+        "error": ((test - generative.outputs(net, test)) ** 2).mean(axis=(1, 2, 3)),
+        "code": metrics.neighbour_distance(codes / scale, known / scale, NEIGHBOURS),
+        "pixels": metrics.neighbour_distance(flat(test), flat(images), NEIGHBOURS),
+    }
+    return found | {"all": sum(np.log(distance + 1e-9) for distance in found.values())}
 
 
-chosen = [int(k) for k in args.classes.split(",")] if args.classes else range(len(clothes.classes))
+chosen = [int(k) for k in args.classes.split(",")] if args.classes else list(range(len(clothes.classes)))
 table = {}
 for k in chosen:
     own = clothes.y_train == k
@@ -77,6 +84,7 @@ for k in chosen:
     table[k] = {name: metrics.auroc(clothes.y_test != k, s) for name, s in scores(net, normal).items()}
     run.finish(**table[k])
 
-mean = {name: float(np.mean([row[name] for row in table.values()])) for name in ("autoencoder", "neighbours", "both")}
-generative.write_result(args.out, {"auroc": mean, "classes": table, "seed": args.seed, "epochs": args.epochs})
+mean = {name: float(np.mean([row[name] for row in table.values()])) for name in table[chosen[0]]}
+facts = {"data": clothes.name, "seed": args.seed, "epochs": args.epochs, "latent": args.latent}
+generative.write_result(args.out, {**facts, "auroc": mean, "classes": table})
 print(f"mean AUROC over {len(table)} classes: " + ", ".join(f"{name} {value:.2%}" for name, value in mean.items()))

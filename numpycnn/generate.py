@@ -79,7 +79,7 @@ def _reconstructions(net, args, film):
     """Test images, and under each row what is read back from their codes."""
     x, y, _ = _test(net, args)
     x, labels = x[: args.count], y[: args.count] if net.classes else None
-    return [pictures.beside(x, net.decode(_codes(net, x, labels), labels), COLUMNS)], COLUMNS
+    return [pictures.beside(x, net.decode(generative.encode(net, x, labels), labels), COLUMNS)], COLUMNS
 
 
 def _map(net, args):
@@ -87,7 +87,7 @@ def _map(net, args):
         raise ValueError(f"a map needs a code of 2 dimensions, this one has {net.latent}; train with --latent 2")
     x, y, classes = _test(net, args)
     x, y = x[:MAPPED], y[:MAPPED]
-    pictures.latent_map(_codes(net, x, y if net.classes else None), y, classes, args.out)
+    pictures.latent_map(generative.encode(net, x, y if net.classes else None), y, classes, args.out)
     return len(x)
 
 
@@ -117,11 +117,6 @@ def _test(net, args):
         raise ValueError(f"{args.checkpoint} has no encoder; this needs a vae or an autoencoder")
     clothes = data.load(args.data or net.metadata.get("data", "fashion-mnist"))
     return generative.unit(clothes.x_test), clothes.y_test, clothes.classes
-
-
-def _codes(net, x, labels, batch_size=500):
-    parts = [slice(i, i + batch_size) for i in range(0, len(x), batch_size)]
-    return np.concatenate([net.encode(x[part], None if labels is None else labels[part]) for part in parts])
 
 
 def between(first, second, count):

@@ -218,6 +218,12 @@ def outputs(net, x, batch_size=250):
     return np.concatenate([net.infer(x[i : i + batch_size]) for i in range(0, len(x), batch_size)])
 
 
+def encode(net, x, labels=None, batch_size=250):
+    """Codes of images, batch by batch; labels where the network is conditional."""
+    parts = [slice(i, i + batch_size) for i in range(0, len(x), batch_size)]
+    return np.concatenate([net.encode(x[part], None if labels is None else labels[part]) for part in parts])
+
+
 def add_noise(x, deviation, rng):
     """x + deviation * e, e ~ N(0, 1), clipped to [0, 1]"""
     return np.clip(x + np.float32(deviation) * rng.standard_normal(x.shape, np.float32), 0, 1)
