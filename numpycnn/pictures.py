@@ -75,7 +75,7 @@ def latent_map(codes, labels, classes, path):
         for k, name in enumerate(classes):
             own, color = codes[labels == k], colors[k % len(colors)]
             if len(own):
-                axes.plot(*own.T, ".", ms=3, alpha=0.45, mew=0, color=color)
+                axes.plot(*own.T, ".", ms=5, alpha=0.55, mew=0, color=color)
                 box = {"boxstyle": "round,pad=0.25", "fc": "white", "ec": color, "alpha": 0.85}
                 axes.text(*np.median(own, axis=0), str(name), size=9, ha="center", va="center", bbox=box)
         axes.set(xlabel="first dimension of the code", ylabel="second dimension", aspect="equal")

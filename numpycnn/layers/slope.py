@@ -42,10 +42,11 @@ class InputGradient(Layer):
     """
 
     def __init__(self, critic):
-        layers = critic.layers if isinstance(critic, Sequential) else [critic]
-        without = [type(layer).__name__ for layer in layers if not hasattr(layer, "tangent")]
-        if not isinstance(critic, Sequential) or without:
-            raise TypeError(f"InputGradient needs a Sequential of layers with a tangent, not {', '.join(without)}")
+        if not isinstance(critic, Sequential):
+            raise TypeError(f"InputGradient needs a Sequential, not {type(critic).__name__}")
+        without = [type(layer).__name__ for layer in critic.layers if not hasattr(layer, "tangent")]
+        if without:
+            raise TypeError(f"InputGradient needs layers that have a tangent pass; {', '.join(without)} have none")
         self.critic = critic
 
     def forward(self, x, train=False):
