@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.generative import baselines, common, elbo
+import numpycnn as nc
+from benchmarks.generative import baselines, common, elbo, ship
+from numpycnn import models
 from numpycnn.errors import RunFolderError
 
 
@@ -63,3 +65,17 @@ def test_a_measurement_is_written_and_a_run_that_is_not_finished_refused(tmp_pat
     assert capsys.readouterr().out.splitlines() == ["| run | mse |", "|---|---|", "| trial | 0.01234 | 0 |"]
     with pytest.raises(RunFolderError, match="not finished"):
         common.finished(tmp_path)
+
+
+def test_a_shipped_generator_draws_the_same_and_fits(tmp_path):
+    net = models.build("gan", seed=2, classes=10)
+    z, labels = np.random.default_rng(0).standard_normal((3, net.latent), np.float32), np.array([1, 2, 3])
+    for buffer in dict(nc.layers.base.named_buffers(net)).values():
+        buffer += 0.25
+    nc.save(tmp_path / "small.npz", ship.shipped(net))
+    again = nc.load(tmp_path / "small.npz")
+    assert again.critic is None
+    assert again.decode(z, labels).tobytes() == net.decode(z, labels).tobytes()
+    assert (tmp_path / "small.npz").stat().st_size < ship.LIMIT
+    nc.save(tmp_path / "vae.npz", ship.shipped(models.build("vae", classes=10)))
+    assert (tmp_path / "vae.npz").stat().st_size < ship.LIMIT
