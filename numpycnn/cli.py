@@ -76,6 +76,7 @@ def parser():
     sub.add_argument("--data", help="default: the data set it was trained on")
     sub.add_argument("--image", metavar="FILE", help="the picture to look at (default: the first test image)")
     sub.add_argument("--out", metavar="DIR", help="the folder for page and pictures (default: CHECKPOINT-inspect here)")
+    _generate(command(commands.generate))
     command(commands.summary).add_argument("model")
     sub = command(commands.gradcheck)
     sub.add_argument("model")
@@ -83,6 +84,20 @@ def parser():
     command(commands.data).add_argument("name")
     command(commands.doctor)
     return top
+
+
+def _generate(sub):
+    sub.add_argument("checkpoint", help="a file.npz of an example, or pretrained:NAME")
+    sub.add_argument("--class", dest="class_name", metavar="NAME", help="draw this class only (conditional networks)")
+    sub.add_argument("--count", type=positive, default=64)
+    sub.add_argument("--seed", type=natural, default=0)
+    sub.add_argument("--out", default="grid.png", metavar="FILE", help="a .png (default: grid.png), or a .gif film")
+    sub.add_argument("--data", help="test images for --reconstruct and --map (default: what it was trained on)")
+    kinds = sub.add_mutually_exclusive_group()
+    kinds.add_argument("--walk", action="store_true", help="codes that wander: a .gif, or a .png with a row each step")
+    kinds.add_argument("--interpolate", action="store_true", help="from one code to another, a row each")
+    kinds.add_argument("--reconstruct", action="store_true", help="test images, and what is read back from their codes")
+    kinds.add_argument("--map", action="store_true", help="where test images lie in a code of two dimensions")
 
 
 def positive(text):

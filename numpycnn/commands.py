@@ -200,7 +200,8 @@ def summary(args):
     """The table of a model's layers."""
     from . import models
 
-    table = models.build(args.model).summary((28, 28, 1))
+    net = models.build(args.model)
+    table = net.summary(getattr(net, "input_shape", (28, 28, 1)))
     counts = {k: getattr(table, k) for k in ("total", "trainable", "non_trainable", "multiply_adds", "kept_bytes")}
     return {"model": args.model, **counts}, table
 
@@ -214,9 +215,21 @@ def gradcheck(args):
 
     rng = np.random.default_rng(args.seed)
     net = models.build(args.model, seed=args.seed)
-    result = check_network(net, rng.standard_normal((2, 28, 28, 1)), seed=args.seed)
+    result = check_network(net, rng.standard_normal((2, *getattr(net, "input_shape", (28, 28, 1)))), seed=args.seed)
     facts = {"model": args.model, "ok": bool(result.ok), "max_error": float(result.max_error)}
     return facts, str(result), 0 if result.ok else 1
+
+
+def generate(args):
+    """Draw images from a generator, or through an autoencoder."""
+    import numpycnn as nc
+
+    from .generate import run
+
+    net = nc.load(args.checkpoint)
+    count = run(net, args)
+    kind = "frames" if args.out.lower().endswith(".gif") else "images"
+    return {"checkpoint": args.checkpoint, kind: count, "out": args.out}, f"{count:,} {kind}: {args.out}"
 
 
 def data(args):

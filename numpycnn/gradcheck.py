@@ -119,8 +119,9 @@ def check_network(net, x, seed=0, *, labels=None, train=True, tolerance=1e-5, di
 
     A forward pass of x (N, H, W, C; two images are enough) shows each innermost layer the input that it gets
     in the network; there its input and its parameters are checked on a few elements and directions. The last
-    row moves everything at once, through softmax_cross_entropy with `labels` (drawn unless given): it covers
-    what joins the layers. net stays as it is. A wrong gradient raises nothing: look at the result's `ok`.
+    row moves everything at once, through softmax_cross_entropy with `labels` (drawn unless given), or of a
+    network without logits with a random dy: it covers what joins the layers. net stays as it is. A wrong
+    gradient raises nothing: look at the result's `ok`.
     """
     rng = generator(seed)
     net, calls = double(copy.deepcopy(net)), []
@@ -137,7 +138,8 @@ def check_network(net, x, seed=0, *, labels=None, train=True, tolerance=1e-5, di
         result.rows += [replace(r, name=f"{where}.{r.name}", worst=f"{where}: {r.worst}") for r in one.rows]
         result.problems += [f"{where}: {problem}" for problem in one.problems]
     labels = rng.integers(0, logits.shape[-1], len(logits)) if labels is None else labels
-    point = Point(Loss(net, labels), x, train, rng)
+    end = Loss(net, labels) if logits.ndim == 2 and logits.shape[1] > 1 else net  # images and scores: a random dy
+    point = Point(end, x, train, rng)
     result.problems += point.problems
     if point.y is not None:
         row = Row("whole network and loss", sum(v.size for v in point.v.values()))

@@ -11,6 +11,20 @@ import warnings
 import numpy as np
 
 from .errors import ShapeError
+from .sample_metrics import (
+    auroc,
+    class_shares,
+    classifier_score,
+    frechet_distance,
+    neighbour_distance,
+    precision_recall,
+    psnr,
+)
+
+__all__ = [
+    "accuracy", "auroc", "check_confusion", "class_shares", "classifier_score", "confusion_matrix",
+    "frechet_distance", "neighbour_distance", "per_class", "precision_recall", "psnr", "remarks", "top_k_accuracy",
+]  # fmt: skip
 
 
 def accuracy(labels, predictions):

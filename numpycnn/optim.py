@@ -9,7 +9,7 @@ import numpy as np
 
 from .errors import CheckpointError
 from .layers.base import named_buffers, named_params
-from .ops.update import adam_update, muon_update, sgd_update
+from .ops.update import adam_update, muon_update, rmsprop_update, sgd_update
 
 
 class Optimizer:
@@ -182,6 +182,67 @@ class Averaged:
             array[...] = arrays[name]
 
 
+class RMSProp(Optimizer):
+    """RMSProp without momentum: see ops.update.rmsprop_update."""
+
+    slots = ("square",)
+
+    def __init__(self, params, lr=1e-3, rho=0.99, eps=1e-8, weight_decay=0.0):
+        if not (0 <= rho < 1 and eps > 0):
+            raise ValueError(f"RMSProp needs rho in [0, 1) and eps > 0, not {rho!r}, {eps!r}")
+        super().__init__(params, lr, weight_decay)
+        self.rho, self.eps = rho, eps
+
+    def update(self, value, grad, decay, square):
+        rmsprop_update(value, grad, square, self.lr, self.rho, self.eps, decay)
+
+
+class Together:
+    """The optimisers of several networks as one, for a checkpoint: Together(generator=Adam(...), critic=Adam(...)).
+
+    Each is stepped on its own, and is an attribute of its name; their steps and learning rates are among the
+    arrays that are saved, so that each goes on where it was.
+    """
+
+    def __init__(self, **optimizers):
+        self.optimizers = optimizers
+        vars(self).update(optimizers)
+        self.params = [param for one in optimizers.values() for param in one.params]
+        self.lr, self.title = 1.0, "Together"  # what a checkpoint asks for; each has its own
+
+    @property
+    def steps(self):
+        """How many steps all have made."""
+        return sum(one.steps for one in self.optimizers.values())
+
+    def state_arrays(self):
+        """{"critic.0.m": array, ...} and {"critic.steps and lr": (2,)}"""
+        arrays = {}
+        for name, one in self.optimizers.items():
+            arrays[f"{name}.steps and lr"] = np.array([one.steps, one.lr])
+            arrays |= {f"{name}.{key}": array for key, array in one.state_arrays().items()}
+        return arrays
+
+    def load_state(self, arrays, steps):
+        """Take back what state_arrays gave. Raises CheckpointError if it does not fit."""
+        if self.state_arrays().keys() != arrays.keys():
+            raise CheckpointError(f"the optimisers' state is not that of {', '.join(self.optimizers)}")
+        for name, one in self.optimizers.items():
+            own = {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}
+            count, one.lr = own.pop("steps and lr").tolist()
+            one.load_state(own, int(count))
+
+
+def clip_weights(params, limit):
+    """w <- min(max(w, -limit), limit) in place, for every Param. Source: Arjovsky et al. 2017, algorithm 1, line 7."""
+    for param in params:
+        np.clip(param.value, -limit, limit, out=param.value)
+
+    """w <- min(max(w, -limit), limit) in place, for every Param. Source: Arjovsky et al. 2017, algorithm 1, line 7."""
+    for param in params:
+        np.clip(param.value, -limit, limit, out=param.value)
+
+
 def clip_gradients(params, norm):
     """Scale all gradients by min(1, norm / ||g||), g all of them as one vector -> ||g||.
 
@@ -201,4 +262,4 @@ def _arrays(net):
     return {**{name: param.value for name, param in named_params(net).items()}, **named_buffers(net)}
 
 
-OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "muon": Muon}
+OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSProp, "muon": Muon}

@@ -33,12 +33,14 @@ OPS = {
     "tanh": ({"x": IMAGE}, {}),
     "softmax": ({"x": (4, 7)}, {}),
     "dropout": ({"x": IMAGE}, {"rate": 0.4}),
+    "upsample2d": ({"x": IMAGE}, {"size": (2, 3)}),
+    "gaussian_sample": ({"mean": (4, 3), "log_var": (4, 3)}, {}),
 }
 every_op = pytest.mark.parametrize("name", OPS)
 
 
 def test_the_table_has_every_op():
-    losses = {"softmax_cross_entropy", "bce_with_logits", "mse", "gaussian_kl"}
+    losses = {"softmax_cross_entropy", "bce_with_logits", "mse", "gaussian_kl", "gradient_penalty"}
     plain = {n for n in ops.__all__ if not n.endswith("_backward")} - losses - {"im2col", "col2im"}
     assert plain == set(OPS)
     assert {f"{n}_backward" for n in plain} <= set(ops.__all__)
@@ -53,6 +55,8 @@ DEFAULTS = {
     "batch_norm": {"momentum": 0.9, "eps": 1e-5},
     "dense": {"b": None},
     "dropout": {"rng": None, "train": True},
+    "gaussian_sample": {"rng": None, "train": True},
+    "upsample2d": {"size": 2},
     "leaky_relu": {"negative_slope": 0.01},
     "elu": {"alpha": 1.0},
     "conv_bn_relu": {"stride": 1, "padding": "same", "momentum": 0.9, "eps": 1e-5, "pool": 1},
@@ -91,7 +95,7 @@ def forward(name, arguments):
     rest = dict(OPS[name][1])
     if name == "batch_norm":
         rest |= {"running_mean": np.zeros(3, np.float32), "running_var": np.ones(3, np.float32)}
-    if name == "dropout":
+    if name in ("dropout", "gaussian_sample"):
         rest["rng"] = np.random.default_rng(72)
     return getattr(ops, name)(**arguments, **rest)
 

@@ -111,3 +111,62 @@ def test_wrong_arguments_are_refused_in_one_line():
         models.build("vgg", std=0.0)
     with pytest.raises(ShapeError, match=r"layer 1 \(Conv2D\): .*transpose\(0, 2, 3, 1\)"):
         models.build("vgg").infer(np.zeros((2, 1, 28, 28), np.float32))
+
+
+# ---- autoencoders and generators --------------------------------------------------------------
+
+TINY = {"filters": (3, 4), "depth": 1, "input_shape": (4, 4, 1)}
+PAIRS = {
+    "autoencoder": ("autoencoder", {"latent": 2}, (3, 4, 4, 1), (3, 4, 4, 1)),
+    "denoiser": ("denoiser", {}, (3, 4, 4, 1), (3, 4, 4, 1)),
+    "vae": ("vae", {"latent": 2}, (3, 4, 4, 1), (3, 4, 4, 1)),
+    "conditional vae": ("vae", {"latent": 2, "classes": 3}, (3, 4, 4, 4), (3, 4, 4, 1)),
+    "gan": ("gan", {"latent": 2}, (3, 2), (3, 1)),
+    "conditional gan": ("gan", {"latent": 2, "classes": 3}, (3, 5), (3, 1)),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_gradients_pass_through_one_network_into_the_other(name, each_backend):
+    """The whole chain: encoder, draw, decoder; generator, critic; with the class given to both."""
+    model, form, shape, out = PAIRS[name]
+    net, x = models.build(model, **TINY, **form), np.random.default_rng(1).random(shape)
+    result = nc.gradcheck(net, x, elements=20, tolerance=1e-4)
+    assert result.ok
+    assert net.forward(x.astype(np.float32), train=True)[0].shape == out
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_pairs_of_networks_load_again(name, tmp_path):
+    model, form, shape, _ = PAIRS[name]
+    net, x = models.build(model, seed=4, **TINY, **form), np.random.default_rng(1).random(shape, np.float32)
+    net.forward(x, train=True)  # moves running statistics and generators
+    nc.save(tmp_path / "net.npz", net)
+    again = nc.load(tmp_path / "net.npz")
+    assert again.infer(x).tobytes() == net.infer(x).tobytes()
+    assert again.forward(x, train=True)[0].tobytes() == net.forward(x, train=True)[0].tobytes()
+
+
+def test_what_is_decoded_is_an_image_of_its_class():
+    rng = np.random.default_rng(0)
+    for model in ("vae", "gan"):
+        net = models.build(model, classes=3, latent=2, **TINY)
+        z = rng.standard_normal((3, 2), np.float32)
+        images = net.decode(z, [0, 1, 2])
+        assert images.shape == (3, 4, 4, 1)
+        assert images.dtype == np.float32
+        assert 0 <= images.min() <= images.max() <= 1
+        assert not np.allclose(net.decode(z, [1, 1, 2])[0], images[0], atol=1e-6)
+        np.testing.assert_allclose(net.decode(z, [1, 1, 2])[1:], images[1:], rtol=1e-5)
+
+
+def test_the_code_has_the_size_that_it_is_said_to_have():
+    x = np.zeros((2, 28, 28, 1), np.float32)
+    assert models.build("autoencoder", latent=64).encode(x).shape == (2, 64)
+    assert models.build("vae").encode(x).shape == (2, 20)
+    assert models.build("vae", latent=2, classes=10).encode(x, [3, 4]).shape == (2, 2)
+
+
+def test_an_image_that_cannot_be_halved_is_refused():
+    with pytest.raises(ShapeError, match="3 levels halve the image to 1/4"):
+        models.build("vae", input_shape=(30, 28, 1))

@@ -12,6 +12,7 @@ KINDS = {
     "adam": lambda params, **more: optim.Adam(params, **{"lr": 0.1, **more}),
     "adamw": lambda params, **more: optim.AdamW(params, **{"lr": 0.1, **more}),
     "muon": lambda params, **more: optim.Muon(params, **{"lr": 0.1, "rest": 1.0, **more}),
+    "rmsprop": lambda params, **more: optim.RMSProp(params, **{"lr": 0.05, **more}),
 }
 
 
@@ -73,7 +74,9 @@ def test_defaults():
     assert (adamw.lr, adamw.beta1, adamw.beta2, adamw.eps, adamw.weight_decay) == (1e-3, 0.9, 0.999, 1e-8, 0.01)
     muon = optim.Muon(ps)
     assert (muon.lr, muon.muon_momentum, muon.rest, muon.momentum, muon.weight_decay) == (0.03, 0.9, 4.0, 0.9, 0.0)
-    assert {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW, "muon": optim.Muon} == optim.OPTIMIZERS
+    assert {
+        "sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSProp, "muon": optim.Muon,
+    } == optim.OPTIMIZERS  # fmt: skip
 
 
 def test_adams_decay_goes_through_the_gradient(each_backend):
@@ -301,3 +304,48 @@ def test_clipping_scales_all_gradients_as_one_vector():
     np.testing.assert_allclose(ps[0].grad, 2 / 74**0.5, rtol=1e-6)
     np.testing.assert_allclose(ps[1].grad, -5 / 74**0.5, rtol=1e-6)
     assert ps[2].grad is None
+
+
+def two_networks():
+    a, b = params(1), params(2)
+    return a + b, optim.Together(first=optim.Adam(a, 0.1), second=optim.RMSProp(b, 0.01))
+
+
+def test_together_each_goes_on_where_it_was(each_backend):
+    """Steps, learning rates and moments of both are taken up: the next step has the same bits."""
+    own, pair = two_networks()
+    for seed in range(3):
+        give_gradients(own, seed)
+        pair.first.step()
+        if seed < 2:
+            pair.second.step()
+    pair.first.lr = 0.05
+    assert (pair.steps, pair.first.steps, pair.second.steps) == (5, 3, 2)
+    others, again = two_networks()
+    for mine, its in zip(own, others, strict=True):
+        its.value[...] = mine.value
+    again.load_state({name: array.copy() for name, array in pair.state_arrays().items()}, pair.steps)
+    assert (again.first.lr, again.second.lr, again.first.steps, again.second.steps) == (0.05, 0.01, 3, 2)
+    for ps, both in ((own, pair), (others, again)):
+        give_gradients(ps, 9)
+        both.first.step()
+        both.second.step()
+    for mine, its in zip(own, others, strict=True):
+        assert mine.value.tobytes() == its.value.tobytes()
+
+
+def test_together_refuses_the_state_of_others():
+    _, pair = two_networks()
+    with pytest.raises(CheckpointError, match="first, second"):
+        pair.load_state(optim.Adam(params(), 0.1).state_arrays(), 1)
+
+
+def test_clipping_leaves_what_is_small_enough():
+    ps = params()
+    before = [p.value.copy() for p in ps]
+    optim.clip_weights(ps, 0.3)
+    for p, old in zip(ps, before, strict=True):
+        assert np.abs(p.value).max() == np.float32(0.3)
+        small = np.abs(old) <= 0.3
+        np.testing.assert_array_equal(p.value[small], old[small])
+        np.testing.assert_array_equal(np.sign(p.value), np.sign(old))

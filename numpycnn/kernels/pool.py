@@ -1,4 +1,4 @@
-"""Max pooling in one pass over the image: value and winner together, one image row at a time."""
+"""Pooling in one pass over the image, one image row at a time; of max pooling value and winner together."""
 
 import numpy as np
 
@@ -65,3 +65,29 @@ def _max_pool_backward(dy, winner, size, stride, dx, lo, hi):
                     upper, place_of, out = dy[n, i, j], winner[n, i, j], dx[n, row, column]
                     for k in range(c):
                         out[k] += upper[k] if place_of[k] == place else zero
+
+
+def avg_pool2d(x, size=2, stride=None):
+    if x.dtype != np.float32:
+        return NotImplemented
+    n, h, w, c = x.shape
+    y = empty((n, (h - size[0]) // stride[0] + 1, (w - size[1]) // stride[1] + 1, c))
+    parallel(_avg_pool, n, x, size, stride, np.float32(1 / (size[0] * size[1])), y)
+    return y, Cache("avg_pool2d", y, x.shape, size, stride)
+
+
+@kernel
+def _avg_pool(x, size, stride, share, y, lo, hi):
+    _, oh, ow, c = y.shape
+    for n in range(lo, hi):
+        for i in range(oh):
+            for j in range(ow):
+                total = y[n, i, j]
+                total[:] = np.float32(0)
+                for place in range(size[0] * size[1]):
+                    row, column = i * stride[0] + place // size[1], j * stride[1] + place % size[1]
+                    value = x[n, row, column]
+                    for k in range(c):
+                        total[k] += value[k]
+                for k in range(c):
+                    total[k] *= share

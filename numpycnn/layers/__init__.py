@@ -12,10 +12,14 @@ from .dropout import Dropout
 from .fused import ConvBNReLU, fuse
 from .norm import BatchNorm
 from .pool import AvgPool2D, GlobalAvgPool, MaxPool2D
+from .sample import Sampling
+from .slope import InputGradient
 from .standardize import Standardize
+from .upsample import Upsample2D
 
 __all__ = [
     "ELU", "Add", "AvgPool2D", "BatchNorm", "Concat", "Conv2D", "ConvBNReLU", "ConvTranspose2D", "Dense",
-    "Dropout", "Flatten", "Frozen", "GlobalAvgPool", "Identity", "Layer", "LeakyReLU", "MaxPool2D", "PReLU", "Param",
-    "ReLU", "Reshape", "Sequential", "Sigmoid", "Standardize", "Tanh", "fuse",
+    "Dropout", "Flatten", "Frozen", "GlobalAvgPool", "Identity", "InputGradient", "Layer", "LeakyReLU", "MaxPool2D",
+    "PReLU", "Param", "ReLU", "Reshape", "Sampling", "Sequential", "Sigmoid", "Standardize", "Tanh",
+    "Upsample2D", "fuse",
 ]  # fmt: skip

@@ -16,6 +16,10 @@ class ReLU(Layer):
     def backward(self, dy, cache):
         return ops.relu_backward(dy, cache)
 
+    def tangent(self, u, dy, cache):
+        """u -> u where x > 0, else 0: the Jacobian is diagonal, its own transpose. See slope.py."""
+        return self.backward(u, cache)
+
 
 class LeakyReLU(Layer):
     """ops.leaky_relu"""
@@ -28,6 +32,10 @@ class LeakyReLU(Layer):
 
     def backward(self, dy, cache):
         return ops.leaky_relu_backward(dy, cache)
+
+    def tangent(self, u, dy, cache):
+        """u -> u where x > 0, else negative_slope * u: the Jacobian is diagonal, its own transpose. See slope.py."""
+        return self.backward(u, cache)
 
 
 class PReLU(Layer):

@@ -126,6 +126,10 @@ class Reshape(Layer):
             raise ValueError(f"{type(self).__name__}.backward needs the cache that its own forward returned")
         return dy.reshape(cache)
 
+    def tangent(self, u, dy, cache):
+        """u -> u in the other shape: see slope.py"""
+        return self.forward(u)[0]
+
 
 class Flatten(Reshape):
     """(N, H, W, C) -> (N, H*W*C)"""

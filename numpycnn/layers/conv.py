@@ -35,6 +35,12 @@ class Conv2D(Layer):
             self.b.add_grad(db)
         return dx
 
+    def tangent(self, u, dy, cache):
+        """u -> conv(u, w)      dw += im2col(u).T @ dy: see slope.py"""
+        y, cache = conv2d(u, self.w.value, None, self.stride, self.padding)
+        self.w.add_grad(conv2d_backward(dy, cache, input_gradient=False)[1])
+        return y
+
     def multiply_adds(self, x_shape, y_shape):
         return y_shape[1] * y_shape[2] * self.w.value.size
 

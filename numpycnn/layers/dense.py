@@ -24,5 +24,11 @@ class Dense(Layer):
             self.b.add_grad(db)
         return dx
 
+    def tangent(self, u, dy, cache):
+        """u -> u @ w      dw += u.T @ dy: see slope.py"""
+        y, cache = dense(u, self.w.value)
+        self.w.add_grad(dense_backward(dy, cache)[1])
+        return y
+
     def multiply_adds(self, x_shape, y_shape):
         return self.w.value.size

@@ -39,6 +39,10 @@ class AvgPool2D(Layer):
     def backward(self, dy, cache):
         return avg_pool2d_backward(dy, cache)
 
+    def tangent(self, u, dy, cache):
+        """u -> avg_pool2d(u), which is linear: see slope.py"""
+        return self.forward(u)[0]
+
 
 class GlobalAvgPool(Layer):
     """ops.global_avg_pool: (N, H, W, C) -> (N, C)."""

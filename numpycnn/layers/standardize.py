@@ -30,3 +30,7 @@ class Standardize(Layer):
     def backward(self, dy, cache):
         """dx = dy / std"""
         return dy * dy.dtype.type(1 / self.std)
+
+    def tangent(self, u, dy, cache):
+        """u -> u / std: see slope.py"""
+        return self.backward(u, cache)

@@ -6,11 +6,14 @@ import numpy as np
 
 from ..errors import unknown
 from .alexnet import alexnet
+from .autoencoder import autoencoder, denoiser
+from .gan import gan
+from .vae import vae
 from .vgg import vgg
 
-MODELS = {"alexnet": alexnet, "vgg": vgg}
+MODELS = {f.__name__: f for f in (alexnet, vgg, autoencoder, denoiser, vae, gan)}
 
-__all__ = ["MODELS", "alexnet", "build", "vgg"]
+__all__ = ["MODELS", "alexnet", "autoencoder", "build", "denoiser", "gan", "vae", "vgg"]
 
 
 def build(name, seed=0, **arguments):

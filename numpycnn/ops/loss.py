@@ -103,6 +103,23 @@ def gaussian_kl(mean, log_var):
     return float(loss), ((m / n).astype(mean.dtype), (0.5 * (np.exp(v) - 1) / n).astype(mean.dtype))
 
 
+def gradient_penalty(g, weight=10.0):
+    """C = weight/N sum_n (|g_n| - 1)^2      dC/dg_n = 2 weight/N (1 - 1/|g_n|) g_n, and 0 where g_n is 0
+
+    g (N, ...): the critic's gradient with respect to each of its inputs (layers.InputGradient), |g_n| its
+    Euclidean length, which a 1-Lipschitz critic keeps at 1 -> loss, dg. Raises ShapeError.
+    Source: Gulrajani et al. 2017, (3).
+    """
+    g = floats("g", g)
+    if g.ndim < 2 or g.size == 0:
+        raise ShapeError(f"gradient_penalty: expected gradients (N, ...), not the shape {g.shape}")
+    flat = g.reshape(len(g), -1).astype(np.float64)
+    length = np.sqrt((flat * flat).sum(axis=1, keepdims=True))
+    loss = weight * ((length - 1) ** 2).mean()
+    dg = 2 * weight / len(g) * np.where(length > 0, 1 - 1 / np.maximum(length, 1e-300), 0) * flat
+    return float(loss), dg.reshape(g.shape).astype(g.dtype)
+
+
 def _same_shape(a, b):
     a = floats("input", a)
     b = np.asarray(b)

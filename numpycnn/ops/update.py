@@ -43,6 +43,17 @@ def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
     value -= kind(lr / (1 - beta1**t)) * m / (np.sqrt(v * kind(1 / (1 - beta2**t))) + kind(eps))
 
 
+@twin(_update_door)
+def rmsprop_update(value, grad, square, lr, rho, eps, decay):
+    """g = grad + decay * value      s <- rho s + (1 - rho) g^2      value -= lr * g / (sqrt(s) + eps)
+
+    Source: Tieleman & Hinton 2012, lecture 6.5; what WGAN was published with.
+    """
+    g = grad + value.dtype.type(decay) * value if decay else grad
+    square += value.dtype.type(1 - rho) * (g * g - square)
+    value -= value.dtype.type(lr) * g / (np.sqrt(square) + value.dtype.type(eps))
+
+
 def muon_update(value, grad, velocity, lr, momentum):
     """u <- momentum * u + grad      o = orthogonalize(grad + momentum * u)
     value <- value - lr * ||value|| * o / sqrt(rank), then scaled back to the norm that it had

@@ -22,15 +22,18 @@ from numpycnn.layers import (
     Frozen,
     GlobalAvgPool,
     Identity,
+    InputGradient,
     LeakyReLU,
     MaxPool2D,
     PReLU,
     ReLU,
     Reshape,
+    Sampling,
     Sequential,
     Sigmoid,
     Standardize,
     Tanh,
+    Upsample2D,
 )
 
 numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba is not installed")
@@ -67,6 +70,11 @@ def a_network():
     residual = Add(Identity(), pre_activation(3))
     first = [conv(1, 3, 3), BatchNorm(3), ReLU(), MaxPool2D(2), Dropout(0.3, rng())]
     return [*first, residual, Flatten(), Dense(27, 4, rng=rng())]
+
+
+def a_critic():
+    first = [Standardize(0.5, 0.5), conv(1, 4, 4, stride=2), LeakyReLU(0.2), conv(4, 3, 3), ReLU(), AvgPool2D(2)]
+    return Sequential(*first, conv(3, 4, 3, stride=2, bias=False), LeakyReLU(0.1), Flatten(), Dense(4, 1, rng=rng()))
 
 
 CASES = {
@@ -112,6 +120,18 @@ CASES = {
     "tanh": (Tanh, (2, 2, 3, 1)),
     "dropout": (lambda: Dropout(0.4, rng()), (5, 6)),
     "standardize": (lambda: Standardize(0.3, 0.2), (2, 3, 4, 1)),
+    "upsample": (Upsample2D, (2, 3, 2, 3)),
+    "upsample (3, 1)": (lambda: Upsample2D((3, 1)), (1, 2, 4, 2)),
+    "sampling": (lambda: Sampling(rng()), (4, 6)),
+    "the input gradient of a dense critic": (
+        lambda: InputGradient(Sequential(Dense(5, 4, rng=rng()), LeakyReLU(0.2), Dense(4, 1, rng=rng()))),
+        (3, 5),
+    ),
+    "the input gradient of a strided conv": (
+        lambda: InputGradient(Sequential(conv(2, 3, 3, stride=2, padding=1), Flatten(), Dense(27, 1, rng=rng()))),
+        (2, 6, 5, 2),
+    ),
+    "the input gradient of a whole critic": (lambda: InputGradient(a_critic()), (3, 8, 8, 1)),
     "flatten": (Flatten, (2, 3, 4, 2)),
     "reshape": (lambda: Reshape(2, -1, 3), (2, 12)),
     "identity": (Identity, (2, 3)),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpycnn import backend
-from numpycnn.ops.update import adam_update, muon_update, orthogonalize, sgd_update
+from numpycnn.ops.update import adam_update, muon_update, orthogonalize, rmsprop_update, sgd_update
 from tests import naive
 
 sizes = st.sampled_from([1, 2, 3, 7, 8, 16, 17, 33, 1000])
@@ -41,6 +41,15 @@ def test_two_steps_of_adam_by_hand(each_backend):
     adam_update(w, np.zeros(2), m, v, 2, 0.1, 0.9, 0.999, 1e-12, 0.0, False)
     mhat, vhat = 0.09 / (1 - 0.81), 0.000999 / (1 - 0.998001)  # of a gradient of 1
     np.testing.assert_allclose(w, [0.9 - 0.1 * mhat / math.sqrt(vhat), 1.1 + 0.1 * mhat / math.sqrt(vhat)], rtol=1e-8)
+
+
+def test_two_steps_of_rmsprop_by_hand(each_backend):
+    w, s = np.array([1.0, 2.0]), np.zeros(2)
+    rmsprop_update(w, np.array([3.0, -1.0]), s, 0.1, 0.75, 0.5, 0.0)
+    np.testing.assert_allclose(s, [2.25, 0.25], rtol=1e-15)
+    np.testing.assert_allclose(w, [1 - 0.3 / 2.0, 2 + 0.1 / 1.0], rtol=1e-15)
+    rmsprop_update(w, np.zeros(2), s, 0.1, 0.75, 0.5, 1.0)  # the decay alone: g = w
+    np.testing.assert_allclose(s, [0.75 * 2.25 + 0.25 * 0.85**2, 0.75 * 0.25 + 0.25 * 2.1**2], rtol=1e-14)
 
 
 def test_eps_stands_outside_the_root(each_backend):

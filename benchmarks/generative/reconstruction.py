@@ -1,0 +1,28 @@
+"""Test MSE of finished autoencoder runs on [0, 1] pixels, beside that of as many principal components.
+
+python -m benchmarks.generative.reconstruction runs/autoencoder-fashion-mnist ...
+"""
+
+from numpycnn import generative, ops
+
+from .baselines import pca_error, principal
+from .common import arguments, finished, header, title, write
+
+COLUMNS = ("data", "seed", "latent", "mse", "pca_mse", "minutes")
+
+
+def measure(folder):
+    """Name and numbers of one run."""
+    result, net, images = finished(folder)
+    train, test = generative.unit(images.x_train), generative.unit(images.x_test)
+    mse, _ = ops.mse(generative.outputs(net, test), test)
+    pca = float(pca_error(principal(train), test, net.latent).mean())
+    numbers = (images.name, result["seed"], net.latent, mse, pca, result["seconds"] / 60)
+    return title(result), dict(zip(COLUMNS, numbers, strict=True))
+
+
+if __name__ == "__main__":
+    args = arguments(__doc__)
+    header(COLUMNS)
+    for folder in args.runs:
+        write(args.out, *measure(folder))

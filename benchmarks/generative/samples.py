@@ -1,0 +1,78 @@
+"""How good 10,000 samples of finished VAE, GAN, WGAN and WGAN-GP runs are, in the features of a classifier.
+
+python -m benchmarks.generative.samples runs/gan-fashion-mnist runs/wgan_gp-fashion-mnist ...
+
+The features are what goes into the last layer of the network that this project ships (pretrained:vgg, 92 numbers an
+image). All is measured against the 10,000 test images. Two rows come first: `floor`, 10,000 training images in the
+place of samples, and `pca-gaussian`, a Gaussian in the space of 64 principal components.
+"""
+
+import numpy as np
+
+import numpycnn as nc
+from numpycnn import generative, layers, metrics, ops
+
+from .baselines import pca_gaussian, principal
+from .common import arguments, finished, header, title, write
+
+COLUMNS = ("frechet", "share_of_gaussian", "precision", "recall", "classifier_score", "rarest_class", "class_shares")
+COMPONENTS = 64
+
+
+class Judge:
+    """A classifier, and its features of the test images."""
+
+    def __init__(self, checkpoint, images):
+        net = nc.load(checkpoint)
+        if net.metadata.get("data") != images.name:
+            raise ValueError(f"{checkpoint} was trained on {net.metadata.get('data')}, not on {images.name}; "
+                             "give a classifier of the same data as --classifier")  # fmt: skip
+        self.body, self.head = layers.fuse(layers.Sequential(*net.layers[:-1])), net.layers[-1]
+        self.images, self.test, self.gaussian = images, self.features(images.x_test), None
+
+    def features(self, x):
+        """(N, 92) of images, rounded to the 256 greys that real ones have."""
+        x = x if x.dtype == np.uint8 else np.round(255 * np.clip(x, 0, 1)).astype(np.uint8)
+        return generative.outputs(self.body, x)
+
+    def measure(self, x):
+        """The columns, for images x."""
+        found = self.features(x)
+        logits = self.head.infer(found)
+        frechet = metrics.frechet_distance(self.test, found)
+        shares = metrics.class_shares(logits.argmax(axis=1), logits.shape[1])
+        numbers = (
+            frechet, frechet / (self.gaussian or frechet), *metrics.precision_recall(self.test, found),
+            metrics.classifier_score(ops.softmax(logits)[0]), float(shares.min()), shares.round(4).tolist(),
+        )  # fmt: skip
+        return dict(zip(COLUMNS, numbers, strict=True))
+
+
+def drawn(folder, count):
+    """Samples of a run: with classes, as many of each."""
+    result, net, images = finished(folder)
+    labels = np.arange(count) % net.classes if net.classes else None
+    return title(result), images, generative.draw(net, count, np.random.default_rng(1234), labels)
+
+
+def rivals(judge, count):
+    """The floor and the PCA-Gaussian: (name, images)."""
+    rng, x = np.random.default_rng(1234), judge.images.x_train
+    parts = principal(generative.unit(x))
+    yield "pca-gaussian", pca_gaussian(parts, x.shape[1:], COMPONENTS, count, rng)
+    yield "floor", x[rng.permutation(len(x))[:count]]
+
+
+if __name__ == "__main__":
+    more = {"type": int, "default": 10_000, "help": "samples (10,000)"}
+    args = arguments(__doc__, count=more, classifier={"default": "pretrained:vgg", "help": "a checkpoint"})
+    made = [drawn(folder, args.count) for folder in args.runs]
+    header(COLUMNS)
+    images = made[0][1] if made else nc.data.load("fashion-mnist")
+    judge = Judge(args.classifier, images)
+    for name, x in rivals(judge, args.count):
+        numbers = judge.measure(x)
+        judge.gaussian = judge.gaussian or numbers["frechet"]
+        write(args.out, f"{name}-{images.name}", numbers)
+    for name, _, x in made:
+        write(args.out, name, judge.measure(x))

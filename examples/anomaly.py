@@ -1,0 +1,90 @@
+"""Find what does not belong: an autoencoder that has seen one class only cannot read the others back.
+
+    python examples/anomaly.py                 # each of ten classes as the normal one, about 25 minutes on 2 cores
+    python examples/anomaly.py --classes 6     # shirts only
+    python examples/anomaly.py --quick         # two minutes: to see that it works
+
+Both the training and the scores are of square roots of pixels: dark garments then count as much as bright ones.
+Three distances make an image strange, and the score adds their logarithms, so that no scale has to be chosen:
+
+    error     |x - decoder(encoder(x))|^2                    it is not on the surface that the network has learned
+    code      |z - c|^2, the mean over 5 codes of training images that are nearest to its code z     or it is there,
+    pixels    |x - t|^2, the mean over the 5 nearest training images t                         where they are not
+
+Measured by the area under the ROC curve (AUROC): how often an image of another class scores higher than a normal one.
+"""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+
+from numpycnn import generative, layers, metrics, models, ops, optim, pictures, schedule
+
+EPOCHS = 30
+BATCH_SIZE = 64
+LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
+LATENT = 16
+NEIGHBOURS = 5
+
+args = generative.arguments(__doc__, "anomaly", EPOCHS, BATCH_SIZE, ["latent", "classes"], quick=(10000, 5))
+args.latent = args.latent or LATENT
+clothes = generative.dataset(args)
+print(f"{clothes.name}: {clothes.source}")
+test = np.sqrt(generative.unit(clothes.x_test))
+factor = schedule.one_cycle()
+
+
+def train(normal, args):
+    """An autoencoder of the training images of one class."""
+    net = models.build("autoencoder", seed=args.seed, latent=args.latent, filters=(16, 32, 64), depth=1)
+    encoder, decoder = layers.fuse(net.encoder, input_gradient=False), layers.fuse(net.decoder)
+    optimizer = optim.Adam(net.params(), LEARNING_RATE)
+    run = generative.Run(args, net, optimizer, normal, lambda: pictures.beside(test[:50], net.infer(test[:50])))
+    for x, _, _ in run.steps():
+        x = np.sqrt(x)
+        optimizer.lr = LEARNING_RATE * factor(run.progress)
+        optimizer.zero_grad()
+        code, first = encoder.forward(x, train=True)
+        y, second = decoder.forward(code, train=True)
+        loss, dy = ops.mse(y, x)
+        encoder.backward(decoder.backward(dy, second), first)
+        optimizer.step()
+        run.log(mse=loss)
+    return net, run
+
+
+def flat(x):
+    """(N, H, W, C) -> (N, H*W*C)"""
+    return x.reshape(len(x), -1)
+
+
+def scores(net, normal):
+    """The distances of every test image, and the sum of their logarithms: {"error", "code", "pixels", "all"}."""
+    images = np.sqrt(generative.unit(normal.x_train))
+    known, codes = generative.encode(net, images), generative.encode(net, test)
+    scale = known.std(axis=0)
+    found = {
+        "error": ((test - generative.outputs(net, test)) ** 2).mean(axis=(1, 2, 3)),
+        "code": metrics.neighbour_distance(codes / scale, known / scale, NEIGHBOURS),
+        "pixels": metrics.neighbour_distance(flat(test), flat(images), NEIGHBOURS),
+    }
+    return found | {"all": sum(np.log(distance + 1e-9) for distance in found.values())}
+
+
+chosen = [int(k) for k in args.classes.split(",")] if args.classes else list(range(len(clothes.classes)))
+table = {}
+for k in chosen:
+    own = clothes.y_train == k
+    normal = replace(clothes, x_train=clothes.x_train[own], y_train=clothes.y_train[own])
+    part = copy.copy(args)
+    part.out = args.out / f"class-{k}"
+    part.resume = args.resume and (part.out / "last.npz").exists()
+    net, run = train(normal, part)
+    table[k] = {name: metrics.auroc(clothes.y_test != k, s) for name, s in scores(net, normal).items()}
+    run.finish(**table[k])
+
+mean = {name: float(np.mean([row[name] for row in table.values()])) for name in table[chosen[0]]}
+facts = {"data": clothes.name, "seed": args.seed, "epochs": args.epochs, "latent": args.latent}
+generative.write_result(args.out, {**facts, "auroc": mean, "classes": table})
+print(f"mean AUROC over {len(table)} classes: " + ", ".join(f"{name} {value:.2%}" for name, value in mean.items()))

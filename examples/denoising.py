@@ -1,0 +1,51 @@
+"""Train an overcomplete autoencoder to take noise away: Gaussian, deviation 0.3, clipped to [0, 1].
+
+    python examples/denoising.py             # about 25 minutes on 2 cores
+    python examples/denoising.py --quick     # two minutes: to see that it works
+
+Its code has more numbers than the image has pixels, so it could copy; since it sees noise and is asked for the
+clean image, copying is wrong. The pictures: clean test images, noisy, and what the network makes of them.
+"""
+
+import numpy as np
+
+from numpycnn import generative, layers, metrics, models, ops, optim, schedule
+
+EPOCHS = 16
+BATCH_SIZE = 64
+LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
+DEVIATION = 0.3
+
+args = generative.arguments(__doc__, "denoising", EPOCHS, BATCH_SIZE)
+clothes = generative.dataset(args)
+print(f"{clothes.name}: {clothes.source}")
+
+net = models.build("denoiser", seed=args.seed)
+fast = layers.fuse(net, input_gradient=False)
+optimizer = optim.Adam(net.params(), LEARNING_RATE)
+factor = schedule.one_cycle()
+
+test = generative.unit(clothes.x_test)
+noisy_test = generative.add_noise(test, DEVIATION, np.random.default_rng(args.seed))
+
+
+def picture():
+    """Ten clean images a row, under them noisy, under those cleaned; twice."""
+    cleaned = net.infer(noisy_test[:20])
+    rows = [part[i : i + 10] for i in (0, 10) for part in (test, noisy_test, cleaned)]
+    return np.concatenate(rows)
+
+
+run = generative.Run(args, net, optimizer, clothes, picture)
+for x, _, rng in run.steps():
+    optimizer.lr = LEARNING_RATE * factor(run.progress)
+    optimizer.zero_grad()
+    y, cache = fast.forward(generative.add_noise(x, DEVIATION, rng), train=True)  # new noise each time
+    loss, dy = ops.mse(y, x)  # C = mean (y - x)^2: the target is the clean image
+    fast.backward(dy, cache)
+    optimizer.step()
+    run.log(mse=loss)
+
+cleaned = generative.outputs(net, noisy_test)
+before, after = metrics.psnr(noisy_test, test), metrics.psnr(cleaned, test)
+run.finish(psnr_noisy=before, psnr_cleaned=after, gain=after - before)

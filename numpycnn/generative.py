@@ -1,0 +1,251 @@
+"""What the generative examples share: arguments, the run's folder, its steps, resuming, pictures as they train.
+
+An example's own part is the loop: forward passes, losses, and the chain rule between its networks.
+
+    args = generative.arguments(__doc__, "vae", epochs=20)
+    run = generative.Run(args, net, optimizer, batch_size=128, picture=lambda: images)
+    for x, labels, rng in run.steps():
+        ...
+        run.log(loss=loss)
+    run.finish(test_mse=0.01)
+
+A step's batch and its generator depend on (seed, epoch, step) alone, and last.npz holds the networks, their
+generators, the optimisers and the running sums: a resumed run has the bits of one that was never interrupted.
+"""
+
+import argparse
+import csv
+import io
+import json
+import pathlib
+import sys
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+from . import checkpoint, data, files, ops, pictures
+from .errors import CheckpointError, RunFolderError, TrainingDiverged
+from .interrupt import StopRequest
+from .layers.base import named_buffers
+from .models.coder import one_hot, with_classes
+from .run import free
+
+SETTINGS = ("name", "epochs", "seed", "batch_size", "limit", "conditional", "latent")
+NOISE = 3  # keeps a step's random numbers apart from those of data.batches
+SPREAD = 0.25  # samples that differ from each other by a smaller share of what real images do have collapsed
+
+
+OPTIONS = {
+    "latent": {"type": int, "help": "dimensions of the code"},
+    "conditional": {"action": "store_true", "help": "the class goes in too: a class in, that garment out"},
+    "classes": {"help": "numbers of the classes that are normal, with commas (default: each in turn)"},
+}
+
+
+def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
+    """The command line of an example: argparse's result, with `name`, `batch_size` and `limit` (None: all images).
+
+    `options`: which of OPTIONS it has. `quick`: how many training images and epochs --quick takes.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="fashion-mnist", help="fashion-mnist (default), mnist, a folder, an .npz")
+    parser.add_argument("--epochs", type=int, help=f"default {epochs}")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", help=f"the run's folder (default: runs/{name}-DATA)")
+    parser.add_argument("--resume", action="store_true", help="continue the run in the folder, to the same bits")
+    parser.add_argument("--quick", action="store_true", help="two minutes: to see that it works")
+    parser.set_defaults(latent=None, classes=None, conditional=False)
+    for option in options:
+        parser.add_argument(f"--{option}", **OPTIONS[option])
+    args = parser.parse_args()
+    args.name, args.batch_size, args.limit = name, batch_size, quick[0] if args.quick else None
+    args.epochs = args.epochs or (quick[1] if args.quick else epochs)
+    args.out = pathlib.Path(args.out or f"runs/{name}-{pathlib.Path(args.data).stem}")
+    return args
+
+
+def dataset(args):
+    """The data set of the arguments, smaller for --quick."""
+    found = data.load(args.data)
+    return found.limit(args.limit) if args.limit else found
+
+
+def unit(images):
+    """uint8 images -> float32 in [0, 1]"""
+    return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images
+
+
+def spread(images):
+    """How much images (N, H, W, C) differ from each other: the root mean variance over the batch, of all pixels."""
+    return float(np.sqrt(unit(np.asarray(images)).var(axis=0, dtype=np.float64).mean()))
+
+
+class Run:
+    """A training run: its folder, its history, its steps. `net` may be several networks, `optimizer` optim.Together.
+
+    picture() gives the images of the grid that is written after each epoch, its first `generated` ones drawn by
+    the network: where these are all alike, the run says that it collapsed.
+    """
+
+    def __init__(self, args, net, optimizer, clothes, picture, generated=0):
+        self.args, self.net, self.optimizer, self.clothes = args, net, optimizer, clothes
+        self.picture, self.generated, self.out = picture, generated, args.out
+        self.settings = {key: getattr(args, key) for key in SETTINGS} | {"data": clothes.name, "sha256": clothes.sha256}
+        self.history, self.epoch, self.step, self.sums, self.seconds = [], 0, 0, {}, 0.0
+        self.per_epoch = -(-len(clothes.x_train) // args.batch_size)
+        self._restore() if args.resume else self._start()
+
+    @property
+    def progress(self):
+        """The share of training that is done, in [0, 1]: what a schedule asks for."""
+        return (self.epoch + self.step / self.per_epoch) / self.args.epochs
+
+    def steps(self):
+        """Yields (x float32 in [0, 1], labels, a generator for the step) to the end of the last epoch.
+
+        Ctrl-C finishes the step and saves. Raises TrainingDiverged when a number that was logged, or a weight
+        where it is to be saved, is not finite.
+        """
+        total, done = self.args.epochs * self.per_epoch, self.epoch * self.per_epoch + self.step
+        seed, size = self.args.seed, self.args.batch_size
+        with StopRequest() as stop, tqdm(total=total, initial=done, disable=None, dynamic_ncols=True) as bar:
+            while self.epoch < self.args.epochs:
+                images = self.clothes.x_train, self.clothes.y_train
+                for x, y in data.batches(*images, size, seed, self.epoch, None, self.step):
+                    start = time.perf_counter()
+                    yield unit(x), y, np.random.default_rng([seed, NOISE, self.epoch, self.step])
+                    self.step += 1
+                    self.seconds += time.perf_counter() - start
+                    bar.set_postfix({k: f"{v / n:.4g}" for k, (v, n) in self.sums.items()}, refresh=False)
+                    bar.update()
+                    if stop.requested:
+                        self._save()
+                        stop.give_up(self.out)
+                self._end_epoch(bar)
+
+    def log(self, **numbers):
+        """Numbers of this step; the history has their means. Raises TrainingDiverged if one is not finite."""
+        for name, value in numbers.items():
+            if not np.isfinite(value):
+                raise TrainingDiverged(self.epoch + 1, self.step + 1, self._lr())
+            total, count = self.sums.get(name, (0.0, 0))
+            self.sums[name] = total + float(value), count + 1
+
+    def finish(self, **measured):
+        """What was measured at the end, printed and kept in result.json."""
+        seconds = sum(row["seconds"] for row in self.history)
+        result = {**self.settings, **measured, "seconds": round(seconds, 1)}
+        write_result(self.out, result)
+        print("  ".join(f"{name} {value:.5g}" for name, value in measured.items()), f" {seconds:.0f} s  {self.out}")
+
+    def _end_epoch(self, bar):
+        row = {"epoch": self.epoch + 1, **{name: total / count for name, (total, count) in self.sums.items()}}
+        images = self.picture()
+        if self.generated:
+            row["spread"] = spread(images[: self.generated]) / spread(self.clothes.x_test[:1000])
+        row["seconds"] = self.seconds
+        self.history.append(row)
+        self.epoch, self.step, self.sums, self.seconds = self.epoch + 1, 0, {}, 0.0
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
+        bar.write(f"epoch {self.epoch}/{self.args.epochs}  {numbers}", file=sys.stderr)
+        if row.get("spread", 1) < SPREAD:
+            bar.write(f"collapsed: the samples differ by {row['spread']:.0%} of what images do", file=sys.stderr)
+        self._save()
+        pictures.write_png(images, self.out / f"epoch-{self.epoch:03}.png")
+        self._write_history()
+
+    def _lr(self):
+        return next((one.lr for one in getattr(self.optimizer, "optimizers", {}).values()), self.optimizer.lr)
+
+    def _start(self):
+        """A new run; what an older one left in the folder moves to previous-1, -2, ... in it."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        old = [path for path in self.out.iterdir() if not path.name.startswith("previous-")]
+        if old:
+            place = free(self.out, "previous")
+            place.mkdir()
+            for path in old:
+                path.replace(place / path.name)
+        self._save()
+
+    def _restore(self):
+        path = self.out / "last.npz"
+        if not path.exists():
+            raise RunFolderError(f"there is no last.npz in {self.out} to resume from; train without --resume first")
+        state = checkpoint.read(path)[0].get("generative")
+        if not isinstance(state, dict):
+            raise CheckpointError(f"{path} was not written by a generative example, so it cannot be resumed by it")
+        for name, value in self.settings.items():
+            if state["settings"].get(name) != value:
+                raise CheckpointError(f"{path} was trained with {name} {state['settings'].get(name)}, not {value}")
+        checkpoint.restore(path, self.net, self.optimizer)
+        self.history, self.epoch, self.step, self.seconds = (state[k] for k in ("history", "epoch", "step", "seconds"))
+        self.sums = {name: tuple(pair) for name, pair in state["sums"].items()}
+
+    def _save(self):
+        """last.npz. Raises TrainingDiverged rather than replace a good one by weights that are not finite."""
+        arrays = [*(p.value for p in self.net.params()), *named_buffers(self.net).values()]
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise TrainingDiverged(self.epoch + 1, self.step, self._lr())
+        state = {key: getattr(self, key) for key in ("settings", "history", "epoch", "step", "sums", "seconds")}
+        facts = {"classes": list(self.clothes.classes), "data": self.clothes.name, "seed": self.args.seed}
+        checkpoint.save(self.out / "last.npz", self.net, self.optimizer, **facts, generative=state)
+
+    def _write_history(self):
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(self.history[-1]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.history)
+        files.write(self.out / "history.csv", text.getvalue().encode())
+
+
+# ---- what more than one example needs ---------------------------------------------------------
+
+
+def write_result(folder, result):
+    """result.json of a run's folder."""
+    files.write(folder / "result.json", json.dumps(result, indent=2).encode())
+
+
+def linear(t, start=0.5):
+    """A schedule: factor 1 for the share `start` of training, then down to 0 in a line."""
+    return min(1.0, (1 - t) / (1 - start))
+
+
+def outputs(net, x, batch_size=250):
+    """What net gives for images x, batch by batch."""
+    return np.concatenate([net.infer(x[i : i + batch_size]) for i in range(0, len(x), batch_size)])
+
+
+def encode(net, x, labels=None, batch_size=250):
+    """Codes of images, batch by batch; labels where the network is conditional."""
+    parts = [slice(i, i + batch_size) for i in range(0, len(x), batch_size)]
+    return np.concatenate([net.encode(x[part], None if labels is None else labels[part]) for part in parts])
+
+
+def add_noise(x, deviation, rng):
+    """x + deviation * e, e ~ N(0, 1), clipped to [0, 1]"""
+    return np.clip(x + np.float32(deviation) * rng.standard_normal(x.shape, np.float32), 0, 1)
+
+
+def draw(net, count, rng, labels=None, batch_size=500):
+    """`count` images in [0, 1] of codes z ~ N(0, 1); labels (count,) where the network is conditional."""
+    z = rng.standard_normal((count, net.latent), np.float32)
+    labels = None if labels is None or not net.classes else np.asarray(labels)
+    parts = [slice(i, i + batch_size) for i in range(0, count, batch_size)]
+    return np.concatenate([net.decode(z[part], None if labels is None else labels[part]) for part in parts])
+
+
+def elbo(net, clothes, rng, batch_size=500):
+    """{"negative_elbo", "reconstruction", "kl"} of a VAE on the test images, in nats an image, one z drawn for each."""
+    total = np.zeros(2)
+    for i in range(0, len(clothes.x_test), batch_size):
+        x, labels = unit(clothes.x_test[i : i + batch_size]), clothes.y_test[i : i + batch_size]
+        hot = one_hot(labels, net.classes)
+        mean, log_var = np.split(net.encoder.infer(with_classes(x, hot)), 2, axis=1)
+        z, _ = ops.gaussian_sample(mean, log_var, rng)
+        logits = net.decoder.infer(with_classes(z, hot))
+        total += len(x) * np.array([ops.bce_with_logits(logits, x)[0] * x[0].size, ops.gaussian_kl(mean, log_var)[0]])
+    reconstruction, kl = (total / len(clothes.x_test)).tolist()
+    return {"negative_elbo": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}

@@ -1,0 +1,40 @@
+"""The sampled layer of a variational autoencoder: a random draw that gradients pass through."""
+
+import numpy as np
+
+from ..backend import Cache, backward, floats, twin
+from ..errors import ShapeError
+
+
+def _sample_door(mean, log_var, rng=None, train=True):
+    mean = floats("mean", mean)
+    log_var = floats("log_var", log_var, like=mean)
+    mean = floats("mean", mean, like=log_var)
+    if mean.shape != log_var.shape:
+        raise ShapeError(f"gaussian_sample: mean {mean.shape} and log_var {log_var.shape} must have one shape")
+    if train and not isinstance(rng, np.random.Generator):
+        raise ValueError("gaussian_sample needs a numpy.random.Generator as rng to train")
+    return mean, log_var, rng, bool(train)
+
+
+@twin(_sample_door)
+def gaussian_sample(mean, log_var, rng=None, train=True):
+    """z = m + exp(v/2) e      e ~ N(0, 1), so that z ~ N(m, exp(v)); when not training z = m
+
+    The draw e does not depend on m or v: with e held fixed, z is an ordinary function of both, which has a
+    gradient (the reparameterisation). mean m, log_var v (N, D) -> z (N, D).
+    Raises ShapeError, TypeError, ValueError. Source: Kingma & Welling 2013, 2.4.
+    """
+    noise = np.zeros_like(mean)
+    if train:
+        e = rng.standard_normal(mean.shape, np.float32).astype(mean.dtype, copy=False)
+        noise = np.exp(log_var / 2) * e
+    z = mean + noise
+    return z, Cache("gaussian_sample", z, noise)
+
+
+@twin(backward("gaussian_sample"))
+def gaussian_sample_backward(dz, cache):
+    """dm = dz      dv = dz * 1/2 exp(v/2) e      -> dmean, dlog_var"""
+    (noise,) = cache
+    return dz, dz * (noise / 2)

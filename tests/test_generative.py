@@ -1,0 +1,275 @@
+"""Generative runs: resumed to the same bits, diverged and collapsed runs found out, and what `generate` draws."""
+
+import argparse
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import numpycnn as nc
+from numpycnn import cli, generate, generative, layers, models, ops, optim, pictures
+from numpycnn.data import Dataset
+from numpycnn.errors import CheckpointError, RunFolderError, ShapeError, TrainingDiverged
+from numpycnn.models.coder import one_hot, with_classes
+
+SMALL = {"filters": (4, 6), "depth": 1, "input_shape": (8, 8, 1)}
+SMALL_GAN = SMALL | {"latent": 3}
+
+
+def clothes(n=40):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (n, 8, 8, 1), dtype=np.uint8), np.arange(n) % 2
+    return Dataset("noise", images, labels, images[:12], labels[:12], ("shirt", "Bag"))
+
+
+def arguments(out, epochs=2, **more):
+    given = {"seed": 0, "batch_size": 16, "limit": None, "conditional": True, "latent": 3, "name": "trial"}
+    return argparse.Namespace(**{**given, "out": out, "epochs": epochs, "resume": False, **more})
+
+
+class Stop(Exception):
+    """What ends a run in the middle."""
+
+
+class Asked:
+    """In the place of StopRequest: Ctrl-C comes in the fourth step."""
+
+    def __init__(self):
+        self.requested = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def give_up(self, out):
+        raise Stop
+
+
+def train_gan(args):
+    """Two networks and two optimisers, with classes, the generator stepped every other time."""
+    data, net = clothes(), models.build("gan", seed=1, classes=2, **SMALL_GAN)
+    both = optim.Together(
+        generator=optim.Adam(net.generator.params(), 1e-3), critic=optim.RMSProp(net.critic.params(), 1e-3)
+    )
+
+    def picture():
+        return generative.draw(net, 8, np.random.default_rng(0), np.arange(8) % 2)
+
+    run = generative.Run(args, net, both, data, picture, 8)
+    slope = layers.InputGradient(net.critic)
+    for x, labels, rng in run.steps():
+        both.generator.lr = 1e-3 * (1 - run.progress)
+        hot = one_hot(labels, 2)
+        fake, drawn = net.generator.forward(with_classes(rng.standard_normal((len(x), 3), np.float32), hot), train=True)
+        score, seen = net.critic.forward(with_classes(fake, hot), train=True)
+        both.critic.zero_grad()
+        net.critic.backward(score, seen)
+        g, cache = slope.forward(with_classes(x, hot))
+        penalty, dg = ops.gradient_penalty(g)
+        slope.backward(dg, cache)
+        both.critic.step()
+        if run.step % 2:
+            both.generator.zero_grad()
+            net.generator.backward(net.critic.backward(score, seen)[..., :1], drawn)
+            both.generator.step()
+        run.log(penalty=penalty)
+    return net, both, run
+
+
+def bits(net, both):
+    arrays = [p.value for p in net.params()] + [b for _, b in sorted(layers.base.named_buffers(net).items())]
+    return [array.tobytes() for array in arrays + list(both.state_arrays().values())]
+
+
+def test_a_resumed_run_has_the_same_bits(tmp_path, each_backend, monkeypatch):
+    """Interrupted in the second epoch: weights, running statistics, both optimisers and history go on."""
+    whole_net, whole_both, whole = train_gan(arguments(tmp_path / "whole"))
+
+    asked, log = Asked(), generative.Run.log
+
+    def ask_in_the_fourth_step(run, **numbers):
+        log(run, **numbers)
+        asked.requested = run.epoch == 1 and run.step == 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generative, "StopRequest", lambda: asked)
+        patch.setattr(generative.Run, "log", ask_in_the_fourth_step)
+        with pytest.raises(Stop):
+            train_gan(arguments(tmp_path / "cut"))
+    net, both, run = train_gan(arguments(tmp_path / "cut", resume=True))
+    assert bits(net, both) == bits(whole_net, whole_both)
+    for row, other in zip(run.history, whole.history, strict=True):
+        assert {**row, "seconds": 0} == {**other, "seconds": 0}
+    assert both.critic.steps == 6
+    assert both.generator.steps == 2
+    assert len(list((tmp_path / "cut").glob("epoch-*.png"))) == 2
+    again = nc.load(tmp_path / "cut" / "last.npz")
+    z = np.ones((2, 3), np.float32)
+    assert again.decode(z, [0, 1]).tobytes() == net.decode(z, [0, 1]).tobytes()
+
+
+def test_resume_wants_the_same_settings_and_a_run(tmp_path):
+    with pytest.raises(RunFolderError, match="train without --resume"):
+        train_gan(arguments(tmp_path / "none", resume=True))
+    train_gan(arguments(tmp_path, epochs=1))
+    with pytest.raises(CheckpointError, match="trained with seed 0, not 5"):
+        train_gan(arguments(tmp_path, epochs=1, resume=True, seed=5))
+
+
+def test_a_new_run_keeps_the_old_one(tmp_path):
+    train_gan(arguments(tmp_path, epochs=1))
+    before = (tmp_path / "last.npz").read_bytes()
+    train_gan(arguments(tmp_path, epochs=1))
+    assert (tmp_path / "previous-1" / "last.npz").read_bytes() == before
+    assert (tmp_path / "previous-1" / "epoch-001.png").exists()
+
+
+def a_run(tmp_path, picture, **more):
+    net = models.build("autoencoder", latent=2, **SMALL)
+    return generative.Run(arguments(tmp_path, **more), net, optim.Adam(net.params(), 1e-3), clothes(), picture, 6)
+
+
+def test_a_diverged_run_says_so_and_keeps_what_was_good(tmp_path):
+    run = a_run(tmp_path, lambda: np.zeros((6, 8, 8, 1)))
+    before = (tmp_path / "last.npz").read_bytes()
+    steps = run.steps()
+    next(steps)
+    run.log(loss=1.0)
+    next(steps)
+    with pytest.raises(TrainingDiverged, match="epoch 1, step 2"):
+        run.log(loss=np.nan)
+    next(run.net.params()).value[...] = np.inf
+    with pytest.raises(TrainingDiverged):
+        list(steps)
+    assert (tmp_path / "last.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_collapsed_run_says_so(tmp_path, capsys, alike):
+    one = clothes().x_test[:1] / np.float32(255)
+    images = one.repeat(6, axis=0) if alike else generative.unit(clothes().x_test[:6])
+    run = a_run(tmp_path, lambda: images, epochs=1)
+    for _ in run.steps():
+        run.log(loss=1.0)
+    assert ("collapsed" in capsys.readouterr().err) == alike
+    assert (run.history[0]["spread"] < 0.1) == alike
+    run.finish(loss=2.0)
+    assert json.loads((tmp_path / "result.json").read_text())["loss"] == 2.0
+
+
+def test_elbo_is_its_definition():
+    """Reconstruction and divergence summed pixel by pixel for one image after the other, the same draws."""
+    net, data = models.build("vae", classes=2, latent=3, **SMALL), clothes()
+    got = generative.elbo(net, data, np.random.default_rng(4), batch_size=12)
+    e = np.random.default_rng(4).standard_normal((12, 3), np.float32)
+    total = np.zeros(2)
+    for i, x in enumerate(generative.unit(data.x_test)):
+        hot = one_hot(data.y_test[i : i + 1], 2)
+        mean, log_var = np.split(net.encoder.infer(with_classes(x[None], hot))[0].astype(float), 2)
+        z = (mean + np.exp(log_var / 2) * e[i]).astype(np.float32)[None]
+        p = 1 / (1 + np.exp(-net.decoder.infer(with_classes(z, hot))[0].astype(float)))
+        total += -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(), 0.5 * (np.exp(log_var) + mean**2 - 1 - log_var).sum()
+    assert got["reconstruction"] == pytest.approx(total[0] / 12, rel=1e-4)
+    assert got["kl"] == pytest.approx(total[1] / 12, rel=1e-4)
+    assert got["negative_elbo"] == pytest.approx(total.sum() / 12, rel=1e-4)
+
+
+def test_noise_is_clipped_and_has_its_deviation():
+    x = np.full((50, 28, 28, 1), 0.5, np.float32)
+    noisy = generative.add_noise(x, 0.1, np.random.default_rng(0))
+    assert noisy.dtype == np.float32
+    assert noisy.std() == pytest.approx(0.1, rel=0.02)
+    assert generative.add_noise(x, 5, np.random.default_rng(0)).max() == 1
+
+
+def test_the_way_between_codes_stays_on_the_sphere():
+    first, second = np.array([3.0, 0, 0]), np.array([0, 3.0, 0])
+    way = generate.between(first, second, 5)
+    np.testing.assert_allclose(np.linalg.norm(way, axis=1), 3, rtol=1e-6)
+    np.testing.assert_allclose(way[[0, -1]], [first, second], atol=1e-6)
+    np.testing.assert_allclose(way[2], np.array([3, 3, 0]) / np.sqrt(2), rtol=1e-6)
+    np.testing.assert_allclose(generate.between(first, 2 * first, 3)[1], 1.5 * first, rtol=1e-6)
+
+
+def test_a_grid_is_made_row_by_row():
+    images = np.arange(5, dtype=np.uint8)[:, None, None, None].repeat(2, 1).repeat(3, 2)
+    picture = pictures.grid(images, columns=3)
+    gap, scale = pictures.GAP, pictures.SCALE
+    assert picture.shape == (2 * (2 * scale + gap) + gap, 3 * (3 * scale + gap) + gap, 1)
+    assert picture[gap, gap, 0] == 0
+    assert picture[gap + 2 * scale + gap, gap + 3 * scale + gap, 0] == 4
+    assert picture[-gap - 1, -gap - 1, 0] == pictures.PAPER  # no sixth image
+    np.testing.assert_array_equal(pictures.grid(np.array([[[[0.5]]]])).max(initial=0, where=[[[True]]]), 255)
+    with pytest.raises(ShapeError, match="N, H, W"):
+        pictures.grid(np.zeros((3, 4)))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A conditional GAN, a VAE with a map, an autoencoder, and the data they were trained on."""
+    data = clothes()
+    np.savez(tmp_path / "data.npz", x_train=data.x_train, y_train=data.y_train, x_test=data.x_test, y_test=data.y_test)
+    facts = {"classes": list(data.classes), "data": str(tmp_path / "data.npz")}
+    for name, form in (("gan", {"classes": 2, "latent": 3}), ("vae", {"latent": 2}), ("autoencoder", {"latent": 2})):
+        nc.save(tmp_path / f"{name}.npz", models.build(name, **SMALL, **form), **facts)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "size"),
+    [
+        ("gan --count 16 --out a.png", (146, 38)),  # 8 columns of 16 pixels and a gap of 2; 2 rows
+        ("gan --count 3 --class bag --out a.png", (56, 20)),
+        ("gan --count 2 --walk --out a.gif", (38, 20)),
+        ("gan --count 2 --walk --out a.png", (38, 218)),
+        ("gan --count 2 --interpolate --out a.png", (146, 38)),
+        ("vae --count 4 --interpolate --out a.gif", (74, 20)),
+        ("vae --count 8 --reconstruct --out a.png", (146, 38)),
+        ("autoencoder --count 3 --interpolate --out a.png", (146, 56)),
+        ("vae --map --out a.png", (1312, 1120)),
+    ],
+)
+def test_generate_draws(saved, capsys, command, size):
+    name, *rest = command.split()
+    rest[-1] = str(saved / rest[-1])
+    assert cli.main(["generate", str(saved / f"{name}.npz"), *rest, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["out"] == rest[-1]
+    with Image.open(rest[-1]) as picture:
+        assert picture.size == size
+        assert getattr(picture, "n_frames", 1) == {"walk": 72, "interpolate": 14}.get(
+            next((w for w in ("walk", "interpolate") if f"--{w}" in command), ""), 1
+        ) or rest[-1].endswith(".png")
+
+
+def test_a_class_is_drawn_alone_and_the_seed_fixes_it(saved):
+    """The bag alone is the second of each pair when all are drawn in turn from the same codes."""
+    net = nc.load(saved / "gan.npz")
+    every = generative.draw(net, 6, np.random.default_rng(0), np.arange(6) % 2)
+    bags = generative.draw(net, 6, np.random.default_rng(0), np.ones(6, int))
+    np.testing.assert_allclose(bags[1::2], every[1::2], rtol=1e-5)
+    assert not np.allclose(bags[::2], every[::2])
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("gan --class shoe", "unknown class 'shoe'; did you mean"),
+        ("vae --class bag", "not trained with classes"),
+        ("gan --map", "has no encoder|2 dimensions"),
+        ("gan --reconstruct", "has no encoder"),
+        ("autoencoder", "no distribution to draw from"),
+        ("autoencoder --walk", "codes that can be drawn"),
+        ("vae --out a.jpg", "expected a .png"),
+        ("vae --out a.gif", "needs --walk or --interpolate"),
+    ],
+)
+def test_generate_refuses_in_one_line(saved, capsys, command, message):
+    name, *rest = command.split()
+    assert cli.main(["generate", str(saved / f"{name}.npz"), *rest]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert re.search(message, said)

@@ -1,0 +1,81 @@
+"""The baselines that the generative networks are compared with, on cases whose answer is known."""
+
+import json
+
+import numpy as np
+import pytest
+
+import numpycnn as nc
+from benchmarks.generative import baselines, common, elbo, ship
+from numpycnn import models
+from numpycnn.errors import RunFolderError
+
+
+def images(n=60, seed=0):
+    return np.random.default_rng(seed).random((n, 4, 3, 1)).astype(np.float32)
+
+
+def test_pca_error_is_what_the_components_leave():
+    """Of the training images it is the sum of the variances left out; of all components nothing."""
+    x = images()
+    parts = baselines.principal(x)
+    variances = parts[1]
+    assert (np.diff(variances) <= 0).all()
+    for k in (0, 3, 12):
+        wanted = variances[k:].sum() * (len(x) - 1) / len(x) / 12
+        assert baselines.pca_error(parts, x, k).mean() == pytest.approx(wanted, abs=1e-12)
+
+
+def test_pca_gaussian_has_the_mean_and_variance_of_its_components():
+    x = (0.5 + 0.01 * np.random.default_rng(1).standard_normal((400, 4, 3, 1))).astype(np.float32)  # nothing is clipped
+    parts = baselines.principal(x)
+    drawn = baselines.pca_gaussian(parts, (4, 3, 1), 5, 40_000, np.random.default_rng(0))
+    assert drawn.shape == (40_000, 4, 3, 1)
+    codes = (drawn.reshape(len(drawn), -1) - parts[0]) @ parts[2]
+    np.testing.assert_allclose(codes.var(axis=0)[:5], parts[1][:5], rtol=0.05)
+    np.testing.assert_allclose(codes[:, 5:], 0, atol=1e-6)
+    wide = baselines.pca_gaussian((parts[0], 1e6 * parts[1], parts[2]), (4, 3, 1), 5, 50, np.random.default_rng(0))
+    assert (wide.min(), wide.max()) == (0, 1)
+
+
+def test_filters_clean_each_image_alone():
+    pytest.importorskip("scipy")
+    x = np.full((3, 9, 9, 1), 0.25, np.float32)
+    x[1] = 0.75
+    noisy = x.copy()
+    noisy[:, 4, 4] = 1
+    np.testing.assert_array_equal(baselines.median(noisy, 3), x)
+    cleaned = baselines.wiener(noisy, 3)
+    assert cleaned.shape == x.shape
+    assert np.abs(cleaned[1, 2:-2, 2:-2] - 0.75).max() < 0.25
+    assert cleaned[0, 4, 4] < 1
+
+
+def test_the_floor_of_grey_pixels_by_hand():
+    """Half grey costs log 2 each; black and white nothing."""
+    x = np.array([0.5, 0.5, 0, 1]).reshape(1, 2, 2, 1)
+    assert elbo.floor(x) == pytest.approx(2 * np.log(2))
+    assert elbo.floor(np.full((3, 1, 1, 1), 0.1)) == pytest.approx(-0.1 * np.log(0.1) - 0.9 * np.log(0.9))
+
+
+def test_a_measurement_is_written_and_a_run_that_is_not_finished_refused(tmp_path, capsys):
+    common.header(["mse"])
+    common.write(tmp_path / "results", "trial", {"mse": 0.01234, "seed": 0})
+    assert json.loads((tmp_path / "results" / "trial.json").read_text()) == {"mse": 0.01234, "seed": 0}
+    assert capsys.readouterr().out.splitlines() == ["| run | mse |", "|---|---|", "| trial | 0.01234 | 0 |"]
+    with pytest.raises(RunFolderError, match="not finished"):
+        common.finished(tmp_path)
+
+
+def test_a_shipped_generator_draws_the_same_and_fits(tmp_path):
+    net = models.build("gan", seed=2, classes=10)
+    z, labels = np.random.default_rng(0).standard_normal((3, net.latent), np.float32), np.array([1, 2, 3])
+    for buffer in dict(nc.layers.base.named_buffers(net)).values():
+        buffer += 0.25
+    nc.save(tmp_path / "small.npz", ship.shipped(net))
+    again = nc.load(tmp_path / "small.npz")
+    assert again.critic is None
+    assert again.decode(z, labels).tobytes() == net.decode(z, labels).tobytes()
+    assert (tmp_path / "small.npz").stat().st_size < ship.LIMIT
+    nc.save(tmp_path / "vae.npz", ship.shipped(models.build("vae", classes=10)))
+    assert (tmp_path / "vae.npz").stat().st_size < ship.LIMIT
