@@ -1,0 +1,56 @@
+"""Each generative example, whole, on a handful of images: it runs, leaves its folder, resumes, and is short."""
+
+import json
+import pathlib
+import runpy
+import sys
+
+import numpy as np
+import pytest
+
+from numpycnn import data
+
+EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
+RUNS = {
+    "autoencoder": ["--latent", "2"],
+    "denoising": [],
+    "anomaly": ["--classes", "1", "--latent", "2"],
+    "vae": ["--conditional"],
+    "gan": [],
+    "wgan": ["--conditional"],
+    "wgan_gp": ["--conditional"],
+}
+
+
+@pytest.fixture
+def few(tmp_path):
+    """An .npz of synthetic garments: 40 of each of two classes to train on."""
+    d = data.load("synthetic")
+    train, test = (
+        np.concatenate([np.flatnonzero(y == k)[:n] for k in (0, 1)]) for y, n in ((d.y_train, 40), (d.y_test, 10))
+    )
+    path = tmp_path / "few.npz"
+    np.savez(path, x_train=d.x_train[train], y_train=d.y_train[train], x_test=d.x_test[test], y_test=d.y_test[test])
+    return path
+
+
+def run(name, monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_it_runs_and_resumes(name, few, tmp_path, monkeypatch, capsys):
+    given = ["--data", few, "--epochs", "2", "--out", tmp_path / "run", *RUNS[name]]
+    run(name, monkeypatch, *given)
+    folder = tmp_path / "run" / "class-1" if name == "anomaly" else tmp_path / "run"
+    assert {"last.npz", "history.csv", "epoch-001.png", "epoch-002.png"} <= {path.name for path in folder.iterdir()}
+    first = json.loads((tmp_path / "run" / "result.json").read_text())
+    run(name, monkeypatch, *given, "--resume")  # nothing is left to do: the same result
+    assert json.loads((tmp_path / "run" / "result.json").read_text()) == first
+    assert "nan" not in capsys.readouterr().out
+
+
+def test_the_examples_are_short():
+    for name in RUNS:
+        assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) <= 150
