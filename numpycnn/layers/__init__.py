@@ -3,7 +3,7 @@
 The protocol is in base.py; your own layer needs no more than `forward` and `backward`.
 """
 
-from .activation import ELU, LeakyReLU, PReLU, ReLU, Sigmoid, Tanh
+from .activation import ELU, LeakyReLU, PReLU, ReLU, Sigmoid, Tanh, activation
 from .base import Layer, Param
 from .combine import Add, Concat, Flatten, Frozen, Identity, Reshape, Sequential
 from .conv import Conv2D, ConvTranspose2D
@@ -17,5 +17,6 @@ from .standardize import Standardize
 __all__ = [
     "ELU", "Add", "AvgPool2D", "BatchNorm", "Concat", "Conv2D", "ConvBNReLU", "ConvTranspose2D", "Dense",
     "Dropout", "Flatten", "Frozen", "GlobalAvgPool", "Identity", "Layer", "LeakyReLU", "MaxPool2D", "PReLU", "Param",
-    "ReLU", "Reshape", "Sequential", "Sigmoid", "Standardize", "Tanh", "fuse",
+    "ReLU", "Reshape", "Sequential", "Sigmoid", "Standardize", "Tanh", "activation",
+    "fuse",
 ]  # fmt: skip

@@ -6,11 +6,15 @@ import numpy as np
 
 from ..errors import unknown
 from .alexnet import alexnet
+from .densenet import densenet
+from .keras_cnn import keras_cnn
+from .lenet5 import lenet5
+from .resnet import resnet
 from .vgg import vgg
 
-MODELS = {"alexnet": alexnet, "vgg": vgg}
+MODELS = {f.__name__: f for f in (alexnet, densenet, keras_cnn, lenet5, resnet, vgg)}
 
-__all__ = ["MODELS", "alexnet", "build", "vgg"]
+__all__ = ["MODELS", "alexnet", "build", "densenet", "keras_cnn", "lenet5", "resnet", "vgg"]
 
 
 def build(name, seed=0, **arguments):
