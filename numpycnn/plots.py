@@ -45,7 +45,7 @@ def learning_curves(history, path):
     keys = [key for key in curves if np.isfinite(np.r_[curves[key], checks.get(key, [])]).any()]
     if not keys:
         return _notice("No epoch has been finished yet.", path)
-    with _figure(path, (3.7 * len(keys) + 0.4, 3.6)) as fig:
+    with figure(path, (3.7 * len(keys) + 0.4, 3.6)) as fig:
         for axes, key in zip(fig.subplots(1, len(keys), squeeze=False)[0], keys, strict=True):
             scale = 100 if key == "accuracy" else 1
             _curve(axes, scale * curves[key], "training", BLUE, "-")
@@ -63,7 +63,7 @@ def confusion(matrix, classes, path):
     share = row_shares(matrix)
     diagonal = np.eye(k, dtype=bool)
     side = float(np.clip(0.62 * k + 1.6, 4.5, 13))
-    with _figure(path, (side + 0.9, side)) as fig:
+    with figure(path, (side + 0.9, side)) as fig:
         axes = fig.subplots()
         worst = max(0.05, share[~diagonal].max(initial=0))
         scale = colors.PowerNorm(0.7, 0, worst)
@@ -94,7 +94,7 @@ def mistakes(images, labels, probabilities, classes, path, count=24):
     columns = min(8, len(worst))
     rows = -(-len(worst) // columns)
     width, height = max(1.35 * columns, 6.6), 1.85 * rows + 0.35  # inches
-    with _figure(path, (width, height)) as fig:
+    with figure(path, (width, height)) as fig:
         fig.set_layout_engine("none")
         title = "Surest mistakes: the truth → what the network said, and how sure it was"
         fig.text(0.1 / width, 1 - 0.1 / height, title, va="top", size=11, weight="bold")
@@ -121,7 +121,7 @@ def filters(weights, path):
     limit = np.abs(shown).max() or 1.0
     columns = min(8 if total <= 32 else 16, shown.shape[-1])
     rows = -(-shown.shape[-1] // columns)
-    with _figure(path, (max(0.8 * columns + 1.3, 4.4), max(0.8 * rows + 0.6, 1.8))) as fig:
+    with figure(path, (max(0.8 * columns + 1.3, 4.4), max(0.8 * rows + 0.6, 1.8))) as fig:
         fig.suptitle(_filters_title(weights.shape, total), x=0.01, ha="left", size=11, weight="bold")
         cells = fig.subplots(rows, columns, squeeze=False)
         for i, axes in enumerate(cells.ravel()):
@@ -142,7 +142,7 @@ def per_class_bars(per_class, classes, path):
     names = _names(classes)
     k = _same_classes(len(per_class["f1"]), names)
     order = np.argsort(per_class["f1"], kind="stable")  # nan comes last
-    with _figure(path, (7.5, 0.5 * k + 1.3)) as fig:
+    with figure(path, (7.5, 0.5 * k + 1.3)) as fig:
         axes = fig.subplots()
         for shift, key, color in ((-0.19, "recall", BLUE), (0.19, "precision", ORANGE)):
             values = 100 * np.asarray(per_class[key], dtype=np.float64)[order]
@@ -176,7 +176,7 @@ def row_shares(matrix):
 
 
 @contextmanager
-def _figure(path, size):
+def figure(path, size):
     """A figure in this module's style, whatever the user's settings are; written to path at the end."""
     with _style_lock, style.context(["default", STYLE]):
         fig = Figure(figsize=size)
@@ -188,7 +188,7 @@ def _figure(path, size):
 
 
 def _notice(message, path):
-    with _figure(path, (7, 1.6)) as fig:
+    with figure(path, (7, 1.6)) as fig:
         fig.text(0.5, 0.5, message, ha="center", va="center", size=12, color=GREY)
     return Path(path)
 
