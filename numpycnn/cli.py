@@ -47,13 +47,13 @@ def parser():
         return sub
 
     sub = command(commands.train)
-    sub.add_argument("--model", help="vgg (default) or alexnet")
+    sub.add_argument("--model", help="vgg (default), alexnet, resnet, densenet, keras_cnn or lenet5")
     sub.add_argument("--data", help="fashion-mnist, mnist, kmnist, emnist, synthetic, a folder or an .npz")
     sub.add_argument("--epochs", type=positive)
     sub.add_argument("--batch-size", type=positive)
     sub.add_argument("--lr", type=rate, help="the largest learning rate of the schedule")
     sub.add_argument("--schedule", help="constant, step, cosine, one_cycle, triangular, warm_up")
-    sub.add_argument("--augment", help="of flip, crop, rotate, erase, vertical-flip, with commas; or none")
+    sub.add_argument("--augment", help="of flip, crop, rotate, rotate-45, erase, vertical-flip, with commas; or none")
     sub.add_argument("--seed", type=natural)
     sub.add_argument("--val", type=natural, help="validation images cut from the training set (default: a twelfth)")
     sub.add_argument("--limit", type=positive, metavar="N", help="use N training images only")
@@ -82,6 +82,16 @@ def parser():
     sub.add_argument("model")
     sub.add_argument("--seed", type=natural, default=0)
     command(commands.data).add_argument("name")
+    sub = command(commands.study)
+    sub.add_argument("names", nargs="*", metavar="NAME", help="of those that --list shows, or all")
+    sub.add_argument("--list", action="store_true", help="the studies, their claims, and how long they take")
+    sub.add_argument("--quick", action="store_true", help="a trial in minutes: its numbers mean nothing")
+    sub.add_argument("--jobs", type=positive, help="networks trained side by side (default: one a core)")
+    sub.add_argument("--seeds", type=positive, help="how many runs of each variant (3)")
+    sub.add_argument("--epochs", type=positive, help="instead of the study's own")
+    sub.add_argument("--limit", type=positive, metavar="N", help="training images, instead of the study's own")
+    sub.add_argument("--data", help="instead of fashion-mnist: as for train")
+    sub.add_argument("--out", metavar="DIR", help="folder of the results (runs/studies); what is done there is kept")
     command(commands.doctor)
     return top
 

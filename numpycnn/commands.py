@@ -243,6 +243,32 @@ def data(args):
     return facts, f"{d.name}: {counts}; {d.source}"
 
 
+def study(args):
+    """Test the paper's claims: networks that differ in one thing only, over several seeds."""
+    from . import studies
+
+    if args.list:
+        claims = {name: {"claim": one.claim, "core_minutes": one.minutes} for name, one in studies.STUDIES.items()}
+        lines = [f"{name:<14} {one['core_minutes']:>4} min  {one['claim']}" for name, one in claims.items()]
+        return {"studies": claims}, "\n".join([*lines, "minutes of one core, for 3 seeds; --quick: a trial in minutes"])
+    if not args.names:
+        raise ValueError("name a study, or all; --list shows them")
+    for name in args.names:
+        if name not in studies.STUDIES and name != "all":
+            raise unknown("study", name, [*studies.STUDIES, "all"])
+    chosen = {n: one for n, one in studies.STUDIES.items() if n in args.names or "all" in args.names}
+    given = {key: getattr(args, key) for key in ("seeds", "epochs", "limit", "data")}
+    out = args.out or ("runs/studies-quick" if args.quick else "runs/studies")
+    typed = "".join(f" --{key} {shlex.quote(str(value))}" for key, value in given.items() if value is not None)
+    command = f"numpycnn study STUDY{' --quick' if args.quick else ''}{typed}"
+    result = studies.run(chosen, out, jobs=args.jobs, quick=args.quick, say=say, command=command, **given)
+    lines = [f"{name:<14} {found['verdict']}" for name, found in result["studies"].items()]
+    lines.append(f"Results: {pathlib.Path(result['out'], 'README.md')}")
+    if result["failed"]:
+        say(f"numpycnn study: {result['failed']} jobs failed; the same command tries them again")
+    return result, "\n".join(lines), 1 if result["failed"] else 0
+
+
 def doctor(args):
     """What this machine has, and whether the kernels work."""
     from .doctor import examine

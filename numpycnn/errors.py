@@ -29,6 +29,13 @@ class RunFolderError(NumpyCNNError, OSError):
     """A run's folder exists already, or there is nothing in it to resume."""
 
 
+class MissingPackage(NumpyCNNError, ImportError):
+    """A command needs a package of one of the extras, which is not installed."""
+
+    def __init__(self, package, extra):
+        super().__init__(f'{package} is not installed: pip install "numpycnn[{extra}]"')
+
+
 class TrainingDiverged(NumpyCNNError, ValueError):
     """The loss stopped being finite. Attributes: epoch, step, lr (all from the step that diverged)."""
 

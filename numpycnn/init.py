@@ -50,14 +50,24 @@ def whitening(x, size=3, eps=1e-2):
     return np.concatenate([filters, -filters], axis=1).reshape(size, size, x.shape[3], -1).astype(np.float32)
 
 
+def _normal(std):
+    """w ~ N(0, std^2)"""
+    if not 0 < std < np.inf:
+        raise ValueError(f"weights need a deviation that is positive and finite, not {std!r}")
+    return lambda shape, rng: rng.standard_normal(shape, dtype=np.float32) * np.float32(std)
+
+
 INITIALISERS = {f.__name__: f for f in (he_normal, glorot_uniform, lecun_normal, orthonormal)}
 
 
 def draw(init, shape, rng):
     """float32 weights of `shape` by the initialiser of that name, or by a function of (shape, rng).
 
+    A number is the deviation of a normal distribution, whatever the fan-in (AlexNet's own was 0.01).
     rng=None takes fresh entropy. Raises ShapeError where the weights alone would not fit into memory.
     """
+    if isinstance(init, (int, float)) and not isinstance(init, bool):
+        init = _normal(init)
     if not callable(init) and init not in INITIALISERS:
         raise unknown("initialiser", init, INITIALISERS)
     if any(int(n) != n or n < 1 for n in shape):

@@ -22,6 +22,10 @@ from .run import fit_state, free
 RECIPES = {
     "vgg": {"epochs": 4, "batch_size": 32, "lr": 2e-3, "schedule": "one_cycle", "augment": "flip,crop"},
     "alexnet": {"epochs": 16, "batch_size": 64, "lr": 1e-3, "schedule": "one_cycle", "augment": "none"},
+    "lenet5": {"epochs": 12, "batch_size": 32, "lr": 2e-3, "schedule": "one_cycle", "augment": "none"},
+    "keras_cnn": {"epochs": 12, "batch_size": 64, "lr": 1e-3, "schedule": "constant", "augment": "none"},
+    "resnet": {"epochs": 4, "batch_size": 32, "lr": 2e-3, "schedule": "one_cycle", "augment": "flip,crop"},
+    "densenet": {"epochs": 4, "batch_size": 32, "lr": 2e-3, "schedule": "one_cycle", "augment": "flip,crop"},
 }
 KEYS = {"model", "data", "epochs", "batch_size", "lr", "schedule", "augment", "seed", "val", "limit"}
 TRIAL = 6  # steps that are timed to say how long training will take
@@ -31,6 +35,7 @@ AUGMENTATIONS = {
     "vertical-flip": augment.vertical_flip,
     "crop": functools.partial(augment.random_crop, pad=2),
     "rotate": functools.partial(augment.rotate, degrees=10),
+    "rotate-45": functools.partial(augment.rotate, degrees=45),
     "erase": augment.random_erasing,
 }
 
@@ -63,6 +68,11 @@ def check_folder(out, force):
         raise RunFolderError(
             f"{out} exists and is not empty; choose another --out, or --resume, or --force to start anew"
         )
+    check_writable(out)
+
+
+def check_writable(out):
+    """Refuse a folder that could not be made, or written to. Raises OSError."""
     place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
     if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
         raise PermissionError(errno.EACCES, "cannot be written to; choose another --out", str(place))

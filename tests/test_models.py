@@ -1,4 +1,4 @@
-"""The paper's two networks: counts, shapes, what a seed fixes, what is refused."""
+"""The architectures: counts, shapes, gradients, what a seed fixes, what is refused."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,17 @@ import pytest
 import numpycnn as nc
 from numpycnn import layers, models
 from numpycnn.errors import ShapeError, UnknownNameError
-from numpycnn.layers.base import named_buffers, named_params
+from numpycnn.gradcheck import check_network
+from numpycnn.layers.base import named_buffers, named_params, walk
+
+SMALL = {  # arguments that make each small, for images of at least 12 x 12
+    "alexnet": {"filters": (6, 8), "hidden": (16, 12)},
+    "densenet": {"depth": 7, "growth": 3, "filters": 4, "dropout": 0.2, "blocks": 3},
+    "keras_cnn": {"filters": (6, 8), "hidden": 12},
+    "lenet5": {},
+    "resnet": {"depth": 8, "filters": (4, 6, 8)},
+    "vgg": {"filters": (6, 8), "dropout": (0.1, 0.2), "depth": 1},
+}
 
 
 def counted(net):
@@ -45,11 +55,109 @@ def test_vgg_is_made_as_the_paper_says():
     assert rates == [0.1, 0.2, 0.3]
 
 
-@pytest.mark.parametrize("name", ["vgg", "alexnet"])
+def test_every_architecture_is_tested():
+    assert SMALL.keys() == {function.__name__ for function in models.CLASSIFIERS}
+
+
+def test_resnet_counts():
+    """ResNet-20 with projections has 272,474 trained parameters for 3 channels; one channel takes 2 * 9 * 16 away."""
+    assert counted(models.build("resnet", input_shape=(32, 32, 3)))[0] == 272_474
+    assert counted(models.build("resnet"))[0] == 272_186
+    deeper = {32: 466_906, 56: 855_770}  # as published for option A, plus the projections' 2,752
+    for depth, published in deeper.items():
+        assert counted(models.build("resnet", depth=depth, input_shape=(32, 32, 3)))[0] == published
+
+
+def test_resnet_has_as_many_layers_as_it_says_and_halves_twice():
+    net = models.build("resnet", depth=14)
+    convs = [layer for _, layer in walk(net) if type(layer) is layers.Conv2D and layer.w.value.shape[0] == 3]
+    assert len(convs) + 1 == 14
+    assert [layer.w.value.shape[3] for layer in convs if layer.stride == (2, 2)] == [32, 64]
+    assert net.infer(np.zeros((1, 27, 30, 1), np.float32)).shape == (1, 10)  # odd sizes fit too
+
+
+@pytest.mark.parametrize("depth", [2, 19, 21])
+def test_resnet_refuses_other_depths(depth):
+    with pytest.raises(ValueError, match=f"6 n \\+ 2 for 3 stages.*not {depth}"):
+        models.build("resnet", depth=depth)
+
+
+def test_densenet_counts():
+    """DenseNet (L=40, k=12) has 1,019,722 trained parameters for 3 channels (the source's table: 1.0 M)."""
+    assert counted(models.build("densenet", depth=40, input_shape=(32, 32, 3)))[0] == 1_019_722
+    assert counted(models.build("densenet"))[0] == 270_418
+
+
+def test_densenet_grows_and_compresses():
+    net = models.build("densenet", depth=7, growth=5, filters=8, compression=0.5)
+    shapes = [layer.w.value.shape[2:] for _, layer in walk(net) if type(layer) is layers.Conv2D]
+    assert shapes == [(1, 8), (8, 5), (13, 6), (6, 5), (11, 5), (5, 5)]
+    with pytest.raises(ValueError, match=r"3 n \+ 4 for 3 blocks, not 23"):
+        models.build("densenet", depth=23)
+
+
+def test_keras_cnn_and_lenet_have_their_published_counts():
+    assert counted(models.build("keras_cnn")) == (225_034, 0)
+    assert counted(models.build("lenet5")) == (61_706, 0)
+
+
+def test_vgg_in_other_forms():
+    plain = models.build("vgg", batch_norm=False, activation="elu")
+    kinds = [type(layer) for layer in plain.layers]
+    assert layers.BatchNorm not in kinds
+    assert kinds.count(layers.ELU) == 6
+    assert layers.ReLU not in kinds
+    slopes = [layer.alpha.value.shape for layer in models.build("vgg", activation="prelu").layers
+              if type(layer) is layers.PReLU]  # fmt: skip
+    assert slopes == [(32,), (32,), (64,), (64,), (92,), (92,)]
+    head = 7 * 7 * 92 * 128 + 128 + 128 * 10 + 10
+    assert counted(models.build("vgg", head="dense"))[0] == 196_026 - (92 * 10 + 10) + head
+    with pytest.raises(UnknownNameError, match="did you mean dense"):
+        models.build("vgg", head="dens")
+    with pytest.raises(UnknownNameError, match="did you mean relu or prelu or elu"):
+        models.build("vgg", activation="rellu")
+
+
+def test_weights_of_one_deviation():
+    w = np.concatenate([p.value.ravel() for p in models.build("alexnet", init=0.01).params() if p.value.ndim > 1])
+    assert w.std() == pytest.approx(0.01, rel=0.01)
+    for wrong in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="positive and finite"):
+            models.build("alexnet", init=wrong)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_gradients(name):
+    net = models.build(name, classes=3, input_shape=(12, 12, 2), **SMALL[name])
+    result = check_network(net, np.random.default_rng(0).standard_normal((3, 12, 12, 2)))
+    assert result.ok, str(result)
+
+
+@pytest.mark.parametrize("more", [{"head": "dense"}, {"batch_norm": False, "activation": "tanh"}])
+def test_gradients_of_vggs_other_forms(more):
+    net = models.build("vgg", classes=3, input_shape=(12, 12, 2), **SMALL["vgg"], **more)
+    result = check_network(net, np.random.default_rng(0).standard_normal((3, 12, 12, 2)))
+    assert result.ok, str(result)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_training_lowers_the_loss(name):
+    rng = np.random.default_rng(0)
+    y = np.arange(32) % 4
+    x = rng.integers(0, 60, (32, 12, 12, 1)).astype(np.uint8)
+    x[y == 1, ::3] += 120  # plain, stripes across, stripes down, bright
+    x[y == 2, :, ::3] += 120
+    x[y == 3] += 60
+    still = {"densenet": {"dropout": 0.0}, "alexnet": {"dropout": 0}, "keras_cnn": {"dropout": (0, 0)}}.get(name, {})
+    net = models.build(name, classes=4, input_shape=(12, 12, 1), mean=0.1, std=0.2, **{**SMALL[name], **still})
+    loss = nc.fit(net, x, y, epochs=15, batch_size=8, lr=5e-3, progress=False)["loss"]
+    assert loss[-1] < 0.5 * loss[0]
+
+
+@pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize(("shape", "classes"), [((28, 28, 1), 10), ((32, 32, 3), 7), ((13, 18, 2), 2)])
 def test_other_images_and_classes(name, shape, classes, each_backend):
-    form = {"filters": (6, 8)} if name == "alexnet" else {"filters": (6, 8), "dropout": (0.1, 0.2), "depth": 1}
-    net = models.build(name, input_shape=shape, classes=classes, **form)
+    net = models.build(name, input_shape=shape, classes=classes, **SMALL[name])
     x = np.random.default_rng(0).random((3, *shape), dtype=np.float32)
     logits, cache = net.forward(x, train=True)
     assert logits.shape == (3, classes)
@@ -58,7 +166,7 @@ def test_other_images_and_classes(name, shape, classes, each_backend):
     assert all(np.isfinite(p.grad).all() and p.grad.dtype == np.float32 for p in net.params())
 
 
-@pytest.mark.parametrize("name", ["vgg", "alexnet"])
+@pytest.mark.parametrize("name", SMALL)
 def test_the_seed_fixes_weights_and_dropout(name):
     x = np.random.default_rng(0).random((2, 28, 28, 1), dtype=np.float32)
     a, b, other = models.build(name, seed=3), models.build(name, seed=3), models.build(name, seed=4)
@@ -76,7 +184,7 @@ def test_two_networks_share_nothing():
 
 
 def test_the_functions_take_rng_and_classes():
-    for function in (models.alexnet, models.vgg):
+    for function in models.CLASSIFIERS:
         net = function(classes=3, rng=np.random.default_rng(1))
         assert net.infer(np.zeros((1, 28, 28, 1), np.float32)).shape == (1, 3)
 
@@ -87,11 +195,20 @@ def test_the_networks_standardise_by_the_given_mean_and_deviation():
     np.testing.assert_allclose(y, 1.5, rtol=1e-6)
 
 
-def test_it_computes_what_it_computed(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        *((name, {}) for name in SMALL),
+        ("vgg", {"head": "dense", "hidden": 9, "activation": "prelu", "batch_norm": False}),
+        ("alexnet", {"init": 0.01}),
+    ],
+)
+def test_it_computes_what_it_computed(name, more, tmp_path):
     """A network loads again from its name and arguments."""
-    net = models.build("vgg", seed=1, filters=(4, 6), depth=1, dropout=(0, 0.1), classes=4)
+    net = models.build(name, seed=1, classes=4, **SMALL[name], **more)
+    x = np.random.default_rng(0).random((4, 28, 28, 1), dtype=np.float32)
+    net.forward(x, train=True)  # running statistics move
     nc.save(tmp_path / "net.npz", net)
-    x = np.random.default_rng(0).random((2, 28, 28, 1), dtype=np.float32)
     again = nc.load(tmp_path / "net.npz")
     assert again.infer(x).tobytes() == net.infer(x).tobytes()
     assert named_params(again).keys() == named_params(net).keys()

@@ -90,6 +90,14 @@ def _official(name, path, progress, tries=None):
     return _read_idx_folder(name, cache, official)
 
 
+def present(name):
+    """Whether the data set of that name, or at that path, is on this machine: load(name) would download nothing."""
+    if name not in OFFICIAL:
+        return True
+    here = _any_of(_data_folder(name), OFFICIAL[name].files)
+    return here or not download.missing(name, download.cache_folder() / name)
+
+
 def _data_folder(name):
     """$NUMPYCNN_DATA/<name>; without the variable, a path that does not exist."""
     return Path(os.environ.get("NUMPYCNN_DATA") or os.devnull) / name

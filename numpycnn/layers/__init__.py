@@ -3,7 +3,7 @@
 The protocol is in base.py; your own layer needs no more than `forward` and `backward`.
 """
 
-from .activation import ELU, LeakyReLU, PReLU, ReLU, Sigmoid, Tanh
+from .activation import ELU, LeakyReLU, PReLU, ReLU, Sigmoid, Tanh, activation
 from .base import Layer, Param
 from .combine import Add, Concat, Flatten, Frozen, Identity, Reshape, Sequential
 from .conv import Conv2D, ConvTranspose2D
@@ -21,5 +21,5 @@ __all__ = [
     "ELU", "Add", "AvgPool2D", "BatchNorm", "Concat", "Conv2D", "ConvBNReLU", "ConvTranspose2D", "Dense",
     "Dropout", "Flatten", "Frozen", "GlobalAvgPool", "Identity", "InputGradient", "Layer", "LeakyReLU", "MaxPool2D",
     "PReLU", "Param", "ReLU", "Reshape", "Sampling", "Sequential", "Sigmoid", "Standardize", "Tanh",
-    "Upsample2D", "fuse",
+    "Upsample2D", "activation", "fuse",
 ]  # fmt: skip

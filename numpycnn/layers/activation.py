@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import ops
-from ..errors import ShapeError
+from ..errors import ShapeError, unknown
 from .base import Layer, Param
 
 
@@ -86,3 +86,15 @@ class Tanh(Layer):
 
     def backward(self, dy, cache):
         return ops.tanh_backward(dy, cache)
+
+
+ACTIVATIONS = {
+    "relu": ReLU, "leaky_relu": LeakyReLU, "prelu": PReLU, "elu": ELU, "sigmoid": Sigmoid, "tanh": Tanh,
+}  # fmt: skip
+
+
+def activation(name, channels):
+    """A layer by its name; `channels` are prelu's slopes. Raises UnknownNameError."""
+    if name not in ACTIVATIONS:
+        raise unknown("activation", name, ACTIVATIONS)
+    return PReLU(channels) if name == "prelu" else ACTIVATIONS[name]()

@@ -7,13 +7,22 @@ import numpy as np
 from ..errors import unknown
 from .alexnet import alexnet
 from .autoencoder import autoencoder, denoiser
+from .densenet import densenet
 from .gan import gan
+from .keras_cnn import keras_cnn
+from .lenet5 import lenet5
+from .resnet import resnet
 from .vae import vae
 from .vgg import vgg
 
-MODELS = {f.__name__: f for f in (alexnet, vgg, autoencoder, denoiser, vae, gan)}
+CLASSIFIERS = alexnet, densenet, keras_cnn, lenet5, resnet, vgg
+GENERATIVE = autoencoder, denoiser, gan, vae
+MODELS = {f.__name__: f for f in (*CLASSIFIERS, *GENERATIVE)}
 
-__all__ = ["MODELS", "alexnet", "autoencoder", "build", "denoiser", "gan", "vae", "vgg"]
+__all__ = [
+    "CLASSIFIERS", "MODELS", "alexnet", "autoencoder", "build", "denoiser", "densenet", "gan", "keras_cnn", "lenet5",
+    "resnet", "vae", "vgg",
+]  # fmt: skip
 
 
 def build(name, seed=0, **arguments):

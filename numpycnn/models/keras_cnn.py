@@ -1,0 +1,26 @@
+"""The network of Keras's tutorials, which the paper's Kaggle reference trains: two convolutions, two dense layers."""
+
+from ..layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential, Standardize
+
+
+def keras_cnn(
+    filters=(32, 64), hidden=128, dropout=(0.25, 0.5), classes=10, input_shape=(28, 28, 1), init="glorot_uniform",
+    mean=0.0, std=1.0, rng=None,
+):  # fmt: skip
+    """Twice 3x3 convolution (no padding), ReLU, pool; then dropout, `hidden` units, dropout, the classes.
+
+    With fit(patience=...) for its early stopping. By default 225,034 parameters. Input (N, H, W, C), at least 10 x 10,
+    output logits (N, classes). Source: the Keras examples' mnist_cnn with a second pool (about 91 % on Kaggle).
+    """
+    height, width, channels = input_shape
+    layers = [Standardize(mean, std)]
+    for count in filters:
+        conv = Conv2D(channels, count, 3, padding="valid", init=init, rng=rng)
+        layers += [conv, ReLU(), MaxPool2D(2)]
+        height, width, channels = (height - 2) // 2, (width - 2) // 2, count
+    head = [Flatten(), Dense(height * width * channels, hidden, init=init, rng=rng), ReLU()]
+    for rate, part in zip(dropout, ([], head), strict=True):
+        layers += part
+        if rate:
+            layers.append(Dropout(rate, rng=rng.spawn(1)[0] if rng else None))
+    return Sequential(*layers, Dense(hidden, classes, init=init, rng=rng))

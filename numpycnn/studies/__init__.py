@@ -1,0 +1,10 @@
+"""Studies: every comparison in the paper, run again. `numpycnn study --list` names them.
+
+definitions.py says what is compared, job.py trains one network, runner.py all of them, verdict.py decides, and
+results.py and figures.py write what was found.
+"""
+
+from .definitions import STUDIES, Study
+from .runner import run
+
+__all__ = ["STUDIES", "Study", "run"]

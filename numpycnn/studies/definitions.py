@@ -1,0 +1,245 @@
+"""What is compared: each study's claim, its variants, which differ in one thing, and what the claim expects of them."""
+
+from dataclasses import dataclass
+
+DEFAULTS = {  # of every job, where its variant does not say otherwise; what is not named here goes to the model
+    "model": "vgg", "data": "fashion-mnist", "limit": 10_000, "epochs": 8, "batch_size": 32, "optimizer": "adam",
+    "optimizer_arguments": {}, "lr": 2e-3, "schedule": "one_cycle", "augment": "none", "patience": None,
+    "rare": None, "balance": None, "dropout_when_measured": False, "measure_most": None,
+}  # fmt: skip
+VGG = {"augment": "flip,crop"}
+ALEXNET = {"model": "alexnet", "batch_size": 64, "lr": 1e-3, "epochs": 12}
+SHIRT = 6
+
+
+@dataclass(frozen=True)
+class Study:
+    """claim: the paper's. variants: {name: settings}. expect: statements as verdict.decide takes them.
+
+    minutes: of one core, for 3 seeds. test: the last epoch is measured on the test set, once; otherwise on held-out
+    training images, so that the test set chooses nothing. shown: what the plot shows. target: an accuracy to explain.
+    """
+
+    claim: str
+    variants: dict
+    minutes: int
+    expect: tuple = ()
+    test: bool = False
+    shown: tuple = ("accuracy",)
+    target: float | None = None
+    note: str = ""
+
+
+def of(base, variants, title=""):
+    """{title + name: base and variant}"""
+    return {f"{title}{name}": {**base, **variant} for name, variant in variants.items()}
+
+
+def above(best, *others):
+    """Statements: `best` more accurate than each of the others."""
+    return tuple((best, ">", other) for other in others)
+
+
+STUDIES = {
+    "optimizer": Study(
+        "Adam is better than SGD",
+        of(VGG, {
+            "Adam": {},
+            "SGD, lr 0.01": {"optimizer": "sgd", "lr": 0.01},
+            "SGD, lr 0.1": {"optimizer": "sgd", "lr": 0.1},
+            "SGD, momentum 0.9, lr 0.01": {"optimizer": "sgd", "lr": 0.01, "optimizer_arguments": {"momentum": 0.9}},
+            "AdamW": {"optimizer": "adamw", "optimizer_arguments": {"weight_decay": 0.05}},
+            "Muon": {"optimizer": "muon", "lr": 0.03},
+        }),
+        minutes=24,
+        expect=above("Adam", "SGD, lr 0.01", "SGD, lr 0.1", "SGD, momentum 0.9, lr 0.01"),
+        note="0.01 is Keras's rate for SGD; each optimiser needs a rate of its own.",
+    ),
+    "filter-size": Study(
+        "5 is better than 3 (AlexNet); 3 is the most efficient (VGG)",
+        of(ALEXNET, {f"{k}x{k}": {"kernel_size": k} for k in (3, 5, 7)}, "AlexNet, ")
+        | of(VGG, {f"{k}x{k}": {"kernel_size": k} for k in (3, 5)}, "VGG, "),
+        minutes=34,
+        expect=(
+            ("AlexNet, 5x5", ">", "AlexNet, 3x3"),
+            ("VGG, 3x3", ">=", "VGG, 5x5"),
+            ("VGG, 3x3", "<", "VGG, 5x5", "seconds"),
+        ),
+        shown=("accuracy", "seconds"),
+    ),
+    "dropout": Study(
+        "0 to 0.7: 0.7 is best (AlexNet); 0.1 to 0.3 per block (VGG)",
+        of({**ALEXNET, "epochs": 20}, {str(p): {"dropout": p} for p in (0, 0.3, 0.5, 0.7)}, "AlexNet, ")
+        | of(VGG, {
+            "none": {"dropout": (0, 0, 0)},
+            "0.1 to 0.3": {"dropout": (0.1, 0.2, 0.3)},
+            "0.3": {"dropout": (0.3, 0.3, 0.3)},
+            "0.5": {"dropout": (0.5, 0.5, 0.5)},
+        }, "VGG, "),
+        minutes=36,
+        expect=(
+            *above("AlexNet, 0.7", "AlexNet, 0", "AlexNet, 0.3", "AlexNet, 0.5"),
+            *above("VGG, 0.1 to 0.3", "VGG, none", "VGG, 0.3", "VGG, 0.5"),
+        ),
+        note="dropout is the share dropped; AlexNet after each hidden layer, VGG after each level",
+    ),
+    "hidden-units": Study(
+        "256/128 is better than 128/64",
+        of(ALEXNET, {f"{a}/{b}": {"hidden": (a, b)} for a, b in ((128, 64), (256, 128), (512, 256))}),
+        minutes=9,
+        expect=above("256/128", "128/64"),
+    ),
+    "filters": Study(
+        "32/64 is better than 16/32",
+        of(ALEXNET, {f"{a}/{b}": {"filters": (a, b)} for a, b in ((16, 32), (32, 64), (64, 128))}),
+        minutes=14,
+        expect=above("32/64", "16/32"),
+    ),
+    "init": Study(
+        "He normal is better than LSUV and Glorot uniform",
+        of(ALEXNET, {i: {"init": i} for i in ("he_normal", "lsuv", "glorot_uniform")}, "AlexNet, ")
+        | of(VGG, {i: {"init": i} for i in ("he_normal", "lsuv", "glorot_uniform")}, "VGG, "),
+        minutes=20,
+        expect=tuple(
+            (f"{net}, he_normal", ">", f"{net}, {other}")
+            for net in ("AlexNet", "VGG") for other in ("lsuv", "glorot_uniform")
+        ),
+    ),
+    "activation": Study(
+        "ReLU is better than PReLU, ELU and others when batch norm is everywhere",
+        of(VGG, {a: {"activation": a} for a in ("relu", "prelu", "elu", "leaky_relu", "tanh")}),
+        minutes=26,
+        expect=above("relu", "prelu", "elu", "leaky_relu", "tanh"),
+    ),
+    "batch-norm": Study(
+        "networks with batch norm are better than those without",
+        of(VGG, {
+            "with": {},
+            "without": {"batch_norm": False},
+            "without, lr 0.0005": {"batch_norm": False, "lr": 5e-4},
+        }),
+        minutes=11,
+        expect=above("with", "without", "without, lr 0.0005"),
+    ),
+    "augmentation": Study(
+        "flip and crop help; vertical flip and large rotations hurt; too many at once hurt",
+        of({"epochs": 10}, {
+            a: {"augment": a} for a in ("none", "flip", "crop", "flip,crop", "vertical-flip", "rotate", "rotate-45")
+        } | {"all of them": {"augment": "flip,crop,vertical-flip,rotate-45,erase"}}),
+        minutes=46,
+        expect=(
+            ("flip,crop", ">", "none"),
+            *above("none", "vertical-flip", "rotate-45"),
+            ("flip,crop", ">", "all of them"),
+        ),
+    ),
+    "batch-size": Study(
+        "32 is suitable: larger is faster but less accurate",
+        of(VGG, {str(size): {"batch_size": size} for size in (16, 32, 64, 128, 256)}),
+        minutes=19,
+        expect=(
+            *above("32", "64", "128", "256"),
+            *((size, "<", "32", "seconds") for size in ("64", "128", "256")),
+        ),
+        shown=("accuracy", "seconds"),
+    ),
+    "head": Study(
+        "global average pooling is better than dense layers",
+        of(VGG, {"gap": {}, "dense": {"head": "dense"}}),
+        minutes=8,
+        expect=(("gap", ">", "dense"), ("gap", "<", "dense", "parameters")),
+    ),
+    "depth": Study(
+        "more convolutions a level are better: two than one, three than two",
+        of(VGG, {"one": {"depth": 1}, "two": {"depth": 2}, "three": {"depth": 3}}),
+        minutes=12,
+        expect=(("two", ">", "one"), ("three", ">", "two")),
+        shown=("accuracy", "seconds"),
+    ),
+    "alexnet-74": Study(
+        "the tuned AlexNet reaches 74.46 %",
+        of({**ALEXNET, "limit": 20_000, "epochs": 6}, {
+            "as tuned": {},
+            "0.7 kept, 0.3 dropped": {"dropout": 0.3},
+            "dropout also when measured": {"dropout_when_measured": True},
+            "one epoch": {"epochs": 1},
+            "plain SGD, lr 0.01": {"optimizer": "sgd", "lr": 0.01},
+            "plain SGD, lr 0.001": {"optimizer": "sgd", "lr": 0.001},
+            "plain SGD, lr 0.01, one epoch": {"optimizer": "sgd", "lr": 0.01, "epochs": 1},
+            "input 0..255": {"mean": 0.0, "std": 1 / 255},
+            "input 0..255, weights N(0, 0.01²)": {"mean": 0.0, "std": 1 / 255, "init": 0.01},
+            "weights N(0, 0.01²)": {"init": 0.01},
+            "weights N(0, 0.1²)": {"init": 0.1},
+            "weights N(0, 1)": {"init": 1.0},
+        }),
+        minutes=34,
+        test=True,
+        target=0.7446,
+        note="one plausible slip each; SGD's rates are Keras's 0.01 and a tenth of it",
+    ),
+    "imbalance": Study(
+        "unequal classes harm the rare one; weights or balanced sampling mend it",
+        of({**VGG, "rare": {"class": SHIRT, "share": 0.1}}, {
+            "all shirts": {"rare": {"class": SHIRT, "share": 1.0}},
+            "a tenth of the shirts": {},
+            "a tenth, class weights": {"balance": "weights"},
+            "a tenth, balanced sampling": {"balance": "sampling"},
+        }),
+        minutes=15,
+        expect=(
+            ("all shirts", ">", "a tenth of the shirts", "rare_recall"),
+            ("a tenth, class weights", ">", "a tenth of the shirts", "rare_recall"),
+            ("a tenth, balanced sampling", ">", "a tenth of the shirts", "rare_recall"),
+        ),
+        shown=("rare_recall", "accuracy"),
+        note="the rare class is the shirt, which is the hardest already",
+    ),
+    "transfer": Study(
+        "the same network and settings work on other data sets: at least 98 % on MNIST",
+        of({}, {f"VGG, {data}": {"data": data} for data in ("fashion-mnist", "mnist", "kmnist", "emnist")}
+        | {f"AlexNet, {data}": {**ALEXNET, "data": data} for data in ("fashion-mnist", "mnist", "kmnist", "emnist")}),
+        minutes=16,
+        test=True,
+        expect=(("VGG, mnist", ">", 0.98), ("AlexNet, mnist", ">", 0.98)),
+        note="without flips, which would make other digits; kmnist and emnist take part where their files are here",
+    ),
+    "architectures": Study(
+        "Keras's two-convolution network reaches about 91 % (Kaggle); the VGG-like network is better than AlexNet",
+        of({"limit": None, "epochs": 4, "augment": "flip,crop"}, {
+            "LeNet-5": {"model": "lenet5", "epochs": 12, "augment": "none"},
+            "Keras CNN": {"model": "keras_cnn", "lr": 1e-3, "batch_size": 64, "epochs": 12, "patience": 3,
+                          "schedule": "constant", "augment": "none"},
+            "AlexNet": {**ALEXNET, "epochs": 8, "augment": "none"},
+            "AlexNet, untuned": {**ALEXNET, "epochs": 8, "augment": "none", "filters": (16, 32), "kernel_size": 3,
+                                 "hidden": (128, 64), "dropout": 0},
+            "VGG": {},
+            "ResNet-20": {"model": "resnet"},
+            "DenseNet-16": {"model": "densenet", "depth": 16},
+        }),
+        minutes=110,
+        test=True,
+        expect=(("Keras CNN", "within", (0.90, 0.92)), ("VGG", ">", "AlexNet"), ("AlexNet", ">", "AlexNet, untuned")),
+        shown=("accuracy", "seconds"),
+        note="each with a short recipe of its own: this compares what one gets for the time, not limits",
+    ),
+    "baselines": Study(
+        "support vector machines reach 89 to 90 %",
+        {
+            name: {"model": model, "limit": limit, "once": model != "random_forest"}
+            for name, model, limit in (
+                ("linear SVM, 10,000", "linear_svm", 10_000),
+                ("linear SVM", "linear_svm", None),
+                ("RBF SVM, 10,000", "rbf_svm", 10_000),
+                ("RBF SVM", "rbf_svm", None),
+                ("random forest", "random_forest", None),
+                ("5 nearest neighbours", "nearest_neighbours", None),
+                ("logistic regression", "logistic_regression", None),
+            )
+        },
+        minutes=35,
+        test=True,
+        expect=(("RBF SVM", "within", (0.885, 0.905)), ("linear SVM", "within", (0.885, 0.905))),
+        shown=("accuracy", "seconds", "predict_seconds"),
+        note="scikit-learn, on pixels from 0 to 1; one run each, three of the forest, which alone draws lots",
+    ),
+}  # fmt: skip

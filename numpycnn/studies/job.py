@@ -1,0 +1,143 @@
+"""One job of a study: a variant and a seed, trained and measured in a folder of its own."""
+
+import functools
+import json
+import pathlib
+import time
+
+import numpy as np
+
+from .. import backend, data, files, init, models, optim, recipes, training
+from ..data.balance import class_weights, oversample, thin
+from ..data.dataset import stratified
+from ..errors import DatasetError, TrainingDiverged, unknown
+from ..metrics import confusion_matrix
+from . import baselines
+from .definitions import DEFAULTS
+
+HELD = 5_000  # training images held out, a fifth where there are fewer than 25,000; the same ones in every job
+BATCH = 256
+
+
+@functools.lru_cache(maxsize=2)
+def dataset(name, sha256):
+    """The data set of that name, which must have that hash: a process reads it once. Raises DatasetError."""
+    loaded = data.load(name)
+    if loaded.sha256 != sha256:
+        raise DatasetError(f"{name} is not what it was when the study began; start it again")
+    return loaded
+
+
+def perform(job):
+    """Train and measure what `job` says, or read its result where it is done already -> its row.
+
+    job: {"facts": {"settings", "test", "data_sha256", "seed"}, "data", "folder", "threads", "backend", "progress"},
+    all of JSON's kinds. Raises what fit raises, but for TrainingDiverged: that a variant diverges is its result.
+    """
+    folder, facts = pathlib.Path(job["folder"]), job["facts"]
+    if (folder / "result.json").exists():
+        return json.loads((folder / "result.json").read_bytes())["row"]
+    backend.use(job["backend"], job["threads"])
+    settings, loaded = facts["settings"], dataset(job["data"], facts["data_sha256"])
+    train, held = images(settings, loaded)
+    x, y = (loaded.x_test, loaded.y_test) if facts["test"] else held
+    x, y = x[: settings["measure_most"]], y[: settings["measure_most"]]
+    if settings["model"] in baselines.BASELINES:
+        guesses, measured = baselines.fit_and_predict(settings["model"], train, x, facts["seed"])
+    else:
+        guesses, measured = network(job, loaded, train, held, (x, y))
+    row = {"seed": facts["seed"], "status": "done", **measured}
+    row |= {"images": len(train[1]), "measured_images": len(y)}
+    row |= {"measured_on": "test images" if facts["test"] else "held-out training images"}
+    if guesses is not None:
+        row |= shares(y, guesses, len(loaded.classes), settings["rare"])
+    return keep(folder, facts, recipes.plain(row))
+
+
+def keep(folder, facts, row):
+    """Write result.json; the checkpoints go, for there are hundreds of jobs -> the row."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write(folder / "result.json", json.dumps({"job": facts, "row": row}, indent=1).encode())
+    for name in ("last.npz", "best.npz"):
+        (folder / name).unlink(missing_ok=True)
+    return row
+
+
+def images(settings, loaded):
+    """(x, y) to train on and (x, y) held out, both of the training images; the same for every seed."""
+    train, held = loaded.split(min(HELD, len(loaded.y_train) // 5), seed=0)
+    x, y = train
+    if settings["limit"] and settings["limit"] < len(y):
+        chosen = stratified(y, settings["limit"], seed=0, balanced=True)
+        x, y = x[chosen], y[chosen]
+    if settings["rare"]:
+        chosen = thin(y, settings["rare"]["class"], settings["rare"]["share"], seed=0)
+        x, y = x[chosen], y[chosen]
+    if settings["balance"] == "sampling":
+        chosen = oversample(y, seed=0)
+        x, y = x[chosen], y[chosen]
+    return (x, y), held
+
+
+def build(settings, loaded, seed, x):
+    """The variant's network; what is no setting of a job is an argument of its model."""
+    arguments = {key: value for key, value in settings.items() if key not in DEFAULTS}
+    layer_by_layer = arguments.get("init") == "lsuv"
+    if layer_by_layer:
+        arguments["init"] = "orthonormal"
+    shape = {"classes": len(loaded.classes), "input_shape": loaded.x_train.shape[1:]}
+    moments = {"mean": loaded.mean, "std": loaded.std}
+    net = models.build(settings["model"], seed, **{**shape, **moments, **arguments})
+    if layer_by_layer:
+        init.lsuv(net, x[:BATCH], np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0]))
+    return net
+
+
+def network(job, loaded, train, held, measure_on):
+    """Train and measure a network -> guesses (None where training diverged), what was measured."""
+    settings, (x, y) = job["facts"]["settings"], measure_on
+    net = build(settings, loaded, job["facts"]["seed"], train[0])
+    table = net.summary(train[0].shape[1:])
+    measured = {"parameters": table.total, "multiply_adds": table.multiply_adds, "epochs": 0}
+    try:
+        history = fit(net, job, train, held, len(loaded.classes))
+    except TrainingDiverged:
+        return None, measured | {"status": "diverged"}
+    start = time.perf_counter()
+    s = noisy_logits(net, x) if settings["dropout_when_measured"] else training.logits(net, x)
+    measured |= {"predict_seconds": time.perf_counter() - start, "loss": training.score(s, y)[0]}
+    return s.argmax(axis=1), measured | {"seconds": sum(history["seconds"]), "epochs": history.epochs}
+
+
+def fit(net, job, train, held, classes):
+    """training.fit by the job's settings; goes on where the same job was stopped."""
+    facts, settings = job["facts"], job["facts"]["settings"]
+    if settings["optimizer"] not in optim.OPTIMIZERS:
+        raise unknown("optimiser", settings["optimizer"], optim.OPTIMIZERS)
+    make = optim.OPTIMIZERS[settings["optimizer"]]
+    return training.fit(
+        net, *train, epochs=settings["epochs"], batch_size=settings["batch_size"],
+        optimizer=make(net.params(), settings["lr"], **settings["optimizer_arguments"]),
+        schedule=settings["schedule"], augment=recipes.augmentation(settings["augment"]),
+        validation=held if settings["patience"] else None, patience=settings["patience"],
+        class_weight=class_weights(train[1], classes) if settings["balance"] == "weights" else None,
+        seed=facts["seed"], out=job["folder"], progress=job["progress"], metadata={"job": facts},
+        resume=pathlib.Path(job["folder"], "last.npz").exists(),
+    )  # fmt: skip
+
+
+def noisy_logits(net, x):
+    """What a network gives whose dropout was left on by mistake."""
+    return np.concatenate([net.forward(x[i : i + BATCH], train=True)[0] for i in range(0, len(x), BATCH)])
+
+
+def shares(labels, guesses, classes, rare):
+    """accuracy, mean recall of the classes, each class's recall, and that of the rare class."""
+    confusion = confusion_matrix(labels, guesses, classes)
+    recall = confusion.diagonal() / np.maximum(confusion.sum(axis=1), 1)
+    return {
+        "accuracy": float((labels == guesses).mean()),
+        "balanced_accuracy": float(recall.mean()),
+        "rare_recall": None if rare is None else float(recall[rare["class"]]),
+        "recall": " ".join(f"{share:.4f}" for share in recall),
+    }

@@ -1,0 +1,118 @@
+"""What a study leaves: NAME.csv with a row a job, NAME.png, and README.md with a row for each study in the folder."""
+
+import csv
+import io
+import pathlib
+
+from .. import files
+from . import figures
+from .definitions import STUDIES
+from .verdict import HOLDS, RULE, UNDECIDED, conclude, summarize, with_deviation
+
+COLUMNS = (
+    "variant", "seed", "status", "accuracy", "loss", "balanced_accuracy", "rare_recall", "seconds", "predict_seconds",
+    "parameters", "multiply_adds", "epochs", "images", "measured_on", "measured_images", "recall", "command",
+)  # fmt: skip
+WORDS = ("variant", "status", "measured_on", "recall", "command")
+MARKS = {HOLDS: "holds", UNDECIDED: "undecided"}
+
+
+def publish(name, study, rows, out, command):
+    """Write NAME.csv, NAME.png, README.md -> {"verdict", "statements", "variants", "failed", "csv", "plot"}."""
+    out.mkdir(parents=True, exist_ok=True)
+    rows = [{**row, "command": command} for row in rows]
+    write_csv(out / f"{name}.csv", rows)
+    known = {**STUDIES, name: study}
+    figures.study(out / f"{name}.png", name, study, rows)
+    beside = {key: read_csv(out / f"{key}.csv") for key in ("architectures", "baselines") if found(out, key)}
+    if name in beside:
+        figures.cost(out / "cost.png", beside)
+    files.write(out / "README.md", readme(out, known).encode())
+    verdict, findings = conclude(study, rows)
+    accuracy = summarize(rows)
+    return {
+        "verdict": verdict, "statements": [{"outcome": o, "text": text} for o, text in findings],
+        "variants": {v: {"accuracy": m.mean, "deviation": m.deviation, "seeds": m.n} for v, m in accuracy.items()},
+        "failed": sum(row["status"].startswith("failed") for row in rows),
+        "csv": str(out / f"{name}.csv"), "plot": str(out / f"{name}.png"),
+    }  # fmt: skip
+
+
+def found(out, name):
+    """Whether the folder holds the study's table."""
+    return pathlib.Path(out, f"{name}.csv").exists()
+
+
+def write_csv(path, rows):
+    """A row a job; what a row lacks stays empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    files.write(path, text.getvalue().encode())
+
+
+def read_csv(path):
+    """The rows of write_csv: numbers as numbers, None for what is empty."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            {k: (v if k in WORDS else float(v)) if v else None for k, v in row.items()} for row in csv.DictReader(file)
+        ]
+
+
+def readme(out, known):
+    """The table of all studies whose results are in the folder, and a section for each."""
+    tables = {name: (study, read_csv(out / f"{name}.csv")) for name, study in known.items() if found(out, name)}
+    lines = ["# Studies: the paper's comparisons, run again", "", "Written by `numpycnn study`. " + RULE, ""]
+    lines += ["| study | the paper's claim | what was measured | whether it holds |", "|---|---|---|---|"]
+    for name, (study, rows) in tables.items():
+        verdict, _ = conclude(study, rows)
+        lines.append(f"| [{name}](#{name}) | {study.claim} | {in_short(rows, study)} | **{verdict}** |")
+    if pathlib.Path(out, "cost.png").exists():
+        lines += ["", "![Accuracy against parameters and against training time](cost.png)"]
+    for name, (study, rows) in tables.items():
+        lines += ["", *section(name, study, rows)]
+    return "\n".join(lines) + "\n"
+
+
+def in_short(rows, study):
+    """Means and deviations in one line, the most accurate first."""
+    ranked = sorted(summarize(rows, study.shown[0]).items(), key=lambda item: -item[1].mean)
+    return "; ".join(f"{variant} {with_deviation(m, study.shown[0])}" for variant, m in ranked) or "nothing yet"
+
+
+def section(name, study, rows):
+    """Picture, circumstances, command, statements, and the table of variants."""
+    verdict, findings = conclude(study, rows)
+    lines = [f"## {name}", "", f"The claim: {study.claim}. Measured: **{verdict}**."]
+    lines += [f"{study.note[0].upper()}{study.note[1:].rstrip('.')}."] if study.note else []
+    lines += [circumstances(rows), "", f"![{name}]({name}.png)", "", "```", rows[0]["command"], "```", ""]
+    lines += [f"- {MARKS.get(outcome, '**contradicted**')}: {text}" for outcome, text in findings]
+    shown = [*dict.fromkeys((*study.shown, "accuracy", "seconds", "parameters"))]
+    lines += ["", "| variant | " + " | ".join(key.replace("_", " ") for key in shown) + " |"]
+    lines += ["|---" * (len(shown) + 1) + "|"]
+    measured = {key: summarize(rows, key) for key in shown}
+    for variant in dict.fromkeys(row["variant"] for row in rows):
+        cells = [with_deviation(measured[k][variant], k) if variant in measured[k] else "-" for k in shown]
+        own = [row["status"] for row in rows if row["variant"] == variant]
+        wrong = [status for status in own if status != "done"]
+        note = f" ({len(wrong)} of {len(own)} {wrong[0]})" if wrong else ""
+        lines.append(f"| {variant}{note} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def circumstances(rows):
+    """On what, how long, how often, and what the figures behind ± are."""
+    done = [row for row in rows if row["status"] == "done"]
+    if not done:
+        return "No job has ended well."
+
+    def span(key):
+        values = sorted({int(row[key]) for row in done if row.get(key) is not None})
+        return f"{values[0]:,} to {values[-1]:,}" if len(values) > 1 else f"{values[0]:,}" if values else "no"
+
+    seeds = len({row["seed"] for row in rows})
+    return (
+        f"{span('images')} training images, {span('epochs')} epochs, {seeds} seeds (mean ± deviation over them), "
+        f"measured on {span('measured_images')} {done[0]['measured_on']}; seconds are those of training."
+    )

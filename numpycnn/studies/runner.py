@@ -1,0 +1,155 @@
+"""Runs the jobs of studies: side by side, resumable, one failure without the others.
+
+    from numpycnn.studies import STUDIES, run
+    run({"optimizer": STUDIES["optimizer"]}, "runs/studies", jobs=4)
+
+With joblib.parallel_config(backend="dask") or a Ray backend around it, the same jobs run on that cluster; its machines
+must share the folder and the data.
+"""
+
+import errno
+import functools
+import importlib.util
+import pathlib
+import time
+
+from .. import backend, data, recipes
+from ..errors import MissingPackage, RunFolderError
+from . import baselines, results
+from .job import perform
+from .plan import QUICK, plan
+from .verdict import shown
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def run(studies, out, *, jobs=None, quick=False, say=print, command="", **given):
+    """Run studies, {name: Study}, into the folder `out` -> {"out", "failed", "studies": {name: its summary}}.
+
+    `given`: seeds (how many, from 0 on), epochs, limit and data replace those of the studies (plan.resolve).
+    `quick`: a trial in minutes. `jobs`: processes, each with one thread (by default one a core, where joblib is
+    installed); a single one has all threads. What is done in `out` is not run again. `command` is what to type to get
+    the same, for the table.
+
+    Raises, before anything starts, DatasetError, MissingPackage, and OSError for a folder that cannot be written;
+    OSError when the disk is full: finished jobs are kept.
+    """
+    out = pathlib.Path(out).absolute()
+    if out.exists() and not out.is_dir():
+        raise RunFolderError(f"{out} is a file; expected a folder, or a name that is free")
+    recipes.check_writable(out)
+    jobs = processes(jobs)
+    given = (QUICK if quick else {}) | {key: value for key, value in given.items() if value is not None}
+    sha256_of = functools.cache(lambda source: data.load(source).sha256)
+    planned = {name: plan(name, study, out, jobs, given, sha256_of, say) for name, study in studies.items()}
+    everything = {job["folder"]: job for some in planned.values() for job in some.values()}
+    if any(job["facts"]["settings"]["model"] in baselines.BASELINES for job in everything.values()):
+        baselines.require()
+    try:
+        return finish(studies, planned, list(everything.values()), out, jobs, say, command)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        advice = "the disk is full; free some space and give the same command again: finished jobs are kept"
+        raise OSError(error.errno, advice, error.filename) from error
+
+
+def processes(jobs):
+    """How many run side by side. Raises MissingPackage when several are asked for and joblib is missing."""
+    there = importlib.util.find_spec("joblib") is not None
+    if jobs is None:
+        return backend.threads() if there else 1
+    if jobs > 1 and not there:
+        raise MissingPackage("joblib", "study")
+    return jobs
+
+
+def finish(studies, planned, everything, out, jobs, say, command):
+    """Run the jobs, publish each study when its last one has ended -> what run returns."""
+    rows, found, failed, clock = {}, {}, 0, Clock(everything)
+    for outcome in outcomes(everything, jobs):
+        folder, failed = outcome["job"]["folder"], failed + ("error" in outcome)
+        row = rows[folder] = outcome.get("row") or failure(outcome)
+        users = {name: key for name, some in planned.items() for key, job in some.items() if job["folder"] == folder}
+        who = "; ".join(f"{name}: {variant}" for name, (variant, _) in users.items())
+        say(f"[{clock.tick(outcome)}/{len(everything)}] {who}, seed {row['seed']}: {sentence(row)}{clock.left()}")
+        for name in users:
+            if all(job["folder"] in rows for job in planned[name].values()):
+                own = [{"variant": key[0], **rows[job["folder"]]} for key, job in planned[name].items()]
+                found[name] = results.publish(name, studies[name], own, out, command.replace("STUDY", name))
+                say(f"{name}: {found[name]['verdict']}")
+    return {"out": str(out), "failed": failed, "studies": {name: found[name] for name in studies if name in found}}
+
+
+def outcomes(everything, jobs):
+    """Yields attempt(job) of each, in the order in which they end. Raises OSError at once when the disk is full."""
+    if jobs == 1:
+        ended = map(attempt, everything)
+    else:
+        import joblib
+        from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+        chosen, _ = joblib.parallel.get_active_backend()
+        kind = "generator_unordered" if chosen.supports_return_generator else "list"
+        ended = joblib.Parallel(jobs, return_as=kind, batch_size=1)(joblib.delayed(attempt)(job) for job in everything)
+        ended = surviving(ended, TerminatedWorkerError)
+    for outcome in ended:
+        if outcome.get("full"):
+            raise OSError(outcome["full"], outcome["error"], outcome["job"]["folder"])
+        yield outcome
+
+
+def surviving(ended, death):
+    """The same, but for the death of a process (out of memory, killed), which is told in one line."""
+    try:
+        yield from ended
+    except death as error:
+        raise OSError(
+            errno.ECHILD, "a process of a study was killed, perhaps for want of memory; finished jobs are kept: "
+            "give the same command again, with fewer --jobs"
+        ) from error  # fmt: skip
+
+
+def attempt(job):
+    """{"job", "row", "seconds"}, or {"job", "error"} of a job that failed, with "full" where the disk was."""
+    start = time.perf_counter()
+    try:
+        return {"job": job, "row": perform(job), "seconds": time.perf_counter() - start}
+    except Exception as error:  # whatever it is, the other jobs go on, and the exit code tells
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        full = getattr(error, "errno", None)
+        return {"job": job, "error": text, "full": full if full in FULL else None}
+
+
+def failure(outcome):
+    """The row of a job that failed."""
+    return {"seed": outcome["job"]["facts"]["seed"], "status": f"failed: {outcome['error']}"}
+
+
+def sentence(row):
+    """What a row tells while the others still run."""
+    if row["status"] != "done":
+        return row["status"]
+    return f"{shown(row['accuracy'], 'accuracy')} in {shown(row['seconds'], 'seconds')}"
+
+
+class Clock:
+    """How many jobs have ended, and how long the others will take, going by the studies' estimates."""
+
+    def __init__(self, everything):
+        self.start, self.ended = time.perf_counter(), 0
+        self.cost_left, self.cost_run = sum(job["cost"] for job in everything), 0.0
+
+    def tick(self, outcome):
+        """One more has ended -> how many have. One whose result was there already says nothing about time."""
+        self.ended += 1
+        self.cost_left -= outcome["job"]["cost"]
+        self.cost_run += outcome["job"]["cost"] if outcome.get("seconds", 0) > 0.5 else 0
+        return self.ended
+
+    def left(self):
+        """For people; nothing where it is not known, or over."""
+        if self.cost_left < 1e-6 or not self.cost_run:
+            return ""
+        seconds = (time.perf_counter() - self.start) * self.cost_left / self.cost_run
+        return f"; about {recipes.duration(seconds)} left"

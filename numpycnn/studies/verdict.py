@@ -1,0 +1,117 @@
+"""Whether a claim holds: a stated rule on means over seeds, so that nobody has to be asked."""
+
+import math
+import statistics
+from dataclasses import dataclass
+
+RULE = (
+    "`a > b` holds when the difference of the means over seeds is above twice its standard error, "
+    "sqrt(s_a²/n_a + s_b²/n_b) with s the deviation over n seeds; it is contradicted when the difference is below "
+    "minus that, and undecided between. `a >= b` holds unless contradicted, `a within p to q` when the mean is there. "
+    "A claim holds when each of its statements does, in part when some do; it does not hold when none does and one is "
+    "contradicted, and is undecided otherwise. With three seeds, twice the standard error is a mild test: of true "
+    "ties, about one in nine falls outside it."
+)
+HOLDS, CONTRADICTED, UNDECIDED = "holds", "contradicted", "undecided"
+NEAR = 0.01  # an accuracy is explained by a mean within this, or within twice the deviation where that is more
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Mean and deviation (None for one value) of n values."""
+
+    mean: float
+    deviation: float | None
+    n: int
+
+
+def summarize(rows, measure="accuracy"):
+    """{variant: Measured} over the rows that have the measure, in their order."""
+    values = {}
+    for row in rows:
+        value = row.get(measure)
+        if value is not None and math.isfinite(value):
+            values.setdefault(row["variant"], []).append(value)
+    return {
+        variant: Measured(statistics.fmean(v), statistics.stdev(v) if len(v) > 1 else None, len(v))
+        for variant, v in values.items()
+    }
+
+
+def decide(statement, rows):
+    """(outcome, text) of one statement (variant, relation, other[, measure]); see RULE.
+
+    `other` is a variant, a number, or for "within" a pair of numbers. The text gives means, difference and error.
+    """
+    left, relation, other, measure = (*statement, "accuracy")[:4]
+    found = summarize(rows, measure)
+    a, b = found.get(left), found.get(other) if isinstance(other, str) else other
+    title = f"{left} {relation} {shown(other, measure) if not isinstance(other, str) else other}"
+    title += "" if measure == "accuracy" else f" ({measure.replace('_', ' ')})"
+    if a is None or b is None:
+        return UNDECIDED, f"{title}: no result"
+    if relation == "within":
+        low, high = other
+        return (HOLDS if low <= a.mean <= high else CONTRADICTED), f"{title}: {with_deviation(a, measure)}"
+    return compare(title, a, relation, b, measure)
+
+
+def compare(title, a, relation, b, measure):
+    """The rule itself: difference against twice its standard error."""
+    b = b if isinstance(b, Measured) else Measured(b, 0.0, 1)
+    if a.deviation is None or b.deviation is None:
+        return UNDECIDED, f"{title}: one seed gives no error"
+    sign = -1 if relation == "<" else 1
+    difference = a.mean - b.mean
+    error = math.sqrt(a.deviation**2 / a.n + b.deviation**2 / b.n)
+    twice = shown(2 * error, measure).partition(" ")[0]
+    text = f"{title}: difference {shown(difference, measure, signed=True)}, twice its error {twice}"
+    if sign * difference < -2 * error:
+        return CONTRADICTED, text
+    return (HOLDS if relation == ">=" or sign * difference > 2 * error else UNDECIDED), text
+
+
+def conclude(study, rows):
+    """(verdict, [(outcome, text), ...]) of a study: what its README row says."""
+    if study.target is not None:
+        return explain(study.target, rows)
+    findings = [decide(statement, rows) for statement in study.expect]
+    outcomes = [outcome for outcome, _ in findings]
+    if outcomes and all(outcome == HOLDS for outcome in outcomes):
+        return "holds", findings
+    if HOLDS in outcomes:
+        return "holds in part", findings
+    return ("does not hold" if CONTRADICTED in outcomes else "undecided"), findings
+
+
+def explain(target, rows):
+    """Which variants give the target accuracy: within NEAR, or twice the deviation; otherwise the nearest one."""
+    found = summarize(rows)
+    if not found:
+        return "undecided", []
+    near = {v: m for v, m in found.items() if abs(m.mean - target) <= max(NEAR, 2 * (m.deviation or 0))}
+    nearest = min(found, key=lambda v: abs(found[v].mean - target))
+    named = near or {nearest: found[nearest]}
+    texts = [f"{variant}: {with_deviation(m, 'accuracy')}" for variant, m in named.items()]
+    outcome = HOLDS if near else UNDECIDED
+    word = "explained by" if near else "not explained; the nearest is"
+    return f"{word} {', '.join(texts)}", [(outcome, text) for text in texts]
+
+
+def shown(value, measure, signed=False):
+    """A value for people: shares in per cent, seconds with their unit, counts with commas."""
+    if isinstance(value, (tuple, list)):
+        return " to ".join(shown(v, measure) for v in value)
+    sign = "+" if signed else ""
+    if measure in ("accuracy", "rare_recall", "balanced_accuracy"):
+        return f"{100 * value:{sign}.2f} {'points' if signed else '%'}"
+    if measure in ("seconds", "predict_seconds"):
+        return f"{value:{sign}.3g} s" if abs(value) < 100 else f"{value:{sign}.0f} s"
+    return f"{value:{sign},.0f}"
+
+
+def with_deviation(measured, measure):
+    """Mean ± deviation, in one unit."""
+    text, error = shown(measured.mean, measure), measured.deviation
+    number, _, unit = text.partition(" ")
+    return text if not error else f"{number} ± {shown(error, measure).partition(' ')[0]} {unit}".strip()
