@@ -28,7 +28,7 @@ history = nc.fit(
     *train,
     epochs=args.epochs or EPOCHS,
     batch_size=BATCH_SIZE,
-    optimizer=Muon(net.params(), lr=0.03, weight_decay=5e-4),
+    optimizer=Muon(net.params(), lr=0.015, rest=8.0, weight_decay=5e-4),
     schedule=triangular(peak=0.2),
     augment=compose(horizontal_flip, random_crop, random_erasing),
     label_smoothing=0.1,

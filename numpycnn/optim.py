@@ -115,7 +115,7 @@ class Muon(SGD):
     and rises with the schedule; weight_decay is theirs alone. Source: Jordan 2024, "Muon".
     """
 
-    def __init__(self, params, lr=0.03, momentum=0.9, rest=4.0, rest_momentum=0.9, weight_decay=0.0):
+    def __init__(self, params, lr=0.015, momentum=0.9, rest=8.0, rest_momentum=0.9, weight_decay=0.0):
         super().__init__(params, lr, rest_momentum, True, weight_decay)
         if not (0 <= momentum < 1 and np.isfinite(rest) and rest >= 0):
             raise ValueError(f"Muon needs a momentum in [0, 1) and rest >= 0, not {momentum!r} and {rest!r}")

@@ -73,7 +73,7 @@ def test_defaults():
     adamw = optim.AdamW(ps)
     assert (adamw.lr, adamw.beta1, adamw.beta2, adamw.eps, adamw.weight_decay) == (1e-3, 0.9, 0.999, 1e-8, 0.01)
     muon = optim.Muon(ps)
-    assert (muon.lr, muon.muon_momentum, muon.rest, muon.momentum, muon.weight_decay) == (0.03, 0.9, 4.0, 0.9, 0.0)
+    assert (muon.lr, muon.muon_momentum, muon.rest, muon.momentum, muon.weight_decay) == (0.015, 0.9, 8.0, 0.9, 0.0)
     assert {
         "sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSProp, "muon": optim.Muon,
     } == optim.OPTIMIZERS  # fmt: skip
