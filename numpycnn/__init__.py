@@ -9,7 +9,10 @@ import importlib
 
 __version__ = "0.1.0"
 
-_MODULES = {"data", "errors", "init", "layers", "metrics", "models", "ops", "optim", "plots", "report", "schedule"}
+_MODULES = {
+    "data", "errors", "init", "inspection", "layers", "metrics", "models", "ops", "optim", "plots", "report",
+    "saliency", "schedule",
+}  # fmt: skip
 _NAMES = {
     "fit": "training", "evaluate": "training", "predict": "training", "History": "training",
     "save": "checkpoint", "load": "checkpoint",

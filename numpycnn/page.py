@@ -37,8 +37,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .classes :is(th, td):is(:first-child, :last-child) { text-align: left; }
 .classes tbody th { font-weight: 600; }
 .classes .low td, .classes .low th { background: color-mix(in srgb, #d9710a 14%, transparent); }
-.classes.numbers { font-size: .85rem; }
-.classes.numbers :is(th, td) { padding: .22rem .6rem; }
+.classes.numbers, .classes.numbers thead th { font-size: .8rem; }
+.classes.numbers :is(th, td) { padding: .22rem .45rem; }
 .classes.numbers :is(th, td):last-child { text-align: right; }
 .finding { padding: .8rem 1rem; max-width: none; background: var(--card); border-left: 4px solid #d9710a;
   border-radius: 4px; }
@@ -52,6 +52,8 @@ pre { margin: .25rem 0 1rem; padding: .8rem 1rem; background: var(--card); borde
   overflow-x: auto; }
 @media print { body { max-width: none; padding: 0; } figure, tr { break-inside: avoid; } }
 """
+
+FRAME = 30  # CSS pixels that STYLE puts around a picture: padding and border, both sides
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -103,7 +105,7 @@ def embedded(path):
     """{"source", "width"} of a PNG file for `figure`, its content in the address: such a page is one whole file."""
     content = Path(path).read_bytes()
     pixels = int.from_bytes(content[16:20], "big")  # the first number of a PNG's IHDR
-    return {"source": f"data:image/png;base64,{b64encode(content).decode()}", "width": round(pixels / 1.6)}
+    return {"source": f"data:image/png;base64,{b64encode(content).decode()}", "width": round(pixels / 1.6) + FRAME}
 
 
 def table(heads, rows, name="classes"):

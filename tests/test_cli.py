@@ -16,6 +16,7 @@ import pytest
 import numpycnn as nc
 from numpycnn import checkpoint, cli, recipes
 from numpycnn.errors import CheckpointError, DatasetError, DownloadError, RunFolderError, ShapeError, TrainingDiverged
+from numpycnn.inspection import report
 
 from .test_training import arrays, pictures, same, small
 
@@ -560,6 +561,57 @@ def test_the_shipped_network_knows_a_blank_page(data, run):
     assert "note: blank.png looks like nothing in fashion-mnist" in run("predict", "blank.png")[1]
 
 
+def test_inspect(trained, run, tmp_path, monkeypatch):
+    code, out, err = run("inspect", "run/last.npz")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert [line.split()[:2] for line in lines[2:5]] == [["0", "Standardize"], ["1", "Conv2D"], ["2", "ReLU"]]
+    assert "Update/weight at lr 0.001: Adam's last step, from the optimiser's state in the file." in lines
+    assert lines[-1] == f"Page: {os.path.join('last-inspect', 'inspection.html')}"
+    first = json.loads((tmp_path / "last-inspect" / "inspection.json").read_text())
+    assert {path.name for path in (tmp_path / "last-inspect").glob("*.png")} == set(first["pictures"])
+    names = [name.removesuffix(".png") for name in first["pictures"]]
+    monkeypatch.setattr(report, "_draw", lambda *_: (names, []))
+    code, out, _ = run("inspect", "run/last.npz", "--json")  # over its own
+    result = json.loads(out)
+    assert result == first
+    assert (code, result["checkpoint"], result["data"]) == (0, "run/last.npz", trained)
+    assert result["test_accuracy"] == json.loads(run("evaluate", "run/last.npz", "--json")[1])["accuracy"]
+
+
+def test_inspect_overwrites_no_foreign_folder(trained, run):
+    os.mkdir("mine")
+    with open("mine/notes.txt", "w") as file:
+        file.write("dear diary")
+    os.mkdir("other")
+    with open("other/inspection.json", "w") as file:
+        json.dump({"checkpoint": "run/best.npz"}, file)
+    os.mkdir("odd")
+    with open("odd/inspection.json", "w") as file:
+        file.write("[1, 2")
+    for out in ("mine", "other", "odd"):
+        before = os.listdir(out)
+        code, said, err = run("inspect", "run/last.npz", "--out", out)
+        assert (code, said) == (2, "")
+        assert f"{out} exists and is no inspection of run/last.npz; choose another --out" in err
+        assert os.listdir(out) == before
+    assert run("inspect", "run/last.npz", "--out", trained)[0] == 2  # a file
+
+
+def test_inspect_takes_an_image(trained, run, monkeypatch):
+    from PIL import Image
+
+    shown = []
+    monkeypatch.setattr(report, "_draw", lambda *a: (shown.append(a[-1]), ([], []))[1])
+    Image.fromarray(pictures(1)[0][0, ..., 0]).save("ü.png")
+    assert run("inspect", "run/best.npz", "--image", "ü.png", "--out", "new/größe")[0] == 0
+    np.testing.assert_array_equal(shown[0], pictures(1)[0][0])
+    code, out, err = run("inspect", "run/best.npz", "--image", "run/history.csv", "--out", "b")
+    assert (code, out) == (3, "")
+    assert err.count("\n") == 1
+    assert not os.path.exists("b")
+
+
 def test_summary_and_data_as_json(data, run):
     code, out, err = run("summary", "vgg", "--json")
     assert (code, err) == (0, "")
@@ -612,6 +664,11 @@ def test_gradcheck_fails_with_an_exit_code(ok, code, run, monkeypatch):
         (["train", "--data", "nowhere/data.npz"], 3, "no such file"),
         (["evaluate", "nowhere.npz"], 3, "no such checkpoint"),
         (["evaluate", "pretrained:nobody"], 2, "pretrained"),
+        (["inspect"], 2, "checkpoint"),
+        (["inspect", "nowhere.npz"], 3, "no such checkpoint"),
+        (["inspect", "pretrained:nobody"], 2, "pretrained"),
+        (["inspect", "pretrained:vgg", "--data", "data.npz"], 2, "10 classes, but data.npz has 4"),
+        (["inspect", "pretrained:vgg", "--data", "fashion-mnits"], 2, "did you mean fashion-mnist"),
         (["summary", "alexnt"], 2, "did you mean alexnet"),
         (["gradcheck", "alexnt"], 2, "did you mean alexnet"),
         (["data", "mnits"], 2, "did you mean mnist"),

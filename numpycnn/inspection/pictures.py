@@ -79,23 +79,21 @@ def feature_maps(net, image, paths, path):
     with watch(net, lambda path, layer, x, y, cache: maps.update({path: (type(layer).__name__, y[0])})):
         net.forward(image[None], train=False)
     columns = min(MOST_MAPS, max(maps[one][1].shape[2] for one in paths))
-    with figure(path, (0.68 * (columns + 1.9), 0.82 * len(paths) + 0.4)) as fig:
-        cells = fig.subplots(len(paths), columns + 1, squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.08})
-        for axes in cells.ravel():
-            axes.set_axis_off()
-        fig.suptitle("Feature maps, the strongest channels of each stage", x=0.01, ha="left", size=11, weight="bold")
-        draw(cells[0, 0], image)
-        for row, one in zip(cells, paths, strict=True):
+    width, height = max(0.66 * columns + 2.2, 4.8), 0.8 * len(paths) + 0.45
+    with _placed(path, width, height, "Feature maps, the strongest channels of each stage") as square:
+        draw(square(0.1, height - 1.15, 0.6), image)
+        for i, one in enumerate(paths):
             kind, y = maps[one]
             strongest = np.argsort(-y.mean(axis=(0, 1)), kind="stable")[:columns]
             low, high = min(0.0, float(y[..., strongest].min())), float(np.quantile(y[..., strongest], BRIGHTEST))
-            for axes, channel in zip(row[1:], strongest, strict=False):
-                axes.imshow(y[..., channel], cmap="magma", vmin=low, vmax=high or 1.0)
+            bottom = height - 1.15 - 0.8 * i
+            for j, channel in enumerate(strongest):
+                axes = square(2.15 + 0.66 * j, bottom, 0.6)
+                axes.imshow(y[..., channel], cmap="magma", vmin=low, vmax=high if high > low else low + 1)
                 axes.set_title(f"{channel}", size=6.5, color=GREY, pad=2, loc="center", weight="normal")
             size = f"{y.shape[0]} × {y.shape[1]}, {len(strongest)} of {y.shape[2]}"
-            row[1].text(
-                -0.12, 0.5, f"{one} {kind}\n{size}", transform=row[1].transAxes, ha="right", va="center", size=7
-            )
+            label = square(1.4, bottom, 0.6)
+            label.text(1.05, 0.5, f"{one} {kind}\n{size}", ha="right", va="center", size=7)
     return Path(path)
 
 
@@ -151,23 +149,28 @@ def confusions(net, images, labels, probabilities, classes, group, path, heat):
 def _grid(path, names):
     """A figure with a row and a column for each name; gives a function (row, column) -> two axes of an inch."""
     width, height = 2.2 * len(names) + 1.15, 1.38 * len(names) + 0.75
+    title = "The surest image of each kind, and beside it what spoke for the class that was said"
+    with _placed(path, width, height, title) as square:
+        for k, name in enumerate(names):
+            square(1.15 + 2.2 * k, height - 0.58, 0.1).text(0, 0, f"said: {name}", size=10, color="#a85200")
+            row = square(0.1, height - 1.15 - 1.38 * k, 0.1)
+            row.text(0, 0, f"true:\n{name}", size=10, color=BLUE, va="center")
+        yield lambda i, j: [square(1.15 + 2.2 * j + x, height - 1.65 - 1.38 * i, 1) for x in (0, 1.02)]
+
+
+@contextmanager
+def _placed(path, width, height, title):
+    """A figure of so many inches with a title; gives a function (left, bottom, side) -> empty axes, a square there."""
     with figure(path, (width, height)) as fig:
         fig.set_layout_engine("none")
-        title = "The surest image of each kind, and beside it what spoke for the class that was said"
         fig.text(0.1 / width, 1 - 0.1 / height, title, va="top", size=11, weight="bold")
-        for k, name in enumerate(names):
-            fig.text((1.15 + 2.2 * k) / width, 1 - 0.58 / height, f"said: {name}", size=10, color="#a85200")
-            middle = 1 - (0.65 + 1.38 * k + 0.5) / height
-            fig.text(0.1 / width, middle, f"true:\n{name}", size=10, color=BLUE, va="center")
 
-        def cell(i, j):
-            left, bottom = 1.15 + 2.2 * j, height - 1.65 - 1.38 * i
-            pair = [fig.add_axes(((left + x) / width, bottom / height, 1 / width, 1 / height)) for x in (0, 1.02)]
-            for axes in pair:
-                axes.set_axis_off()
-            return pair
+        def square(left, bottom, side):
+            axes = fig.add_axes((left / width, bottom / height, side / width, side / height))
+            axes.set_axis_off()
+            return axes
 
-        yield cell
+        yield square
 
 
 def draw(axes, image, heat=None):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 HEADS = (
     "layer", "output", "mean", "deviation", "zeros", "gradient: mean",
-    "its deviation", "its zeros", "dead", "update/weight",
+    "deviation", "zeros", "dead", "update/weight",
 )  # fmt: skip
 SOUND = "Nothing wrong was found: nothing dead, vanishing, exploding, too fast, too slow or over-fitting."
 
