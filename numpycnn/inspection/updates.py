@@ -8,7 +8,7 @@ from ..errors import CheckpointError
 from ..layers.base import named_params
 from ..ops.update import muon_update
 
-BETA1, BETA2, EPS, REST = 0.9, 0.999, 1e-8, 4.0  # optim's own defaults: a checkpoint does not hold them
+BETA1, BETA2, EPS, REST = 0.9, 0.999, 1e-8, 8.0  # optim's own defaults: a checkpoint does not hold them
 
 
 @dataclass

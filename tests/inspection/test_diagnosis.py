@@ -46,7 +46,7 @@ def test_a_sound_network_is_left_alone_before_and_after_training(name):
 
 
 def test_the_network_that_is_shipped_has_sound_layers():
-    net = nc.load("pretrained:vgg")
+    net = nc.load("pretrained:paper")
     images = np.random.default_rng(0).integers(0, 256, (64, 28, 28, 1), dtype=np.uint8)
     examined = examine(net, images, np.arange(64) % 10)
     assert not {"dead", "vanishing", "exploding"} & {one.kind for one in diagnose(examined)}
