@@ -21,7 +21,7 @@ import numpy as np
 
 from numpycnn import generative, layers, metrics, models, ops, optim, pictures, schedule
 
-EPOCHS = 30
+EPOCHS = 40
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
 LATENT = 16

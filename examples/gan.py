@@ -17,7 +17,7 @@ import numpy as np
 from numpycnn import generative, layers, models, ops, optim
 from numpycnn.models.coder import one_hot, with_classes
 
-EPOCHS = 30
+EPOCHS = 24
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-4
 BETA1 = 0.5

@@ -18,7 +18,7 @@ import numpy as np
 from numpycnn import generative, layers, models, optim
 from numpycnn.models.coder import one_hot, with_classes
 
-EPOCHS = 40
+EPOCHS = 36
 BATCH_SIZE = 64
 LEARNING_RATE = 5e-5
 CLIP = 0.01

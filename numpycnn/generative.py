@@ -25,7 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 from . import checkpoint, data, files, ops, pictures
-from .errors import CheckpointError, RunFolderError, TrainingDiverged
+from .errors import CheckpointError, NumpyCNNError, RunFolderError, TrainingDiverged
 from .interrupt import StopRequest
 from .layers.base import named_buffers
 from .models.coder import one_hot, with_classes
@@ -59,10 +59,21 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
     for option in options:
         parser.add_argument(f"--{option}", **OPTIONS[option])
     args = parser.parse_args()
+    sys.excepthook = _one_line
     args.name, args.batch_size, args.limit = name, batch_size, quick[0] if args.quick else None
     args.epochs = args.epochs or (quick[1] if args.quick else epochs)
     args.out = pathlib.Path(args.out or f"runs/{name}-{pathlib.Path(args.data).stem}")
     return args
+
+
+def _one_line(kind, error, trace):
+    """What this project refuses, and Ctrl-C, are said in one line; anything else keeps its traceback."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("stopped; --resume continues\n" if getattr(error, "out", None) else "stopped\n")
+    elif issubclass(kind, NumpyCNNError):
+        sys.stderr.write(f"{error}\n")
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def dataset(args):
