@@ -19,9 +19,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from numpycnn import generative, layers, metrics, models, ops, optim, pictures, schedule
+from numpycnn import coding, generative, layers, metrics, models, ops, optim, pictures, schedule
 
-EPOCHS = 30
+EPOCHS = 40
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
 LATENT = 16
@@ -31,7 +31,7 @@ args = generative.arguments(__doc__, "anomaly", EPOCHS, BATCH_SIZE, ["latent", "
 args.latent = args.latent or LATENT
 clothes = generative.dataset(args)
 print(f"{clothes.name}: {clothes.source}")
-test = np.sqrt(generative.unit(clothes.x_test))
+test = np.sqrt(coding.unit(clothes.x_test))
 factor = schedule.one_cycle()
 
 
@@ -61,11 +61,11 @@ def flat(x):
 
 def scores(net, normal):
     """The distances of every test image, and the sum of their logarithms: {"error", "code", "pixels", "all"}."""
-    images = np.sqrt(generative.unit(normal.x_train))
-    known, codes = generative.encode(net, images), generative.encode(net, test)
+    images = np.sqrt(coding.unit(normal.x_train))
+    known, codes = coding.encode(net, images), coding.encode(net, test)
     scale = known.std(axis=0)
     found = {
-        "error": ((test - generative.outputs(net, test)) ** 2).mean(axis=(1, 2, 3)),
+        "error": ((test - coding.outputs(net, test)) ** 2).mean(axis=(1, 2, 3)),
         "code": metrics.neighbour_distance(codes / scale, known / scale, NEIGHBOURS),
         "pixels": metrics.neighbour_distance(flat(test), flat(images), NEIGHBOURS),
     }

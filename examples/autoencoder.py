@@ -7,7 +7,7 @@
 The folder gets a picture an epoch: test images, and under each row what came back of them.
 """
 
-from numpycnn import generative, layers, models, ops, optim, pictures, schedule
+from numpycnn import coding, generative, layers, models, ops, optim, pictures, schedule
 
 EPOCHS = 20
 BATCH_SIZE = 64
@@ -27,7 +27,7 @@ factor = schedule.one_cycle()
 
 def picture():
     """Fifty test images, and what is read back from their codes."""
-    return pictures.beside(generative.unit(clothes.x_test[:50]), net.infer(clothes.x_test[:50]))
+    return pictures.beside(coding.unit(clothes.x_test[:50]), net.infer(clothes.x_test[:50]))
 
 
 run = generative.Run(args, net, optimizer, clothes, picture)
@@ -42,5 +42,5 @@ for x, _, _ in run.steps():
     optimizer.step()
     run.log(mse=loss)
 
-test = generative.unit(clothes.x_test)
-run.finish(test_mse=ops.mse(generative.outputs(net, test), test)[0])
+test = coding.unit(clothes.x_test)
+run.finish(test_mse=ops.mse(coding.outputs(net, test), test)[0])

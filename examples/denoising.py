@@ -9,7 +9,7 @@ clean image, copying is wrong. The pictures: clean test images, noisy, and what 
 
 import numpy as np
 
-from numpycnn import generative, layers, metrics, models, ops, optim, schedule
+from numpycnn import coding, generative, layers, metrics, models, ops, optim, schedule
 
 EPOCHS = 16
 BATCH_SIZE = 64
@@ -25,8 +25,8 @@ fast = layers.fuse(net, input_gradient=False)
 optimizer = optim.Adam(net.params(), LEARNING_RATE)
 factor = schedule.one_cycle()
 
-test = generative.unit(clothes.x_test)
-noisy_test = generative.add_noise(test, DEVIATION, np.random.default_rng(args.seed))
+test = coding.unit(clothes.x_test)
+noisy_test = coding.add_noise(test, DEVIATION, np.random.default_rng(args.seed))
 
 
 def picture():
@@ -40,12 +40,12 @@ run = generative.Run(args, net, optimizer, clothes, picture)
 for x, _, rng in run.steps():
     optimizer.lr = LEARNING_RATE * factor(run.progress)
     optimizer.zero_grad()
-    y, cache = fast.forward(generative.add_noise(x, DEVIATION, rng), train=True)  # new noise each time
+    y, cache = fast.forward(coding.add_noise(x, DEVIATION, rng), train=True)  # new noise each time
     loss, dy = ops.mse(y, x)  # C = mean (y - x)^2: the target is the clean image
     fast.backward(dy, cache)
     optimizer.step()
     run.log(mse=loss)
 
-cleaned = generative.outputs(net, noisy_test)
+cleaned = coding.outputs(net, noisy_test)
 before, after = metrics.psnr(noisy_test, test), metrics.psnr(cleaned, test)
 run.finish(psnr_noisy=before, psnr_cleaned=after, gain=after - before)

@@ -14,10 +14,10 @@ Source: Goodfellow et al. 2014; Radford et al. 2016 (the settings); Salimans et 
 
 import numpy as np
 
-from numpycnn import generative, layers, models, ops, optim
+from numpycnn import coding, generative, layers, models, ops, optim, schedule
 from numpycnn.models.coder import one_hot, with_classes
 
-EPOCHS = 30
+EPOCHS = 24
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-4
 BETA1 = 0.5
@@ -36,16 +36,17 @@ both = optim.Together(
     generator=optim.Adam(generator.params(), LEARNING_RATE, BETA1),
     critic=optim.Adam(critic.params(), LEARNING_RATE, BETA1),
 )
+factor = schedule.linear()
 
 
 def picture():
     """Always the same noise; with classes, a column each."""
-    return generative.draw(net, 80, np.random.default_rng(args.seed), np.arange(80) % max(classes, 1))
+    return coding.draw(net, 80, np.random.default_rng(args.seed), np.arange(80) % max(classes, 1))
 
 
 run = generative.Run(args, net, both, clothes, picture, generated=80)
 for x, labels, rng in run.steps():
-    both.generator.lr = both.critic.lr = LEARNING_RATE * generative.linear(run.progress)
+    both.generator.lr = both.critic.lr = LEARNING_RATE * factor(run.progress)
     hot = one_hot(labels, classes)  # (N, K), None where there are no classes
     noise = with_classes(rng.standard_normal((len(x), args.latent), np.float32), hot)
     fake, drawn = generator.forward(noise, train=True)  # (N, 28, 28, 1), in [0, 1]

@@ -13,7 +13,7 @@ The loss is the negative evidence lower bound, in nats an image:
 
 import numpy as np
 
-from numpycnn import generative, layers, models, ops, optim, schedule
+from numpycnn import coding, generative, layers, models, ops, optim, schedule
 from numpycnn.models.coder import one_hot, with_classes
 
 EPOCHS = 24
@@ -42,7 +42,7 @@ def reconstruction(logits, x):
 
 def picture():
     """Drawn from the prior, always the same codes; with classes, a column each."""
-    return generative.draw(net, 80, np.random.default_rng(args.seed), np.arange(80) % max(classes, 1))
+    return coding.draw(net, 80, np.random.default_rng(args.seed), np.arange(80) % max(classes, 1))
 
 
 run = generative.Run(args, net, optimizer, clothes, picture, generated=80)
@@ -63,4 +63,4 @@ for x, labels, _ in run.steps():
     optimizer.step()
     run.log(loss=loss + kl, reconstruction=loss, kl=kl)
 
-run.finish(**generative.elbo(net, clothes, np.random.default_rng(args.seed)))
+run.finish(**coding.elbo(net, clothes, np.random.default_rng(args.seed)))

@@ -15,10 +15,10 @@ Source: Arjovsky, Chintala & Bottou 2017, algorithm 1.
 
 import numpy as np
 
-from numpycnn import generative, layers, models, optim
+from numpycnn import coding, generative, layers, models, optim
 from numpycnn.models.coder import one_hot, with_classes
 
-EPOCHS = 40
+EPOCHS = 36
 BATCH_SIZE = 64
 LEARNING_RATE = 5e-5
 CLIP = 0.01
@@ -40,7 +40,7 @@ both = optim.Together(
 
 def picture():
     """Always the same noise; with classes, a column each."""
-    return generative.draw(net, 80, np.random.default_rng(args.seed), np.arange(80) % max(classes, 1))
+    return coding.draw(net, 80, np.random.default_rng(args.seed), np.arange(80) % max(classes, 1))
 
 
 run = generative.Run(args, net, both, clothes, picture, generated=80)

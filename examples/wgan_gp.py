@@ -14,10 +14,10 @@ Source: Gulrajani et al. 2017, algorithm 1.
 
 import numpy as np
 
-from numpycnn import generative, layers, models, ops, optim
+from numpycnn import coding, generative, layers, models, ops, optim, schedule
 from numpycnn.models.coder import one_hot, with_classes
 
-EPOCHS = 30
+EPOCHS = 24
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-4
 BETAS = 0.0, 0.9
@@ -38,11 +38,12 @@ both = optim.Together(
     generator=optim.Adam(generator.params(), LEARNING_RATE, *BETAS),
     critic=optim.Adam(critic.params(), LEARNING_RATE, *BETAS),
 )
+factor = schedule.linear()
 
 
 def picture():
     """Always the same noise; with classes, a column each."""
-    return generative.draw(net, 80, np.random.default_rng(args.seed), np.arange(80) % max(classes, 1))
+    return coding.draw(net, 80, np.random.default_rng(args.seed), np.arange(80) % max(classes, 1))
 
 
 def penalty_pass(x, fake, hot, rng):
@@ -57,7 +58,7 @@ def penalty_pass(x, fake, hot, rng):
 
 run = generative.Run(args, net, both, clothes, picture, generated=80)
 for x, labels, rng in run.steps():
-    both.generator.lr = both.critic.lr = LEARNING_RATE * generative.linear(run.progress)
+    both.generator.lr = both.critic.lr = LEARNING_RATE * factor(run.progress)
     hot = one_hot(labels, classes)  # (N, K), None where there are no classes
     noise = with_classes(rng.standard_normal((len(x), args.latent), np.float32), hot)
     fake, drawn = generator.forward(noise, train=True)  # (N, 28, 28, 1), in [0, 1]

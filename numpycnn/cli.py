@@ -52,7 +52,7 @@ def parser():
     sub.add_argument("--epochs", type=positive)
     sub.add_argument("--batch-size", type=positive)
     sub.add_argument("--lr", type=rate, help="the largest learning rate of the schedule")
-    sub.add_argument("--schedule", help="constant, step, cosine, one_cycle, triangular, warm_up")
+    sub.add_argument("--schedule", help="constant, step, cosine, linear, one_cycle, triangular, warm_up")
     sub.add_argument("--augment", help="of flip, crop, rotate, rotate-45, erase, vertical-flip, with commas; or none")
     sub.add_argument("--seed", type=natural)
     sub.add_argument("--val", type=natural, help="validation images cut from the training set (default: a twelfth)")

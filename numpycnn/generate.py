@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from . import data, generative, pictures
+from . import coding, data, pictures
 from .errors import unknown
 
 COLUMNS = 8
@@ -41,7 +41,7 @@ def _samples(net, args):
     """Images of codes drawn from N(0, 1)."""
     if _drawn(net):
         labels = _labels(net, args)
-        return [generative.draw(net, args.count, np.random.default_rng(args.seed), labels)], COLUMNS
+        return [coding.draw(net, args.count, np.random.default_rng(args.seed), labels)], COLUMNS
     raise ValueError("an autoencoder's codes have no distribution to draw from; use --reconstruct or --interpolate")
 
 
@@ -79,7 +79,7 @@ def _reconstructions(net, args, film):
     """Test images, and under each row what is read back from their codes."""
     x, y, _ = _test(net, args)
     x, labels = x[: args.count], y[: args.count] if net.classes else None
-    return [pictures.beside(x, net.decode(generative.encode(net, x, labels), labels), COLUMNS)], COLUMNS
+    return [pictures.beside(x, net.decode(coding.encode(net, x, labels), labels), COLUMNS)], COLUMNS
 
 
 def _map(net, args):
@@ -87,7 +87,7 @@ def _map(net, args):
         raise ValueError(f"a map needs a code of 2 dimensions, this one has {net.latent}; train with --latent 2")
     x, y, classes = _test(net, args)
     x, y = x[:MAPPED], y[:MAPPED]
-    pictures.latent_map(generative.encode(net, x, y if net.classes else None), y, classes, args.out)
+    pictures.latent_map(coding.encode(net, x, y if net.classes else None), y, classes, args.out)
     return len(x)
 
 
@@ -116,7 +116,7 @@ def _test(net, args):
     if not hasattr(net, "encode"):
         raise ValueError(f"{args.checkpoint} has no encoder; this needs a vae or an autoencoder")
     clothes = data.load(args.data or net.metadata.get("data", "fashion-mnist"))
-    return generative.unit(clothes.x_test), clothes.y_test, clothes.classes
+    return coding.unit(clothes.x_test), clothes.y_test, clothes.classes
 
 
 def between(first, second, count):

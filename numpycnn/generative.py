@@ -24,11 +24,11 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from . import checkpoint, data, files, ops, pictures
-from .errors import CheckpointError, RunFolderError, TrainingDiverged
+from . import checkpoint, data, files, pictures
+from .coding import spread, unit
+from .errors import CheckpointError, NumpyCNNError, RunFolderError, TrainingDiverged
 from .interrupt import StopRequest
 from .layers.base import named_buffers
-from .models.coder import one_hot, with_classes
 from .run import free
 
 SETTINGS = ("name", "epochs", "seed", "batch_size", "limit", "conditional", "latent")
@@ -59,26 +59,27 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
     for option in options:
         parser.add_argument(f"--{option}", **OPTIONS[option])
     args = parser.parse_args()
+    sys.excepthook = _one_line
     args.name, args.batch_size, args.limit = name, batch_size, quick[0] if args.quick else None
     args.epochs = args.epochs or (quick[1] if args.quick else epochs)
     args.out = pathlib.Path(args.out or f"runs/{name}-{pathlib.Path(args.data).stem}")
     return args
 
 
+def _one_line(kind, error, trace):
+    """What this project refuses, and Ctrl-C, are said in one line; anything else keeps its traceback."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("stopped; --resume continues\n" if getattr(error, "out", None) else "stopped\n")
+    elif issubclass(kind, NumpyCNNError):
+        sys.stderr.write(f"{error}\n")
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
 def dataset(args):
     """The data set of the arguments, smaller for --quick."""
     found = data.load(args.data)
     return found.limit(args.limit) if args.limit else found
-
-
-def unit(images):
-    """uint8 images -> float32 in [0, 1]"""
-    return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images
-
-
-def spread(images):
-    """How much images (N, H, W, C) differ from each other: the root mean variance over the batch, of all pixels."""
-    return float(np.sqrt(unit(np.asarray(images)).var(axis=0, dtype=np.float64).mean()))
 
 
 class Run:
@@ -200,52 +201,6 @@ class Run:
         files.write(self.out / "history.csv", text.getvalue().encode())
 
 
-# ---- what more than one example needs ---------------------------------------------------------
-
-
 def write_result(folder, result):
     """result.json of a run's folder."""
     files.write(folder / "result.json", json.dumps(result, indent=2).encode())
-
-
-def linear(t, start=0.5):
-    """A schedule: factor 1 for the share `start` of training, then down to 0 in a line."""
-    return min(1.0, (1 - t) / (1 - start))
-
-
-def outputs(net, x, batch_size=250):
-    """What net gives for images x, batch by batch."""
-    return np.concatenate([net.infer(x[i : i + batch_size]) for i in range(0, len(x), batch_size)])
-
-
-def encode(net, x, labels=None, batch_size=250):
-    """Codes of images, batch by batch; labels where the network is conditional."""
-    parts = [slice(i, i + batch_size) for i in range(0, len(x), batch_size)]
-    return np.concatenate([net.encode(x[part], None if labels is None else labels[part]) for part in parts])
-
-
-def add_noise(x, deviation, rng):
-    """x + deviation * e, e ~ N(0, 1), clipped to [0, 1]"""
-    return np.clip(x + np.float32(deviation) * rng.standard_normal(x.shape, np.float32), 0, 1)
-
-
-def draw(net, count, rng, labels=None, batch_size=500):
-    """`count` images in [0, 1] of codes z ~ N(0, 1); labels (count,) where the network is conditional."""
-    z = rng.standard_normal((count, net.latent), np.float32)
-    labels = None if labels is None or not net.classes else np.asarray(labels)
-    parts = [slice(i, i + batch_size) for i in range(0, count, batch_size)]
-    return np.concatenate([net.decode(z[part], None if labels is None else labels[part]) for part in parts])
-
-
-def elbo(net, clothes, rng, batch_size=500):
-    """{"negative_elbo", "reconstruction", "kl"} of a VAE on the test images, in nats an image, one z drawn for each."""
-    total = np.zeros(2)
-    for i in range(0, len(clothes.x_test), batch_size):
-        x, labels = unit(clothes.x_test[i : i + batch_size]), clothes.y_test[i : i + batch_size]
-        hot = one_hot(labels, net.classes)
-        mean, log_var = np.split(net.encoder.infer(with_classes(x, hot)), 2, axis=1)
-        z, _ = ops.gaussian_sample(mean, log_var, rng)
-        logits = net.decoder.infer(with_classes(z, hot))
-        total += len(x) * np.array([ops.bce_with_logits(logits, x)[0] * x[0].size, ops.gaussian_kl(mean, log_var)[0]])
-    reconstruction, kl = (total / len(clothes.x_test)).tolist()
-    return {"negative_elbo": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}

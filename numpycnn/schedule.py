@@ -24,6 +24,11 @@ def cosine(final=0.0):
     return lambda t: final + (1 - final) * (1 + math.cos(math.pi * min(t, 1.0))) / 2
 
 
+def linear(start=0.5):
+    """1 for the share `start` of training, then down to 0 in a line."""
+    return lambda t: min(1.0, (1 - min(t, 1.0)) / (1 - start))
+
+
 def one_cycle(warmup=0.3, start=0.04, final=1e-4):
     """Half a cosine up from `start` to 1 in the share `warmup`, another down to `final`. Source: Smith & Topin 2018."""
 
@@ -54,7 +59,7 @@ def warm_up(schedule=None, share=0.05):
     return lambda t: t / share if t < share else schedule((t - share) / max(1 - share, 1e-12))
 
 
-SCHEDULES = {f.__name__: f for f in (constant, step, cosine, one_cycle, triangular, warm_up)}
+SCHEDULES = {f.__name__: f for f in (constant, step, cosine, linear, one_cycle, triangular, warm_up)}
 
 
 def named(schedule):

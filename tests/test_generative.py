@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import numpycnn as nc
-from numpycnn import cli, generate, generative, layers, models, ops, optim, pictures
+from numpycnn import cli, coding, generate, generative, layers, models, ops, optim, pictures
 from numpycnn.data import Dataset
 from numpycnn.errors import CheckpointError, RunFolderError, ShapeError, TrainingDiverged
 from numpycnn.models.coder import one_hot, with_classes
@@ -57,7 +57,7 @@ def train_gan(args):
     )
 
     def picture():
-        return generative.draw(net, 8, np.random.default_rng(0), np.arange(8) % 2)
+        return coding.draw(net, 8, np.random.default_rng(0), np.arange(8) % 2)
 
     run = generative.Run(args, net, both, data, picture, 8)
     slope = layers.InputGradient(net.critic)
@@ -151,7 +151,7 @@ def test_a_diverged_run_says_so_and_keeps_what_was_good(tmp_path):
 @pytest.mark.parametrize("alike", [True, False])
 def test_a_collapsed_run_says_so(tmp_path, capsys, alike):
     one = clothes().x_test[:1] / np.float32(255)
-    images = one.repeat(6, axis=0) if alike else generative.unit(clothes().x_test[:6])
+    images = one.repeat(6, axis=0) if alike else coding.unit(clothes().x_test[:6])
     run = a_run(tmp_path, lambda: images, epochs=1)
     for _ in run.steps():
         run.log(loss=1.0)
@@ -164,10 +164,10 @@ def test_a_collapsed_run_says_so(tmp_path, capsys, alike):
 def test_elbo_is_its_definition():
     """Reconstruction and divergence summed pixel by pixel for one image after the other, the same draws."""
     net, data = models.build("vae", classes=2, latent=3, **SMALL), clothes()
-    got = generative.elbo(net, data, np.random.default_rng(4), batch_size=12)
+    got = coding.elbo(net, data, np.random.default_rng(4), batch_size=12)
     e = np.random.default_rng(4).standard_normal((12, 3), np.float32)
     total = np.zeros(2)
-    for i, x in enumerate(generative.unit(data.x_test)):
+    for i, x in enumerate(coding.unit(data.x_test)):
         hot = one_hot(data.y_test[i : i + 1], 2)
         mean, log_var = np.split(net.encoder.infer(with_classes(x[None], hot))[0].astype(float), 2)
         z = (mean + np.exp(log_var / 2) * e[i]).astype(np.float32)[None]
@@ -180,10 +180,10 @@ def test_elbo_is_its_definition():
 
 def test_noise_is_clipped_and_has_its_deviation():
     x = np.full((50, 28, 28, 1), 0.5, np.float32)
-    noisy = generative.add_noise(x, 0.1, np.random.default_rng(0))
+    noisy = coding.add_noise(x, 0.1, np.random.default_rng(0))
     assert noisy.dtype == np.float32
     assert noisy.std() == pytest.approx(0.1, rel=0.02)
-    assert generative.add_noise(x, 5, np.random.default_rng(0)).max() == 1
+    assert coding.add_noise(x, 5, np.random.default_rng(0)).max() == 1
 
 
 def test_the_way_between_codes_stays_on_the_sphere():
@@ -248,8 +248,8 @@ def test_generate_draws(saved, capsys, command, size):
 def test_a_class_is_drawn_alone_and_the_seed_fixes_it(saved):
     """The bag alone is the second of each pair when all are drawn in turn from the same codes."""
     net = nc.load(saved / "gan.npz")
-    every = generative.draw(net, 6, np.random.default_rng(0), np.arange(6) % 2)
-    bags = generative.draw(net, 6, np.random.default_rng(0), np.ones(6, int))
+    every = coding.draw(net, 6, np.random.default_rng(0), np.arange(6) % 2)
+    bags = coding.draw(net, 6, np.random.default_rng(0), np.ones(6, int))
     np.testing.assert_allclose(bags[1::2], every[1::2], rtol=1e-5)
     assert not np.allclose(bags[::2], every[::2])
 

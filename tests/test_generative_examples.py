@@ -3,6 +3,7 @@
 import json
 import pathlib
 import runpy
+import subprocess
 import sys
 
 import numpy as np
@@ -36,6 +37,7 @@ def few(tmp_path):
 
 def run(name, monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # it is as it was when the test is over
     return runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
 
 
@@ -54,3 +56,10 @@ def test_it_runs_and_resumes(name, few, tmp_path, monkeypatch, capsys):
 def test_the_examples_are_short():
     for name in RUNS:
         assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) <= 150
+
+
+def test_what_is_refused_is_said_in_one_line(tmp_path):
+    command = [sys.executable, str(EXAMPLES / "gan.py"), "--data", "synthetic", "--resume", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"there is no last.npz in {tmp_path} to resume from; train without --resume first\n"

@@ -20,6 +20,8 @@ EVERYWHERE = np.linspace(0, 1, 1001)
         (schedule.step(at=()), {0: 1, 1: 1}),
         (schedule.cosine(), {0: 1, 0.25: (1 + math.sqrt(0.5)) / 2, 0.5: 0.5, 1: 0, 1.2: 0}),
         (schedule.cosine(final=0.2), {0: 1, 0.5: 0.6, 1: 0.2}),
+        (schedule.linear(), {0: 1, 0.5: 1, 0.75: 0.5, 1: 0, 1.2: 0}),
+        (schedule.linear(start=0), {0: 1, 0.25: 0.75, 1: 0}),
         (schedule.one_cycle(), {0: 0.04, 0.15: 0.52, 0.3: 1, 0.65: (1 + 1e-4) / 2, 1: 1e-4, 1.5: 1e-4}),
         (schedule.one_cycle(warmup=0.5, start=0.1, final=0), {0: 0.1, 0.25: 0.55, 0.5: 1, 0.75: 0.5, 1: 0}),
         (schedule.one_cycle(warmup=0), {0: 1, 1: 1e-4}),

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 
-from numpycnn import data, generative, metrics
+from numpycnn import coding, data, metrics
 from numpycnn.errors import RunFolderError
 
 from .baselines import pca_error, principal
@@ -19,8 +19,8 @@ COMPONENTS = 32
 
 def pca_auroc(images, k):
     """AUROC of the error of principal components fitted to the training images of class k."""
-    normal = generative.unit(images.x_train[images.y_train == k])
-    return metrics.auroc(images.y_test != k, pca_error(principal(normal), generative.unit(images.x_test), COMPONENTS))
+    normal = coding.unit(images.x_train[images.y_train == k])
+    return metrics.auroc(images.y_test != k, pca_error(principal(normal), coding.unit(images.x_test), COMPONENTS))
 
 
 def measure(folder):

@@ -42,7 +42,7 @@ def header(names):
 
 def shown(value):
     """A number with the digits that mean something."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def title(result):

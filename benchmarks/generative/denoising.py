@@ -5,7 +5,7 @@ python -m benchmarks.generative.denoising runs/denoising-fashion-mnist ...
 
 import numpy as np
 
-from numpycnn import generative, metrics
+from numpycnn import coding, metrics
 
 from .baselines import median, wiener
 from .common import arguments, finished, header, title, write
@@ -17,9 +17,9 @@ DEVIATION, NOISE_SEED, SIZES = 0.3, 0, (3, 5, 7)
 def measure(folder):
     """Name and numbers of one run; the filters have their best size, chosen on these very images."""
     result, net, images = finished(folder)
-    clean = generative.unit(images.x_test)
-    noisy = generative.add_noise(clean, DEVIATION, np.random.default_rng(NOISE_SEED))
-    before, after = (metrics.psnr(x, clean) for x in (noisy, generative.outputs(net, noisy)))
+    clean = coding.unit(images.x_test)
+    noisy = coding.add_noise(clean, DEVIATION, np.random.default_rng(NOISE_SEED))
+    before, after = (metrics.psnr(x, clean) for x in (noisy, coding.outputs(net, noisy)))
     filters = [max(metrics.psnr(f(noisy, size), clean) for size in SIZES) for f in (median, wiener)]
     numbers = (images.name, result["seed"], before, after, after - before, *filters, result["seconds"] / 60)
     return title(result), dict(zip(COLUMNS, numbers, strict=True))

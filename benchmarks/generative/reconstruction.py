@@ -3,7 +3,7 @@
 python -m benchmarks.generative.reconstruction runs/autoencoder-fashion-mnist ...
 """
 
-from numpycnn import generative, ops
+from numpycnn import coding, ops
 
 from .baselines import pca_error, principal
 from .common import arguments, finished, header, title, write
@@ -14,8 +14,8 @@ COLUMNS = ("data", "seed", "latent", "mse", "pca_mse", "minutes")
 def measure(folder):
     """Name and numbers of one run."""
     result, net, images = finished(folder)
-    train, test = generative.unit(images.x_train), generative.unit(images.x_test)
-    mse, _ = ops.mse(generative.outputs(net, test), test)
+    train, test = coding.unit(images.x_train), coding.unit(images.x_test)
+    mse, _ = ops.mse(coding.outputs(net, test), test)
     pca = float(pca_error(principal(train), test, net.latent).mean())
     numbers = (images.name, result["seed"], net.latent, mse, pca, result["seconds"] / 60)
     return title(result), dict(zip(COLUMNS, numbers, strict=True))

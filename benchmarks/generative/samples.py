@@ -4,18 +4,22 @@ python -m benchmarks.generative.samples runs/gan-fashion-mnist runs/wgan_gp-fash
 
 The features are what goes into the last layer of the network that this project ships (pretrained:vgg, 92 numbers an
 image). All is measured against the 10,000 test images. Two rows come first: `floor`, 10,000 training images in the
-place of samples, and `pca-gaussian`, a Gaussian in the space of 64 principal components.
+place of samples, and `pca-gaussian`, a Gaussian in the space of 64 principal components. class_right: the share of a
+conditional network's samples that the classifier takes for the class that was asked for.
 """
 
 import numpy as np
 
 import numpycnn as nc
-from numpycnn import generative, layers, metrics, ops
+from numpycnn import coding, layers, metrics, ops
 
 from .baselines import pca_gaussian, principal
 from .common import arguments, finished, header, title, write
 
-COLUMNS = ("frechet", "share_of_gaussian", "precision", "recall", "classifier_score", "rarest_class", "class_shares")
+COLUMNS = (
+    "frechet", "share_of_gaussian", "precision", "recall", "classifier_score", "rarest_class", "class_right",
+    "class_shares",
+)  # fmt: skip
 COMPONENTS = 64
 
 
@@ -33,17 +37,19 @@ class Judge:
     def features(self, x):
         """(N, 92) of images, rounded to the 256 greys that real ones have."""
         x = x if x.dtype == np.uint8 else np.round(255 * np.clip(x, 0, 1)).astype(np.uint8)
-        return generative.outputs(self.body, x)
+        return coding.outputs(self.body, x)
 
-    def measure(self, x):
-        """The columns, for images x."""
+    def measure(self, x, labels=None):
+        """The columns, for images x, and the labels that they were asked for."""
         found = self.features(x)
         logits = self.head.infer(found)
         frechet = metrics.frechet_distance(self.test, found)
-        shares = metrics.class_shares(logits.argmax(axis=1), logits.shape[1])
+        guesses = logits.argmax(axis=1)
+        shares = metrics.class_shares(guesses, logits.shape[1])
         numbers = (
             frechet, frechet / (self.gaussian or frechet), *metrics.precision_recall(self.test, found),
-            metrics.classifier_score(ops.softmax(logits)[0]), float(shares.min()), shares.round(4).tolist(),
+            metrics.classifier_score(ops.softmax(logits)[0]), float(shares.min()),
+            None if labels is None else float((guesses == labels).mean()), shares.round(4).tolist(),
         )  # fmt: skip
         return dict(zip(COLUMNS, numbers, strict=True))
 
@@ -52,13 +58,13 @@ def drawn(folder, count):
     """Samples of a run: with classes, as many of each."""
     result, net, images = finished(folder)
     labels = np.arange(count) % net.classes if net.classes else None
-    return title(result), images, generative.draw(net, count, np.random.default_rng(1234), labels)
+    return title(result), images, coding.draw(net, count, np.random.default_rng(1234), labels), labels
 
 
 def rivals(judge, count):
     """The floor and the PCA-Gaussian: (name, images)."""
     rng, x = np.random.default_rng(1234), judge.images.x_train
-    parts = principal(generative.unit(x))
+    parts = principal(coding.unit(x))
     yield "pca-gaussian", pca_gaussian(parts, x.shape[1:], COMPONENTS, count, rng)
     yield "floor", x[rng.permutation(len(x))[:count]]
 
@@ -74,5 +80,5 @@ if __name__ == "__main__":
         numbers = judge.measure(x)
         judge.gaussian = judge.gaussian or numbers["frechet"]
         write(args.out, f"{name}-{images.name}", numbers)
-    for name, _, x in made:
-        write(args.out, name, judge.measure(x))
+    for name, _, x, labels in made:
+        write(args.out, name, judge.measure(x, labels))
