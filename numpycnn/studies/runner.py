@@ -67,17 +67,20 @@ def processes(jobs):
 def finish(studies, planned, everything, out, jobs, say, command):
     """Run the jobs, publish each study when its last one has ended -> what run returns."""
     rows, found, failed, clock = {}, {}, 0, Clock(everything)
-    for outcome in outcomes(everything, jobs):
-        folder, failed = outcome["job"]["folder"], failed + ("error" in outcome)
-        row = rows[folder] = outcome.get("row") or failure(outcome)
-        users = {name: key for name, some in planned.items() for key, job in some.items() if job["folder"] == folder}
-        who = "; ".join(f"{name}: {variant}" for name, (variant, _) in users.items())
-        say(f"[{clock.tick(outcome)}/{len(everything)}] {who}, seed {row['seed']}: {sentence(row)}{clock.left()}")
-        for name in users:
-            if all(job["folder"] in rows for job in planned[name].values()):
-                own = [{"variant": key[0], **rows[job["folder"]]} for key, job in planned[name].items()]
-                found[name] = results.publish(name, studies[name], own, out, command.replace("STUDY", name))
-                say(f"{name}: {found[name]['verdict']}")
+    with contextlib.closing(outcomes(everything, jobs)) as ended:
+        for outcome in ended:
+            folder, failed = outcome["job"]["folder"], failed + ("error" in outcome)
+            row = rows[folder] = outcome.get("row") or failure(outcome)
+            users = {
+                name: key for name, some in planned.items() for key, job in some.items() if job["folder"] == folder
+            }
+            who = "; ".join(f"{name}: {variant}" for name, (variant, _) in users.items())
+            say(f"[{clock.tick(outcome)}/{len(everything)}] {who}, seed {row['seed']}: {sentence(row)}{clock.left()}")
+            for name in users:
+                if all(job["folder"] in rows for job in planned[name].values()):
+                    own = [{"variant": key[0], **rows[job["folder"]]} for key, job in planned[name].items()]
+                    found[name] = results.publish(name, studies[name], own, out, command.replace("STUDY", name))
+                    say(f"{name}: {found[name]['verdict']}")
     return {"out": str(out), "failed": failed, "studies": {name: found[name] for name in studies if name in found}}
 
 
