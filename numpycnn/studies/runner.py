@@ -7,6 +7,7 @@ With joblib.parallel_config(backend="dask") or a Ray backend around it, the same
 must share the folder and the data.
 """
 
+import contextlib
 import errno
 import functools
 import importlib.util
