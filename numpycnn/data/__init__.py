@@ -3,7 +3,7 @@
 from . import augment, idx, synthetic
 from .batches import batches
 from .dataset import Dataset
-from .datasets import load, load_default
+from .datasets import load, load_default, present
 from .picture import read_image
 
-__all__ = ["Dataset", "augment", "batches", "idx", "load", "load_default", "read_image", "synthetic"]
+__all__ = ["Dataset", "augment", "batches", "idx", "load", "load_default", "present", "read_image", "synthetic"]

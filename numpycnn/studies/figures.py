@@ -26,7 +26,7 @@ def study(path, name, definition, rows):
         for i, (axes, measure) in enumerate(zip(fig.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)):
             dots(axes, measure, variants, rows)
             if definition.target is not None and measure == "accuracy":
-                axes.axvline(100 * definition.target, color=ORANGE, lw=1.2, ls="--", zorder=1)
+                axes.plot([100 * definition.target] * 2, [-0.6, len(variants) - 0.4], "--", color=ORANGE, lw=1.2)
                 axes.set_title(f"dashed: the paper's {100 * definition.target:.2f} %", color=ORANGE, size=9)
             axes.set_yticks(range(len(variants)), variants if not i else [""] * len(variants))
     return Path(path)
@@ -49,7 +49,6 @@ def dots(axes, measure, variants, rows):
     """One panel."""
     scale = 100 if measure in ("accuracy", "rare_recall") else 1
     found = summarize(rows, measure)
-    ends = [scale * row[measure] for row in rows if row.get(measure) is not None]
     axes.grid(axis="y")
     for place, variant in enumerate(variants):
         if variant not in found:
@@ -58,7 +57,7 @@ def dots(axes, measure, variants, rows):
             continue
         measured = found[variant]
         values = [scale * r[measure] for r in rows if r["variant"] == variant and r.get(measure) is not None]
-        axes.plot(values, [place] * len(values), "o", ms=3.5, color="#9fb3c8", zorder=2)
+        axes.plot(values, [place + 0.22] * len(values), "o", ms=3, color=GREY, alpha=0.6)
         error = scale * (measured.deviation or 0)
         axes.errorbar(scale * measured.mean, place, xerr=error, fmt="o", ms=6, color=BLUE, capsize=3, lw=1.6, zorder=3)
         text = with_deviation(measured, measure)
@@ -66,11 +65,8 @@ def dots(axes, measure, variants, rows):
     axes.set(xlabel=LABELS[measure], ylim=(len(variants) - 0.4, -0.6))
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
-    if ends:
-        low, high = min(ends), max(ends)
-        room = 0.08 * (high - low) or 0.5
-        axes.set_xlim(low - room, high + room)
-    else:
+    axes.margins(x=0.06)
+    if not found:
         axes.set_xticks([])
 
 

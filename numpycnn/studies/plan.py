@@ -15,7 +15,7 @@ QUICK = {"seeds": 2, "epochs": 2, "limit": 1_000, "measure_most": 1_000}
 
 
 def plan(name, study, out, jobs, given, sha256_of, say):
-    """{(variant, seed): job} of a study, a job as job.perform takes it, with its share of the study's minutes as "cost".
+    """{(variant, seed): job} of a study: what job.perform takes, and its share of the study's minutes as "cost".
 
     `given` may replace seeds, epochs, limit, measure_most and data; sha256_of(data) -> hash, which loads it. A job's
     folder is named after its settings: studies that share a variant share its job. A variant that names a data set

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 RULE = (
     "`a > b` holds when the difference of the means over seeds is above twice its standard error, "
     "sqrt(s_a²/n_a + s_b²/n_b) with s the deviation over n seeds; it is contradicted when the difference is below "
-    "minus that, and undecided between. `a >= b` holds unless contradicted, `a within p to q` when the mean lies there. "
-    "A claim holds when each of its statements does, in part when some do; it does not hold when none does and one is "
-    "contradicted, and is undecided otherwise. With three seeds, twice the standard error is a mild test: of true "
-    "ties, about one in nine falls outside it."
+    "minus that, and undecided between. `a >= b` holds unless contradicted, `a within p to q` when the mean lies "
+    "there. A claim holds when each of its statements does, in part when some do; it does not hold when none does and "
+    "one is contradicted, and is undecided otherwise. With three seeds, twice the standard error is a mild test: of "
+    "true ties, about one in nine falls outside it."
 )
 HOLDS, CONTRADICTED, UNDECIDED = "holds", "contradicted", "undecided"
 NEAR = 0.01  # an accuracy is explained by a mean within this, or within twice the deviation where that is more

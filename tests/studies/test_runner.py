@@ -1,0 +1,472 @@
+"""Studies run on small synthetic data: resumed, shared, with a failing job, on a full disk; what they write."""
+
+import errno
+import json
+import re
+
+import numpy as np
+import pytest
+
+import numpycnn as nc
+from numpycnn import cli, files, studies, training
+from numpycnn.errors import DatasetError, MissingPackage, RunFolderError, UnknownNameError
+from numpycnn.run import Run
+from numpycnn.studies import STUDIES, Study, job, plan, results, runner
+
+pytestmark = pytest.mark.filterwarnings("ignore:class.* never predicted", "ignore:invalid value")
+
+SMALL = {"filters": (4,), "depth": 1, "dropout": (0,), "epochs": 2, "batch_size": 16, "limit": None}
+
+
+def tiny(**variants):
+    variants = variants or {"plain": {}, "wide": {"filters": (6,)}}
+    variants = {name: {**SMALL, **changes} for name, changes in variants.items()}
+    return Study("a claim", variants, minutes=1, expect=(("wide", ">", "plain"),))
+
+
+@pytest.fixture
+def data(tmp_path):
+    """An .npz of 100 images to train on, 20 of them to hold out, and 30 to test on, in three classes."""
+    rng = np.random.default_rng(0)
+    y = np.arange(130) % 3
+    x = rng.integers(0, 200, (130, 12, 12, 1)).astype(np.uint8)
+    x[y == 1, ::3] = 250
+    x[y == 2, :, ::3] = 250
+    path = tmp_path / "data.npz"
+    np.savez(path, x_train=x[:100], y_train=y[:100], x_test=x[100:], y_test=y[100:])
+    return str(path)
+
+
+@pytest.fixture
+def run(data, tmp_path):
+    """run({name: Study}, ...) -> what studies.run returns, and the lines that it said."""
+
+    def call(some, **settings):
+        lines = []
+        settings = {"jobs": 1, "data": data, "seeds": 2, **settings}
+        found = studies.run(some, tmp_path / "out", say=lines.append, command="numpycnn study STUDY --here", **settings)
+        return found, lines
+
+    return call
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The number of calls of fit, as a list of their seeds."""
+    seeds, fit = [], training.fit
+
+    def spy(*args, **settings):
+        seeds.append(settings["seed"])
+        return fit(*args, **settings)
+
+    monkeypatch.setattr(training, "fit", spy)
+    return seeds
+
+
+def table(tmp_path, name="tiny"):
+    return results.read_csv(tmp_path / "out" / f"{name}.csv")
+
+
+# ---- what is written --------------------------------------------------------------------------
+
+
+def test_a_study_leaves_table_plot_and_readme(run, tmp_path):
+    found, lines = run({"tiny": tiny()})
+    rows = table(tmp_path)
+    assert [(row["variant"], row["seed"]) for row in rows] == [("plain", 0), ("plain", 1), ("wide", 0), ("wide", 1)]
+    for row in rows:
+        assert row["status"] == "done"
+        assert (row["images"], row["measured_images"], row["epochs"]) == (80, 20, 2)
+        assert row["measured_on"] == "held-out training images"
+        recall = [float(share) for share in row["recall"].split()]
+        assert row["balanced_accuracy"] == pytest.approx(np.mean(recall), abs=1e-4)
+        assert row["command"] == "numpycnn study tiny --here"
+    plain, wide = 40 + 8 + 8 + 15, 60 + 12 + 12 + 21  # convolution, gamma and beta, running statistics, dense
+    assert [row["parameters"] for row in rows] == [plain, plain, wide, wide]
+    out = tmp_path / "out"
+    assert (out / "tiny.png").read_bytes().startswith(b"\x89PNG")
+    text = (out / "README.md").read_text()
+    assert "| [tiny](#tiny) | a claim | " in text
+    assert f"**{found['studies']['tiny']['verdict']}**" in text
+    assert "80 training images, 2 epochs, 2 seeds" in text
+    assert "\nnumpycnn study tiny --here\n" in text
+    assert "![tiny](tiny.png)" in text
+    told = re.compile(r"\[\d/4\] tiny: (plain|wide), seed [01]: \d+\.\d\d % in ")
+    assert sum(bool(told.match(line)) for line in lines) == 4
+    assert found["failed"] == 0
+    accuracies = [row["accuracy"] for row in rows if row["variant"] == "wide"]
+    assert found["studies"]["tiny"]["variants"]["wide"]["accuracy"] == pytest.approx(np.mean(accuracies))
+
+
+def test_a_job_is_what_fit_and_evaluate_give(run, data, tmp_path):
+    run({"tiny": tiny(plain={"lr": 0.01})}, seeds=1)
+    loaded = nc.data.load(data)
+    (x, y), held = loaded.split(20, seed=0)
+    form = {"filters": (4,), "depth": 1, "dropout": (0,), "classes": 3, "input_shape": (12, 12, 1)}
+    net = nc.models.build("vgg", 0, mean=loaded.mean, std=loaded.std, **form)
+    nc.fit(net, x, y, epochs=2, batch_size=16, lr=0.01, schedule="one_cycle", progress=False)
+    measured = nc.evaluate(net, *held)
+    row = table(tmp_path)[0]
+    assert (row["accuracy"], row["loss"]) == (measured["accuracy"], pytest.approx(measured["loss"], rel=1e-6))
+
+
+def test_the_test_set_is_measured_only_where_the_study_says_so(run, data, tmp_path):
+    study = tiny()
+    run({"tiny": Study(study.claim, study.variants, minutes=1, test=True)})
+    assert {(row["measured_on"], row["measured_images"]) for row in table(tmp_path)} == {("test images", 30)}
+
+
+def test_the_same_seed_gives_the_same_numbers_in_processes_too(run, tmp_path):
+    run({"tiny": tiny()})
+    alone = [(row["accuracy"], row["loss"]) for row in table(tmp_path)]
+    (tmp_path / "out").rename(tmp_path / "first")
+    run({"tiny": tiny()}, jobs=2)
+    assert [(row["accuracy"], row["loss"]) for row in table(tmp_path)] == alone
+    assert len(set(alone)) == 4  # seeds and variants differ
+
+
+# ---- resume -----------------------------------------------------------------------------------
+
+
+def test_what_is_done_is_not_done_again(run, trained, tmp_path):
+    first, _ = run({"tiny": tiny()})
+    assert trained == [0, 1, 0, 1]
+    again, _ = run({"tiny": tiny()})
+    assert trained == [0, 1, 0, 1]
+    assert again == first
+    run({"tiny": tiny()}, seeds=3)
+    assert trained == [0, 1, 0, 1, 2, 2]
+    run({"tiny": tiny()}, epochs=1)
+    assert len(trained) == 10  # other settings are other jobs
+
+
+def test_other_data_is_another_job(run, trained, data):
+    run({"tiny": tiny()}, seeds=1)
+    with np.load(data) as arrays:
+        changed = dict(arrays)
+    changed["x_train"][0, 0, 0] ^= 1
+    np.savez(data, **changed)
+    run({"tiny": tiny()}, seeds=1)
+    assert trained == [0, 0, 0, 0]
+
+
+def test_a_stopped_job_goes_on_where_it_was(run, tmp_path, monkeypatch):
+    run({"tiny": tiny()}, seeds=1)
+    whole = [(row["accuracy"], row["loss"]) for row in table(tmp_path)]
+    (tmp_path / "out").rename(tmp_path / "first")
+    end_epoch, epochs = Run.end_epoch, []
+
+    def stop(self, validate=None):
+        end_epoch(self, validate)
+        epochs.append(self.history.epochs)
+        if len(epochs) == 3:  # the first epoch of the second job
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "end_epoch", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run({"tiny": tiny()}, seeds=1)
+    assert not (tmp_path / "out" / "tiny.csv").exists()
+    run({"tiny": tiny()}, seeds=1)
+    assert epochs == [1, 2, 1, 2]  # the first job is not run again, the second not from its beginning
+    assert [(row["accuracy"], row["loss"]) for row in table(tmp_path)] == whole
+
+
+def test_finished_jobs_keep_no_checkpoints(run, tmp_path):
+    run({"tiny": tiny()})
+    left = {path.name for path in (tmp_path / "out" / "runs").rglob("*") if path.is_file()}
+    assert left == {"result.json", "history.csv"}
+
+
+def test_studies_share_the_jobs_that_they_have_in_common(run, trained, tmp_path):
+    found, _ = run({"tiny": tiny(), "other": tiny(narrow={"filters": (4,), "kernel_size": 3}, deep={"depth": 2})})
+    assert len(trained) == 6  # "plain" and "narrow" are the same
+    assert found["studies"].keys() == {"tiny", "other"}
+    plain = [row["loss"] for row in table(tmp_path, "tiny") if row["variant"] == "plain"]
+    assert plain == [row["loss"] for row in table(tmp_path, "other") if row["variant"] == "narrow"]
+
+
+# ---- what goes wrong --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_failing_job_does_not_stop_the_others(run, tmp_path, jobs):
+    broken = tiny(plain={}, broken={"optimizer": "adamm"}, wide={"filters": (6,)})
+    found, lines = run({"tiny": broken}, jobs=jobs)
+    assert found["failed"] == 2
+    assert found["studies"]["tiny"]["failed"] == 2
+    status = {(row["variant"], row["status"]) for row in table(tmp_path)}
+    text = "failed: UnknownNameError: unknown optimiser 'adamm'; did you mean adam or adamw?"
+    assert status == {("plain", "done"), ("broken", text), ("wide", "done")}
+    assert sum(text in line for line in lines) == 2
+    assert "broken (2 of 2 failed: UnknownNameError" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_failed_job_is_tried_again(run, monkeypatch, tmp_path):
+    build, broken = job.build, [True]
+
+    def fail(settings, *args):
+        if broken and settings["filters"] == [6]:
+            raise MemoryError("no room")
+        return build(settings, *args)
+
+    monkeypatch.setattr(job, "build", fail)
+    assert run({"tiny": tiny()})[0]["failed"] == 2
+    broken.clear()
+    assert run({"tiny": tiny()})[0]["failed"] == 0
+    assert {row["status"] for row in table(tmp_path)} == {"done"}
+
+
+def test_divergence_is_a_result(run, tmp_path, trained):
+    wild = tiny(plain={}, wide={"optimizer": "sgd", "lr": 1e30, "schedule": "constant"})
+    found, _ = run({"tiny": wild})
+    assert found["failed"] == 0
+    assert [row["status"] for row in table(tmp_path)] == ["done", "done", "diverged", "diverged"]
+    assert found["studies"]["tiny"]["verdict"] == "undecided"
+    assert "wide (2 of 2 diverged)" in (tmp_path / "out" / "README.md").read_text()
+    run({"tiny": wild})
+    assert len(trained) == 4
+
+
+@pytest.mark.parametrize(("jobs", "code"), [(1, errno.ENOSPC), (2, errno.EDQUOT)])
+def test_a_full_disk_stops_everything_in_one_line_and_loses_nothing(run, monkeypatch, trained, tmp_path, jobs, code):
+    run({"tiny": tiny()}, seeds=1)
+    kept = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    write, jobs_run = files.write, []
+
+    def full(path, content):
+        raise OSError(code, "No space left on device; the file was not saved", str(path))
+
+    def attempt(one):  # also in the other processes, which know nothing of the patch in this one
+        jobs_run.append(one)
+        files.write = full
+        try:
+            return runner_attempt(one)
+        finally:
+            files.write = write
+
+    runner_attempt = runner.attempt
+    monkeypatch.setattr(runner, "attempt", attempt)
+    if jobs == 2:  # threads stand for processes
+        joblib = pytest.importorskip("joblib")
+        with joblib.parallel_config(backend="threading"), pytest.raises(OSError, match="the disk is full") as caught:
+            run({"tiny": tiny()}, seeds=3, jobs=2)
+    else:
+        with pytest.raises(OSError, match="the disk is full; free some space and give the same command") as caught:
+            run({"tiny": tiny()}, seeds=3)
+        assert len(jobs_run) == 2  # the one that was done is read, the next one stops everything
+    assert caught.value.errno == code
+    assert {path: path.read_bytes() for path in kept} == kept
+    monkeypatch.undo()
+    found, _ = run({"tiny": tiny()}, seeds=3)
+    assert found["failed"] == 0
+    assert len(table(tmp_path)) == 6
+
+
+def test_a_disk_that_is_full_when_the_table_is_written(run, monkeypatch, tmp_path):
+    run({"tiny": tiny()}, seeds=1)
+    old = (tmp_path / "out" / "tiny.csv").read_text()
+    write = files.write
+
+    def full(path, content):
+        if str(path).endswith(".csv") and "runs" not in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device; the file was not saved", str(path))
+        write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write", full)
+        with pytest.raises(OSError, match="the disk is full"):
+            run({"tiny": tiny()})
+    assert (tmp_path / "out" / "tiny.csv").read_text() == old
+    run({"tiny": tiny()})
+    assert len(table(tmp_path)) == 4
+
+
+def test_what_is_checked_before_anything_starts(run, tmp_path, trained, monkeypatch):
+    with pytest.raises(UnknownNameError, match="did you mean mnist"):
+        run({"tiny": tiny()}, data="mnits")
+    with pytest.raises(DatasetError, match="no such file"):
+        run({"tiny": tiny()}, data="missing.npz")
+    monkeypatch.setattr(runner.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingPackage, match=r'joblib is not installed: pip install "numpycnn\[study\]"'):
+        run({"tiny": tiny()}, jobs=2)
+    assert runner.processes(None) == 1
+    assert not trained
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(RunFolderError, match="is a file"):
+        run({"tiny": tiny()})
+
+
+def test_a_missing_scikit_learn_is_told_before_anything_starts(run, trained, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
+    with pytest.raises(MissingPackage, match=r'scikit-learn is not installed: pip install "numpycnn\[study\]"'):
+        run({"tiny": tiny(), "baselines": STUDIES["baselines"]})
+    assert not trained
+
+
+# ---- settings ---------------------------------------------------------------------------------
+
+
+def planned(study, **given):
+    return plan.plan("tiny", study, plan.pathlib.Path("out"), 1, given, lambda source: "hash", print)
+
+
+def test_given_settings_replace_the_largest_and_leave_less():
+    study = tiny(plain={"epochs": 8}, short={"epochs": 1}, few={"epochs": 8, "limit": 50})
+    jobs = planned(study, epochs=3, limit=100, seeds=1)
+    settings = {variant: one["facts"]["settings"] for (variant, _), one in jobs.items()}
+    chosen = {variant: (one["epochs"], one["limit"]) for variant, one in settings.items()}
+    assert chosen == {"plain": (3, 100), "short": (1, 100), "few": (3, 50)}
+    assert planned(study, limit=20, seeds=1)["few", 0]["facts"]["settings"]["limit"] == 20
+
+
+def test_a_data_set_that_is_not_here_is_left_out(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("NUMPYCNN_DATA", str(tmp_path))
+    monkeypatch.setenv("NUMPYCNN_CACHE", str(tmp_path / "cache"))
+    jobs = planned(tiny(plain={}, other={"data": "kmnist"}), seeds=1)
+    assert list(jobs) == [("plain", 0)]
+    assert "other is left out: kmnist is not on this machine" in capsys.readouterr().out
+    (tmp_path / "kmnist").mkdir()
+    (tmp_path / "kmnist" / "t10k-labels-idx1-ubyte.gz").write_bytes(b"x")
+    assert len(planned(tiny(plain={}, other={"data": "kmnist"}), seeds=1)) == 2
+
+
+def test_rare_classes_weights_and_sampling(data):
+    loaded = nc.data.load(data)
+    base = {**studies.definitions.DEFAULTS, "limit": 60, "rare": {"class": 1, "share": 0.1}}
+    (x, y), held = job.images(base, loaded)
+    assert np.bincount(y).tolist() == [20, 2, 20]
+    assert np.bincount(held[1]).tolist() == [7, 7, 6]
+    (x, y), _ = job.images({**base, "balance": "sampling"}, loaded)
+    assert np.bincount(y).tolist() == [20, 20, 20]
+    assert len(x) == 60
+    assert len(np.unique(x[y == 1], axis=0)) == 2
+
+
+def test_the_rare_class_is_weighed(run, data, monkeypatch, tmp_path):
+    seen, fit = [], training.fit
+    monkeypatch.setattr(training, "fit", lambda *a, **k: seen.append(k["class_weight"]) or fit(*a, **k))
+    rare = {"class": 1, "share": 0.1}
+    run({"tiny": tiny(plain={"rare": rare}, wide={"rare": rare, "balance": "weights"})}, seeds=1)
+    assert seen[0] is None
+    counts = np.array([27, 3, 27])  # of the 80, a tenth of the 27 of class 1
+    np.testing.assert_allclose(seen[1], counts.sum() / (3 * counts))
+    for row in table(tmp_path):
+        assert row["rare_recall"] == pytest.approx(float(row["recall"].split()[1]), abs=1e-4)
+
+
+def test_dropout_that_is_left_on(data):
+    net = nc.models.build("alexnet", 0, filters=(2,), hidden=(30,), dropout=0.5, classes=3, input_shape=(12, 12, 1))
+    x = nc.data.load(data).x_test
+    quiet = training.logits(net, x)
+    assert not np.allclose(job.noisy_logits(net, x), quiet)
+    silent = nc.models.build("alexnet", 0, filters=(2,), dropout=0, classes=3, input_shape=(12, 12, 1))
+    np.testing.assert_allclose(job.noisy_logits(silent, x), training.logits(silent, x), rtol=1e-4, atol=1e-5)
+
+
+def test_lsuv_and_other_initialisations(data):
+    loaded = nc.data.load(data)
+    settings = {**studies.definitions.DEFAULTS, **SMALL, "batch_norm": False, "init": "lsuv"}
+    net = job.build(settings, loaded, 0, loaded.x_train)
+    conv = net.layers[1]
+    y, _ = conv.forward(net.layers[0].forward(loaded.x_train[: job.BATCH])[0])
+    assert y.var() == pytest.approx(1, abs=0.1)
+
+
+# ---- the definitions --------------------------------------------------------------------------
+
+ISSUE = {
+    "optimizer", "filter-size", "dropout", "hidden-units", "filters", "init", "activation", "batch-norm",
+    "augmentation", "batch-size", "head", "depth", "alexnet-74", "imbalance", "transfer",
+}  # fmt: skip
+
+
+def test_every_study_of_the_paper_is_there():
+    assert STUDIES.keys() >= ISSUE | {"architectures", "baselines"}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_definitions_can_be_built(name):
+    """Every variant's network, optimiser, schedule and augmentation exist; statements speak of variants."""
+    study = STUDIES[name]
+    jobs = plan.plan(name, study, plan.pathlib.Path("out"), 1, {"seeds": 1}, str, lambda line: None)
+    assert len({one["folder"] for one in jobs.values()}) == len(jobs)  # no variant is another one's twin
+    for one in jobs.values():
+        settings = one["facts"]["settings"]
+        nc.recipes.augmentation(settings["augment"])
+        nc.schedule.named(settings["schedule"])
+        if settings["model"] in studies.runner.baselines.BASELINES:
+            continue
+        arguments = {k: v for k, v in settings.items() if k not in studies.definitions.DEFAULTS and k != "init"}
+        net = nc.models.build(settings["model"], **arguments)
+        nc.optim.OPTIMIZERS[settings["optimizer"]](net.params(), settings["lr"], **settings["optimizer_arguments"])
+    for left, relation, right, *measure in study.expect:
+        assert left in study.variants
+        assert right in study.variants or not isinstance(right, str)
+        assert relation in (">", "<", ">=", "within")
+        assert not measure or measure[0] in results.COLUMNS
+    assert set(study.shown) <= studies.results.figures.LABELS.keys()
+    assert (study.expect or study.target is not None) and study.minutes > 0  # noqa: PT018
+
+
+# ---- the command line -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(capsys):
+    """command(...) -> exit code, standard output, standard error."""
+
+    def call(*arguments):
+        try:
+            code = cli.main(["study", *map(str, arguments)])
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return call
+
+
+def test_the_command(command, data, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(studies, "STUDIES", {"tiny": tiny(), "other": tiny(plain={}, broken={"optimizer": "x"})})
+    code, out, err = command("tiny", "--data", data, "--seeds", 2, "--jobs", 1, "--quick", "--epochs", 1, "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["studies"]["tiny"]["statements"][0]["text"].startswith("wide > plain")
+    assert "[4/4]" in err
+    typed = (tmp_path / "runs" / "studies-quick" / "README.md").read_text()
+    assert f"numpycnn study tiny --quick --seeds 2 --epochs 1 --data {data}\n" in typed
+    code, out, err = command("all", "--data", data, "--seeds", 1, "--jobs", 1, "--out", "here")
+    assert code == 1
+    assert out.splitlines()[-1] == f"Results: {tmp_path / 'here' / 'README.md'}"
+    assert err.splitlines()[-1] == "numpycnn study: 1 jobs failed; the same command tries them again"
+
+
+def test_the_list(command):
+    code, out, _ = command("--list", "--json")
+    assert code == 0
+    listed = json.loads(out)["studies"]
+    assert list(listed) == list(STUDIES)
+    assert listed["optimizer"]["claim"] == "Adam is better than SGD"
+    code, out, _ = command("--list")
+    assert all(name in out for name in STUDIES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        ([], 2, "name a study, or all; --list shows them"),
+        (["optimiser"], 2, "unknown study 'optimiser'; did you mean optimizer"),
+        (["head", "--seeds", "0"], 2, "at least 1"),
+        (["head", "--data", "mnits"], 2, "did you mean mnist"),
+        (["head", "--data", "no.npz"], 3, "no such file"),
+        (["head", "--data", "synthetic", "--out", "/dev/null/x"], 1, "choose another --out"),
+    ],
+)
+def test_mistakes_get_one_line(command, arguments, code, text):
+    came, out, err = command(*arguments)
+    assert (came, out) == (code, "")
+    assert text in err
+    assert err.count("\n") == 1

@@ -1,0 +1,116 @@
+"""The rule by which a claim holds, on numbers that are worked out by hand."""
+
+import math
+
+import pytest
+
+from numpycnn.studies import Study
+from numpycnn.studies.verdict import conclude, decide, summarize, with_deviation
+
+
+def rows(**values):
+    return [
+        {"variant": variant, "seed": seed, "accuracy": value, "seconds": 100 * (value or 0)}
+        for variant, some in values.items()
+        for seed, value in enumerate(some)
+    ]
+
+
+def test_means_and_deviations():
+    found = summarize(rows(a=[0.8, 0.9, 1.0], b=[0.5], c=[None, math.nan], d=[0.25, None]))
+    assert found.keys() == {"a", "b", "d"}
+    assert (found["a"].mean, found["a"].deviation, found["a"].n) == pytest.approx((0.9, 0.1, 3))
+    assert (found["b"].mean, found["b"].deviation, found["b"].n) == (0.5, None, 1)
+    assert found["d"].n == 1
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "outcome"),
+    [
+        # deviation 0.01 each: twice the error is 2 sqrt(2 * 0.0001 / 3) = 0.01633
+        ([0.90, 0.91, 0.92], [0.88, 0.89, 0.90], "holds"),  # 0.02
+        ([0.90, 0.91, 0.92], [0.885, 0.895, 0.905], "undecided"),  # 0.015
+        ([0.90, 0.91, 0.92], [0.915, 0.925, 0.935], "undecided"),  # -0.015
+        ([0.90, 0.91, 0.92], [0.92, 0.93, 0.94], "contradicted"),  # -0.02
+        ([0.90, 0.91, 0.92], [0.91], "undecided"),  # one seed has no error
+        ([0.90, 0.90], [0.90, 0.90], "undecided"),  # the same is not more
+        ([0.90, 0.90], [0.89, 0.89], "holds"),
+        ([0.90, 0.90], [], "undecided"),
+    ],
+)
+def test_more_than_twice_the_standard_error(left, right, outcome):
+    found = rows(a=left, b=right)
+    assert decide(("a", ">", "b"), found)[0] == outcome
+    swapped = {"holds": "contradicted", "contradicted": "holds"}.get(outcome, outcome)
+    assert decide(("b", ">", "a"), found)[0] == swapped
+    assert decide(("b", "<", "a", "seconds"), found)[0] == outcome
+
+
+@pytest.mark.parametrize(("right", "outcome"), [(0.89, "holds"), (0.925, "holds"), (0.95, "contradicted")])
+def test_not_less(right, outcome):
+    found = rows(a=[0.90, 0.91, 0.92], b=[right - 0.01, right, right + 0.01])
+    assert decide(("a", ">=", "b"), found)[0] == outcome
+
+
+def test_numbers_to_compare_with():
+    found = rows(a=[0.90, 0.91, 0.92], b=[0.5])  # twice the error: 2 * 0.01 / sqrt(3) = 0.01155
+    assert decide(("a", ">", 0.898), found)[0] == "holds"
+    assert decide(("a", ">", 0.899), found)[0] == "undecided"
+    assert decide(("a", ">", 0.922), found)[0] == "contradicted"
+    assert decide(("a", "within", (0.90, 0.92)), found)[0] == "holds"
+    assert decide(("a", "within", (0.92, 0.93)), found)[0] == "contradicted"
+    assert decide(("b", "within", (0.4, 0.6)), found)[0] == "holds"  # needs no error
+    assert decide(("c", "within", (0.4, 0.6)), found) == ("undecided", "c within 40.00 % to 60.00 %: no result")
+
+
+def test_the_text_gives_difference_and_error():
+    _, text = decide(("a", ">", "b"), rows(a=[0.90, 0.91, 0.92], b=[0.88, 0.89, 0.90]))
+    assert text == "a > b: difference +2.00 points, twice its error 1.63"
+    _, text = decide(("a", "<", "b", "seconds"), rows(a=[0.90, 0.91, 0.92], b=[0.88, 0.89, 0.90]))
+    assert text == "a < b (seconds): difference +2 s, twice its error 1.63"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "verdict"),
+    [
+        ([("a", "b"), ("a", "c")], "holds"),
+        ([("a", "b"), ("b", "a")], "holds in part"),
+        ([("a", "b"), ("a", "a2")], "holds in part"),
+        ([("b", "a"), ("a", "a2")], "does not hold"),
+        ([("a", "a2")], "undecided"),
+        ([], "undecided"),
+    ],
+)
+def test_a_claim_of_several_statements(pairs, verdict):
+    found = rows(a=[0.9, 0.91, 0.92], a2=[0.9, 0.91, 0.92], b=[0.8, 0.81, 0.82], c=[0.7, 0.71, 0.72])
+    study = Study("a claim", {}, minutes=1, expect=tuple((x, ">", y) for x, y in pairs))
+    assert conclude(study, found)[0] == verdict
+    assert len(conclude(study, found)[1]) == len(pairs)
+
+
+def test_an_accuracy_to_explain():
+    study = Study("a claim", {}, minutes=1, target=0.7446)
+    found = rows(near=[0.73, 0.75, 0.754], wide=[0.5, 0.7, 0.8], far=[0.9, 0.91, 0.92])
+    verdict, findings = conclude(study, found)  # wide: 0.667 with twice 0.153
+    assert verdict == "explained by near: 74.47 ± 1.29 %, wide: 66.67 ± 15.28 %"
+    assert [outcome for outcome, _ in findings] == ["holds", "holds"]
+    verdict, findings = conclude(study, rows(far=[0.9, 0.91, 0.92], farther=[0.1, 0.1, 0.1]))
+    assert verdict == "not explained; the nearest is far: 91.00 ± 1.00 %"
+    assert findings[0][0] == "undecided"
+    assert conclude(study, []) == ("undecided", [])
+
+
+@pytest.mark.parametrize(
+    ("values", "measure", "text"),
+    [
+        ([0.9, 0.92], "accuracy", "91.00 ± 1.41 %"),
+        ([0.9], "accuracy", "90.00 %"),
+        ([0.9, 0.9], "accuracy", "90.00 %"),
+        ([12345, 12345], "parameters", "12,345"),
+        ([1.5, 2.5], "seconds", "2 ± 0.707 s"),
+        ([150.2, 151.2], "seconds", "151 ± 0.707 s"),
+    ],
+)
+def test_numbers_for_people(values, measure, text):
+    found = summarize([{"variant": "a", measure: value} for value in values], measure)["a"]
+    assert with_deviation(found, measure) == text
