@@ -13,6 +13,7 @@ import functools
 import importlib.util
 import pathlib
 import time
+import warnings
 
 from .. import backend, data, recipes
 from ..errors import MissingPackage, RunFolderError
@@ -68,16 +69,17 @@ def processes(jobs):
 def finish(studies, planned, everything, out, jobs, say, command):
     """Run the jobs, publish each study when its last one has ended -> what run returns."""
     rows, found, failed, clock = {}, {}, 0, Clock(everything)
+    users = {}  # of each folder: [(study, variant), ...]
+    for name, some in planned.items():
+        for (variant, _), job in some.items():
+            users.setdefault(job["folder"], []).append((name, variant))
     with contextlib.closing(outcomes(everything, jobs)) as ended:
         for outcome in ended:
             folder, failed = outcome["job"]["folder"], failed + ("error" in outcome)
             row = rows[folder] = outcome.get("row") or failure(outcome)
-            users = {
-                name: key for name, some in planned.items() for key, job in some.items() if job["folder"] == folder
-            }
-            who = "; ".join(f"{name}: {variant}" for name, (variant, _) in users.items())
+            who = "; ".join(f"{name}: {variant}" for name, variant in users[folder])
             say(f"[{clock.tick(outcome)}/{len(everything)}] {who}, seed {row['seed']}: {sentence(row)}{clock.left()}")
-            for name in users:
+            for name in dict(users[folder]):
                 if all(job["folder"] in rows for job in planned[name].values()):
                     own = [{"variant": key[0], **rows[job["folder"]]} for key, job in planned[name].items()]
                     found[name] = results.publish(name, studies[name], own, out, command.replace("STUDY", name))
@@ -87,27 +89,27 @@ def finish(studies, planned, everything, out, jobs, say, command):
 
 def outcomes(everything, jobs):
     """Yields attempt(job) of each, in the order in which they end. Raises OSError at once when the disk is full."""
-    if jobs == 1:
-        ended = map(attempt, everything)
-    else:
-        import joblib
-        from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-        chosen, _ = joblib.parallel.get_active_backend()
-        kind = "generator_unordered" if chosen.supports_return_generator else "list"
-        ended = joblib.Parallel(jobs, return_as=kind, batch_size=1)(joblib.delayed(attempt)(job) for job in everything)
-        ended = surviving(ended, TerminatedWorkerError)
-    for outcome in ended:
-        if outcome.get("full"):
-            raise OSError(outcome["full"], outcome["error"], outcome["job"]["folder"])
-        yield outcome
+    ended = (attempt(job) for job in everything) if jobs == 1 else side_by_side(everything, jobs)
+    with contextlib.closing(ended):
+        for outcome in ended:
+            if outcome.get("full"):
+                raise OSError(outcome["full"], outcome["error"], outcome["job"]["folder"])
+            yield outcome
 
 
-def surviving(ended, death):
-    """The same, but for the death of a process (out of memory, killed), which is told in one line."""
+def side_by_side(everything, jobs):
+    """attempt(job) of each in processes, or by the backend of joblib that is chosen around this."""
+    import joblib
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    chosen, _ = joblib.parallel.get_active_backend()
+    kind = "generator_unordered" if chosen.supports_return_generator else "list"
     try:
-        yield from ended
-    except death as error:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*tasks have been successfully executed")  # they are kept
+            parallel = joblib.Parallel(jobs, return_as=kind, batch_size=1)
+            yield from parallel(joblib.delayed(attempt)(job) for job in everything)
+    except TerminatedWorkerError as error:
         raise OSError(
             errno.ECHILD, "a process of a study was killed, perhaps for want of memory; finished jobs are kept: "
             "give the same command again, with fewer --jobs"
