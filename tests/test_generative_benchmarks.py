@@ -1,13 +1,14 @@
 """The baselines that the generative networks are compared with, on cases whose answer is known."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import numpycnn as nc
-from benchmarks.generative import baselines, common, elbo, ship
-from numpycnn import models
+from benchmarks.generative import baselines, common, elbo, samples, ship
+from numpycnn import data, models
 from numpycnn.errors import RunFolderError
 
 
@@ -79,3 +80,21 @@ def test_a_shipped_generator_draws_the_same_and_fits(tmp_path):
     assert (tmp_path / "small.npz").stat().st_size < ship.LIMIT
     nc.save(tmp_path / "vae.npz", ship.shipped(models.build("vae", classes=10)))
     assert (tmp_path / "vae.npz").stat().st_size < ship.LIMIT
+
+
+def test_the_judge_is_the_network_that_is_shipped():
+    """Its features lead to its own answers, floats and bytes are judged alike, and it judges no other data."""
+    net, d = nc.load("pretrained:paper"), data.load("synthetic")
+    shown = replace(d.limit(20), name="fashion-mnist", x_test=d.x_test[:20], y_test=d.y_test[:20])
+    judge = samples.Judge("pretrained:paper", shown)
+    assert judge.test.shape == (20, 92)
+    np.testing.assert_allclose(judge.head.infer(judge.test), net.infer(shown.x_test), rtol=1e-3, atol=1e-3)
+    judge.gaussian = 2.0
+    asked = net.infer(shown.x_test).argmax(axis=1)
+    measured = judge.measure(shown.x_test / np.float32(255), asked)
+    assert measured["frechet"] == pytest.approx(0, abs=1e-3)
+    assert (measured["precision"], measured["recall"], measured["class_right"]) == (1, 1, 1)
+    halves = judge.measure(np.repeat(shown.x_test[:10], 2, axis=0))
+    assert halves["share_of_gaussian"] == pytest.approx(halves["frechet"] / 2)
+    with pytest.raises(ValueError, match="not on synthetic"):
+        samples.Judge("pretrained:paper", replace(shown, name="synthetic"))

@@ -2,9 +2,9 @@
 
 python -m benchmarks.generative.samples runs/gan-fashion-mnist runs/wgan_gp-fashion-mnist ...
 
-The features are what goes into the last layer of the network that this project ships (pretrained:vgg, 92 numbers an
-image). All is measured against the 10,000 test images. Two rows come first: `floor`, 10,000 training images in the
-place of samples, and `pca-gaussian`, a Gaussian in the space of 64 principal components. class_right: the share of a
+The features are what goes into the last layer of the network that this project ships (pretrained:paper, 92 numbers an
+image). All is measured against the 10,000 test images. Two rows come first: `pca-gaussian`, a Gaussian in the space
+of 64 principal components, and `floor`, 10,000 training images in the place of samples. class_right: the share of a
 conditional network's samples that the classifier takes for the class that was asked for.
 """
 
@@ -71,7 +71,7 @@ def rivals(judge, count):
 
 if __name__ == "__main__":
     more = {"type": int, "default": 10_000, "help": "samples (10,000)"}
-    args = arguments(__doc__, count=more, classifier={"default": "pretrained:vgg", "help": "a checkpoint"})
+    args = arguments(__doc__, count=more, classifier={"default": "pretrained:paper", "help": "a checkpoint"})
     made = [drawn(folder, args.count) for folder in args.runs]
     header(COLUMNS)
     images = made[0][1] if made else nc.data.load("fashion-mnist")
