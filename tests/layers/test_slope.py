@@ -64,6 +64,53 @@ def test_the_pass_leaves_the_gradients_of_the_loss_alone(each_backend):
         assert np.array_equal(param.grad, before[name]) == name.endswith(".b")
 
 
+def conv(**more):
+    return layers.Conv2D(2, 3, 3, rng=np.random.default_rng(0), **more)
+
+
+TANGENTS = {
+    "conv": (conv, (2, 5, 4, 2)),
+    "conv stride 2 valid": (lambda: conv(stride=2, padding="valid"), (2, 5, 7, 2)),
+    "dense": (lambda: layers.Dense(5, 4, rng=np.random.default_rng(0)), (3, 5)),
+    "relu": (layers.ReLU, (3, 5)),
+    "leaky relu": (lambda: layers.LeakyReLU(0.2), (2, 3, 4, 2)),
+    "average pool": (lambda: layers.AvgPool2D(2), (2, 4, 6, 2)),
+    "flatten": (layers.Flatten, (2, 3, 2, 2)),
+    "reshape": (lambda: layers.Reshape(2, 3), (4, 6)),
+    "standardize": (lambda: layers.Standardize(0.3, 0.2), (2, 3, 3, 1)),
+}
+
+
+@pytest.mark.parametrize("name", TANGENTS)
+def test_the_tangent_of_each_layer_is_what_differences_say(name):
+    """u -> J u, a step of the layer's input; and the weights' gradient is that of <u, J^T g>, all else held fixed."""
+    make, shape = TANGENTS[name]
+    layer, rng, h = make(), np.random.default_rng(1), 1e-6
+    for param in layer.params():
+        param.value = rng.standard_normal(param.value.shape)
+    x, u = rng.standard_normal((2, *shape))
+    y, cache = layer.forward(x)
+    g = rng.standard_normal(y.shape)
+    got = layer.tangent(u, g, cache)
+    np.testing.assert_allclose(
+        got, (layer.forward(x + h * u)[0] - layer.forward(x - h * u)[0]) / (2 * h), rtol=1e-6, atol=1e-8
+    )
+    for param, analytic in [(param, param.grad) for param in layer.params()]:
+        assert (analytic is None) == (param.name == "b")
+        before, d, sums = param.value, rng.standard_normal(param.value.shape), []
+        for sign in (1, -1):
+            param.value = before + sign * h * d
+            sums.append((u * layer.backward(g, layer.forward(x)[1])).sum())
+        param.value = before
+        moved = 0 if analytic is None else (analytic * d).sum()
+        assert moved == pytest.approx((sums[0] - sums[1]) / (2 * h), rel=1e-6)
+
+
+def test_every_layer_with_a_tangent_is_checked():
+    made = {type(make()) for make, _ in TANGENTS.values()}
+    assert made == {kind for kind in vars(layers).values() if hasattr(kind, "tangent")}
+
+
 def test_against_autograd_of_second_order():
     torch = pytest.importorskip("torch")
     net, x = critic(), np.random.default_rng(5).random((3, 8, 8, 1))
