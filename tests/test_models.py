@@ -284,6 +284,16 @@ def test_the_code_has_the_size_that_it_is_said_to_have():
     assert models.build("vae", latent=2, classes=10).encode(x, [3, 4]).shape == (2, 2)
 
 
+def test_bytes_have_the_code_of_the_pixels_that_they_stand_for():
+    """With the class beside them too: its plane is 1 in the unit of pixels in [0, 1], not in that of bytes."""
+    bytes_ = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 1), dtype=np.uint8)
+    for classes, labels in ((0, None), (3, [0, 1, 2])):
+        net = models.build("vae", latent=2, classes=classes, **TINY)
+        np.testing.assert_allclose(
+            net.encode(bytes_, labels), net.encode(bytes_ / np.float32(255), labels), rtol=1e-4, atol=1e-5
+        )
+
+
 def test_an_image_that_cannot_be_halved_is_refused():
     with pytest.raises(ShapeError, match="3 levels halve the image to 1/4"):
         models.build("vae", input_shape=(30, 28, 1))

@@ -64,9 +64,12 @@ def with_classes(x, one_hot):
     """x with the class beside it: features (N, D) -> (N, D + K), images (N, H, W, C) -> (N, H, W, C + K).
 
     one_hot (N, K); of an image every pixel gets it: K planes, of which one is 1 and the others 0. K may be 0.
+    uint8 images are brought to [0, 1] first, so that both are in one unit.
     """
     if one_hot is None or one_hot.shape[1] == 0:
         return x
+    if x.dtype == np.uint8:
+        x = x.astype(np.float32) / 255
     planes = one_hot.reshape(len(x), *(1,) * (x.ndim - 2), -1)
     planes = np.broadcast_to(planes.astype(x.dtype), (*x.shape[:-1], one_hot.shape[1]))
     return np.concatenate([x, planes], axis=-1)

@@ -34,7 +34,7 @@ class VAE(Layer):
         return dx
 
     def encode(self, x, labels=None):
-        """Images in [0, 1] (N, H, W, C) -> means of their codes (N, latent)"""
+        """Images (N, H, W, C), uint8 or in [0, 1] -> means of their codes (N, latent)"""
         return self.sampling.infer(self.encoder.infer(with_classes(x, one_hot(labels, self.classes))))
 
     def decode(self, z, labels=None):
