@@ -11,9 +11,14 @@ def unit(images):
     return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images
 
 
-def spread(images):
-    """How much images (N, H, W, C) differ from each other: the root mean variance over the batch, of all pixels."""
-    return float(np.sqrt(unit(np.asarray(images)).var(axis=0, dtype=np.float64).mean()))
+def spread(images, labels=None):
+    """How much images (N, H, W, C) differ from each other: the root mean variance over the batch, of all pixels.
+
+    With labels (N,): how much those of one class do, in the mean over the classes.
+    """
+    images, labels = unit(np.asarray(images)), np.zeros(len(images)) if labels is None else np.asarray(labels)
+    parts = [images[labels == k].var(axis=0, dtype=np.float64).mean() for k in np.unique(labels)]
+    return float(np.sqrt(np.mean(parts)))
 
 
 def add_noise(x, deviation, rng):

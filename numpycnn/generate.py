@@ -7,7 +7,7 @@ import numpy as np
 from . import coding, data, pictures
 from .errors import unknown
 
-COLUMNS = 8
+COLUMNS = ROWS = 8
 STEPS = 12  # frames of a walk from one code to the next
 STOPS = 6  # codes that a walk goes by
 MAPPED = 5000  # test images on a map
@@ -23,6 +23,8 @@ def run(net, args):
         raise ValueError(f"--out {args.out}: expected a .png, or with --walk or --interpolate a .gif")
     if not hasattr(net, "decode"):
         raise ValueError(f"{args.checkpoint} holds a network that draws nothing; give a vae, gan or autoencoder")
+    still = not film and (args.walk or args.interpolate)  # it has a column or a row each
+    args.count = args.count or _columns(net, args) * (1 if still else ROWS)
     if args.map:
         return _map(net, args)
     kinds = {"walk": _walk, "interpolate": _interpolations, "reconstruct": _reconstructions}
@@ -41,7 +43,7 @@ def _samples(net, args):
     """Images of codes drawn from N(0, 1)."""
     if _drawn(net):
         labels = _labels(net, args)
-        return [coding.draw(net, args.count, np.random.default_rng(args.seed), labels)], COLUMNS
+        return [coding.draw(net, args.count, np.random.default_rng(args.seed), labels)], _columns(net, args)
     raise ValueError("an autoencoder's codes have no distribution to draw from; use --reconstruct or --interpolate")
 
 
@@ -56,21 +58,23 @@ def _walk(net, args, film):
     codes = np.stack(paths, axis=1)  # (frames, count, latent)
     labels = _labels(net, args)
     if film:
-        return [net.decode(frame, labels) for frame in codes], COLUMNS
+        return [net.decode(frame, labels) for frame in codes], _columns(net, args)
     return [np.concatenate([net.decode(frame, labels) for frame in codes[:: STEPS // 2]])], args.count
 
 
 def _interpolations(net, args, film):
-    """From one code to another, a row each: of drawn codes, for an autoencoder of two test images."""
+    """From one code to another, a row each: of drawn codes on the sphere, of two test images' codes in a line."""
     if _drawn(net):
-        ends = np.random.default_rng(args.seed).standard_normal((2 * args.count, net.latent), np.float32)
+        ends, way = np.random.default_rng(args.seed).standard_normal((2 * args.count, net.latent), np.float32), between
     else:
-        ends = net.encode(_test(net, args)[0][: 2 * args.count])
-    codes = np.stack([between(*ends[i : i + 2], COLUMNS) for i in range(0, 2 * args.count, 2)])  # (count, COLUMNS, D)
+        ends, way = net.encode(_test(net, args)[0][: 2 * args.count]), np.linspace
+    args.count = len(ends) // 2
+    codes = np.stack([way(ends[2 * i], ends[2 * i + 1], COLUMNS) for i in range(args.count)])
+    codes = codes.astype(np.float32)  # (count, COLUMNS, D)
     labels = _labels(net, args)
     if film:
         there = [net.decode(np.ascontiguousarray(codes[:, i]), labels) for i in range(COLUMNS)]
-        return there + there[-2:0:-1], COLUMNS
+        return there + there[-2:0:-1], _columns(net, args)
     labels = None if labels is None else labels.repeat(COLUMNS)
     return [net.decode(codes.reshape(-1, net.latent), labels)], COLUMNS
 
@@ -93,6 +97,13 @@ def _map(net, args):
 
 def _drawn(net):
     return hasattr(net, "generator") or hasattr(net, "sampling")
+
+
+def _columns(net, args):
+    """Columns of a picture of drawn images: where each class comes in turn, so many that it has its own."""
+    if net.classes and args.class_name is None:
+        return net.classes * max(COLUMNS // net.classes, 1)
+    return COLUMNS
 
 
 def _labels(net, args):

@@ -86,7 +86,8 @@ class Run:
     """A training run: its folder, its history, its steps. `net` may be several networks, `optimizer` optim.Together.
 
     picture() gives the images of the grid that is written after each epoch, its first `generated` ones drawn by
-    the network: where these are all alike, the run says that it collapsed.
+    the network: where these are all alike, the run says that it collapsed. With args.conditional the classes come
+    in turn, image i of class i % K, and it is those of one class that must not be alike.
     """
 
     def __init__(self, args, net, optimizer, clothes, picture, generated=0):
@@ -136,6 +137,8 @@ class Run:
     def finish(self, **measured):
         """What was measured at the end, printed and kept in result.json."""
         seconds = sum(row["seconds"] for row in self.history)
+        if self.generated:
+            measured["spread"] = self.history[-1]["spread"]
         result = {**self.settings, **measured, "seconds": round(seconds, 1)}
         write_result(self.out, result)
         print("  ".join(f"{name} {value:.5g}" for name, value in measured.items()), f" {seconds:.0f} s  {self.out}")
@@ -144,7 +147,7 @@ class Run:
         row = {"epoch": self.epoch + 1, **{name: total / count for name, (total, count) in self.sums.items()}}
         images = self.picture()
         if self.generated:
-            row["spread"] = spread(images[: self.generated]) / spread(self.clothes.x_test[:1000])
+            row["spread"] = self._spread(images[: self.generated])
         row["seconds"] = self.seconds
         self.history.append(row)
         self.epoch, self.step, self.sums, self.seconds = self.epoch + 1, 0, {}, 0.0
@@ -155,6 +158,13 @@ class Run:
         self._save()
         pictures.write_png(images, self.out / f"epoch-{self.epoch:03}.png")
         self._write_history()
+
+    def _spread(self, drawn):
+        """How much drawn images differ, as a share of what real ones do; of a conditional network within classes."""
+        real, labels = self.clothes.x_test[:1000], self.clothes.y_test[:1000]
+        if not self.args.conditional:
+            return spread(drawn) / spread(real)
+        return spread(drawn, np.arange(len(drawn)) % len(self.clothes.classes)) / spread(real, labels)
 
     def _lr(self):
         return next((one.lr for one in getattr(self.optimizer, "optimizers", {}).values()), self.optimizer.lr)

@@ -129,6 +129,7 @@ def test_a_new_run_keeps_the_old_one(tmp_path):
 
 
 def a_run(tmp_path, picture, **more):
+    more = {"conditional": False, **more}
     net = models.build("autoencoder", latent=2, **SMALL)
     return generative.Run(arguments(tmp_path, **more), net, optim.Adam(net.params(), 1e-3), clothes(), picture, 6)
 
@@ -158,7 +159,26 @@ def test_a_collapsed_run_says_so(tmp_path, capsys, alike):
     assert ("collapsed" in capsys.readouterr().err) == alike
     assert (run.history[0]["spread"] < 0.1) == alike
     run.finish(loss=2.0)
-    assert json.loads((tmp_path / "result.json").read_text())["loss"] == 2.0
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["loss"] == 2.0
+    assert result["spread"] == run.history[0]["spread"]
+
+
+def test_one_image_a_class_is_a_collapse_too(tmp_path, capsys):
+    """Images of different classes differ, so a conditional network is looked at class by class."""
+    run = a_run(tmp_path, lambda: np.tile(coding.unit(clothes().x_test[:2]), (3, 1, 1, 1)), epochs=1, conditional=True)
+    for _ in run.steps():
+        run.log(loss=1.0)
+    assert run.history[0]["spread"] == 0
+    assert "collapsed" in capsys.readouterr().err
+
+
+def test_spread_by_hand():
+    """Variances 0.25 and 0 within the classes, 0.1875 in all."""
+    images = np.array([0, 1, 1, 1.0]).reshape(4, 1, 1, 1).repeat(2, axis=1)
+    assert coding.spread(images) == pytest.approx(np.sqrt(0.1875))
+    assert coding.spread(images, [0, 0, 1, 1]) == pytest.approx(np.sqrt(0.125))
+    assert coding.spread((255 * images).astype(np.uint8)) == pytest.approx(np.sqrt(0.1875))
 
 
 def test_elbo_is_its_definition():
@@ -227,6 +247,9 @@ def saved(tmp_path):
         ("gan --count 2 --walk --out a.gif", (38, 20)),
         ("gan --count 2 --walk --out a.png", (38, 218)),
         ("gan --count 2 --interpolate --out a.png", (146, 38)),
+        ("gan --out a.png", (146, 146)),  # by default 8 rows
+        ("gan --walk --out a.png", (146, 218)),
+        ("vae --interpolate --out a.png", (146, 146)),
         ("vae --count 4 --interpolate --out a.gif", (74, 20)),
         ("vae --count 8 --reconstruct --out a.png", (146, 38)),
         ("autoencoder --count 3 --interpolate --out a.png", (146, 56)),
@@ -243,6 +266,28 @@ def test_generate_draws(saved, capsys, command, size):
         assert getattr(picture, "n_frames", 1) == {"walk": 72, "interpolate": 14}.get(
             next((w for w in ("walk", "interpolate") if f"--{w}" in command), ""), 1
         ) or rest[-1].endswith(".png")
+
+
+def test_a_class_has_a_column_of_its_own(tmp_path):
+    """Of three classes 6 columns, not 8: one below the other are samples of one class."""
+    net = models.build("gan", classes=3, latent=3, **SMALL)
+    given = {"checkpoint": "x", "count": 12, "seed": 0, "class_name": None, "out": str(tmp_path / "a.png")}
+    kinds = dict.fromkeys(("map", "walk", "interpolate", "reconstruct"))
+    assert generate.run(net, argparse.Namespace(**given, **kinds)) == 12
+    wanted = coding.draw(net, 12, np.random.default_rng(0), np.arange(12) % 3)
+    with Image.open(tmp_path / "a.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), pictures.grid(wanted, columns=6)[..., 0])
+
+
+def test_an_autoencoders_codes_are_joined_by_a_line(saved):
+    """They are no Gaussian's: the middle row is what is read back from the mean of the two ends' codes."""
+    net, out = nc.load(saved / "autoencoder.npz"), str(saved / "line.png")
+    assert cli.main(["generate", str(saved / "autoencoder.npz"), "--interpolate", "--count", "1", "--out", out]) == 0
+    first, second = net.encode(coding.unit(clothes().x_test[:2]))
+    wanted = net.decode(np.linspace(first, second, 8, dtype=np.float32))
+    with Image.open(out) as picture:
+        shown, grid = np.asarray(picture).astype(int), pictures.grid(wanted, columns=8)[..., 0]
+    assert np.abs(shown - grid).max() <= 1
 
 
 def test_a_class_is_drawn_alone_and_the_seed_fixes_it(saved):
