@@ -135,7 +135,8 @@ class Run:
             self.sums[name] = total + float(value), count + 1
 
     def finish(self, **measured):
-        """What was measured at the end, printed and kept in result.json."""
+        """What was measured at the end, printed and kept in result.json; last.npz gets the network as it is now."""
+        self._save()
         seconds = sum(row["seconds"] for row in self.history)
         if self.generated:
             measured["spread"] = self.history[-1]["spread"]
@@ -209,6 +210,7 @@ class Run:
         writer.writeheader()
         writer.writerows(self.history)
         files.write(self.out / "history.csv", text.getvalue().encode())
+        pictures.curves(self.history, self.out / "curves.png")
 
 
 def write_result(folder, result):

@@ -1,13 +1,14 @@
-"""Pictures of images: grids as PNG, walks as GIF, the map of a two-dimensional code."""
+"""Pictures of images: grids as PNG, walks as GIF, the map of a two-dimensional code; and the curves of a run."""
 
 import io
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from . import files
-from .canvas import figure
+from .canvas import BLUE, drawable, figure
 from .errors import ShapeError
 
 GAP, SCALE = 2, 2  # pixels between the images of a grid; each pixel of an image is SCALE x SCALE of the picture
@@ -63,8 +64,31 @@ def _write(path, kind, pictures, **options):
     return Path(path)
 
 
+def curves(history, path):
+    """The numbers of a run's history, a dict an epoch, each in a plot of its own -> path."""
+    names = [name for name in history[0] if name not in ("epoch", "seconds")]
+    with figure(path, (3.2 * len(names), 2.6)) as fig:
+        for axes, name in zip(fig.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+            axes.plot([row["epoch"] for row in history], [row[name] for row in history], ".-", color=BLUE)
+            axes.set(title=name, xlabel="epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.grid(axis="y")
+    return Path(path)
+
+
+def apart(places, size):
+    """The places (x, y) of boxes of one size (width, height), moved up until no two overlap, the lowest first."""
+    moved = {}
+    for i in sorted(range(len(places)), key=lambda i: places[i][1]):
+        x, y = places[i]
+        while any(abs(x - a) < size[0] and abs(y - b) < size[1] for a, b in moved.values()):
+            y += size[1] / 4
+        moved[i] = x, y
+    return [moved[i] for i in range(len(places))]
+
+
 def latent_map(codes, labels, classes, path):
-    """Two-dimensional codes (N, 2) as points, coloured by class, each class named at its median -> path."""
+    """Two-dimensional codes (N, 2) as points, coloured by class, each class named about its median -> path."""
     codes, labels = np.asarray(codes), np.asarray(labels)
     if codes.ndim != 2 or codes.shape[1] != 2 or len(codes) != len(labels):
         raise ShapeError(f"a map needs codes (N, 2) and N labels, not {codes.shape} and {labels.shape}")
@@ -72,12 +96,14 @@ def latent_map(codes, labels, classes, path):
         axes = fig.subplots()
         colors = ["#0b6bb0", "#d9710a", "#2a8f4f", "#b3282d", "#7d55a8", "#7a5230", "#d65fa5", "#616e7c",
                   "#a8a100", "#12a3b4"]  # fmt: skip
-        for k, name in enumerate(classes):
-            own, color = codes[labels == k], colors[k % len(colors)]
-            if len(own):
-                axes.plot(*own.T, ".", ms=5, alpha=0.55, mew=0, color=color)
-                box = {"boxstyle": "round,pad=0.25", "fc": "white", "ec": color, "alpha": 0.85}
-                axes.text(*np.median(own, axis=0), str(name), size=9, ha="center", va="center", bbox=box)
+        shown = [k for k in range(len(classes)) if (labels == k).any()]
+        size = float(np.ptp(codes, axis=0).max()) or 1.0  # of the square that both axes have room for
+        names = apart([np.median(codes[labels == k], axis=0) for k in shown], (0.13 * size, 0.035 * size))
+        for k, place in zip(shown, names, strict=True):
+            color = colors[k % len(colors)]
+            axes.plot(*codes[labels == k].T, ".", ms=5, alpha=0.55, mew=0, color=color)
+            box = {"boxstyle": "round,pad=0.25", "fc": "white", "ec": color, "alpha": 0.85}
+            axes.text(*place, drawable([classes[k]])[0], size=9, ha="center", va="center", bbox=box)
         axes.set(xlabel="first dimension of the code", ylabel="second dimension", aspect="equal")
         axes.set_title(f"Where {len(codes):,} images lie in a code of two dimensions")
     return Path(path)

@@ -46,7 +46,9 @@ def test_it_runs_and_resumes(name, few, tmp_path, monkeypatch, capsys):
     given = ["--data", few, "--epochs", "2", "--out", tmp_path / "run", *RUNS[name]]
     run(name, monkeypatch, *given)
     folder = tmp_path / "run" / "class-1" if name == "anomaly" else tmp_path / "run"
-    assert {"last.npz", "history.csv", "epoch-001.png", "epoch-002.png"} <= {path.name for path in folder.iterdir()}
+    assert {"last.npz", "history.csv", "curves.png", "epoch-001.png", "epoch-002.png"} <= {
+        path.name for path in folder.iterdir()
+    }
     first = json.loads((tmp_path / "run" / "result.json").read_text())
     run(name, monkeypatch, *given, "--resume")  # nothing is left to do: the same result
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == first
