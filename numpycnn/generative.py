@@ -59,6 +59,9 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
     for option in options:
         parser.add_argument(f"--{option}", **OPTIONS[option])
     args = parser.parse_args()
+    for option in ("epochs", "latent"):
+        if (getattr(args, option) or 1) < 1:
+            parser.error(f"--{option} must be at least 1, not {getattr(args, option)}")
     sys.excepthook = _one_line
     args.name, args.batch_size, args.limit = name, batch_size, quick[0] if args.quick else None
     args.epochs = args.epochs or (quick[1] if args.quick else epochs)

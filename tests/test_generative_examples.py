@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from numpycnn import data
+from numpycnn.errors import UnknownNameError
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 RUNS = {
@@ -65,3 +66,12 @@ def test_what_is_refused_is_said_in_one_line(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == f"there is no last.npz in {tmp_path} to resume from; train without --resume first\n"
+
+
+def test_impossible_arguments_are_refused(few, tmp_path, monkeypatch, capsys):
+    given = ["--data", few, "--out", tmp_path / "run"]
+    with pytest.raises(SystemExit):
+        run("gan", monkeypatch, *given, "--epochs", "-1")
+    assert "--epochs must be at least 1, not -1" in capsys.readouterr().err
+    with pytest.raises(UnknownNameError, match="unknown class '7'"):
+        run("anomaly", monkeypatch, *given, "--classes", "7")

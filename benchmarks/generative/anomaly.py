@@ -13,7 +13,7 @@ from numpycnn.errors import RunFolderError
 from .baselines import pca_error, principal
 from .common import arguments, header, write
 
-COLUMNS = ("data", "seed", "classes", "all", "error", "code", "pixels", "pca_32")
+COLUMNS = ("data", "seed", "classes", "all", "error", "code", "pixels", "pca_32", "minutes")
 COMPONENTS = 32
 
 
@@ -32,7 +32,7 @@ def measure(folder):
     images = data.load(result["data"])
     pca = 100 * float(np.mean([pca_auroc(images, int(k)) for k in result["classes"]]))
     mean = [100 * result["auroc"][name] for name in ("all", "error", "code", "pixels")]
-    numbers = (images.name, result["seed"], len(result["classes"]), *mean, pca)
+    numbers = (images.name, result["seed"], len(result["classes"]), *mean, pca, result["seconds"] / 60)
     return f"anomaly-{images.name}-seed-{result['seed']}", dict(zip(COLUMNS, numbers, strict=True))
 
 
