@@ -1,6 +1,6 @@
 """Train a generative adversarial network: a generator draws garments, a critic learns to tell them from real ones.
 
-    python examples/gan.py                  # about 25 minutes on 2 cores
+    python examples/gan.py                  # about 37 minutes of one core
     python examples/gan.py --conditional    # a class in, that garment out
     python examples/gan.py --quick          # two minutes: to see that it works
 
@@ -11,6 +11,8 @@ Two networks, two optimisers. The critic's score s is a logit, "this is real"; t
 
 Source: Goodfellow et al. 2014; Radford et al. 2016 (the settings); Salimans et al. 2016 (one-sided smoothing).
 """
+
+import copy
 
 import numpy as np
 
@@ -23,6 +25,7 @@ LEARNING_RATE = 2e-4
 BETA1 = 0.5
 REAL = 0.9  # what the critic is to say of real images; 1 makes it too sure
 LATENT = 64
+AVERAGE = 0.999  # what is kept of the generator: its mean over the last thousand steps or so
 
 args = generative.arguments(__doc__, "gan", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 3))
 args.latent = args.latent or LATENT
@@ -33,15 +36,18 @@ classes = len(clothes.classes) if args.conditional else 0
 net = models.build("gan", seed=args.seed, latent=args.latent, classes=classes)
 generator, critic = layers.fuse(net.generator), net.critic
 both = optim.Together(
-    generator=optim.Adam(generator.params(), LEARNING_RATE, BETA1),
+    generator=optim.Averaged(optim.Adam(generator.params(), LEARNING_RATE, BETA1), net.generator, AVERAGE),
     critic=optim.Adam(critic.params(), LEARNING_RATE, BETA1),
 )
 factor = schedule.linear()
 
+shown = copy.copy(net)
+shown.generator = both.generator.average  # it draws, and is kept in the end
+
 
 def picture():
     """Always the same noise; with classes, a column each."""
-    return coding.draw(net, 80, np.random.default_rng(args.seed), np.arange(80) % max(classes, 1))
+    return coding.draw(shown, 80, np.random.default_rng(args.seed), np.arange(80) % max(classes, 1))
 
 
 run = generative.Run(args, net, both, clothes, picture, generated=80)
@@ -70,4 +76,5 @@ for x, labels, rng in run.steps():
     both.generator.step()
     run.log(critic=real_loss + fake_loss, generator=loss)
 
+both.generator.settle()
 run.finish()

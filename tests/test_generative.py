@@ -53,7 +53,8 @@ def train_gan(args):
     """Two networks and two optimisers, with classes, the generator stepped every other time."""
     data, net = clothes(), models.build("gan", seed=1, classes=2, **SMALL_GAN)
     both = optim.Together(
-        generator=optim.Adam(net.generator.params(), 1e-3), critic=optim.RMSProp(net.critic.params(), 1e-3)
+        generator=optim.Averaged(optim.Adam(net.generator.params(), 1e-3), net.generator, 0.5),
+        critic=optim.RMSProp(net.critic.params(), 1e-3),
     )
 
     def picture():
@@ -77,6 +78,8 @@ def train_gan(args):
             net.generator.backward(net.critic.backward(score, seen)[..., :1], drawn)
             both.generator.step()
         run.log(penalty=penalty)
+    both.generator.settle()
+    run.finish()
     return net, both, run
 
 
@@ -226,6 +229,15 @@ def test_a_grid_is_made_row_by_row():
     np.testing.assert_array_equal(pictures.grid(np.array([[[[0.5]]]])).max(initial=0, where=[[[True]]]), 255)
     with pytest.raises(ShapeError, match="N, H, W"):
         pictures.grid(np.zeros((3, 4)))
+
+
+def test_names_on_a_map_do_not_cover_each_other():
+    """Three in one place go up, one beside the other; one that is free stays."""
+    places = pictures.apart([(0, 0), (0.5, 0.1), (5, 0), (0, 0)], (2, 1))
+    assert (places[0], places[2]) == ((0, 0), (5, 0))
+    for i, (x, y) in enumerate(places):
+        assert all(abs(x - a) >= 2 or abs(y - b) >= 1 for a, b in places[:i])
+        assert y < 3
 
 
 @pytest.fixture
