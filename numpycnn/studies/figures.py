@@ -3,6 +3,7 @@
 import textwrap
 from pathlib import Path
 
+from matplotlib import ticker
 from matplotlib.transforms import Bbox
 
 from ..canvas import BLUE, GREY, INK, ORANGE, figure
@@ -84,6 +85,8 @@ def cost(path, tables):
         }
         for axes, measure in panels:
             axes.set(xscale="log", xlabel=labels[measure])
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}" if value < 1e6 else f"{value / 1e6:,g} M")
+            axes.xaxis.set_minor_formatter(ticker.NullFormatter())
             axes.grid(axis="both")
             axes.margins(x=0.2, y=0.1)
         panels[0][0].set_ylabel("test accuracy, %")

@@ -34,7 +34,7 @@ def plan(name, study, out, jobs, given, sha256_of, say):
             planned[variant, seed] = {
                 "facts": json.loads(json.dumps({**facts, "seed": seed})), "data": place(source),
                 "folder": str(out / "runs" / f"{settings['model']}-{digest}-{seed}"), "progress": jobs == 1,
-                "backend": backend.backend(), "threads": 1 if jobs > 1 else backend.threads(),
+                "backend": backend.backend(), "threads": backend.threads() if jobs == 1 else 1,
             }  # fmt: skip
     return {key: {**job, "cost": study.minutes / len(planned)} for key, job in planned.items()}
 
