@@ -7,7 +7,7 @@ import pathlib
 from .. import files
 from . import figures
 from .definitions import STUDIES
-from .verdict import HOLDS, RULE, UNDECIDED, conclude, summarize, with_deviation
+from .verdict import HOLDS, RULE, UNDECIDED, conclude, lost, summarize, with_deviation
 
 COLUMNS = (
     "variant", "seed", "status", "accuracy", "loss", "balanced_accuracy", "rare_recall", "seconds", "predict_seconds",
@@ -78,7 +78,8 @@ def readme(out, known):
 def in_short(rows, study):
     """Means and deviations in one line, the most accurate first."""
     ranked = sorted(summarize(rows, study.shown[0]).items(), key=lambda item: -item[1].mean)
-    return "; ".join(f"{variant} {with_deviation(m, study.shown[0])}" for variant, m in ranked) or "nothing yet"
+    texts = [f"{variant} {with_deviation(m, study.shown[0])}{lost(rows, variant)}" for variant, m in ranked]
+    return "; ".join(texts) or "nothing yet"
 
 
 def section(name, study, rows):
@@ -94,10 +95,7 @@ def section(name, study, rows):
     measured = {key: summarize(rows, key) for key in shown}
     for variant in dict.fromkeys(row["variant"] for row in rows):
         cells = [with_deviation(measured[k][variant], k) if variant in measured[k] else "-" for k in shown]
-        own = [row["status"] for row in rows if row["variant"] == variant]
-        wrong = [status for status in own if status != "done"]
-        note = f" ({len(wrong)} of {len(own)} {wrong[0]})" if wrong else ""
-        lines.append(f"| {variant}{note} | " + " | ".join(cells) + " |")
+        lines.append(f"| {variant}{lost(rows, variant)} | " + " | ".join(cells) + " |")
     return lines
 
 

@@ -125,6 +125,38 @@ def test_the_same_seed_gives_the_same_numbers_in_processes_too(run, tmp_path):
     assert len(set(alone)) == 4  # seeds and variants differ
 
 
+def test_the_picture_of_costs_has_ticks_that_people_read(tmp_path, monkeypatch):
+    ticks, name_points = [], results.figures.name_points
+
+    def spy(axes, points):
+        name_points(axes, points)
+        ticks.append([label.get_text() for label in axes.get_xticklabels()])
+
+    monkeypatch.setattr(results.figures, "name_points", spy)
+    rows = [
+        {"variant": str(size), "seed": 0, "status": "done", "accuracy": 0.9, "parameters": size, "seconds": size / 1e4}
+        for size in (8e3, 2e5, 4e7)
+    ]
+    results.figures.cost(tmp_path / "cost.png", {"architectures": rows})
+    assert {"10,000", "1 M"} <= set(ticks[0])
+    assert {"1", "100", "1,000"} <= set(ticks[1])
+
+
+def test_a_mean_says_which_runs_it_is_without():
+    rows = [{"variant": "a", "seed": i, "status": "done", "accuracy": 0.9} for i in range(2)]
+    rows.append({"variant": "a", "seed": 2, "status": "diverged"})
+    assert results.in_short(rows, tiny()) == "a 90.00 % (1 of 3 diverged)"
+
+
+def test_several_processes_have_one_thread_each():
+    study = tiny(plain={})
+    threads = [
+        plan.plan("tiny", study, plan.pathlib.Path("out"), jobs, {"seeds": 1}, str, print)["plain", 0]["threads"]
+        for jobs in (1, 2, -1)
+    ]
+    assert threads == [nc.backend.threads(), 1, 1]
+
+
 # ---- resume -----------------------------------------------------------------------------------
 
 
@@ -221,7 +253,7 @@ def test_divergence_is_a_result(run, tmp_path, trained):
     found, _ = run({"tiny": wild})
     assert found["failed"] == 0
     assert [row["status"] for row in table(tmp_path)] == ["done", "done", "diverged", "diverged"]
-    assert found["studies"]["tiny"]["verdict"] == "undecided"
+    assert found["studies"]["tiny"]["verdict"] == "does not hold"  # wide > plain
     assert "wide (2 of 2 diverged)" in (tmp_path / "out" / "README.md").read_text()
     run({"tiny": wild})
     assert len(trained) == 4

@@ -74,8 +74,8 @@ def test_the_text_gives_difference_and_error():
     ("pairs", "verdict"),
     [
         ([("a", "b"), ("a", "c")], "holds"),
-        ([("a", "b"), ("b", "a")], "holds in part"),
-        ([("a", "b"), ("a", "a2")], "holds in part"),
+        ([("a", "b"), ("b", "a")], "holds in part (1 of 2 statements, 1 contradicted)"),
+        ([("a", "b"), ("a", "a2")], "holds in part (1 of 2 statements)"),
         ([("b", "a"), ("a", "a2")], "does not hold"),
         ([("a", "a2")], "undecided"),
         ([], "undecided"),
@@ -86,6 +86,15 @@ def test_a_claim_of_several_statements(pairs, verdict):
     study = Study("a claim", {}, minutes=1, expect=tuple((x, ">", y) for x, y in pairs))
     assert conclude(study, found)[0] == verdict
     assert len(conclude(study, found)[1]) == len(pairs)
+
+
+def test_what_always_diverges_is_less_accurate():
+    found = rows(a=[0.9, 0.91, 0.92]) + [{"variant": "b", "seed": i, "status": "diverged"} for i in range(3)]
+    assert decide(("a", ">", "b"), found) == ("holds", "a > b: b diverged with every seed")
+    assert decide(("b", ">", "a"), found)[0] == "contradicted"
+    assert decide(("a", "<", "b", "seconds"), found)[0] == "undecided"
+    failed = [row | {"status": "failed: no room"} if row["variant"] == "b" else row for row in found]
+    assert decide(("a", ">", "b"), failed)[0] == "undecided"
 
 
 def test_an_accuracy_to_explain():
