@@ -249,3 +249,41 @@ def test_what_the_other_losses_refuse(name):
 def test_bce_targets_outside_0_and_1(target):
     with pytest.raises(ValueError, match=r"targets must lie in \[0, 1\]"):
         ops.bce_with_logits(np.zeros(2), np.array([0.5, target]))
+
+
+@given(n=st.integers(1, 4), k=st.integers(2, 5), dtype=dtypes, seed=seeds)
+def test_soft_cross_entropy_is_its_formula(n, k, dtype, seed):
+    rng = np.random.default_rng(seed)
+    s, q = (2 * rng.standard_normal((n, k))).astype(dtype), rng.dirichlet(np.ones(k), n)
+
+    def formula(logits):
+        a = np.exp(logits.astype(float))
+        return -(q * np.log(a / a.sum(axis=1, keepdims=True))).sum(axis=1).mean()
+
+    loss, ds = ops.soft_cross_entropy(s, q)
+    assert loss == pytest.approx(formula(s), rel=1e-9)
+    assert ds.dtype == dtype
+    np.testing.assert_allclose(ds, gradient(formula, s), rtol=0, atol=1e-6)
+
+
+def test_soft_cross_entropy_of_the_labels_is_softmax_cross_entropy():
+    rng = np.random.default_rng(0)
+    s, labels = rng.standard_normal((6, 4)), rng.integers(0, 4, 6)
+    hard, soft = ops.softmax_cross_entropy(s, labels), ops.soft_cross_entropy(s, np.eye(4)[labels])
+    assert soft[0] == pytest.approx(hard[0], rel=1e-12)
+    np.testing.assert_allclose(soft[1], hard[1], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("targets", "error"),
+    [
+        (np.full((2, 3), 0.5), ValueError),
+        (np.array([[1.5, -0.5, 0], [1, 0, 0]]), ValueError),
+        (np.array([[np.nan, 0, 0], [1, 0, 0]]), ValueError),
+        (np.full((2, 2), 0.5), ShapeError),
+        (np.zeros(2), ShapeError),
+    ],
+)
+def test_soft_cross_entropy_refuses_what_is_no_distribution(targets, error):
+    with pytest.raises(error):
+        ops.soft_cross_entropy(np.zeros((2, 3)), targets)
