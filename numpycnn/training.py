@@ -22,8 +22,8 @@ __all__ = ["History", "evaluate", "fit", "predict"]
 
 def fit(
     net, x, y, *, epochs=10, batch_size=32, optimizer=None, lr=1e-3, schedule="constant", augment=None,
-    validation=None, label_smoothing=0.0, class_weight=None, teachers=None, ema=None, clip=None, patience=None,
-    seed=0, out=None, resume=False, progress=True, metadata=None,
+    validation=None, label_smoothing=0.0, class_weight=None, ema=None, clip=None, patience=None, seed=0, out=None,
+    resume=False, progress=True, metadata=None,
 ):  # fmt: skip
     """Train net on images x (N, H, W, C) and integer labels y (N,) by softmax cross-entropy -> History.
 
@@ -32,8 +32,7 @@ def fit(
     `augment(x, rng)` changes each batch; of pairs [(0.6, first), (1.0, second)] each is used up to its share of the
     epochs. `validation` is a pair (x, y), looked at after each epoch; with `patience` training ends when its accuracy
     has not risen for so many. `ema` is the decay of an average of the weights (optim.Averaged), which validation
-    sees and net holds in the end; `clip` the largest norm of a gradient; `teachers`, a distill.Teachers, are learned
-    from beside the labels. `seed` fixes order and augmentation.
+    sees and net holds in the end; `clip` the largest norm of a gradient. `seed` fixes order and augmentation.
 
     `out` is the run's folder: last.npz, best.npz (by validation accuracy, without validation by training
     loss), history.csv; an older run's files in it move to previous-1, previous-2, ... `resume` continues from its
@@ -55,12 +54,10 @@ def fit(
             validation = check_data(net, *validation)
         except (ValueError, TypeError) as error:
             raise type(error)(f"validation: {error}") from None
-    loss = functools.partial(_label_loss, label_smoothing=label_smoothing, class_weight=class_weight)
-    loss(np.zeros((len(y), _classes(net, x))), y, x)  # refuses wrong settings before anything is written
+    loss = functools.partial(ops.softmax_cross_entropy, label_smoothing=label_smoothing, class_weight=class_weight)
+    loss(np.zeros((len(y), _classes(net, x))), y)  # refuses wrong settings before anything is written
     if clip is not None:
         optim.clip_gradients((), clip)  # refuses what is no norm
-    if teachers is not None:
-        loss = teachers.beside(loss)
     if patience is not None:
         patience = _whole("patience", patience, 1)
         if validation is None:
@@ -71,7 +68,6 @@ def fit(
     settings = {
         "epochs": epochs, "batch_size": batch_size, "seed": seed, "lr": optimizer.lr, "schedule": _title(schedule),
         "augment": _title(augment), "label_smoothing": label_smoothing, "ema": ema, "clip": clip, "patience": patience,
-        "teachers": teachers and teachers.facts,
         "class_weight": None if class_weight is None else np.asarray(class_weight, float).tolist(),
         "images": len(x), "crc32 of the data": zlib.crc32(y, zlib.crc32(np.ascontiguousarray(x))) if out else None,
     }  # fmt: skip
@@ -110,7 +106,7 @@ def _epoch(run, loss, pairs, lr_at, stop, bar):
         optimizer.lr = lr_at(run.step)
         optimizer.zero_grad()
         s, cache = fast.forward(xb, train=True)
-        value, ds = loss(s, yb, xb)
+        value, ds = loss(s, yb)
         if not np.isfinite(value):
             raise TrainingDiverged(run.history.epochs + 1, run.step + 1, optimizer.lr)
         fast.backward(ds, cache)
@@ -124,11 +120,6 @@ def _epoch(run, loss, pairs, lr_at, stop, bar):
         if stop.requested:
             run.save_last()
             stop.give_up(run.out)
-
-
-def _label_loss(s, y, x, **settings):
-    """What a network is trained by without teachers, who look at the images x too."""
-    return ops.softmax_cross_entropy(s, y, **settings)
 
 
 def _phases(augment):

@@ -30,7 +30,7 @@ from .conv import (
 )
 from .dense import dense, dense_backward
 from .dropout import dropout, dropout_backward
-from .loss import bce_with_logits, gaussian_kl, gradient_penalty, mse, soft_cross_entropy, softmax_cross_entropy
+from .loss import bce_with_logits, gaussian_kl, gradient_penalty, mse, softmax_cross_entropy
 from .norm import batch_norm, batch_norm_backward
 from .pool import (
     avg_pool2d,
@@ -49,6 +49,6 @@ __all__ = [
     "dropout", "dropout_backward", "elu", "elu_backward", "gaussian_kl", "gaussian_sample",
     "gaussian_sample_backward", "global_avg_pool", "global_avg_pool_backward", "gradient_penalty", "im2col",
     "leaky_relu", "leaky_relu_backward", "max_pool2d", "max_pool2d_backward", "mse", "prelu", "prelu_backward",
-    "relu", "relu_backward", "sigmoid", "sigmoid_backward", "soft_cross_entropy", "softmax", "softmax_backward",
+    "relu", "relu_backward", "sigmoid", "sigmoid_backward", "softmax", "softmax_backward",
     "softmax_cross_entropy", "tanh", "tanh_backward", "upsample2d", "upsample2d_backward",
 ]  # fmt: skip

@@ -66,26 +66,6 @@ def softmax_cross_entropy(logits, labels, label_smoothing=0.0, class_weight=None
     return float(loss), dlogits.astype(logits.dtype)
 
 
-def soft_cross_entropy(logits, targets):
-    """Cross-entropy against distributions q, averaged over the batch: C = - sum_k q_k log a_k with a = softmax(s).
-
-    dC/ds = a - q, as sum_k q_k = 1. logits s and targets q (N, K) -> loss, dlogits (N, K).
-    Raises ShapeError, and ValueError for targets that are no distributions.
-    """
-    logits = floats("logits", logits, 2)
-    q = floats("targets", targets, 2).astype(np.float64)
-    if q.shape != logits.shape or len(q) == 0:
-        raise ShapeError(f"soft_cross_entropy: logits {logits.shape} and targets {q.shape}; expected one shape (N, K)")
-    if not (q >= 0).all() or not np.allclose(q.sum(axis=1), 1, atol=1e-4):
-        raise ValueError("soft_cross_entropy: each row of targets must be at least 0 and add up to 1")
-    s = logits.astype(np.float64)
-    s = s - s.max(axis=1, keepdims=True)
-    log_a = s - np.log(np.exp(s).sum(axis=1, keepdims=True))
-    loss = -(q * log_a).sum() / len(q)
-    dlogits = (np.exp(log_a) * q.sum(axis=1, keepdims=True) - q) / len(q)
-    return float(loss), dlogits.astype(logits.dtype)
-
-
 def bce_with_logits(logits, targets):
     """Binary cross-entropy of sigmoid(s), averaged over all elements, in the form that cannot overflow:
 
