@@ -1,4 +1,4 @@
-"""Classifiers of scikit-learn beside the networks: raw pixels, scaled to [0, 1], no augmentation, one thread."""
+"""Classifiers of scikit-learn beside the networks: raw pixels, scaled to [0, 1], no augmentation."""
 
 import time
 import warnings

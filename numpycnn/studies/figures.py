@@ -11,7 +11,7 @@ from .verdict import conclude, summarize, with_deviation
 
 LABELS = {
     "accuracy": "accuracy, %", "rare_recall": "recall of the rare class, %", "seconds": "training, seconds",
-    "predict_seconds": "prediction, seconds",
+    "predict_seconds": "prediction, seconds", "parameters": "parameters",
 }  # fmt: skip
 
 

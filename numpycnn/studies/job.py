@@ -50,7 +50,7 @@ def perform(job):
     row |= {"images": len(train[1]), "measured_images": len(y)}
     row |= {"measured_on": "test images" if facts["test"] else "held-out training images"}
     if guesses is not None:
-        row |= shares(y, guesses, len(loaded.classes), settings["rare"])
+        row |= shares(y, guesses, loaded.classes, settings["rare"])
     return keep(folder, facts, recipes.plain(row))
 
 
@@ -132,12 +132,12 @@ def noisy_logits(net, x):
 
 
 def shares(labels, guesses, classes, rare):
-    """accuracy, mean recall of the classes, each class's recall, and that of the rare class."""
-    confusion = confusion_matrix(labels, guesses, classes)
+    """accuracy, mean recall of the classes, each class's recall by its name, and that of the rare class."""
+    confusion = confusion_matrix(labels, guesses, len(classes))
     recall = confusion.diagonal() / np.maximum(confusion.sum(axis=1), 1)
     return {
         "accuracy": float((labels == guesses).mean()),
         "balanced_accuracy": float(recall.mean()),
         "rare_recall": None if rare is None else float(recall[rare["class"]]),
-        "recall": " ".join(f"{share:.4f}" for share in recall),
+        "recall": "; ".join(f"{name} {share:.4f}" for name, share in zip(classes, recall, strict=True)),
     }

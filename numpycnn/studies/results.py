@@ -96,6 +96,20 @@ def section(name, study, rows):
     for variant in dict.fromkeys(row["variant"] for row in rows):
         cells = [with_deviation(measured[k][variant], k) if variant in measured[k] else "-" for k in shown]
         lines.append(f"| {variant}{lost(rows, variant)} | " + " | ".join(cells) + " |")
+    return lines + (recalls(rows) if "rare_recall" in study.shown else [])
+
+
+def recalls(rows):
+    """The table of each class's recall, mean over seeds, in per cent: a row a variant."""
+    table = {}
+    for row in rows:
+        for pair in (row["recall"] or "").split("; ") if row["status"] == "done" else ():
+            name, share = pair.rsplit(" ", 1)
+            table.setdefault(row["variant"], {}).setdefault(name, []).append(100 * float(share))
+    names = [*dict.fromkeys(name for recall in table.values() for name in recall)]
+    lines = ["", "Recall of each class, %:", "", f"| variant | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for variant, recall in table.items():
+        lines.append(f"| {variant} | " + " | ".join(f"{sum(v) / len(v):.1f}" for v in recall.values()) + " |")
     return lines
 
 
@@ -109,7 +123,8 @@ def circumstances(rows):
         values = sorted({int(row[key]) for row in done if row.get(key) is not None})
         return f"{values[0]:,} to {values[-1]:,}" if len(values) > 1 else f"{values[0]:,}" if values else "no"
 
-    seeds = len({row["seed"] for row in rows})
+    counts = sorted({sum(row["variant"] == variant for row in rows) for variant in {row["variant"] for row in rows}})
+    seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
     return (
         f"{span('images')} training images, {span('epochs')} epochs, {seeds} seeds (mean ± deviation over them), "
         f"measured on {span('measured_images')} {done[0]['measured_on']}; seconds are those of training."

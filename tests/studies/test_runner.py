@@ -78,7 +78,9 @@ def test_a_study_leaves_table_plot_and_readme(run, tmp_path):
         assert row["status"] == "done"
         assert (row["images"], row["measured_images"], row["epochs"]) == (80, 20, 2)
         assert row["measured_on"] == "held-out training images"
-        recall = [float(share) for share in row["recall"].split()]
+        names, recall = zip(*(pair.rsplit(" ", 1) for pair in row["recall"].split("; ")), strict=True)
+        assert names == ("0", "1", "2")
+        recall = [float(share) for share in recall]
         assert row["balanced_accuracy"] == pytest.approx(np.mean(recall), abs=1e-4)
         assert row["command"] == "numpycnn study tiny --here"
     plain, wide = 40 + 8 + 8 + 15, 60 + 12 + 12 + 21  # convolution, gamma and beta, running statistics, dense
@@ -384,7 +386,20 @@ def test_the_rare_class_is_weighed(run, data, monkeypatch, tmp_path):
     counts = np.array([27, 3, 27])  # of the 80, a tenth of the 27 of class 1
     np.testing.assert_allclose(seen[1], counts.sum() / (3 * counts))
     for row in table(tmp_path):
-        assert row["rare_recall"] == pytest.approx(float(row["recall"].split()[1]), abs=1e-4)
+        assert row["rare_recall"] == pytest.approx(float(row["recall"].split("; ")[1].split()[-1]), abs=1e-4)
+
+
+def test_recall_of_each_class_by_its_name():
+    rows = [
+        {"variant": "plain", "status": "done", "recall": text}
+        for text in ("T-shirt/top 0.9; Ankle boot 0.5", "T-shirt/top 0.8; Ankle boot 0.7")
+    ]
+    rows += [{"variant": "wild", "status": "diverged", "recall": None}]
+    assert results.recalls(rows)[-3:] == [
+        "| variant | T-shirt/top | Ankle boot |",
+        "|---|---|---|",
+        "| plain | 85.0 | 60.0 |",
+    ]
 
 
 def test_dropout_that_is_left_on(data):
