@@ -14,8 +14,8 @@ from numpycnn.data.augment import compose, horizontal_flip, random_crop
 from numpycnn.optim import Muon
 from numpycnn.schedule import triangular
 
-FILTERS = (16, 32, 48)
-EPOCHS = 16
+FILTERS = (24, 40, 56)
+EPOCHS = 28
 BATCH_SIZE = 128
 
 args = arguments(__doc__, out="record-small")

@@ -16,7 +16,7 @@ from numpycnn.data.augment import compose, horizontal_flip, random_crop
 from numpycnn.optim import Muon
 from numpycnn.schedule import triangular
 
-EPOCHS = 10
+EPOCHS = 14
 BATCH_SIZE = 128
 
 args = arguments(__doc__, out="record-speed")

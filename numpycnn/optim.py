@@ -238,10 +238,6 @@ def clip_weights(params, limit):
     for param in params:
         np.clip(param.value, -limit, limit, out=param.value)
 
-    """w <- min(max(w, -limit), limit) in place, for every Param. Source: Arjovsky et al. 2017, algorithm 1, line 7."""
-    for param in params:
-        np.clip(param.value, -limit, limit, out=param.value)
-
 
 def clip_gradients(params, norm):
     """Scale all gradients by min(1, norm / ||g||), g all of them as one vector -> ||g||.
