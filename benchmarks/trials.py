@@ -20,7 +20,7 @@ from numpycnn.training import logits, score
 
 from .records import ROOT
 
-BASE = {"filters": (32, 64, 92), "depth": 2, "epochs": 24, "ema": 0.998}
+BASE = {"filters": (32, 64, 92), "depth": 2, "epochs": 24, "ema": 0.998, "batch_size": 128, "lr": 0.015}
 FAST = {"epochs": 12, "ema": 0.99}
 SMALL = {"ema": 0.995}
 TRIALS = {  # name: what it has beside BASE
@@ -28,6 +28,7 @@ TRIALS = {  # name: what it has beside BASE
     "low-resolution-first": {**FAST, "epochs": 14, "low": 0.5},  # as long as `fast`
     "erasing": {"erase": 1.0},
     "erasing-first": {"erase": 0.7},
+    "batch-64": {"erase": 1.0, "batch_size": 64, "lr": 0.011, "ema": 0.999},
     "small-52": {**SMALL, "filters": (16, 32, 48)},
     "small-78": {**SMALL, "filters": (24, 40, 56)},
     "small-deep": {**SMALL, "filters": (20, 32, 40), "depth": 3},
@@ -53,8 +54,8 @@ def run(name, folder):
     form = {"filters": trial["filters"], "depth": trial["depth"], "dropout": (0, 0, 0)}
     net = nc.models.build("vgg", seed=0, **form, mean=clothes.mean, std=clothes.std)
     history = nc.fit(
-        net, *train, epochs=trial["epochs"], batch_size=128,
-        optimizer=Muon(net.params(), lr=0.015, rest=8.0, weight_decay=5e-4), schedule=triangular(peak=0.2),
+        net, *train, epochs=trial["epochs"], batch_size=trial["batch_size"],
+        optimizer=Muon(net.params(), lr=trial["lr"], rest=8.0, weight_decay=5e-4), schedule=triangular(peak=0.2),
         augment=augmentation(trial), label_smoothing=0.1, ema=trial["ema"], validation=(x, y), seed=0,
         out=folder, resume=(folder / "last.npz").exists(),
     )  # fmt: skip
