@@ -18,7 +18,7 @@ from numpycnn.training import logits
 N = 1000  # images of each strange kind
 
 
-def main(checkpoint="pretrained:accurate"):
+def main(checkpoint="pretrained:paper"):
     fashion, net = nc.data.load("fashion-mnist"), nc.load(checkpoint)
     seed = net.metadata.get("recipe", {}).get("seed", 0)
     (x, y), (x_val, _) = fashion.split(len(fashion.x_train) // 12, seed)  # as `numpycnn train` does

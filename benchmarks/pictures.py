@@ -17,7 +17,7 @@ from numpycnn.data.picture import fit_picture, open_picture
 N = 500
 
 
-def main(checkpoint="pretrained:accurate"):
+def main(checkpoint="pretrained:paper"):
     x, net = nc.data.load("fashion-mnist").x_test[:N], nc.load(checkpoint)
     own = nc.predict(net, x).argmax(axis=1)
     for name, disguise in DISGUISES.items():

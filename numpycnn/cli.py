@@ -68,7 +68,7 @@ def parser():
     sub.add_argument("--flip", action="store_true", help="average over each image and its mirror image")
     sub = command(commands.predict)
     sub.add_argument("images", nargs="*", metavar="IMAGE")
-    sub.add_argument("--checkpoint", default="pretrained:accurate", help="a file.npz, or pretrained:NAME")
+    sub.add_argument("--checkpoint", default="pretrained:paper", help="a file.npz, or pretrained:NAME")
     place = {"nargs": "?", "const": "", "metavar": "FOLDER or FILE.png"}
     sub.add_argument("--show", **place, help="draw what the network saw, into IMAGE-seen.png or where you say")
     sub = command(commands.inspect)
