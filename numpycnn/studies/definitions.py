@@ -142,7 +142,7 @@ STUDIES = {
             *((size, "<", "32", "seconds") for size in ("64", "128", "256")),
         ),
         shown=("accuracy", "seconds"),
-        note="the learning rate is the same for all sizes, as in the paper; larger batches would bear a larger one",
+        note="the learning rate is the same for all sizes",
     ),
     "head": Study(
         "global average pooling is better than dense layers",
