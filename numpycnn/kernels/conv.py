@@ -1,9 +1,9 @@
-"""Convolution in float32: Winograd's form for 3x3 at stride 1, the direct one for every other shape."""
+"""Convolution in float32: Winograd's form for 3x3 and 5x5 at stride 1, one for few filters, one for all others."""
 
 import numpy as np
 
 from ..backend import Cache
-from ..machine import direct, winograd
+from ..machine import direct, narrow, winograd
 
 
 def conv2d(x, w, b=None, stride=1, padding="same"):
@@ -17,6 +17,8 @@ def correlate(x, w, b, stride, padding, then=None):
     """y by the form that is faster; `then`: a machine.epilogue.Epilogue."""
     if winograd.fits(w, stride, padding):
         return winograd.correlate(x, w, b, padding, then=then)
+    if then is None and narrow.fits(w, stride, padding):
+        return narrow.correlate(x, w, b, padding)
     return direct.correlate(x, w, b, stride, padding, then=then)
 
 
@@ -27,6 +29,8 @@ def conv2d_backward(dy, cache, input_gradient=True):
         return NotImplemented
     if winograd.fits(w, stride, padding):
         dw = winograd.weight_gradient(x, dy, w.shape, padding)
+    elif narrow.fits(w, stride, padding):
+        dw = narrow.weight_gradient(x, dy, w.shape, padding)
     else:
         dw = direct.weight_gradient(x, dy, w.shape, stride, padding)
     dx = _input_gradient(x.shape, w, dy, stride, padding) if input_gradient else None
@@ -42,4 +46,6 @@ def _input_gradient(x_shape, w, dy, stride, padding):
     if winograd.fits(w, stride, around):
         return winograd.correlate(dy, w, None, around, turned=True)
     turned = np.ascontiguousarray(w[::-1, ::-1].transpose(0, 1, 3, 2))
+    if narrow.fits(turned, stride, around):
+        return narrow.correlate(dy, turned, None, around)
     return direct.correlate(dy, turned, None, (1, 1), around, stride)

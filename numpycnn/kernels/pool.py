@@ -91,3 +91,26 @@ def _avg_pool(x, size, stride, share, y, lo, hi):
                         total[k] += value[k]
                 for k in range(c):
                     total[k] *= share
+
+
+def avg_pool2d_backward(dy, cache):
+    x_shape, size, stride = cache
+    if dy.dtype != np.float32:
+        return NotImplemented
+    dx = empty(x_shape)
+    parallel(_avg_pool_backward, len(dy), dy, size, stride, np.float32(1 / (size[0] * size[1])), dx)
+    return dx
+
+
+@kernel
+def _avg_pool_backward(dy, size, stride, share, dx, lo, hi):
+    _, oh, ow, c = dy.shape
+    for n in range(lo, hi):
+        dx[n] = np.float32(0)
+        for i in range(oh):
+            for j in range(ow):
+                upper = dy[n, i, j]
+                for place in range(size[0] * size[1]):
+                    out = dx[n, i * stride[0] + place // size[1], j * stride[1] + place % size[1]]
+                    for k in range(c):
+                        out[k] += share * upper[k]

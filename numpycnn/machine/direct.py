@@ -16,7 +16,7 @@ from .simd import WIDTH, product, steps
 CHUNKS = 8  # partial sums of the weight gradient: a fixed number, so that the bits do not depend on the threads
 
 
-def _panels(w):
+def in_panels(w):
     """w (kh, kw, C, F) cut into panels of WIDTH filters (panels, kh*kw*C, WIDTH), zeros after the last filter."""
     k, f = w.shape[0] * w.shape[1] * w.shape[2], w.shape[3]
     count = -(-f // WIDTH)
@@ -40,7 +40,7 @@ def correlate(x, w, b, stride, padding, dilation=(1, 1), then=None):
     padded = (h - 1) * dilation[0] + 1 + top + bottom, (width - 1) * dilation[1] + 1 + left + right
     oh, ow = (padded[0] - kh) // stride[0] + 1, (padded[1] - kw) // stride[1] + 1
     group = max(1, 196 // (oh * ow))  # small images share a scratch
-    panels = _panels(w)
+    panels = in_panels(w)
     bias = np.zeros(len(panels) * WIDTH, np.float32)
     if b is not None:
         bias[:f] = b
