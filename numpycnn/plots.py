@@ -33,8 +33,7 @@ def learning_curves(history, path):
             scale = 100 if key == "accuracy" else 1
             _curve(axes, scale * curves[key], "training", BLUE, "-")
             if key in checks:
-                _curve(axes, scale * checks[key], "validation", ORANGE, "--")
-                _mark_best(axes, scale * checks[key], max if key == "accuracy" else min)
+                _validation(axes, scale * checks[key], key)
             _finish_curve(axes, key, max(map(len, (*curves.values(), *checks.values()))))
     return Path(path)
 
@@ -169,13 +168,13 @@ def _curve(axes, values, label, color, dashes):
         axes.plot(epochs, values, dashes, color=color, label=label, marker="o" if len(values) <= 12 else None)
 
 
-def _mark_best(axes, values, best):
+def _validation(axes, values, key):
+    """The curve, a ring around its best value, and that value in the legend, where no line crosses it."""
     if np.isfinite(values).any():
-        at = int((np.nanargmax if best is max else np.nanargmin)(values))
+        at = int((np.nanargmax if key == "accuracy" else np.nanargmin)(values))
+        best = f"{values[at]:.2f} %" if key == "accuracy" else f"{values[at]:.3f}"
+        _curve(axes, values, f"validation, best {best}", ORANGE, "--")
         axes.plot(at + 1, values[at], "o", ms=8, mfc="none", mec=ORANGE, mew=1.8)
-        text = f"{values[at]:.2f} %" if best is max else f"{values[at]:.3f}"
-        axes.annotate(f"best {text}", (at + 1, values[at]), xytext=(0, -14 if best is max else 10),
-                      textcoords="offset points", ha="right", va="center", color=ORANGE, size=9)  # fmt: skip
 
 
 def _finish_curve(axes, key, epochs):

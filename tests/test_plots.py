@@ -70,8 +70,8 @@ def test_learning_curves_draw_the_history(tmp_path, drawn):
     np.testing.assert_array_equal(loss.lines[1].get_ydata(), [1.5, np.nan, 1.1])
     np.testing.assert_allclose(accuracy.lines[1].get_ydata(), [50, np.nan, 70])
     np.testing.assert_array_equal(lr.lines[0].get_ydata(), history["lr"])
-    assert "best 70.00 %" in texts(drawn[0])
-    assert "best 1.100" in texts(drawn[0])
+    assert [text.get_text() for text in accuracy.get_legend().get_texts()] == ["training", "validation, best 70.00 %"]
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["training", "validation, best 1.100"]
 
 
 def test_learning_curves_without_validation(tmp_path, drawn):
