@@ -10,7 +10,7 @@ import numpy as np
 from .. import backend, data, files, init, models, optim, recipes, training
 from ..data.balance import class_weights, oversample, thin
 from ..data.dataset import stratified
-from ..errors import DatasetError, TrainingDiverged, unknown
+from ..errors import DatasetError, RunFolderError, TrainingDiverged, unknown
 from ..metrics import confusion_matrix
 from . import baselines
 from .definitions import DEFAULTS
@@ -36,7 +36,7 @@ def perform(job):
     """
     folder, facts = pathlib.Path(job["folder"]), job["facts"]
     if (folder / "result.json").exists():
-        return json.loads((folder / "result.json").read_bytes())["row"]
+        return finished(folder / "result.json")
     backend.use(job["backend"], job["threads"])
     settings, loaded = facts["settings"], dataset(job["data"], facts["data_sha256"])
     train, held = images(settings, loaded)
@@ -52,6 +52,14 @@ def perform(job):
     if guesses is not None:
         row |= shares(y, guesses, loaded.classes, settings["rare"])
     return keep(folder, facts, recipes.plain(row))
+
+
+def finished(path):
+    """The row that keep left. Raises RunFolderError for a damaged file."""
+    try:
+        return json.loads(path.read_bytes())["row"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{path} is damaged; delete it and give the same command again") from error
 
 
 def keep(folder, facts, row):

@@ -222,6 +222,18 @@ def test_studies_share_the_jobs_that_they_have_in_common(run, trained, tmp_path)
 # ---- what goes wrong --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("content", ["", '{"row"', "[]", "{}"])
+def test_a_damaged_result_is_named_and_the_other_jobs_go_on(run, trained, tmp_path, content):
+    run({"tiny": tiny()}, seeds=1)
+    path = min((tmp_path / "out" / "runs").rglob("result.json"))
+    path.write_text(content)
+    found, lines = run({"tiny": tiny()}, seeds=1)
+    assert (found["failed"], len(trained)) == (1, 2)
+    assert any(f"{path} is damaged; delete it" in line for line in lines)
+    path.unlink()
+    assert run({"tiny": tiny()}, seeds=1)[0]["failed"] == 0
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_failing_job_does_not_stop_the_others(run, tmp_path, jobs):
     broken = tiny(plain={}, broken={"optimizer": "adamm"}, wide={"filters": (6,)})
