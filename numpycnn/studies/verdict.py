@@ -15,6 +15,7 @@ RULE = (
     "point of it, or within twice the variant's deviation where that is more."
 )
 HOLDS, CONTRADICTED, UNDECIDED = "holds", "contradicted", "undecided"
+SHARES = ("accuracy", "rare_recall", "balanced_accuracy")
 NEAR = 0.01  # an accuracy is explained by a mean within this, or within twice the deviation where that is more
 
 
@@ -124,15 +125,16 @@ def shown(value, measure, signed=False):
     if isinstance(value, (tuple, list)):
         return " to ".join(shown(v, measure) for v in value)
     sign = "+" if signed else ""
-    if measure in ("accuracy", "rare_recall", "balanced_accuracy"):
+    if measure in SHARES:
         return f"{100 * value:{sign}.2f} {'points' if signed else '%'}"
     if measure in ("seconds", "predict_seconds"):
-        return f"{value:{sign}.3g} s" if abs(value) < 100 else f"{value:{sign}.0f} s"
+        return f"{value:{sign}#.3g}".rstrip(".") + " s" if abs(value) < 100 else f"{value:{sign}.0f} s"
     return f"{value:{sign},.0f}"
 
 
 def with_deviation(measured, measure):
-    """Mean ± deviation, in one unit."""
-    text, error = shown(measured.mean, measure), measured.deviation
+    """Mean ± deviation, in one unit, and to the same place."""
+    text, error = shown(measured.mean, measure), (measured.deviation or 0) * (100 if measure in SHARES else 1)
     number, _, unit = text.partition(" ")
-    return text if not error else f"{number} ± {shown(error, measure).partition(' ')[0]} {unit}".strip()
+    places = len(number.partition(".")[2])
+    return f"{number} ± {error:,.{places}f} {unit}".strip() if error else text

@@ -67,7 +67,7 @@ def test_the_text_gives_difference_and_error():
     _, text = decide(("a", ">", "b"), rows(a=[0.90, 0.91, 0.92], b=[0.88, 0.89, 0.90]))
     assert text == "a > b: difference +2.00 points, twice its error 1.63"
     _, text = decide(("a", "<", "b", "seconds"), rows(a=[0.90, 0.91, 0.92], b=[0.88, 0.89, 0.90]))
-    assert text == "a < b (seconds): difference +2 s, twice its error 1.63"
+    assert text == "a < b (seconds): difference +2.00 s, twice its error 1.63"
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,10 @@ def test_an_accuracy_to_explain():
         ([0.9], "accuracy", "90.00 %"),
         ([0.9, 0.9], "accuracy", "90.00 %"),
         ([12345, 12345], "parameters", "12,345"),
-        ([1.5, 2.5], "seconds", "2 ± 0.707 s"),
-        ([150.2, 151.2], "seconds", "151 ± 0.707 s"),
+        ([1.5, 2.5], "seconds", "2.00 ± 0.71 s"),
+        ([150.2, 151.2], "seconds", "151 ± 1 s"),
+        ([99.98, 99.98], "seconds", "100 s"),
+        ([1000, 13000], "parameters", "7,000 ± 8,485"),
     ],
 )
 def test_numbers_for_people(values, measure, text):
