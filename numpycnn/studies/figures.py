@@ -23,7 +23,7 @@ def study(path, name, definition, rows):
         verdict, _ = conclude(definition, rows)
         claim = f"{name}: {definition.claim}"
         fig.suptitle(wrapped(claim, 34 + 42 * len(panels)), x=0.01, ha="left", size=11, weight="bold")
-        fig.supxlabel(wrapped(footnote(rows, verdict), 40 + 50 * len(panels)), x=0.01, ha="left", size=8, color=GREY)
+        fig.supxlabel(wrapped(footnote(rows, verdict), 60 + 55 * len(panels)), x=0.01, ha="left", size=8, color=GREY)
         for i, (axes, measure) in enumerate(zip(fig.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)):
             dots(axes, measure, variants, rows)
             if definition.target is not None and measure == "accuracy":
@@ -35,10 +35,18 @@ def study(path, name, definition, rows):
 
 def footnote(rows, verdict):
     """What was found, and on what."""
-    images = {int(row["images"]) for row in rows if row.get("images")}
+
+    def span(key):
+        values = sorted({int(row[key]) for row in rows if row.get(key) is not None})
+        return f"{values[0]:,} to {values[-1]:,}" if len(values) > 1 else f"{values[0]:,}" if values else "no"
+
+    where = next((row["measured_on"] for row in rows if row.get("measured_on")), "no images")
     seeds = len({row["seed"] for row in rows})
-    trained = f"{min(images):,}" + (f" to {max(images):,}" if len(images) > 1 else "") if images else "no"
-    return f"Measured: {verdict}. {trained} training images, {seeds} seeds: mean ± deviation."
+    epochs = f", {span('epochs')} epochs" if any(row.get("epochs") is not None for row in rows) else ""
+    return (
+        f"Measured: {verdict}. {span('images')} training images{epochs}, up to {seeds} seeds, measured on {where}. "
+        "Grey: single runs; blue: their mean ± deviation."
+    )
 
 
 def wrapped(text, width):
@@ -63,12 +71,24 @@ def dots(axes, measure, variants, rows):
         axes.errorbar(scale * measured.mean, place, xerr=error, fmt="o", ms=6, color=BLUE, capsize=3, lw=1.6, zorder=3)
         text = with_deviation(measured, measure)
         axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center", size=8.5, color=INK)
+    means = [measured.mean for measured in found.values()]
+    if scale == 1 and means and min(means) > 0 and max(means) > 30 * min(means):
+        axes.set_xscale("log")
+    elif means:
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
+    axes.xaxis.set_major_formatter(readable)
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set(xlabel=LABELS[measure], ylim=(len(variants) - 0.4, -0.6))
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.06)
     if not found:
         axes.set_xticks([])
+
+
+def readable(value, _=None):
+    """A tick for people: 200,000 and 4 M, no powers of ten."""
+    return f"{value:,g}" if abs(value) < 1e6 else f"{value / 1e6:,g} M"
 
 
 def cost(path, tables):
@@ -85,7 +105,7 @@ def cost(path, tables):
         }
         for axes, measure in panels:
             axes.set(xscale="log", xlabel=labels[measure])
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}" if value < 1e6 else f"{value / 1e6:,g} M")
+            axes.xaxis.set_major_formatter(readable)
             axes.xaxis.set_minor_formatter(ticker.NullFormatter())
             axes.grid(axis="both")
             axes.margins(x=0.2, y=0.1)

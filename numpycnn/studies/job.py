@@ -31,8 +31,8 @@ def dataset(name, sha256):
 def perform(job):
     """Train and measure what `job` says, or read its result where it is done already -> its row.
 
-    job: {"facts": {"settings", "test", "data_sha256", "seed"}, "data", "folder", "threads", "backend", "progress"},
-    all of JSON's kinds. Raises what fit raises, but for TrainingDiverged: that a variant diverges is its result.
+    job: {"facts": {"settings", "test", "data_sha256", "seed"}, "data", "folder", "threads", "backend", "progress",
+    "code"}, all of JSON's kinds. Raises what fit raises, but for TrainingDiverged: a variant that diverges is a result.
     """
     folder, facts = pathlib.Path(job["folder"]), job["facts"]
     if (folder / "result.json").exists():
@@ -47,7 +47,7 @@ def perform(job):
     else:
         guesses, measured = network(job, loaded, train, held, (x, y))
     row = {"seed": facts["seed"], "status": "done", **measured}
-    row |= {"images": len(train[1]), "measured_images": len(y)}
+    row |= {"images": len(train[1]), "measured_images": len(y), "threads": job["threads"], "code": job["code"]}
     row |= {"measured_on": "test images" if facts["test"] else "held-out training images"}
     if guesses is not None:
         row |= shares(y, guesses, loaded.classes, settings["rare"])
@@ -114,7 +114,8 @@ def network(job, loaded, train, held, measure_on):
     start = time.perf_counter()
     s = noisy_logits(net, x) if settings["dropout_when_measured"] else training.logits(net, x)
     measured |= {"predict_seconds": time.perf_counter() - start, "loss": training.score(s, y)[0]}
-    return s.argmax(axis=1), measured | {"seconds": sum(history["seconds"]), "epochs": history.epochs}
+    measured |= {"seconds": sum(history["seconds"]), "epochs": history.epochs}
+    return s.argmax(axis=1), measured | {"train_accuracy": history["accuracy"][-1]}
 
 
 def fit(net, job, train, held, classes):

@@ -1,5 +1,6 @@
 """From a study's definition to its jobs: settings, seeds, folders."""
 
+import functools
 import hashlib
 import inspect
 import json
@@ -34,7 +35,7 @@ def plan(name, study, out, jobs, given, sha256_of, say):
             planned[variant, seed] = {
                 "facts": json.loads(json.dumps({**facts, "seed": seed})), "data": place(source),
                 "folder": str(out / "runs" / f"{settings['model']}-{digest}-{seed}"), "progress": jobs == 1,
-                "backend": backend.backend(), "threads": backend.threads() if jobs == 1 else 1,
+                "backend": backend.backend(), "threads": backend.threads() if jobs == 1 else 1, "code": code(),
             }  # fmt: skip
     return {key: {**job, "cost": study.minutes / len(planned)} for key, job in planned.items()}
 
@@ -55,6 +56,14 @@ def resolve(study, changes, given):
     if "data" in given and "data" not in changes:
         settings["data"] = given["data"]
     return settings
+
+
+@functools.cache
+def code():
+    """A hash of this package's Python files: results of other code are told from those of this one."""
+    package = pathlib.Path(__file__).parents[1]
+    texts = (path.read_bytes() for path in sorted(package.rglob("*.py")))
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()[:12]
 
 
 def largest(values):

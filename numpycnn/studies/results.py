@@ -7,13 +7,14 @@ import pathlib
 from .. import files
 from . import figures
 from .definitions import STUDIES
-from .verdict import HOLDS, RULE, UNDECIDED, conclude, lost, summarize, with_deviation
+from .verdict import CAVEAT, HOLDS, RULE, UNDECIDED, conclude, lost, summarize, with_deviation
 
 COLUMNS = (
-    "variant", "seed", "status", "accuracy", "loss", "balanced_accuracy", "rare_recall", "seconds", "predict_seconds",
-    "parameters", "multiply_adds", "epochs", "images", "measured_on", "measured_images", "recall", "command",
+    "variant", "seed", "status", "accuracy", "loss", "balanced_accuracy", "rare_recall", "train_accuracy", "seconds",
+    "predict_seconds", "threads", "parameters", "multiply_adds", "epochs", "images", "measured_on", "measured_images",
+    "recall", "command", "code",
 )  # fmt: skip
-WORDS = ("variant", "status", "measured_on", "recall", "command")
+WORDS = ("variant", "status", "measured_on", "recall", "command", "code")
 MARKS = {HOLDS: "holds", UNDECIDED: "undecided"}
 
 
@@ -63,11 +64,19 @@ def read_csv(path):
 def readme(out, known):
     """The table of all studies whose results are in the folder, and a section for each."""
     tables = {name: (study, read_csv(out / f"{name}.csv")) for name, study in known.items() if found(out, name)}
-    lines = ["# Studies: the paper's comparisons, run again", "", "Written by `numpycnn study`. " + RULE, ""]
-    lines += ["| study | the paper's claim | what was measured | whether it holds |", "|---|---|---|---|"]
+    lines = [
+        "# Studies: the paper's comparisons, run again",
+        "",
+        "Written by `numpycnn study`. " + RULE,
+        "",
+        CAVEAT,
+        "",
+    ]
+    lines += ["| study | the paper's claim | what was measured | whether it holds | again |", "|---|---|---|---|---|"]
     for name, (study, rows) in tables.items():
         verdict, _ = conclude(study, rows)
-        lines.append(f"| [{name}](#{name}) | {study.claim} | {in_short(rows, study)} | **{verdict}** |")
+        again = f"[plot]({name}.png), `{rows[0]['command']}`"
+        lines.append(f"| [{name}](#{name}) | {study.claim} | {in_short(rows, study)} | **{verdict}** | {again} |")
     if pathlib.Path(out, "cost.png").exists():
         lines += ["", "![Accuracy against parameters and against training time](cost.png)"]
     for name, (study, rows) in tables.items():
@@ -79,7 +88,8 @@ def in_short(rows, study):
     """Means and deviations in one line, the most accurate first."""
     ranked = sorted(summarize(rows, study.shown[0]).items(), key=lambda item: -item[1].mean)
     texts = [f"{variant} {with_deviation(m, study.shown[0])}{lost(rows, variant)}" for variant, m in ranked]
-    return "; ".join(texts) or "nothing yet"
+    title = "" if study.shown[0] == "accuracy" else f"{study.shown[0].replace('_', ' ')}: "
+    return title + "; ".join(texts) if texts else "nothing yet"
 
 
 def section(name, study, rows):
@@ -89,7 +99,8 @@ def section(name, study, rows):
     lines += [f"{study.note[0].upper()}{study.note[1:].rstrip('.')}."] if study.note else []
     lines += [circumstances(rows), "", f"![{name}]({name}.png)", "", "```", rows[0]["command"], "```", ""]
     lines += [f"- {MARKS.get(outcome, '**contradicted**')}: {text}" for outcome, text in findings]
-    shown = [*dict.fromkeys((*study.shown, "accuracy", "seconds", "parameters"))]
+    shown = [*dict.fromkeys((*study.shown, "accuracy", "train_accuracy", "seconds", "parameters"))]
+    shown = [key for key in shown if summarize(rows, key)] or ["accuracy"]
     lines += ["", "| variant | " + " | ".join(key.replace("_", " ") for key in shown) + " |"]
     lines += ["|---" * (len(shown) + 1) + "|"]
     measured = {key: summarize(rows, key) for key in shown}
@@ -127,5 +138,6 @@ def circumstances(rows):
     seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
     return (
         f"{span('images')} training images, {span('epochs')} epochs, {seeds} seeds (mean ± deviation over them), "
-        f"measured on {span('measured_images')} {done[0]['measured_on']}; seconds are those of training."
+        f"measured on {span('measured_images')} {done[0]['measured_on']}; seconds are those of training, threads for "
+        f"each: {span('threads')}."
     )

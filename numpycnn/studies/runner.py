@@ -19,7 +19,7 @@ from .. import backend, data, recipes
 from ..errors import MissingPackage, RunFolderError
 from . import baselines, results
 from .job import perform
-from .plan import QUICK, plan
+from .plan import QUICK, code, plan
 from .verdict import shown
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -84,6 +84,9 @@ def finish(studies, planned, everything, out, jobs, say, command):
                     own = [{"variant": key[0], **rows[job["folder"]]} for key, job in planned[name].items()]
                     found[name] = results.publish(name, studies[name], own, out, command.replace("STUDY", name))
                     say(f"{name}: {found[name]['verdict']}")
+    others = sum(row["status"] == "done" and row.get("code") != code() for row in rows.values())
+    if others:
+        say(f"{others} of {len(rows)} results are of other code than this; to have them anew, give another --out")
     return {"out": str(out), "failed": failed, "studies": {name: found[name] for name in studies if name in found}}
 
 

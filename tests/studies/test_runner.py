@@ -83,13 +83,14 @@ def test_a_study_leaves_table_plot_and_readme(run, tmp_path):
         recall = [float(share) for share in recall]
         assert row["balanced_accuracy"] == pytest.approx(np.mean(recall), abs=1e-4)
         assert row["command"] == "numpycnn study tiny --here"
+        assert (row["threads"], row["code"]) == (nc.backend.threads(), plan.code())
     plain, wide = 40 + 8 + 8 + 15, 60 + 12 + 12 + 21  # convolution, gamma and beta, running statistics, dense
     assert [row["parameters"] for row in rows] == [plain, plain, wide, wide]
     out = tmp_path / "out"
     assert (out / "tiny.png").read_bytes().startswith(b"\x89PNG")
     text = (out / "README.md").read_text()
     assert "| [tiny](#tiny) | a claim | " in text
-    assert f"**{found['studies']['tiny']['verdict']}**" in text
+    assert f"**{found['studies']['tiny']['verdict']}** | [plot](tiny.png), `numpycnn study tiny --here` |" in text
     assert "80 training images, 2 epochs, 2 seeds" in text
     assert "\nnumpycnn study tiny --here\n" in text
     assert "![tiny](tiny.png)" in text
@@ -106,10 +107,11 @@ def test_a_job_is_what_fit_and_evaluate_give(run, data, tmp_path):
     (x, y), held = loaded.split(20, seed=0)
     form = {"filters": (4,), "depth": 1, "dropout": (0,), "classes": 3, "input_shape": (12, 12, 1)}
     net = nc.models.build("vgg", 0, mean=loaded.mean, std=loaded.std, **form)
-    nc.fit(net, x, y, epochs=2, batch_size=16, lr=0.01, schedule="one_cycle", progress=False)
+    history = nc.fit(net, x, y, epochs=2, batch_size=16, lr=0.01, schedule="one_cycle", progress=False)
     measured = nc.evaluate(net, *held)
     row = table(tmp_path)[0]
     assert (row["accuracy"], row["loss"]) == (measured["accuracy"], pytest.approx(measured["loss"], rel=1e-6))
+    assert row["train_accuracy"] == history["accuracy"][-1]
 
 
 def test_the_test_set_is_measured_only_where_the_study_says_so(run, data, tmp_path):
@@ -172,6 +174,14 @@ def test_what_is_done_is_not_done_again(run, trained, tmp_path):
     assert trained == [0, 1, 0, 1, 2, 2]
     run({"tiny": tiny()}, epochs=1)
     assert len(trained) == 10  # other settings are other jobs
+
+
+def test_results_of_other_code_are_told(run, monkeypatch):
+    _, lines = run({"tiny": tiny()}, seeds=1)
+    assert not any("other code" in line for line in lines)
+    monkeypatch.setattr(studies.runner, "code", lambda: "changed")
+    _, lines = run({"tiny": tiny()}, seeds=1)
+    assert lines[-1] == "2 of 2 results are of other code than this; to have them anew, give another --out"
 
 
 def test_other_data_is_another_job(run, trained, data):
@@ -459,7 +469,8 @@ def test_definitions_can_be_built(name):
         arguments = {k: v for k, v in settings.items() if k not in studies.definitions.DEFAULTS and k != "init"}
         net = nc.models.build(settings["model"], **arguments)
         nc.optim.OPTIMIZERS[settings["optimizer"]](net.params(), settings["lr"], **settings["optimizer_arguments"])
-    for left, relation, right, *measure in study.expect:
+    parts = study.expect.values() if isinstance(study.expect, dict) else [study.expect]
+    for left, relation, right, *measure in (statement for some in parts for statement in some):
         assert left in study.variants
         assert right in study.variants or not isinstance(right, str)
         assert relation in (">", "<", ">=", "within")
