@@ -56,6 +56,9 @@ def parser():
     sub.add_argument("--augment", help="of flip, crop, rotate, rotate-45, erase, vertical-flip, with commas; or none")
     sub.add_argument("--seed", type=natural)
     sub.add_argument("--val", type=natural, help="validation images cut from the training set (default: a twelfth)")
+    sub.add_argument(
+        "--patience", type=positive, metavar="N", help="stop when validation has not been better for N epochs"
+    )
     sub.add_argument("--limit", type=positive, metavar="N", help="use N training images only")
     sub.add_argument("--out", metavar="DIR", help="the run's folder (default: a new one under runs/)")
     sub = sub.add_mutually_exclusive_group()

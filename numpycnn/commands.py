@@ -8,7 +8,7 @@ import sys
 
 from .errors import RunFolderError, unknown
 
-RECIPE_KEYS = ("model", "data", "epochs", "batch_size", "lr", "schedule", "augment", "seed", "val", "limit")
+RECIPE_KEYS = ("model", "data", "epochs", "batch_size", "lr", "schedule", "augment", "seed", "val", "limit", "patience")
 
 
 def say(line):
@@ -40,6 +40,8 @@ def train(args):
         "limit": None,
     }
     recipe |= recipes.RECIPES[name] | given
+    if not recipe["val"] and "patience" not in given:
+        recipe.pop("patience", None)
     recipes.check(recipe, dataset)
     out = pathlib.Path(args.out) if args.out else recipes.new_folder(name, recipe["data"])
     recipes.check_folder(out, args.force or args.resume)
@@ -60,8 +62,8 @@ def resumed(out, given):
         raise RunFolderError("--resume needs --out, the folder of the run to continue")
     recipe = recipes.stored_recipe(out)
     for key, value in given.items():
-        if recipe[key] != value:
-            raise RunFolderError(f"the run in {out} has {key} {recipe[key]}, not {value}; resume it as it was")
+        if recipe.get(key) != value:
+            raise RunFolderError(f"the run in {out} has {key} {recipe.get(key)}, not {value}; resume it as it was")
     return recipe
 
 

@@ -23,7 +23,14 @@ RECIPES = {
     "vgg": {"epochs": 4, "batch_size": 32, "lr": 2e-3, "schedule": "one_cycle", "augment": "flip,crop"},
     "alexnet": {"epochs": 16, "batch_size": 64, "lr": 1e-3, "schedule": "one_cycle", "augment": "none"},
     "lenet5": {"epochs": 12, "batch_size": 32, "lr": 2e-3, "schedule": "one_cycle", "augment": "none"},
-    "keras_cnn": {"epochs": 12, "batch_size": 64, "lr": 1e-3, "schedule": "constant", "augment": "none"},
+    "keras_cnn": {
+        "epochs": 12,
+        "batch_size": 64,
+        "lr": 1e-3,
+        "schedule": "constant",
+        "augment": "none",
+        "patience": 3,
+    },
     "resnet": {"epochs": 4, "batch_size": 32, "lr": 2e-3, "schedule": "one_cycle", "augment": "flip,crop"},
     "densenet": {"epochs": 4, "batch_size": 32, "lr": 2e-3, "schedule": "one_cycle", "augment": "flip,crop"},
 }
@@ -55,6 +62,8 @@ def check(recipe, dataset):
     augmentation(recipe["augment"])
     if not 0 <= recipe["val"] < len(dataset.x_train):
         raise ValueError(f"--val {recipe['val']} must be less than the {len(dataset.x_train)} training images")
+    if recipe.get("patience") and not recipe["val"]:
+        raise ValueError("--patience watches the accuracy on validation images: give --val more than 0")
 
 
 def new_folder(model, data):
@@ -115,6 +124,7 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
     }  # fmt: skip
     settings = {key: recipe[key] for key in ("epochs", "batch_size", "lr", "schedule", "seed")}
     settings |= {"augment": augmentation(recipe["augment"]), "validation": validation}
+    settings["patience"] = recipe.get("patience")
     say(f"{recipe['model']}: {net.summary(x.shape[1:]).total:,} parameters; {dataset.name}: {dataset.source}")
     announce(net, x, y, recipe, out, resume, say)
     history = training.fit(net, x, y, **settings, out=out, resume=resume, metadata=facts)

@@ -31,8 +31,9 @@ def fit(
     float32. The optimiser is Adam with `lr` unless given. `schedule`: a name or function of schedule.py.
     `augment(x, rng)` changes each batch; of pairs [(0.6, first), (1.0, second)] each is used up to its share of the
     epochs. `validation` is a pair (x, y), looked at after each epoch; with `patience` training ends when its accuracy
-    has not risen for so many. `ema` is the decay of an average of the weights (optim.Averaged), which validation
-    sees and net holds in the end; `clip` the largest norm of a gradient. `seed` fixes order and augmentation.
+    has not risen for so many: net holds the last weights, best.npz the best. `ema` is the decay of an average of the
+    weights (optim.Averaged), which validation sees and net holds in the end; `clip` the largest norm of a gradient.
+    `seed` fixes order and augmentation.
 
     `out` is the run's folder: last.npz, best.npz (by validation accuracy, without validation by training
     loss), history.csv; an older run's files in it move to previous-1, previous-2, ... `resume` continues from its

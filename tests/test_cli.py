@@ -174,9 +174,21 @@ def test_missing_data_names_the_places(data, run, monkeypatch, tmp_path):
 def test_each_recipe_is_whole():
     for name, recipe in recipes.RECIPES.items():
         assert name in nc.models.MODELS
-        assert set(recipe) == {"epochs", "batch_size", "lr", "schedule", "augment"}
+        assert set(recipe) - {"patience"} == {"epochs", "batch_size", "lr", "schedule", "augment"}
         assert callable(nc.schedule.named(recipe["schedule"]))
         assert (recipes.augmentation(recipe["augment"]) is None) == (recipe["augment"] == "none")
+
+
+def test_patience_ends_a_training_that_gets_no_better(trained, run):
+    settings = ["train", "--data", trained, "--lr", 0, "--epochs", 5]
+    code, out, _ = run(*settings, "--patience", 2, "--out", "patient", "--json")
+    assert (code, json.loads(out)["epochs"]) == (0, 3)
+    code, _, err = run(*settings, "--patience", 2, "--val", 0)
+    assert code == 2
+    assert "--patience watches the accuracy on validation images" in err
+    code, _, err = run("train", "--resume", "--out", "patient", "--patience", 3)
+    assert code == 2
+    assert "has patience 2, not 3" in err
 
 
 # ---- run folders ------------------------------------------------------------------------------

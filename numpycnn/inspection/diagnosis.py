@@ -68,7 +68,7 @@ def _ends(examined):
 def _vanishing(examined):
     first, last = _ends(examined)
     blocked = any(row.dead is not None and row.dead == row.units for row in examined.layers)  # "dead" says it already
-    if first is None or blocked or not first.signal < VANISHING * last.signal:
+    if first is None or blocked or not (first.signal < VANISHING * last.signal or last.signal == 0):
         return []
     text = (
         f"the gradient is {first.signal:.1e} at {first.path} {first.kind} and {last.signal:.1e} at {last.path} "
@@ -139,7 +139,8 @@ def _over_fitting(examined, history, held_out):
     if held_out is None:
         return []
     accuracy, count = held_out
-    chance = 2 * np.sqrt(accuracy * (1 - accuracy) / count)  # two standard errors: what so few images may be off by
+    errors = [p * (1 - p) / n for p, n in ((accuracy, count), (examined.accuracy, examined.images))]
+    chance = 2 * np.sqrt(sum(errors))  # two standard errors of the difference: what so few images may be off by
     if examined.accuracy - accuracy <= GAP + chance:
         return []
     text = (

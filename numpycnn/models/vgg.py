@@ -12,8 +12,9 @@ def vgg(
     """`depth` times conv, batch norm, ReLU a level, a pool between levels, dropout after each; then GAP and dense.
 
     The convolutions keep the bias that Keras gives them, though batch norm makes it idle, as in the paper's
-    count. By default 196,778 parameters, 196,026 trained. The head "dense" is VGG's own instead: all pixels, `hidden`
-    units, the classes. Input (N, H, W, C), output logits (N, classes). Raises UnknownNameError.
+    count. By default 196,778 parameters, 196,026 trained. The head "dense" is instead all pixels, one layer of
+    `hidden` units, the classes (VGG itself has two). Input (N, H, W, C), output logits (N, classes).
+    Raises UnknownNameError.
     Source: the paper's section on the VGG-like network (94.05 % there).
     """
     if head not in ("gap", "dense"):

@@ -81,6 +81,7 @@ def test_a_deep_stack_of_sigmoids_vanishes():
 
 def test_a_tiny_initialisation_vanishes():
     assert kinds(stack(layers.ReLU, depth=3, scale=1e-3)) == ["vanishing"]
+    assert kinds(stack(layers.Tanh, depth=3, scale=0)) == ["vanishing"]  # nothing comes through at all
 
 
 def test_a_large_initialisation_explodes():
@@ -148,6 +149,10 @@ def test_over_fitting_by_accuracy_allows_for_chance():
     assert [one.kind for one in diagnose(examined, held_out=(0.7, 1000))] == ["over-fitting"]
     assert diagnose(examined, held_out=(0.9, 1000)) == []
     assert diagnose(examined, held_out=(0.7, 20)) == []
+    examined.images = 10  # then the 95 % are uncertain too
+    assert diagnose(examined, held_out=(0.75, 1000)) == []
+    examined.images = 1000
+    assert [one.kind for one in diagnose(examined, held_out=(0.75, 1000))] == ["over-fitting"]
 
 
 def test_a_network_trained_on_noise_over_fits():
