@@ -3,8 +3,8 @@
     from numpycnn.studies import STUDIES, run
     run({"optimizer": STUDIES["optimizer"]}, "runs/studies", jobs=4)
 
-With joblib.parallel_config(backend="dask") or a Ray backend around it, the same jobs run on that cluster; its machines
-must share the folder and the data.
+With joblib.parallel_config(backend="dask") or a Ray backend around it, the same jobs run on that cluster, with jobs=-1
+on all of it; its machines must share the folder and the data.
 """
 
 import contextlib
