@@ -75,7 +75,7 @@ def readme(out, known):
     lines += ["| study | the paper's claim | what was measured | whether it holds | again |", "|---|---|---|---|---|"]
     for name, (study, rows) in tables.items():
         verdict, _ = conclude(study, rows)
-        again = f"[plot]({name}.png), `{rows[0]['command']}`"
+        again = f"[plot]({name}.png)" + (f", `{rows[0]['command']}`" if rows[0]["command"] else "")
         lines.append(f"| [{name}](#{name}) | {study.claim} | {in_short(rows, study)} | **{verdict}** | {again} |")
     if pathlib.Path(out, "cost.png").exists():
         lines += ["", "![Accuracy against parameters and against training time](cost.png)"]
@@ -97,7 +97,8 @@ def section(name, study, rows):
     verdict, findings = conclude(study, rows)
     lines = [f"## {name}", "", f"The claim: {study.claim}. Measured: **{verdict}**."]
     lines += [f"{study.note[0].upper()}{study.note[1:].rstrip('.')}."] if study.note else []
-    lines += [circumstances(rows), "", f"![{name}]({name}.png)", "", "```", rows[0]["command"], "```", ""]
+    lines += [circumstances(rows), "", f"![{name}]({name}.png)", ""]
+    lines += ["```", rows[0]["command"], "```", ""] if rows[0]["command"] else []
     lines += [f"- {MARKS.get(outcome, '**contradicted**')}: {text}" for outcome, text in findings]
     shown = [*dict.fromkeys((*study.shown, "accuracy", "train_accuracy", "seconds", "parameters"))]
     shown = [key for key in shown if summarize(rows, key)] or ["accuracy"]

@@ -101,6 +101,13 @@ def test_a_study_leaves_table_plot_and_readme(run, tmp_path):
     assert found["studies"]["tiny"]["variants"]["wide"]["accuracy"] == pytest.approx(np.mean(accuracies))
 
 
+def test_a_study_of_ones_own_in_python_has_no_command(data, tmp_path):
+    studies.run({"mine": tiny()}, tmp_path / "out", quick=True, jobs=1, data=data, say=lambda line: None)
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert "[plot](mine.png) |" in text
+    assert "```" not in text
+
+
 def test_a_job_is_what_fit_and_evaluate_give(run, data, tmp_path):
     run({"tiny": tiny(plain={"lr": 0.01})}, seeds=1)
     loaded = nc.data.load(data)
