@@ -51,7 +51,7 @@ def footnote(rows, verdict):
 
 def wrapped(text, width):
     """The text in lines of at most `width` characters."""
-    return "\n".join(textwrap.wrap(text, width))
+    return "\n".join(textwrap.wrap(text.replace(" %", "\u00a0%"), width))
 
 
 def dots(axes, measure, variants, rows):
