@@ -86,9 +86,10 @@ for number in args.classes.split(",") if args.classes else numbers:
     net, run = train(normal, part)
     table[k] = {name: metrics.auroc(clothes.y_test != k, s) for name, s in scores(net, normal).items()}
     run.finish(**table[k])
-    seconds += sum(row["seconds"] for row in run.history)
+    seconds += run.elapsed
 
 mean = {name: float(np.mean([row[name] for row in table.values()])) for name in table[k]}
-facts = {"data": clothes.name, "seed": args.seed, "epochs": args.epochs, "latent": args.latent, "seconds": seconds}
+facts = {key: getattr(args, key) for key in ("seed", "epochs", "latent", "val")}
+facts |= {"data": clothes.name, "seconds": seconds}
 generative.write_result(args.out, {**facts, "auroc": mean, "classes": table})
 print(f"mean AUROC over {len(table)} classes: " + ", ".join(f"{name} {value:.2%}" for name, value in mean.items()))

@@ -9,7 +9,8 @@
 
 The penalty's gradient is one of second order: how df/dx depends on the weights. numpycnn/layers/slope.py writes
 that pass out, layer by layer, and says why it is a forward pass.
-Source: Gulrajani et al. 2017, algorithm 1.
+Source: Gulrajani et al. 2017, algorithm 1. Other than there: twice the learning rate, which falls in the second half,
+three steps of the critic instead of five, and an average of the generator is kept.
 """
 
 import copy

@@ -2,8 +2,9 @@
 
 An example's own part is the loop: forward passes, losses, and the chain rule between its networks.
 
-    args = generative.arguments(__doc__, "vae", epochs=20)
-    run = generative.Run(args, net, optimizer, batch_size=128, picture=lambda: images)
+    args = generative.arguments(__doc__, "vae", epochs=20, batch_size=64)
+    clothes = generative.dataset(args)
+    run = generative.Run(args, net, optimizer, clothes, picture=lambda: images)
     for x, labels, rng in run.steps():
         ...
         run.log(loss=loss)
@@ -20,18 +21,20 @@ import json
 import pathlib
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 from tqdm import tqdm
 
-from . import checkpoint, data, files, pictures
+from . import backend, checkpoint, data, files, pictures
 from .coding import spread, unit
 from .errors import CheckpointError, NumpyCNNError, RunFolderError, TrainingDiverged
 from .interrupt import StopRequest
 from .layers.base import named_buffers
 from .run import free
 
-SETTINGS = ("name", "epochs", "seed", "batch_size", "limit", "conditional", "latent")
+SETTINGS = ("name", "epochs", "seed", "batch_size", "limit", "conditional", "latent", "val")
+HELD = 5_000  # training images that --val holds back, a fifth where there are fewer than 25,000
 NOISE = 3  # keeps a step's random numbers apart from those of data.batches
 SPREAD = 0.25  # samples that differ from each other by a smaller share of what real images do have collapsed
 
@@ -52,7 +55,8 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
     parser.add_argument("--data", default="fashion-mnist", help="fashion-mnist (default), mnist, a folder, an .npz")
     parser.add_argument("--epochs", type=int, help=f"default {epochs}")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", help=f"the run's folder (default: runs/{name}-DATA)")
+    parser.add_argument("--out", help=f"the run's folder (default: runs/{name}-DATA, with the options that were given)")
+    parser.add_argument("--val", action="store_true", help="hold training images back, and measure on these: no test")
     parser.add_argument("--resume", action="store_true", help="continue the run in the folder, to the same bits")
     parser.add_argument("--quick", action="store_true", help="two minutes: to see that it works")
     parser.set_defaults(latent=None, classes=None, conditional=False)
@@ -65,14 +69,23 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
     sys.excepthook = _one_line
     args.name, args.batch_size, args.limit = name, batch_size, quick[0] if args.quick else None
     args.epochs = args.epochs or (quick[1] if args.quick else epochs)
-    args.out = pathlib.Path(args.out or f"runs/{name}-{pathlib.Path(args.data).stem}")
+    args.out = pathlib.Path(args.out or "runs", *([] if args.out else [_folder(args)]))
     return args
+
+
+def _folder(args):
+    """gan-fashion-mnist, or vae-mnist-conditional-latent-2-seed-1: runs that differ do not share a folder."""
+    parts = [args.name, pathlib.Path(args.data).stem]
+    parts += [option for option in ("conditional", "quick", "val") if getattr(args, option)]
+    parts += [f"latent-{args.latent}"] if args.latent else []
+    return "-".join([*parts, *([f"seed-{args.seed}"] if args.seed else [])])
 
 
 def _one_line(kind, error, trace):
     """What this project refuses, and Ctrl-C, are said in one line; anything else keeps its traceback."""
     if issubclass(kind, KeyboardInterrupt):
         sys.stderr.write("stopped; --resume continues\n" if getattr(error, "out", None) else "stopped\n")
+        raise SystemExit(128 + getattr(error, "signum", 2))
     elif issubclass(kind, NumpyCNNError):
         sys.stderr.write(f"{error}\n")
     else:
@@ -81,8 +94,17 @@ def _one_line(kind, error, trace):
 
 def dataset(args):
     """The data set of the arguments, smaller for --quick."""
-    found = data.load(args.data)
+    found = load(args.data, args.val)
     return found.limit(args.limit) if args.limit else found
+
+
+def load(name, val=False):
+    """The data set; with `val`, held-out training images in the place of the test images, to choose settings by."""
+    found = data.load(name)
+    if not val:
+        return found
+    (x, y), (x_test, y_test) = found.split(min(HELD, len(found.y_train) // 5), seed=0)
+    return replace(found, x_train=x, y_train=y, x_test=x_test, y_test=y_test)
 
 
 class Run:
@@ -98,6 +120,7 @@ class Run:
         self.picture, self.generated, self.out = picture, generated, args.out
         self.settings = {key: getattr(args, key) for key in SETTINGS} | {"data": clothes.name, "sha256": clothes.sha256}
         self.history, self.epoch, self.step, self.sums, self.seconds = [], 0, 0, {}, 0.0
+        self.begun, self.before = time.perf_counter(), 0.0
         self.per_epoch = -(-len(clothes.x_train) // args.batch_size)
         self._restore() if args.resume else self._start()
 
@@ -105,6 +128,11 @@ class Run:
     def progress(self):
         """The share of training that is done, in [0, 1]: what a schedule asks for."""
         return (self.epoch + self.step / self.per_epoch) / self.args.epochs
+
+    @property
+    def elapsed(self):
+        """Seconds of the whole run, with what was done before it was resumed: steps, pictures, files, measurements."""
+        return self.before + time.perf_counter() - self.begun
 
     def steps(self):
         """Yields (x float32 in [0, 1], labels, a generator for the step) to the end of the last epoch.
@@ -140,12 +168,12 @@ class Run:
     def finish(self, **measured):
         """What was measured at the end, printed and kept in result.json; last.npz gets the network as it is now."""
         self._save()
-        seconds = sum(row["seconds"] for row in self.history)
         if self.generated:
             measured["spread"] = self.history[-1]["spread"]
-        result = {**self.settings, **measured, "seconds": round(seconds, 1)}
+        result = {**self.settings, **measured, "seconds": round(self.elapsed, 1), "threads": backend.threads()}
         write_result(self.out, result)
-        print("  ".join(f"{name} {value:.5g}" for name, value in measured.items()), f" {seconds:.0f} s  {self.out}")
+        numbers = "  ".join(f"{name} {value:.5g}" for name, value in measured.items())
+        print(f"{numbers}  {self.elapsed:.0f} s  {self.out}")
 
     def _end_epoch(self, bar):
         row = {"epoch": self.epoch + 1, **{name: total / count for name, (total, count) in self.sums.items()}}
@@ -174,9 +202,14 @@ class Run:
         return next((one.lr for one in getattr(self.optimizer, "optimizers", {}).values()), self.optimizer.lr)
 
     def _start(self):
-        """A new run; what an older one left in the folder moves to previous-1, -2, ... in it."""
+        """A new run; what an older one left in the folder moves to previous-1, -2, ... in it.
+
+        Raises RunFolderError, before anything changes, for a folder that holds something else.
+        """
         self.out.mkdir(parents=True, exist_ok=True)
         old = [path for path in self.out.iterdir() if not path.name.startswith("previous-")]
+        if old and not (self.out / "last.npz").exists():
+            raise RunFolderError(f"{self.out} is not empty, and no run's folder; choose another --out")
         if old:
             place = free(self.out, "previous")
             place.mkdir()
@@ -196,6 +229,7 @@ class Run:
                 raise CheckpointError(f"{path} was trained with {name} {state['settings'].get(name)}, not {value}")
         checkpoint.restore(path, self.net, self.optimizer)
         self.history, self.epoch, self.step, self.seconds = (state[k] for k in ("history", "epoch", "step", "seconds"))
+        self.before = state["elapsed"]
         self.sums = {name: tuple(pair) for name, pair in state["sums"].items()}
 
     def _save(self):
@@ -203,7 +237,9 @@ class Run:
         arrays = [*(p.value for p in self.net.params()), *named_buffers(self.net).values()]
         if not all(np.isfinite(array).all() for array in arrays):
             raise TrainingDiverged(self.epoch + 1, self.step, self._lr())
-        state = {key: getattr(self, key) for key in ("settings", "history", "epoch", "step", "sums", "seconds")}
+        state = {
+            key: getattr(self, key) for key in ("settings", "history", "epoch", "step", "sums", "seconds", "elapsed")
+        }
         facts = {"classes": list(self.clothes.classes), "data": self.clothes.name, "seed": self.args.seed}
         checkpoint.save(self.out / "last.npz", self.net, self.optimizer, **facts, generative=state)
 

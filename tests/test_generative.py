@@ -26,6 +26,7 @@ def clothes(n=40):
 
 def arguments(out, epochs=2, **more):
     given = {"seed": 0, "batch_size": 16, "limit": None, "conditional": True, "latent": 3, "name": "trial"}
+    given["val"] = False
     return argparse.Namespace(**{**given, "out": out, "epochs": epochs, "resume": False, **more})
 
 
@@ -129,6 +130,42 @@ def test_a_new_run_keeps_the_old_one(tmp_path):
     train_gan(arguments(tmp_path, epochs=1))
     assert (tmp_path / "previous-1" / "last.npz").read_bytes() == before
     assert (tmp_path / "previous-1" / "epoch-001.png").exists()
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("three years")
+    with pytest.raises(RunFolderError, match="no run's folder"):
+        train_gan(arguments(tmp_path, epochs=1))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_the_time_of_a_resumed_run_is_that_of_all_its_parts(tmp_path):
+    _, _, run = train_gan(arguments(tmp_path, epochs=1))
+    _, _, again = train_gan(arguments(tmp_path, epochs=1, resume=True))
+    assert 0 < sum(row["seconds"] for row in run.history) < again.before < again.elapsed
+
+
+def test_held_out_images_take_the_place_of_the_test_images(saved):
+    whole, held = (generative.load(str(saved / "data.npz"), val) for val in (False, True))
+    assert (len(held.x_train), len(held.x_test)) == (32, 8)
+    together = np.concatenate([held.x_train, held.x_test])
+    assert sorted(x.tobytes() for x in together) == sorted(x.tobytes() for x in whole.x_train)
+
+
+@pytest.mark.parametrize(
+    ("given", "folder"),
+    [
+        ("", "runs/vae-fashion-mnist"),
+        ("--latent 2 --data mnist", "runs/vae-mnist-latent-2"),
+        ("--conditional --seed 3 --val", "runs/vae-fashion-mnist-conditional-val-seed-3"),
+        ("--seed 3 --out here/there", "here/there"),
+    ],
+)
+def test_runs_that_differ_do_not_share_a_folder(monkeypatch, given, folder):
+    monkeypatch.setattr("sys.argv", ["vae.py", *given.split()])
+    monkeypatch.setattr("sys.excepthook", None)
+    args = generative.arguments("doc", "vae", 20, 64, ["latent", "conditional"])
+    assert args.out.as_posix() == folder
 
 
 def a_run(tmp_path, picture, **more):

@@ -3,14 +3,16 @@
 import json
 import pathlib
 import runpy
+import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from numpycnn import data
+from numpycnn import data, generative
 from numpycnn.errors import UnknownNameError
+from numpycnn.interrupt import Interrupted
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 RUNS = {
@@ -52,7 +54,7 @@ def test_it_runs_and_resumes(name, few, tmp_path, monkeypatch, capsys):
     }
     first = json.loads((tmp_path / "run" / "result.json").read_text())
     run(name, monkeypatch, *given, "--resume")  # nothing is left to do: the same result
-    assert json.loads((tmp_path / "run" / "result.json").read_text()) == first
+    assert json.loads((tmp_path / "run" / "result.json").read_text()) | {"seconds": first["seconds"]} == first
     assert "nan" not in capsys.readouterr().out
 
 
@@ -66,6 +68,14 @@ def test_what_is_refused_is_said_in_one_line(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == f"there is no last.npz in {tmp_path} to resume from; train without --resume first\n"
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_says_so_and_has_the_signals_exit_code(capsys, signum, code):
+    with pytest.raises(SystemExit) as stop:
+        generative._one_line(Interrupted, Interrupted(signum, "runs/gan"), None)
+    assert stop.value.code == code
+    assert capsys.readouterr().err == "stopped; --resume continues\n"
 
 
 def test_impossible_arguments_are_refused(few, tmp_path, monkeypatch, capsys):

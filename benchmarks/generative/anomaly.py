@@ -1,5 +1,7 @@
 """Mean AUROC of finished anomaly runs over their normal classes, beside the error of 32 principal components.
 
+Those are fitted to pixels, and to their square roots, which the network and its distances are given.
+
 python -m benchmarks.generative.anomaly runs/anomaly-fashion-mnist ...
 """
 
@@ -7,20 +9,20 @@ import json
 
 import numpy as np
 
-from numpycnn import coding, data, metrics
+from numpycnn import coding, generative, metrics
 from numpycnn.errors import RunFolderError
 
 from .baselines import pca_error, principal
 from .common import arguments, header, write
 
-COLUMNS = ("data", "seed", "classes", "all", "error", "code", "pixels", "pca_32", "minutes")
+COLUMNS = ("data", "seed", "classes", "all", "error", "code", "pixels", "pca_32", "pca_32_roots", "minutes")
 COMPONENTS = 32
 
 
-def pca_auroc(images, k):
-    """AUROC of the error of principal components fitted to the training images of class k."""
-    normal = coding.unit(images.x_train[images.y_train == k])
-    return metrics.auroc(images.y_test != k, pca_error(principal(normal), coding.unit(images.x_test), COMPONENTS))
+def pca_auroc(images, k, power):
+    """AUROC of the error of principal components fitted to the training images of class k, pixels to that power."""
+    normal, test = (coding.unit(x) ** power for x in (images.x_train[images.y_train == k], images.x_test))
+    return metrics.auroc(images.y_test != k, pca_error(principal(normal), test, COMPONENTS))
 
 
 def measure(folder):
@@ -29,10 +31,10 @@ def measure(folder):
     if not path.exists():
         raise RunFolderError(f"there is no result.json in {folder}: the run is not finished; continue it with --resume")
     result = json.loads(path.read_text())
-    images = data.load(result["data"])
-    pca = 100 * float(np.mean([pca_auroc(images, int(k)) for k in result["classes"]]))
+    images = generative.load(result["data"], result["val"])
+    pca = [100 * float(np.mean([pca_auroc(images, int(k), p) for k in result["classes"]])) for p in (1, 0.5)]
     mean = [100 * result["auroc"][name] for name in ("all", "error", "code", "pixels")]
-    numbers = (images.name, result["seed"], len(result["classes"]), *mean, pca, result["seconds"] / 60)
+    numbers = (images.name, result["seed"], len(result["classes"]), *mean, *pca, result["seconds"] / 60)
     return f"anomaly-{images.name}-seed-{result['seed']}", dict(zip(COLUMNS, numbers, strict=True))
 
 

@@ -32,10 +32,10 @@ def median(noisy, size):
     return median_filter(noisy, size=(1, size, size, 1))
 
 
-def wiener(noisy, size):
-    """scipy.signal's Wiener filter over size x size pixels, image by image; it estimates the noise itself."""
+def wiener(noisy, size, noise=None):
+    """scipy.signal's Wiener filter over size x size pixels, image by image; without the noise's variance it guesses."""
     from scipy.signal import wiener as filtered
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        cleaned = np.stack([filtered(image[..., 0], size)[..., None] for image in noisy])
+        cleaned = np.stack([filtered(image[..., 0], size, noise)[..., None] for image in noisy])
     return np.clip(np.nan_to_num(cleaned), 0, 1)

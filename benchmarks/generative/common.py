@@ -5,7 +5,7 @@ import json
 import pathlib
 
 import numpycnn as nc
-from numpycnn import data
+from numpycnn import generative
 from numpycnn.errors import RunFolderError
 
 
@@ -25,7 +25,7 @@ def finished(folder):
     if not path.exists():
         raise RunFolderError(f"there is no result.json in {folder}: the run is not finished; continue it with --resume")
     result = json.loads(path.read_text())
-    return result, nc.load(folder / "last.npz"), data.load(result["data"])
+    return result, nc.load(folder / "last.npz"), generative.load(result["data"], result["val"])
 
 
 def write(out, name, measured):
@@ -47,6 +47,7 @@ def shown(value):
 
 def title(result):
     """wgan_gp-fashion-mnist-conditional-latent-64-seed-0"""
-    parts = [result["name"], result["data"], "conditional" if result["conditional"] else None]
+    parts = [result["name"], result["data"]]
+    parts += [option if result[option] else None for option in ("conditional", "val")]
     parts += [f"latent-{result['latent']}" if result["latent"] else None, f"seed-{result['seed']}"]
     return "-".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""PSNR of finished denoising runs, beside the best median and the best Wiener filter on the same noisy test images.
+"""PSNR of finished denoising runs, beside the best median and the best Wiener filter on the same noisy images.
 
 python -m benchmarks.generative.denoising runs/denoising-fashion-mnist ...
 """
@@ -15,13 +15,15 @@ DEVIATION, NOISE_SEED, SIZES = 0.3, 0, (3, 5, 7)
 
 
 def measure(folder):
-    """Name and numbers of one run; the filters have their best size, chosen on these very images."""
+    """Name and numbers of one run; the filters have their best form, chosen on these very images."""
     result, net, images = finished(folder)
     clean = coding.unit(images.x_test)
     noisy = coding.add_noise(clean, DEVIATION, np.random.default_rng(NOISE_SEED))
     before, after = (metrics.psnr(x, clean) for x in (noisy, coding.outputs(net, noisy)))
-    filters = [max(metrics.psnr(f(noisy, size), clean) for size in SIZES) for f in (median, wiener)]
-    numbers = (images.name, result["seed"], before, after, after - before, *filters, result["seconds"] / 60)
+    medians = [metrics.psnr(median(noisy, size), clean) for size in SIZES]
+    wieners = [metrics.psnr(wiener(noisy, size, v), clean) for size in SIZES for v in (None, DEVIATION**2)]
+    best, minutes = (max(medians), max(wieners)), result["seconds"] / 60
+    numbers = (images.name, result["seed"], before, after, after - before, *best, minutes)
     return title(result), dict(zip(COLUMNS, numbers, strict=True))
 
 

@@ -3,9 +3,10 @@
 python -m benchmarks.generative.samples runs/gan-fashion-mnist runs/wgan_gp-fashion-mnist ...
 
 The features are what goes into the last layer of the network that this project ships (pretrained:paper, 92 numbers an
-image). All is measured against the 10,000 test images. Two rows come first: `pca-gaussian`, a Gaussian in the space
-of 64 principal components, and `floor`, 10,000 training images in the place of samples. class_right: the share of a
-conditional network's samples that the classifier takes for the class that was asked for.
+image). All is measured against the 10,000 test images. Rows that come first: `pca-gaussian-K`, Gaussians in the space
+of K principal components, whose smallest distance is what shares are of, and `floor`, 10,000 training images in the
+place of samples. class_right: the share of a conditional network's samples that the classifier takes for the class that
+was asked for.
 """
 
 import numpy as np
@@ -20,7 +21,8 @@ COLUMNS = (
     "frechet", "share_of_gaussian", "precision", "recall", "classifier_score", "rarest_class", "class_right",
     "class_shares",
 )  # fmt: skip
-COMPONENTS = 64
+COMPONENTS = 32, 64, 128, 256
+FEW = 0.04  # of the samples: a class that has fewer is called collapsed
 
 
 class Judge:
@@ -62,10 +64,11 @@ def drawn(folder, count):
 
 
 def rivals(judge, count):
-    """The floor and the PCA-Gaussian: (name, images)."""
+    """PCA-Gaussians and the floor: (name, images)."""
     rng, x = np.random.default_rng(1234), judge.images.x_train
     parts = principal(coding.unit(x))
-    yield "pca-gaussian", pca_gaussian(parts, x.shape[1:], COMPONENTS, count, rng)
+    for k in COMPONENTS:
+        yield f"pca-gaussian-{k}", pca_gaussian(parts, x.shape[1:], k, count, rng)
     yield "floor", x[rng.permutation(len(x))[:count]]
 
 
@@ -75,10 +78,17 @@ if __name__ == "__main__":
     made = [drawn(folder, args.count) for folder in args.runs]
     header(COLUMNS)
     images = made[0][1] if made else nc.data.load("fashion-mnist")
+    if any(not np.array_equal(one[1].x_test, images.x_test) for one in made):
+        raise SystemExit("these runs are not measured on the same images; give them apart")
     judge = Judge(args.classifier, images)
-    for name, x in rivals(judge, args.count):
-        numbers = judge.measure(x)
-        judge.gaussian = judge.gaussian or numbers["frechet"]
-        write(args.out, f"{name}-{images.name}", numbers)
+    measured = {name: judge.measure(x) for name, x in rivals(judge, args.count)}
+    judge.gaussian = min(one["frechet"] for name, one in measured.items() if name.startswith("pca-gaussian"))
+    for name, numbers in measured.items():
+        share = numbers["frechet"] / judge.gaussian
+        write(args.out, f"{name}-{images.name}", {**numbers, "share_of_gaussian": share})
     for name, _, x, labels in made:
-        write(args.out, name, judge.measure(x, labels))
+        numbers = judge.measure(x, labels)
+        write(args.out, name, numbers)
+        for k, share in zip(images.classes, numbers["class_shares"], strict=True):
+            if share < FEW:
+                print(f"collapsed: {k} is {share:.1%} of the samples of {name}")
