@@ -19,6 +19,7 @@ import csv
 import io
 import json
 import pathlib
+import shlex
 import sys
 import time
 from dataclasses import replace
@@ -69,8 +70,18 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
     sys.excepthook = _one_line
     args.name, args.batch_size, args.limit = name, batch_size, quick[0] if args.quick else None
     args.epochs = args.epochs or (quick[1] if args.quick else epochs)
+    args.command = _command(args)
     args.out = pathlib.Path(args.out or "runs", *([] if args.out else [_folder(args)]))
     return args
+
+
+def _command(args):
+    """What to type to get the same run, wherever it is written."""
+    given = sys.argv[1:]
+    if args.out and "--out" in given:
+        at = given.index("--out")
+        given = [*given[:at], *given[at + 2 :]]
+    return shlex.join(["python", f"examples/{args.name}.py", *(word for word in given if word != "--resume")])
 
 
 def _folder(args):
@@ -170,7 +181,8 @@ class Run:
         self._save()
         if self.generated:
             measured["spread"] = self.history[-1]["spread"]
-        result = {**self.settings, **measured, "seconds": round(self.elapsed, 1), "threads": backend.threads()}
+        facts = {"seconds": round(self.elapsed, 1), "threads": backend.threads(), "command": self.args.command}
+        result = {**self.settings, **measured, **facts}
         write_result(self.out, result)
         numbers = "  ".join(f"{name} {value:.5g}" for name, value in measured.items())
         print(f"{numbers}  {self.elapsed:.0f} s  {self.out}")

@@ -26,7 +26,7 @@ def clothes(n=40):
 
 def arguments(out, epochs=2, **more):
     given = {"seed": 0, "batch_size": 16, "limit": None, "conditional": True, "latent": 3, "name": "trial"}
-    given["val"] = False
+    given |= {"val": False, "command": "python examples/trial.py"}
     return argparse.Namespace(**{**given, "out": out, "epochs": epochs, "resume": False, **more})
 
 
@@ -166,6 +166,7 @@ def test_runs_that_differ_do_not_share_a_folder(monkeypatch, given, folder):
     monkeypatch.setattr("sys.excepthook", None)
     args = generative.arguments("doc", "vae", 20, 64, ["latent", "conditional"])
     assert args.out.as_posix() == folder
+    assert args.command == " ".join(["python examples/vae.py", *given.replace("--out here/there", "").split()])
 
 
 def a_run(tmp_path, picture, **more):

@@ -8,6 +8,7 @@ import pytest
 
 import numpycnn as nc
 from benchmarks.generative import baselines, common, elbo, samples, ship
+from benchmarks.generative.pictures import copied
 from numpycnn import data, models
 from numpycnn.errors import RunFolderError
 
@@ -80,6 +81,33 @@ def test_a_shipped_generator_draws_the_same_and_fits(tmp_path):
     assert (tmp_path / "small.npz").stat().st_size < ship.LIMIT
     nc.save(tmp_path / "vae.npz", ship.shipped(models.build("vae", classes=10)))
     assert (tmp_path / "vae.npz").stat().st_size < ship.LIMIT
+
+
+def test_a_card_says_what_was_measured():
+    result = {"data": "fashion-mnist", "command": "python examples/gan.py --conditional", "epochs": 24, "seed": 3}
+    samples_of = {"frechet": 1.2345, "share_of_gaussian": 0.0971, "rarest_class": 0.0712, "class_right": 0.912}
+    text = ship.card("gan", result | {"seconds": 1500.0, "threads": 1}, samples_of)
+    assert "`python examples/gan.py --conditional`: 24 epochs, seed 3" in text
+    assert "| time | 25 min, threads: 1 |" in text
+    assert "| Frechet distance | 1.23 to" in text
+    assert "9.7% of a PCA-Gaussian's" in text
+    assert "the rarest has 7.1% of the samples; 91.2% are taken" in text
+    text = ship.card("vae", result | {"seconds": 1500.0, "threads": 1}, samples_of | {"class_right": None})
+    assert "the rarest has 7.1% of the samples |" in text
+
+
+def test_the_last_grid_and_the_curves_are_copied(tmp_path):
+    run, out = tmp_path / "run", tmp_path / "out"
+    run.mkdir()
+    with pytest.raises(RunFolderError, match="no finished run"):
+        copied(run, out)
+    result = {"name": "gan", "data": "mnist", "conditional": False, "val": False, "latent": 64, "seed": 1}
+    (run / "result.json").write_text(json.dumps(result))
+    for name in ("epoch-001", "epoch-002", "curves"):
+        (run / f"{name}.png").write_text(name)
+    grid, curves = copied(run, out)
+    assert (grid.name, grid.read_text()) == ("gan-mnist-latent-64-seed-1.png", "epoch-002")
+    assert (curves.name, curves.read_text()) == ("gan-mnist-latent-64-seed-1-curves.png", "curves")
 
 
 def test_the_judge_is_the_network_that_is_shipped():

@@ -1,8 +1,10 @@
 """The network of a finished VAE or GAN run, without optimisers and critic, as a file that the package ships.
 
-python -m benchmarks.generative.ship runs/gan-fashion-mnist --name gan        # -> numpycnn/pretrained/gan.npz
+python -m benchmarks.generative.samples runs/gan-fashion-mnist-conditional          # first: what the card says
+python -m benchmarks.generative.ship runs/gan-fashion-mnist-conditional --name gan  # -> numpycnn/pretrained/gan.npz
 """
 
+import json
 import pathlib
 
 import numpycnn as nc
@@ -10,9 +12,22 @@ from numpycnn import models
 from numpycnn.checkpoint import PRETRAINED
 from numpycnn.layers.base import named_buffers, named_params
 
-from .common import arguments, finished
+from .common import arguments, finished, title
 
 LIMIT = 2_000_000  # bytes
+CARD = """# {name}
+
+Draws images like those of {data}: `numpycnn generate pretrained:{name}`.
+
+| | |
+|---|---|
+| data | {data}, all training images |
+| recipe | `{command}`: {epochs} epochs, seed {seed} |
+| time | {minutes:.0f} min, threads: {threads} |
+| Frechet distance | {frechet:.3g} to the test images, {share_of_gaussian:.1%} of a PCA-Gaussian's (pretrained:paper) |
+| classes | the rarest has {rarest_class:.1%} of the samples{right} |
+| measured by | `python -m benchmarks.generative.samples` on the run |
+"""
 
 
 def shipped(net):
@@ -26,11 +41,21 @@ def shipped(net):
     return alone
 
 
+def card(name, result, samples):
+    """The Markdown page beside the network: its run, and what benchmarks.generative.samples measured."""
+    right = samples["class_right"]
+    right = "" if right is None else f"; {right:.1%} are taken for the class that was asked for"
+    return CARD.format(name=name, minutes=result["seconds"] / 60, right=right, **{**samples, **result})
+
+
 if __name__ == "__main__":
     args = arguments(__doc__, name={"required": True, "help": "its name: numpycnn generate pretrained:NAME"})
     (folder,) = args.runs
     result, net, images = finished(folder)
+    samples = json.loads((args.out / f"{title(result)}.json").read_text())
     path = PRETRAINED / f"{args.name}.npz"
-    nc.save(path, shipped(net), classes=list(images.classes), data=images.name, seed=result["seed"])
+    facts = {"classes": list(images.classes), "data": images.name, "data_sha256": images.sha256}
+    nc.save(path, shipped(net), **facts, seed=result["seed"], command=result["command"], samples=samples)
+    path.with_suffix(".md").write_text(card(args.name, result, samples), encoding="utf-8")
     size = pathlib.Path(path).stat().st_size
     print(f"{path.name}: {size:,} bytes" + (f", more than {LIMIT:,}: use fewer filters" if size > LIMIT else ""))

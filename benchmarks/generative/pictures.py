@@ -1,0 +1,30 @@
+"""The last grid and the curves of finished runs, for benchmarks/generative/README.md.
+
+python -m benchmarks.generative.pictures runs/gan-fashion-mnist ...        # -> results/NAME.png, NAME-curves.png
+"""
+
+import json
+import shutil
+
+from numpycnn.errors import RunFolderError
+
+from .common import arguments, title
+
+
+def copied(folder, out):
+    """The pictures of one run in `out`, under its name -> their paths. Raises RunFolderError where one is missing."""
+    grids = sorted(folder.glob("epoch-*.png"))
+    if not grids or not (folder / "result.json").exists():
+        raise RunFolderError(f"{folder} is no finished run: it has no result.json, or no epoch-*.png")
+    name = title(json.loads((folder / "result.json").read_text()))
+    out.mkdir(parents=True, exist_ok=True)
+    return [
+        shutil.copyfile(source, out / f"{name}{ending}.png")
+        for source, ending in ((grids[-1], ""), (folder / "curves.png", "-curves"))
+    ]
+
+
+if __name__ == "__main__":
+    args = arguments(__doc__)
+    for folder in args.runs:
+        print("\n".join(map(str, copied(folder, args.out))))
