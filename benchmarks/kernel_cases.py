@@ -3,9 +3,9 @@
 import numpy as np
 
 BATCH = 32
-CONVOLUTIONS = [  # H, C, F, kernel size: of VGG, then of AlexNet
+CONVOLUTIONS = [  # H, C, F, kernel size: of VGG, then of AlexNet, then what draws an image at the end of a decoder
     (28, 1, 32, 3), (28, 32, 32, 3), (14, 32, 64, 3), (14, 64, 64, 3), (7, 64, 92, 3), (7, 92, 92, 3),
-    (28, 1, 32, 5), (14, 32, 64, 5),
+    (28, 1, 32, 5), (14, 32, 64, 5), (28, 32, 1, 3),
 ]  # fmt: skip
 IMAGES = [(28, 28, 32), (14, 14, 64), (7, 7, 92)]
 
