@@ -58,7 +58,7 @@ def where(machine):
 
 
 class Report:
-    """The rows that a command measured, and the figures of issue 3 that it checks them against."""
+    """The rows that a command measured, and the targets that it checks them against."""
 
     def __init__(self, command, args):
         self.command, self.args, self.rows, self.checks = command, args, [], []
@@ -84,7 +84,7 @@ class Report:
         return {r.name: r for r in results}
 
     def check(self, what, value, required=None, aim=None, unit="", least=False, note="", holds=None):
-        """A figure beside what issue 3 requires of it: at most that, or with `least` at least."""
+        """A figure beside what is required of it: at most that, or with `least` at least."""
         if holds is None and value is not None and required is not None:
             holds = value >= required if least else value <= required
         self.checks.append({"what": what, "value": value, "required": required, "aim": aim, "unit": unit,
@@ -135,7 +135,7 @@ def _limit(key):
 
 
 CHECK_COLUMNS = {
-    "issue 3": lambda c: c["what"],
+    "what": lambda c: c["what"],
     "measured": lambda c: number(c["value"], c["unit"]),
     "required": _limit("required"),
     "aim": _limit("aim"),

@@ -1,4 +1,4 @@
-"""The networks of issue 3 in numpycnn, and what they are to do; opponents.py has PyTorch's and DeZero's.
+"""The networks of the benchmarks in numpycnn, and what they are to do; opponents.py has PyTorch's and DeZero's.
 
 Every builder gets a Job and returns (run, info): run() does one unit of the job's work and returns a number
 that must be finite. The frameworks are imported inside, each in the process of its contender.
@@ -12,7 +12,7 @@ import numpy as np
 
 from .race import Contender
 
-VGG = {"filters": (32, 64, 92), "dropout": (0.1, 0.2, 0)}  # the network of performance.md
+VGG = {"filters": (32, 64, 92), "dropout": (0.1, 0.2, 0)}  # the paper's, without its last dropout
 ALEXNET = {"filters": (32, 64), "hidden": (256, 128), "dropout": 0.7}  # the tuned AlexNet
 INFER_BATCHES = (100, 250, 500)  # divide 10,000; each contender uses its best
 

@@ -7,9 +7,9 @@
 Both the training and the scores are of square roots of pixels: dark garments then count as much as bright ones.
 Three distances make an image strange, and the score adds their logarithms, so that no scale has to be chosen:
 
-    error     |x - decoder(encoder(x))|^2                    it is not on the surface that the network has learned
-    code      |z - c|^2, the mean over 5 codes of training images that are nearest to its code z     or it is there,
-    pixels    |x - t|^2, the mean over the 5 nearest training images t                         where they are not
+    error     |x - decoder(encoder(x))|^2                           it is not on the surface that was learned
+    code      |z - c|^2, the mean over the 5 nearest codes c        its code z is far from all that are known
+    pixels    |x - t|^2, the mean over the 5 nearest images t       it is far from all training images
 
 Measured by the area under the ROC curve (AUROC): how often an image of another class scores higher than a normal one.
 """

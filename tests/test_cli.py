@@ -179,6 +179,7 @@ def test_each_recipe_is_whole():
         assert (recipes.augmentation(recipe["augment"]) is None) == (recipe["augment"] == "none")
 
 
+@pytest.mark.filterwarnings("ignore:class.* never predicted")
 def test_patience_ends_a_training_that_gets_no_better(trained, run):
     settings = ["train", "--data", trained, "--lr", 0, "--epochs", 5]
     code, out, _ = run(*settings, "--patience", 2, "--out", "patient", "--json")

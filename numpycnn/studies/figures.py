@@ -2,6 +2,7 @@
 
 import textwrap
 from pathlib import Path
+from statistics import median
 
 from matplotlib import ticker
 from matplotlib.transforms import Bbox
@@ -41,10 +42,11 @@ def footnote(rows, verdict):
         return f"{values[0]:,} to {values[-1]:,}" if len(values) > 1 else f"{values[0]:,}" if values else "no"
 
     where = next((row["measured_on"] for row in rows if row.get("measured_on")), "no images")
-    seeds = len({row["seed"] for row in rows})
+    counts = {sum(row["variant"] == variant for row in rows) for variant in {row["variant"] for row in rows}}
+    seeds = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else min(counts)
     epochs = f", {span('epochs')} epochs" if any(row.get("epochs") is not None for row in rows) else ""
     return (
-        f"Measured: {verdict}. {span('images')} training images{epochs}, up to {seeds} seeds, measured on {where}. "
+        f"Measured: {verdict}. {span('images')} training images{epochs}, {seeds} seeds, measured on {where}. "
         "Grey: single runs; blue: their mean ± deviation."
     )
 
@@ -72,6 +74,8 @@ def dots(axes, measure, variants, rows):
         text = with_deviation(measured, measure)
         axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center", size=8.5, color=INK)
     means = [measured.mean for measured in found.values()]
+    if measure == "accuracy" and means and min(means) < 0.5 * median(means):
+        zoom(axes, {v: scale * m.mean for v, m in found.items()}, variants)
     if scale == 1 and means and min(means) > 0 and max(means) > 30 * min(means):
         axes.set_xscale("log")
     elif means:
@@ -84,6 +88,17 @@ def dots(axes, measure, variants, rows):
     axes.margins(x=0.06)
     if not found:
         axes.set_xticks([])
+
+
+def zoom(axes, means, variants):
+    """Leave out of the axis what lies far below the others; an arrow at its edge says where it is."""
+    least = 0.5 * median(means.values())
+    kept = [value for value in means.values() if value >= least]
+    room = max(1.0, 0.25 * (max(kept) - min(kept)))
+    axes.set_xlim(min(kept) - room, max(kept) + room)
+    for place, variant in enumerate(variants):
+        if means.get(variant, least) < least:
+            axes.plot(0.01, place, "<", ms=6, color=BLUE, transform=axes.get_yaxis_transform())
 
 
 def readable(value, _=None):

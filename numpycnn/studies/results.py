@@ -137,8 +137,9 @@ def circumstances(rows):
 
     counts = sorted({sum(row["variant"] == variant for row in rows) for variant in {row["variant"] for row in rows}})
     seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
+    threads = f", threads for each: {span('threads')}" if any(row.get("threads") for row in done) else ""
+    epochs = f"{span('epochs')} epochs, " if any(row.get("epochs") for row in done) else ""
     return (
-        f"{span('images')} training images, {span('epochs')} epochs, {seeds} seeds (mean ± deviation over them), "
-        f"measured on {span('measured_images')} {done[0]['measured_on']}; seconds are those of training, threads for "
-        f"each: {span('threads')}."
+        f"{span('images')} training images, {epochs}{seeds} seeds (mean ± deviation over them), "
+        f"measured on {span('measured_images')} {done[0]['measured_on']}; seconds are those of training{threads}."
     )

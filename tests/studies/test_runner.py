@@ -153,6 +153,23 @@ def test_the_picture_of_costs_has_ticks_that_people_read(tmp_path, monkeypatch):
     assert {"1", "100", "1,000"} <= set(ticks[1])
 
 
+def test_what_did_not_train_does_not_squeeze_the_others_together(tmp_path, monkeypatch):
+    limits, dots = [], results.figures.dots
+
+    def spy(axes, *args):
+        dots(axes, *args)
+        limits.append(axes.get_xlim())
+
+    monkeypatch.setattr(results.figures, "dots", spy)
+    rows = [
+        {"variant": v, "seed": 0, "status": "done", "accuracy": a} for v, a in (("a", 0.9), ("b", 0.86), ("c", 0.1))
+    ]
+    results.figures.study(tmp_path / "a.png", "tiny", tiny(), rows)
+    results.figures.study(tmp_path / "a.png", "tiny", tiny(), rows[:2])
+    assert limits[0] == pytest.approx((85, 91))  # a quarter of what lies between them on each side
+    assert limits[1][0] > 85
+
+
 def test_a_mean_says_which_runs_it_is_without():
     rows = [{"variant": "a", "seed": i, "status": "done", "accuracy": 0.9} for i in range(2)]
     rows.append({"variant": "a", "seed": 2, "status": "diverged"})
