@@ -176,6 +176,7 @@ STUDIES = {
             "one epoch": {"epochs": 1},
             "plain SGD, lr 0.01": {"optimizer": "sgd", "lr": 0.01},
             "plain SGD, lr 0.001": {"optimizer": "sgd", "lr": 0.001},
+            "plain SGD, lr 0.001, 4 epochs": {"optimizer": "sgd", "lr": 0.001, "epochs": 4},
             "plain SGD, lr 0.01, one epoch": {"optimizer": "sgd", "lr": 0.01, "epochs": 1},
             "input 0..255": {"mean": 0.0, "std": 1 / 255},
             "input 0..255, weights N(0, 0.01²)": {"mean": 0.0, "std": 1 / 255, "init": 0.01},
