@@ -54,7 +54,7 @@ STUDIES = {
             "AdamW": {"optimizer": "adamw", "optimizer_arguments": {"weight_decay": 0.05}},
             "Muon": {"optimizer": "muon", "lr": 0.03},
         }),
-        minutes=21,
+        minutes=22,
         expect=above(
             "Adam", "SGD, lr 0.01", "SGD, lr 0.1", "SGD, momentum 0.9, lr 0.01", "SGD, momentum 0.9, lr 0.1"
         ),
@@ -64,7 +64,7 @@ STUDIES = {
         "5 is better than 3 (AlexNet); 3 is the most efficient (VGG)",
         of(ALEXNET, {f"{k}x{k}": {"kernel_size": k} for k in (3, 5)}, "AlexNet, ")
         | of(VGG, {f"{k}x{k}": {"kernel_size": k} for k in (3, 5)}, "VGG, "),
-        minutes=34,
+        minutes=14,
         expect={
             "AlexNet": (("AlexNet, 5x5", ">", "AlexNet, 3x3"),),
             "VGG, as accurate": (("VGG, 3x3", ">=", "VGG, 5x5"),),
@@ -81,7 +81,7 @@ STUDIES = {
             "0.3": {"dropout": (0.3, 0.3, 0.3)},
             "0.5": {"dropout": (0.5, 0.5, 0.5)},
         }, "VGG, "),
-        minutes=36,
+        minutes=23,
         expect={
             "AlexNet": above("AlexNet, 0.7", "AlexNet, 0", "AlexNet, 0.3", "AlexNet, 0.5"),
             "VGG": above("VGG, 0.1 to 0.3", "VGG, none", "VGG, 0.3", "VGG, 0.5"),
@@ -91,20 +91,20 @@ STUDIES = {
     "hidden-units": Study(
         "256/128 is better than 128/64",
         of(ALEXNET, {f"{a}/{b}": {"hidden": (a, b)} for a, b in ((128, 64), (256, 128), (512, 256))}),
-        minutes=9,
+        minutes=10,
         expect=above("256/128", "128/64"),
     ),
     "filters": Study(
         "32/64 is better than 16/32",
         of(ALEXNET, {f"{a}/{b}": {"filters": (a, b)} for a, b in ((16, 32), (32, 64), (64, 128))}),
-        minutes=14,
+        minutes=13,
         expect=above("32/64", "16/32"),
     ),
     "init": Study(
         "He normal is better than LSUV and Glorot uniform",
         of(ALEXNET, {i: {"init": i} for i in ("he_normal", "lsuv", "glorot_uniform")}, "AlexNet, ")
         | of(VGG, {i: {"init": i} for i in ("he_normal", "lsuv", "glorot_uniform")}, "VGG, "),
-        minutes=20,
+        minutes=17,
         expect={
             net: above(f"{net}, he_normal", f"{net}, lsuv", f"{net}, glorot_uniform") for net in ("AlexNet", "VGG")
         },
@@ -112,7 +112,7 @@ STUDIES = {
     "activation": Study(
         "ReLU is better than PReLU, ELU and others when batch norm is everywhere",
         of(VGG, {a: {"activation": a} for a in ("relu", "prelu", "elu", "leaky_relu", "tanh")}),
-        minutes=26,
+        minutes=21,
         expect=above("relu", "prelu", "elu", "leaky_relu", "tanh"),
     ),
     "batch-norm": Study(
@@ -132,7 +132,7 @@ STUDIES = {
             a: {"augment": a} for a in ("none", "flip", "crop", "flip,crop", "vertical-flip", "rotate", "rotate-45",
                                         "flip,crop,rotate,erase")
         } | {f"{a}, 30 epochs": {"augment": a, "epochs": 30} for a in ("none", "flip,crop")}),
-        minutes=46,
+        minutes=50,
         expect={
             "flip and crop help": tuple((helpful, ">", "none") for helpful in ("flip", "crop", "flip,crop")),
             "vertical flip and large rotations hurt": above("none", "vertical-flip", "rotate-45"),
@@ -144,7 +144,7 @@ STUDIES = {
     "batch-size": Study(
         "32 is suitable: larger is faster but less accurate",
         of(VGG, {str(size): {"batch_size": size} for size in (16, 32, 64, 128, 256)}),
-        minutes=19,
+        minutes=14,
         expect={
             "32 is not too large": (("32", ">=", "16"),),
             "larger is less accurate": above("32", "64", "128", "256"),
@@ -156,14 +156,14 @@ STUDIES = {
     "head": Study(
         "global average pooling is better than dense layers",
         of(VGG, {"gap": {}, "dense": {"head": "dense"}}),
-        minutes=8,
+        minutes=6,
         expect=(("gap", ">", "dense"),),
         shown=("accuracy", "parameters"),
     ),
     "depth": Study(
         "more convolutions a level are better: two than one, three than two",
         of(VGG, {"one": {"depth": 1}, "two": {"depth": 2}, "three": {"depth": 3}}),
-        minutes=12,
+        minutes=8,
         expect={"two than one": above("two", "one"), "three than two": above("three", "two")},
         shown=("accuracy", "seconds"),
     ),
@@ -184,7 +184,7 @@ STUDIES = {
             "weights N(0, 0.1²)": {"init": 0.1},
             "weights N(0, 1)": {"init": 1.0},
         }),
-        minutes=34,
+        minutes=30,
         test=True,
         target=0.7446,
         note="plausible slips, one or two at a time; SGD's rates are Keras's 0.01 and a tenth of it",
@@ -197,7 +197,7 @@ STUDIES = {
             "a tenth, class weights": {"balance": "weights"},
             "a tenth, balanced sampling": {"balance": "sampling"},
         }),
-        minutes=15,
+        minutes=11,
         expect={
             "harm": (("all shirts", ">", "a tenth of the shirts", "rare_recall"),),
             "weights": (("a tenth, class weights", ">", "a tenth of the shirts", "rare_recall"),),
@@ -210,7 +210,7 @@ STUDIES = {
         "the same network and settings work on other data sets: at least 98 % on MNIST",
         of({}, {f"VGG, {data}": {"data": data} for data in DATA_SETS})
         | of(ALEXNET, {f"AlexNet, {data}": {"data": data} for data in DATA_SETS}),
-        minutes=16,
+        minutes=12,
         test=True,
         expect={net: ((f"{net}, mnist", ">", 0.98),) for net in ("VGG", "AlexNet")},
         note="without flips, which would make other digits; kmnist and emnist take part where their files are here",
@@ -229,7 +229,7 @@ STUDIES = {
             "ResNet-20": {"model": "resnet"},
             "DenseNet-16": {"model": "densenet", "depth": 16},
         }),
-        minutes=110,
+        minutes=62,
         test=True,
         expect={
             "Keras's": (("Keras CNN", "within", (0.90, 0.92)),),
@@ -254,7 +254,7 @@ STUDIES = {
                 ("logistic regression", "logistic_regression", None),
             )
         },
-        minutes=35,
+        minutes=8,
         test=True,
         expect=(("RBF SVM", "within", (0.885, 0.905)),),
         shown=("accuracy", "seconds", "predict_seconds"),
