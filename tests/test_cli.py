@@ -401,6 +401,7 @@ def test_a_working_directory_that_cannot_be_written(data, tmp_path):
 # ---- evaluate, predict and the rest -------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:class.* never predicted")
 def test_evaluate(trained, run):
     code, out, _ = run("evaluate", "run/last.npz", "--json")
     result = json.loads(out)

@@ -1,4 +1,4 @@
-"""ReLU with its mask, and leaky ReLU with its slope, in one pass."""
+"""ReLU with its mask, and leaky ReLU with its slope, in one pass. Backward in NumPy is as fast as a twin was."""
 
 import numpy as np
 
@@ -38,19 +38,3 @@ def _leaky_relu(x, negative_slope, y, slope, lo, hi):
     for i in range(len(x)):
         slope[i] = np.float32(1) if x[i] > 0 else negative_slope
         y[i] = slope[i] * x[i]
-
-
-def leaky_relu_backward(dy, cache):
-    (slope,) = cache
-    if dy.dtype != np.float32 or slope.dtype != np.float32:
-        return NotImplemented
-    dx = empty(dy.shape)
-    parallel(_times, dy.size, dy.reshape(-1), slope.reshape(-1), dx.reshape(-1))
-    return dx
-
-
-@kernel
-def _times(dy, slope, dx, lo, hi):
-    dy, slope, dx = dy[lo:hi], slope[lo:hi], dx[lo:hi]
-    for i in range(len(dx)):
-        dx[i] = dy[i] * slope[i]
