@@ -9,6 +9,8 @@ each with its filters: a product of every pixel for itself, then a sum over shif
 The weight gradient is that of the mirrored convolution, from the few filters to the many channels.
 """
 
+import functools
+
 import numpy as np
 
 from . import direct
@@ -32,14 +34,20 @@ def correlate(x, w, b, padding):
     y = empty((n, padded[0] - kh + 1, padded[1] - kw + 1, f))
     panels = direct.in_panels(w.transpose(2, 0, 1, 3).reshape(1, 1, c, kh * kw * f))
     room = len(panels) * WIDTH  # of a pixel in q
-    i, j = np.ogrid[:h, :width]
-    pixels, rows = (i * width + j) * c, ((top + i) * padded[1] + left + j) * room
-    di, dj = np.ogrid[:kh, :kw]
-    places = (di * padded[1] + dj) * room + (di * kw + dj) * f
-    tables = (table.ravel().astype(np.int64) for table in (pixels, rows, places))
+    tables = _tables(h, width, c, top, left, padded[1], kh, kw, f, room)
     bias = np.zeros(f, np.float32) if b is None else b
     parallel(_images, n, x, panels, bias, y, padded[1], *tables, scratch=padded[0] * padded[1] * room)
     return y
+
+
+@functools.lru_cache(256)
+def _tables(h, width, c, top, left, padded, kh, kw, f, room):
+    """Where a pixel lies in x and in q, and what the places of the kernel are away from an output pixel in q."""
+    i, j = np.ogrid[:h, :width]
+    di, dj = np.ogrid[:kh, :kw]
+    pixels, rows = (i * width + j) * c, ((top + i) * padded + left + j) * room
+    places = (di * padded + dj) * room + (di * kw + dj) * f
+    return tuple(table.ravel().astype(np.int64) for table in (pixels, rows, places))
 
 
 @kernel

@@ -8,7 +8,7 @@ from matplotlib import ticker
 from matplotlib.transforms import Bbox
 
 from ..canvas import BLUE, GREY, INK, ORANGE, figure
-from .verdict import conclude, summarize, with_deviation
+from .verdict import conclude, seeds, span, summarize, with_deviation
 
 LABELS = {
     "accuracy": "accuracy, %", "rare_recall": "recall of the rare class, %", "seconds": "training, seconds",
@@ -36,18 +36,11 @@ def study(path, name, definition, rows):
 
 def footnote(rows, verdict):
     """What was found, and on what."""
-
-    def span(key):
-        values = sorted({int(row[key]) for row in rows if row.get(key) is not None})
-        return f"{values[0]:,} to {values[-1]:,}" if len(values) > 1 else f"{values[0]:,}" if values else "no"
-
     where = next((row["measured_on"] for row in rows if row.get("measured_on")), "no images")
-    counts = {sum(row["variant"] == variant for row in rows) for variant in {row["variant"] for row in rows}}
-    seeds = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else min(counts)
-    epochs = f", {span('epochs')} epochs" if any(row.get("epochs") is not None for row in rows) else ""
+    epochs = f", {span(rows, 'epochs')} epochs" if any(row.get("epochs") is not None for row in rows) else ""
     return (
-        f"Measured: {verdict}. {span('images')} training images{epochs}, {seeds} seeds, measured on {where}. "
-        "Grey: single runs; blue: their mean ± deviation."
+        f"Measured: {verdict}. {span(rows, 'images')} training images{epochs}, {seeds(rows)} seeds, measured on "
+        f"{where}. Grey: single runs; blue: their mean ± deviation."
     )
 
 

@@ -7,7 +7,7 @@ import pathlib
 from .. import files
 from . import figures
 from .definitions import STUDIES
-from .verdict import CAVEAT, HOLDS, RULE, UNDECIDED, conclude, lost, summarize, with_deviation
+from .verdict import CAVEAT, HOLDS, RULE, UNDECIDED, conclude, lost, seeds, span, summarize, with_deviation
 
 COLUMNS = (
     "variant", "seed", "status", "accuracy", "loss", "balanced_accuracy", "rare_recall", "train_accuracy", "seconds",
@@ -130,16 +130,9 @@ def circumstances(rows):
     done = [row for row in rows if row["status"] == "done"]
     if not done:
         return "No job has ended well."
-
-    def span(key):
-        values = sorted({int(row[key]) for row in done if row.get(key) is not None})
-        return f"{values[0]:,} to {values[-1]:,}" if len(values) > 1 else f"{values[0]:,}" if values else "no"
-
-    counts = sorted({sum(row["variant"] == variant for row in rows) for variant in {row["variant"] for row in rows}})
-    seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
-    threads = f", threads for each: {span('threads')}" if any(row.get("threads") for row in done) else ""
-    epochs = f"{span('epochs')} epochs, " if any(row.get("epochs") for row in done) else ""
+    threads = f", threads for each: {span(done, 'threads')}" if any(row.get("threads") for row in done) else ""
+    epochs = f"{span(done, 'epochs')} epochs, " if any(row.get("epochs") for row in done) else ""
     return (
-        f"{span('images')} training images, {epochs}{seeds} seeds (mean ± deviation over them), "
-        f"measured on {span('measured_images')} {done[0]['measured_on']}; seconds are those of training{threads}."
+        f"{span(done, 'images')} training images, {epochs}{seeds(rows)} seeds (mean ± deviation over them), "
+        f"measured on {span(done, 'measured_images')} {done[0]['measured_on']}; seconds are those of training{threads}."
     )

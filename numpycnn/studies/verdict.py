@@ -133,6 +133,22 @@ def explain(target, rows):
     return f"{word} {', '.join(texts)}", [(HOLDS if near else UNDECIDED, text) for text in texts]
 
 
+def span(rows, key):
+    """The values of a count over the rows, as text: "10,000", "3 to 12", or "no"."""
+    values = sorted({int(row[key]) for row in rows if row.get(key) is not None})
+    return between(values) if values else "no"
+
+
+def seeds(rows):
+    """How many runs the variants have, as text."""
+    return between(sorted({sum(row["variant"] == v for row in rows) for v in {row["variant"] for row in rows}}))
+
+
+def between(values):
+    """Sorted whole numbers as text: the only one, or the first and the last."""
+    return f"{values[0]:,} to {values[-1]:,}" if len(values) > 1 else f"{values[0]:,}"
+
+
 def shown(value, measure, signed=False):
     """A value for people: shares in per cent, seconds with their unit, counts with commas."""
     if isinstance(value, (tuple, list)):
