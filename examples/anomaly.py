@@ -89,7 +89,7 @@ for number in args.classes.split(",") if args.classes else numbers:
     seconds += run.elapsed
 
 mean = {name: float(np.mean([row[name] for row in table.values()])) for name in table[k]}
-facts = {key: getattr(args, key) for key in ("seed", "epochs", "latent", "val")}
+facts = {key: getattr(args, key) for key in ("run", "command", "seed", "epochs", "latent", "val")}
 facts |= {"data": clothes.name, "seconds": seconds}
 generative.write_result(args.out, {**facts, "auroc": mean, "classes": table})
 print(f"mean AUROC over {len(table)} classes: " + ", ".join(f"{name} {value:.2%}" for name, value in mean.items()))

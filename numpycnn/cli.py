@@ -101,7 +101,8 @@ def parser():
 
 
 def _generate(sub):
-    sub.add_argument("checkpoint", help="a file.npz of an example, or pretrained:NAME")
+    checkpoint = "a file.npz of an example, or pretrained:NAME (default: pretrained:gan)"
+    sub.add_argument("checkpoint", nargs="?", default="pretrained:gan", help=checkpoint)
     sub.add_argument("--class", dest="class_name", metavar="NAME", help="draw this class only (conditional networks)")
     sub.add_argument("--count", type=positive, help="default: 64; 8 rows or columns of a still --interpolate or --walk")
     sub.add_argument("--seed", type=natural, default=0)

@@ -34,7 +34,7 @@ from .interrupt import StopRequest
 from .layers.base import named_buffers
 from .run import free
 
-SETTINGS = ("name", "epochs", "seed", "batch_size", "limit", "conditional", "latent", "val")
+SETTINGS = ("name", "epochs", "seed", "batch_size", "limit", "conditional", "latent", "val", "constants")
 HELD = 5_000  # training images that --val holds back, a fifth where there are fewer than 25,000
 NOISE = 3  # keeps a step's random numbers apart from those of data.batches
 SPREAD = 0.25  # samples that differ from each other by a smaller share of what real images do have collapsed
@@ -70,9 +70,15 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
     sys.excepthook = _one_line
     args.name, args.batch_size, args.limit = name, batch_size, quick[0] if args.quick else None
     args.epochs = args.epochs or (quick[1] if args.quick else epochs)
-    args.command = _command(args)
-    args.out = pathlib.Path(args.out or "runs", *([] if args.out else [_folder(args)]))
+    args.command, args.run, args.constants = _command(args), _title(args), _constants()
+    args.out = pathlib.Path(args.out or pathlib.Path("runs", args.run))
     return args
+
+
+def _constants():
+    """{"LEARNING_RATE": 0.0002, ...}: the names in capitals of the script that was started, as JSON has them."""
+    names = vars(sys.modules["__main__"]).items()
+    return json.loads(json.dumps({k: v for k, v in names if k.isupper() and isinstance(v, int | float | tuple)}))
 
 
 def _command(args):
@@ -84,7 +90,7 @@ def _command(args):
     return shlex.join(["python", f"examples/{args.name}.py", *(word for word in given if word != "--resume")])
 
 
-def _folder(args):
+def _title(args):
     """gan-fashion-mnist, or vae-mnist-conditional-latent-2-seed-1: runs that differ do not share a folder."""
     parts = [args.name, pathlib.Path(args.data).stem]
     parts += [option for option in ("conditional", "quick", "val") if getattr(args, option)]
@@ -181,7 +187,8 @@ class Run:
         self._save()
         if self.generated:
             measured["spread"] = self.history[-1]["spread"]
-        facts = {"seconds": round(self.elapsed, 1), "threads": backend.threads(), "command": self.args.command}
+        facts = {"seconds": round(self.elapsed, 1), "threads": backend.threads()}
+        facts |= {key: getattr(self.args, key) for key in ("run", "command")}
         result = {**self.settings, **measured, **facts}
         write_result(self.out, result)
         numbers = "  ".join(f"{name} {value:.5g}" for name, value in measured.items())

@@ -26,7 +26,7 @@ def clothes(n=40):
 
 def arguments(out, epochs=2, **more):
     given = {"seed": 0, "batch_size": 16, "limit": None, "conditional": True, "latent": 3, "name": "trial"}
-    given |= {"val": False, "command": "python examples/trial.py"}
+    given |= {"val": False, "command": "python examples/trial.py", "run": "trial", "constants": {}}
     return argparse.Namespace(**{**given, "out": out, "epochs": epochs, "resume": False, **more})
 
 
@@ -122,6 +122,8 @@ def test_resume_wants_the_same_settings_and_a_run(tmp_path):
     train_gan(arguments(tmp_path, epochs=1))
     with pytest.raises(CheckpointError, match="trained with seed 0, not 5"):
         train_gan(arguments(tmp_path, epochs=1, resume=True, seed=5))
+    with pytest.raises(CheckpointError, match="trained with constants"):
+        train_gan(arguments(tmp_path, epochs=1, resume=True, constants={"LEARNING_RATE": 0.5}))
 
 
 def test_a_new_run_keeps_the_old_one(tmp_path):

@@ -99,15 +99,16 @@ def test_a_card_says_what_was_measured():
 def test_the_last_grid_and_the_curves_are_copied(tmp_path):
     run, out = tmp_path / "run", tmp_path / "out"
     run.mkdir()
-    with pytest.raises(RunFolderError, match="no finished run"):
+    with pytest.raises(RunFolderError, match="not finished"):
         copied(run, out)
-    result = {"name": "gan", "data": "mnist", "conditional": False, "val": False, "latent": 64, "seed": 1}
-    (run / "result.json").write_text(json.dumps(result))
+    (run / "result.json").write_text(json.dumps({"run": "gan-mnist-seed-1"}))
+    with pytest.raises(RunFolderError, match="no epoch-"):
+        copied(run, out)
     for name in ("epoch-001", "epoch-002", "curves"):
         (run / f"{name}.png").write_text(name)
     grid, curves = copied(run, out)
-    assert (grid.name, grid.read_text()) == ("gan-mnist-latent-64-seed-1.png", "epoch-002")
-    assert (curves.name, curves.read_text()) == ("gan-mnist-latent-64-seed-1-curves.png", "curves")
+    assert (grid.name, grid.read_text()) == ("gan-mnist-seed-1.png", "epoch-002")
+    assert (curves.name, curves.read_text()) == ("gan-mnist-seed-1-curves.png", "curves")
 
 
 def test_the_judge_is_the_network_that_is_shipped():

@@ -56,6 +56,7 @@ def test_it_runs_and_resumes(name, few, tmp_path, monkeypatch, capsys):
     run(name, monkeypatch, *given, "--resume")  # nothing is left to do: the same result
     assert json.loads((tmp_path / "run" / "result.json").read_text()) | {"seconds": first["seconds"]} == first
     assert "nan" not in capsys.readouterr().out
+    assert json.loads((folder / "result.json").read_text())["constants"]["LEARNING_RATE"] > 0  # resume compares them
 
 
 def test_the_examples_are_short():

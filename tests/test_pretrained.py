@@ -2,24 +2,27 @@
 
 import re
 
+import numpy as np
 import pytest
 
 import numpycnn as nc
-from numpycnn import data
+from numpycnn import cli, coding, data, metrics
 from numpycnn.checkpoint import PRETRAINED
 
 CLASSIFIERS = [path.stem for path in sorted(PRETRAINED.glob("*.npz")) if "measured" in nc.load(path).metadata]
+GENERATORS = [path.stem for path in sorted(PRETRAINED.glob("*.npz")) if "samples" in nc.load(path).metadata]
 FACTS = ("data", "recipe", "test accuracy", "time", "trained by", "measured by")
 
 
 def card(name):
     """{"data": "Fashion-MNIST, ...", ...}: the rows of a card's table."""
     text = (PRETRAINED / f"{name}.md").read_text(encoding="utf-8")
-    return dict(re.findall(r"^\| ([a-z ]+) \| (.*) \|$", text, re.MULTILINE))
+    return dict(re.findall(r"^\| ([a-z ]+) \| (.*) \|$", text, re.MULTILINE | re.IGNORECASE))
 
 
 def test_the_networks_that_documents_name_are_shipped():
     assert {"accurate", "paper", "small"} <= set(CLASSIFIERS)
+    assert {"gan", "vae"} <= set(GENERATORS)
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
@@ -46,3 +49,35 @@ def test_the_test_set_gives_the_card_s_figures(name):
     assert nc.evaluate(net, clothes.x_test, clothes.y_test)["accuracy"] == measured["accuracy"]
     assert nc.evaluate(net, clothes.x_test, clothes.y_test, flip=True)["accuracy"] == measured["flip_accuracy"]
     assert net.summary((28, 28, 1)).total == measured["parameters"]
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_generator_is_small_and_its_card_tells_what_it_holds(name):
+    path, facts = PRETRAINED / f"{name}.npz", card(name)
+    metadata = nc.load(path).metadata
+    assert path.stat().st_size < 2_000_000
+    assert metadata["command"] in facts["recipe"]
+    assert f"seed {metadata['seed']}" in facts["recipe"]
+    assert f"{metadata['samples']['frechet']:.3g}" in facts["Frechet distance"]
+    assert f"{metadata['samples']['rarest_class']:.1%}" in facts["classes"]
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_what_a_generator_draws_is_what_its_card_says(name):
+    """In the eyes of the classifier, of which no data set is needed: all classes, and the class that was asked for."""
+    net, judge = nc.load(f"pretrained:{name}"), nc.load("pretrained:paper")
+    labels = np.arange(1000) % net.classes if net.classes else None
+    drawn = np.round(255 * coding.draw(net, 1000, np.random.default_rng(5), labels)).astype(np.uint8)
+    guesses = coding.outputs(judge, drawn).argmax(axis=1)
+    measured = net.metadata["samples"]
+    np.testing.assert_allclose(metrics.class_shares(guesses, 10), measured["class_shares"], atol=0.04)
+    if net.classes:
+        assert (guesses == labels).mean() == pytest.approx(measured["class_right"], abs=0.04)
+
+
+def test_a_generator_draws_offline_at_once(tmp_path, monkeypatch):
+    """Without a data set, and without naming one: a grid of bags."""
+    monkeypatch.setenv("NUMPYCNN_DATA", str(tmp_path / "nothing"))
+    out = tmp_path / "bags.png"
+    assert cli.main(["generate", "--class", "bag", "--count", "8", "--out", str(out)]) == 0
+    assert out.stat().st_size > 1000

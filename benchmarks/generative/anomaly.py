@@ -5,15 +5,12 @@ Those are fitted to pixels, and to their square roots, which the network and its
 python -m benchmarks.generative.anomaly runs/anomaly-fashion-mnist ...
 """
 
-import json
-
 import numpy as np
 
 from numpycnn import coding, generative, metrics
-from numpycnn.errors import RunFolderError
 
 from .baselines import pca_error, principal
-from .common import arguments, header, write
+from .common import arguments, header, result_of, write
 
 COLUMNS = ("data", "seed", "classes", "all", "error", "code", "pixels", "pca_32", "pca_32_roots", "minutes")
 COMPONENTS = 32
@@ -27,15 +24,12 @@ def pca_auroc(images, k, power):
 
 def measure(folder):
     """Name and numbers of one run, AUROC in per cent."""
-    path = folder / "result.json"
-    if not path.exists():
-        raise RunFolderError(f"there is no result.json in {folder}: the run is not finished; continue it with --resume")
-    result = json.loads(path.read_text())
+    result = result_of(folder)
     images = generative.load(result["data"], result["val"])
     pca = [100 * float(np.mean([pca_auroc(images, int(k), p) for k in result["classes"]])) for p in (1, 0.5)]
     mean = [100 * result["auroc"][name] for name in ("all", "error", "code", "pixels")]
     numbers = (images.name, result["seed"], len(result["classes"]), *mean, *pca, result["seconds"] / 60)
-    return f"anomaly-{images.name}-seed-{result['seed']}", dict(zip(COLUMNS, numbers, strict=True))
+    return result["run"], dict(zip(COLUMNS, numbers, strict=True))
 
 
 if __name__ == "__main__":

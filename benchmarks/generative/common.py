@@ -19,12 +19,17 @@ def arguments(doc, **more):
     return parser.parse_args()
 
 
-def finished(folder):
-    """(result.json, the network, its data set) of a run. Raises RunFolderError for one that is not finished."""
+def result_of(folder):
+    """result.json of a run. Raises RunFolderError for one that is not finished."""
     path = folder / "result.json"
     if not path.exists():
         raise RunFolderError(f"there is no result.json in {folder}: the run is not finished; continue it with --resume")
-    result = json.loads(path.read_text())
+    return json.loads(path.read_text())
+
+
+def finished(folder):
+    """(result.json, the network, its data set) of a run. Raises RunFolderError for one that is not finished."""
+    result = result_of(folder)
     return result, nc.load(folder / "last.npz"), generative.load(result["data"], result["val"])
 
 
@@ -43,11 +48,3 @@ def header(names):
 def shown(value):
     """A number with the digits that mean something."""
     return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
-
-
-def title(result):
-    """wgan_gp-fashion-mnist-conditional-latent-64-seed-0"""
-    parts = [result["name"], result["data"]]
-    parts += [option if result[option] else None for option in ("conditional", "val")]
-    parts += [f"latent-{result['latent']}" if result["latent"] else None, f"seed-{result['seed']}"]
-    return "-".join(part for part in parts if part)

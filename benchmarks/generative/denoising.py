@@ -8,7 +8,7 @@ import numpy as np
 from numpycnn import coding, metrics
 
 from .baselines import median, wiener
-from .common import arguments, finished, header, title, write
+from .common import arguments, finished, header, write
 
 COLUMNS = ("data", "seed", "noisy_db", "network_db", "gain_db", "median_db", "wiener_db", "minutes")
 DEVIATION, NOISE_SEED, SIZES = 0.3, 0, (3, 5, 7)
@@ -24,7 +24,7 @@ def measure(folder):
     wieners = [metrics.psnr(wiener(noisy, size, v), clean) for size in SIZES for v in (None, DEVIATION**2)]
     best, minutes = (max(medians), max(wieners)), result["seconds"] / 60
     numbers = (images.name, result["seed"], before, after, after - before, *best, minutes)
-    return title(result), dict(zip(COLUMNS, numbers, strict=True))
+    return result["run"], dict(zip(COLUMNS, numbers, strict=True))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 
 from numpycnn import coding
 
-from .common import arguments, finished, header, title, write
+from .common import arguments, finished, header, write
 
 COLUMNS = ("data", "seed", "latent", "negative_elbo", "reconstruction", "kl", "floor", "minutes")
 DRAWS = 5  # codes drawn for each image
@@ -30,7 +30,7 @@ def measure(folder):
     parts = [float(np.mean([one[key] for one in drawn])) for key in ("negative_elbo", "reconstruction", "kl")]
     lowest = floor(coding.unit(images.x_test))
     numbers = (images.name, result["seed"], net.latent, *parts, lowest, result["seconds"] / 60)
-    return title(result), dict(zip(COLUMNS, numbers, strict=True))
+    return result["run"], dict(zip(COLUMNS, numbers, strict=True))
 
 
 if __name__ == "__main__":

@@ -3,20 +3,18 @@
 python -m benchmarks.generative.pictures runs/gan-fashion-mnist ...        # -> results/NAME.png, NAME-curves.png
 """
 
-import json
 import shutil
 
 from numpycnn.errors import RunFolderError
 
-from .common import arguments, title
+from .common import arguments, result_of
 
 
 def copied(folder, out):
     """The pictures of one run in `out`, under its name -> their paths. Raises RunFolderError where one is missing."""
-    grids = sorted(folder.glob("epoch-*.png"))
-    if not grids or not (folder / "result.json").exists():
-        raise RunFolderError(f"{folder} is no finished run: it has no result.json, or no epoch-*.png")
-    name = title(json.loads((folder / "result.json").read_text()))
+    name, grids = result_of(folder)["run"], sorted(folder.glob("epoch-*.png"))
+    if not grids:
+        raise RunFolderError(f"there is no epoch-*.png in {folder}")
     out.mkdir(parents=True, exist_ok=True)
     return [
         shutil.copyfile(source, out / f"{name}{ending}.png")

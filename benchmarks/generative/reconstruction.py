@@ -6,7 +6,7 @@ python -m benchmarks.generative.reconstruction runs/autoencoder-fashion-mnist ..
 from numpycnn import coding, ops
 
 from .baselines import pca_error, principal
-from .common import arguments, finished, header, title, write
+from .common import arguments, finished, header, write
 
 COLUMNS = ("data", "seed", "latent", "mse", "pca_mse", "minutes")
 
@@ -18,7 +18,7 @@ def measure(folder):
     mse, _ = ops.mse(coding.outputs(net, test), test)
     pca = float(pca_error(principal(train), test, net.latent).mean())
     numbers = (images.name, result["seed"], net.latent, mse, pca, result["seconds"] / 60)
-    return title(result), dict(zip(COLUMNS, numbers, strict=True))
+    return result["run"], dict(zip(COLUMNS, numbers, strict=True))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import numpycnn as nc
 from numpycnn import coding, layers, metrics, ops
 
 from .baselines import pca_gaussian, principal
-from .common import arguments, finished, header, title, write
+from .common import arguments, finished, header, write
 
 COLUMNS = (
     "frechet", "share_of_gaussian", "precision", "recall", "classifier_score", "rarest_class", "class_right",
@@ -60,7 +60,7 @@ def drawn(folder, count):
     """Samples of a run: with classes, as many of each."""
     result, net, images = finished(folder)
     labels = np.arange(count) % net.classes if net.classes else None
-    return title(result), images, coding.draw(net, count, np.random.default_rng(1234), labels), labels
+    return result["run"], images, coding.draw(net, count, np.random.default_rng(1234), labels), labels
 
 
 def rivals(judge, count):
