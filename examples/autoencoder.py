@@ -9,7 +9,7 @@ The folder gets a picture an epoch: test images, and under each row what came ba
 
 from numpycnn import coding, generative, layers, models, ops, optim, pictures, schedule
 
-EPOCHS = 20
+EPOCHS = 16
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
 LATENT = 32

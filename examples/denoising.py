@@ -11,7 +11,7 @@ import numpy as np
 
 from numpycnn import coding, generative, layers, metrics, models, ops, optim, schedule
 
-EPOCHS = 16
+EPOCHS = 12
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
 DEVIATION = 0.3

@@ -19,7 +19,7 @@ import numpy as np
 from numpycnn import coding, generative, layers, models, ops, optim, schedule
 from numpycnn.models.coder import one_hot, with_classes
 
-EPOCHS = 24
+EPOCHS = 20
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-4
 BETA1 = 0.5
@@ -33,7 +33,7 @@ clothes = generative.dataset(args)
 print(f"{clothes.name}: {clothes.source}")
 
 classes = len(clothes.classes) if args.conditional else 0
-net = models.build("gan", seed=args.seed, latent=args.latent, classes=classes)
+net = models.build("gan", seed=args.seed, latent=args.latent, classes=classes, batch_norm=True)
 generator, critic = layers.fuse(net.generator), net.critic
 both = optim.Together(
     generator=optim.Averaged(optim.Adam(generator.params(), LEARNING_RATE, BETA1), net.generator, AVERAGE),

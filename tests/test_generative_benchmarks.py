@@ -83,6 +83,15 @@ def test_a_shipped_generator_draws_the_same_and_fits(tmp_path):
     assert (tmp_path / "vae.npz").stat().st_size < ship.LIMIT
 
 
+def test_two_measurements_of_a_run_have_files_of_their_own(monkeypatch):
+    """A VAE has an ELBO, and its samples are judged."""
+    shown, net = data.load("synthetic").limit(20), models.build("vae", latent=2)
+    shown = replace(shown, x_test=shown.x_test[:20], y_test=shown.y_test[:20])
+    for module in (elbo, samples):
+        monkeypatch.setattr(module, "finished", lambda folder: ({"run": "vae", "seed": 0, "seconds": 60}, net, shown))
+    assert {elbo.measure("run")[0], samples.drawn("run", 20)[0]} == {"elbo-vae", "samples-vae"}
+
+
 def test_a_card_says_what_was_measured():
     result = {"data": "fashion-mnist", "command": "python examples/gan.py --conditional", "epochs": 24, "seed": 3}
     samples_of = {"frechet": 1.2345, "share_of_gaussian": 0.0971, "rarest_class": 0.0712, "class_right": 0.912}

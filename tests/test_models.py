@@ -240,6 +240,7 @@ PAIRS = {
     "conditional vae": ("vae", {"latent": 2, "classes": 3}, (3, 4, 4, 4), (3, 4, 4, 1)),
     "gan": ("gan", {"latent": 2}, (3, 2), (3, 1)),
     "conditional gan": ("gan", {"latent": 2, "classes": 3}, (3, 5), (3, 1)),
+    "gan whose critic has batch norm": ("gan", {"latent": 2, "batch_norm": True}, (3, 2), (3, 1)),
 }
 
 

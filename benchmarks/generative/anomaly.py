@@ -29,7 +29,7 @@ def measure(folder):
     pca = [100 * float(np.mean([pca_auroc(images, int(k), p) for k in result["classes"]])) for p in (1, 0.5)]
     mean = [100 * result["auroc"][name] for name in ("all", "error", "code", "pixels")]
     numbers = (images.name, result["seed"], len(result["classes"]), *mean, *pca, result["seconds"] / 60)
-    return result["run"], dict(zip(COLUMNS, numbers, strict=True))
+    return f"auroc-{result['run']}", dict(zip(COLUMNS, numbers, strict=True))
 
 
 if __name__ == "__main__":

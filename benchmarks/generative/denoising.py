@@ -24,7 +24,7 @@ def measure(folder):
     wieners = [metrics.psnr(wiener(noisy, size, v), clean) for size in SIZES for v in (None, DEVIATION**2)]
     best, minutes = (max(medians), max(wieners)), result["seconds"] / 60
     numbers = (images.name, result["seed"], before, after, after - before, *best, minutes)
-    return result["run"], dict(zip(COLUMNS, numbers, strict=True))
+    return f"psnr-{result['run']}", dict(zip(COLUMNS, numbers, strict=True))
 
 
 if __name__ == "__main__":

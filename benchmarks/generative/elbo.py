@@ -30,7 +30,7 @@ def measure(folder):
     parts = [float(np.mean([one[key] for one in drawn])) for key in ("negative_elbo", "reconstruction", "kl")]
     lowest = floor(coding.unit(images.x_test))
     numbers = (images.name, result["seed"], net.latent, *parts, lowest, result["seconds"] / 60)
-    return result["run"], dict(zip(COLUMNS, numbers, strict=True))
+    return f"elbo-{result['run']}", dict(zip(COLUMNS, numbers, strict=True))
 
 
 if __name__ == "__main__":

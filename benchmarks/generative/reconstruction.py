@@ -18,7 +18,7 @@ def measure(folder):
     mse, _ = ops.mse(coding.outputs(net, test), test)
     pca = float(pca_error(principal(train), test, net.latent).mean())
     numbers = (images.name, result["seed"], net.latent, mse, pca, result["seconds"] / 60)
-    return result["run"], dict(zip(COLUMNS, numbers, strict=True))
+    return f"mse-{result['run']}", dict(zip(COLUMNS, numbers, strict=True))
 
 
 if __name__ == "__main__":

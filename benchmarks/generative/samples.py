@@ -60,7 +60,7 @@ def drawn(folder, count):
     """Samples of a run: with classes, as many of each."""
     result, net, images = finished(folder)
     labels = np.arange(count) % net.classes if net.classes else None
-    return result["run"], images, coding.draw(net, count, np.random.default_rng(1234), labels), labels
+    return f"samples-{result['run']}", images, coding.draw(net, count, np.random.default_rng(1234), labels), labels
 
 
 def rivals(judge, count):
@@ -85,7 +85,7 @@ if __name__ == "__main__":
     judge.gaussian = min(one["frechet"] for name, one in measured.items() if name.startswith("pca-gaussian"))
     for name, numbers in measured.items():
         share = numbers["frechet"] / judge.gaussian
-        write(args.out, f"{name}-{images.name}", {**numbers, "share_of_gaussian": share})
+        write(args.out, f"samples-{name}-{images.name}", {**numbers, "share_of_gaussian": share})
     for name, _, x, labels in made:
         numbers = judge.measure(x, labels)
         write(args.out, name, numbers)

@@ -52,7 +52,7 @@ if __name__ == "__main__":
     args = arguments(__doc__, name={"required": True, "help": "its name: numpycnn generate pretrained:NAME"})
     (folder,) = args.runs
     result, net, images = finished(folder)
-    samples = json.loads((args.out / f"{result['run']}.json").read_text())
+    samples = json.loads((args.out / f"samples-{result['run']}.json").read_text())
     path = PRETRAINED / f"{args.name}.npz"
     facts = {"classes": list(images.classes), "data": images.name, "data_sha256": images.sha256}
     nc.save(path, shipped(net), **facts, seed=result["seed"], command=result["command"], samples=samples)

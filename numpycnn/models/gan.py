@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..layers import AvgPool2D, Conv2D, Dense, Flatten, Layer, LeakyReLU, Sequential, Sigmoid, Standardize
+from ..layers import AvgPool2D, BatchNorm, Conv2D, Dense, Flatten, Layer, LeakyReLU, Sequential, Sigmoid, Standardize
 from .coder import PIXELS, decoder, one_hot, smallest, with_classes
 
 
@@ -36,26 +36,28 @@ class GAN(Layer):
 
 
 def gan(
-    latent=64, classes=0, filters=(32, 64, 96), depth=1, critic=True, input_shape=(28, 28, 1), init="he_normal",
-    rng=None,
+    latent=64, classes=0, filters=(32, 64, 96), depth=1, critic=True, batch_norm=False, input_shape=(28, 28, 1),
+    init="he_normal", rng=None,
 ):  # fmt: skip
     """Generator and critic (called discriminator in the first GAN); without the critic, only what draws.
 
-    The critic has no batch norm, so that each example has a gradient of its own (layers.InputGradient), and pools
-    by the mean, so that its slope has no holes. Source: Goodfellow et al. 2014; Radford et al. 2016; Gulrajani
-    et al. 2017 (no batch norm); Mirza & Osindero 2014 (conditional).
+    The critic pools by the mean, so that its slope has no holes. With `batch_norm` it has that from its second
+    convolution on; a gradient penalty needs it without, so that each example has a slope of its own
+    (layers.InputGradient). Source: Goodfellow et al. 2014; Radford et al. 2016 (batch norm); Gulrajani et al. 2017
+    (none); Mirza & Osindero 2014 (conditional).
     """
     up = decoder(latent + classes, filters, depth, input_shape, init, rng)
     generator = Sequential(*up.layers, Sigmoid())
-    judge = _critic(filters, input_shape, classes, init, rng) if critic else None
+    judge = _critic(filters, batch_norm, input_shape, classes, init, rng) if critic else None
     return GAN(generator, judge, latent, classes)
 
 
-def _critic(filters, input_shape, classes, init, rng):
+def _critic(filters, batch_norm, input_shape, classes, init, rng):
     layers, channels = [Standardize(*PIXELS)], input_shape[2] + classes
     for level, count in enumerate(filters):
         layers += [AvgPool2D(2)] if level else []
-        layers += [Conv2D(channels, count, 3, init=init, rng=rng), LeakyReLU(0.2)]
+        norm = [BatchNorm(count)] if batch_norm and level else []
+        layers += [Conv2D(channels, count, 3, init=init, rng=rng, bias=not norm), *norm, LeakyReLU(0.2)]
         channels = count
     h, w = smallest(filters, input_shape)
     return Sequential(*layers, Flatten(), Dense(h * w * channels, 1, init=init, rng=rng))
