@@ -1,6 +1,6 @@
 """Train a generative adversarial network: a generator draws garments, a critic learns to tell them from real ones.
 
-    python examples/gan.py                  # about 37 minutes of one core
+    python examples/gan.py                  # about 23 minutes of one core
     python examples/gan.py --conditional    # a class in, that garment out
     python examples/gan.py --quick          # two minutes: to see that it works
 

@@ -1,11 +1,12 @@
 """Train a Wasserstein GAN with weight clipping, as it was published.
 
-    python examples/wgan.py                  # about 33 minutes of one core
+    python examples/wgan.py                  # about 27 minutes of one core
     python examples/wgan.py --conditional    # a class in, that garment out
     python examples/wgan.py --quick          # two minutes: to see that it works
 
 The critic's score f is a number without a bound. Were f 1-Lipschitz, the largest difference of its means would be
-the earth mover's distance between real and drawn images, which falls as the samples get better: watch `distance`.
+the earth mover's distance between real and drawn images. `distance` is what this critic finds of it: it falls as the
+samples get better, and rises again when the falling learning rate makes a better critic, which finds more.
 
     critic       C = mean f(G(z)) - mean f(x)      and every weight is cut to [-c, c], which bounds f's slope
     generator    C = -mean f(G(z))

@@ -1,6 +1,6 @@
 """Train a Wasserstein GAN whose critic is kept 1-Lipschitz by a penalty on its gradient.
 
-    python examples/wgan_gp.py                  # about 33 minutes of one core
+    python examples/wgan_gp.py                  # about 26 minutes of one core
     python examples/wgan_gp.py --conditional    # a class in, that garment out
     python examples/wgan_gp.py --quick          # two minutes: to see that it works
 
