@@ -94,9 +94,11 @@ def test_two_measurements_of_a_run_have_files_of_their_own(monkeypatch):
 
 def test_a_card_says_what_was_measured():
     result = {"data": "fashion-mnist", "command": "python examples/gan.py --conditional", "epochs": 24, "seed": 3}
+    result |= {"name": "a run's"}
     samples_of = {"frechet": 1.2345, "share_of_gaussian": 0.0971, "rarest_class": 0.0712, "class_right": 0.912}
     text = ship.card("gan", result | {"seconds": 1500.0, "threads": 1}, samples_of)
     assert "`python examples/gan.py --conditional`: 24 epochs, seed 3" in text
+    assert text.startswith("# gan\n")
     assert "| time | 25 min, threads: 1 |" in text
     assert "| Frechet distance | 1.23 to" in text
     assert "9.7% of a PCA-Gaussian's" in text

@@ -91,4 +91,4 @@ if __name__ == "__main__":
         write(args.out, name, numbers)
         for k, share in zip(images.classes, numbers["class_shares"], strict=True):
             if share < FEW:
-                print(f"collapsed: {k} is {share:.1%} of the samples of {name}")
+                print(f"collapsed: {k} is {share:.1%} of {name}")

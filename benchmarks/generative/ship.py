@@ -45,7 +45,7 @@ def card(name, result, samples):
     """The Markdown page beside the network: its run, and what benchmarks.generative.samples measured."""
     right = samples["class_right"]
     right = "" if right is None else f"; {right:.1%} are taken for the class that was asked for"
-    return CARD.format(name=name, minutes=result["seconds"] / 60, right=right, **{**samples, **result})
+    return CARD.format(**{**samples, **result, "name": name, "minutes": result["seconds"] / 60, "right": right})
 
 
 if __name__ == "__main__":
