@@ -9,6 +9,7 @@ import sys
 from .errors import RunFolderError, unknown
 
 RECIPE_KEYS = ("model", "data", "epochs", "batch_size", "lr", "schedule", "augment", "seed", "val", "limit", "patience")
+PAINTERS = "autoencoder", "denoiser", "vae", "gan"  # models whose output is an image
 
 
 def say(line):
@@ -92,11 +93,22 @@ def evaluate(args):
     return result, accuracy_table(result["per_class"], result["accuracy"])
 
 
+def classifier(checkpoint):
+    """The network of a checkpoint. Raises ValueError for one that draws images, or cleans them."""
+    import numpycnn as nc
+
+    net = nc.load(checkpoint)
+    if net.spec["model"] in PAINTERS:
+        raise ValueError(f"{checkpoint} holds a network that classifies nothing ({net.spec['model']}); "
+                         "numpycnn generate draws by a gan, vae or autoencoder")  # fmt: skip
+    return net
+
+
 def network_and_data(args):
     """The network of args.checkpoint, and the data set args.data, by default its own. Raises ValueError."""
     import numpycnn as nc
 
-    net = nc.load(args.checkpoint)
+    net = classifier(args.checkpoint)
     dataset = nc.data.load(args.data or net.metadata.get("data", "fashion-mnist"))
     classes, known = list(dataset.classes), net.metadata.get("classes")
     if known and len(known) != len(classes):
@@ -143,7 +155,7 @@ def predict(args):
     if not paths:
         raise ValueError("no IMAGE is given")
     places = [None] * len(paths) if show is None else seen_places(show, paths)
-    net = nc.load(args.checkpoint)
+    net = classifier(args.checkpoint)
     shape = tuple(net.spec["arguments"].get("input_shape", (28, 28, 1)))
     images = [nc.data.read_image(path, shape) for path in paths]
     rows, known = nc.predict(net, images), familiar.familiar(net, images)

@@ -81,3 +81,15 @@ def test_a_generator_draws_offline_at_once(tmp_path, monkeypatch):
     out = tmp_path / "bags.png"
     assert cli.main(["generate", "--class", "bag", "--count", "8", "--out", str(out)]) == 0
     assert out.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "command", ["evaluate pretrained:gan", "inspect pretrained:vae", "predict --checkpoint pretrained:vae x.png"]
+)
+def test_a_generator_is_no_classifier_and_that_is_said(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert "classifies nothing" in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
