@@ -1,6 +1,6 @@
 """Find what does not belong: an autoencoder that has seen one class only cannot read the others back.
 
-    python examples/anomaly.py                 # each of ten classes as the normal one, about 20 minutes of one core
+    python examples/anomaly.py                 # each of ten classes as the normal one, about 17 minutes of one core
     python examples/anomaly.py --classes 6     # shirts only
     python examples/anomaly.py --quick         # two minutes: to see that it works
 

@@ -1,6 +1,6 @@
 """Train a variational autoencoder: a code of 20 numbers that can be drawn, and read back as a garment.
 
-    python examples/vae.py                  # about 34 minutes of one core
+    python examples/vae.py                  # about half an hour of one core
     python examples/vae.py --conditional    # a class in, that garment out
     python examples/vae.py --latent 2       # a code that can be drawn as a map
     python examples/vae.py --quick          # two minutes: to see that it works
