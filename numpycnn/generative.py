@@ -69,8 +69,8 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
             parser.error(f"--{option} must be at least 1, not {getattr(args, option)}")
     sys.excepthook = _one_line
     args.name, args.batch_size, args.limit = name, batch_size, quick[0] if args.quick else None
-    args.epochs = args.epochs or (quick[1] if args.quick else epochs)
     args.command, args.run, args.constants = _command(args), _title(args), _constants()
+    args.epochs = args.epochs or (quick[1] if args.quick else epochs)
     args.out = pathlib.Path(args.out or pathlib.Path("runs", args.run))
     return args
 
@@ -94,8 +94,10 @@ def _title(args):
     """gan-fashion-mnist, or vae-mnist-conditional-latent-2-seed-1: runs that differ do not share a folder."""
     parts = [args.name, pathlib.Path(args.data).stem]
     parts += [option for option in ("conditional", "quick", "val") if getattr(args, option)]
-    parts += [f"latent-{args.latent}"] if args.latent else []
-    return "-".join([*parts, *([f"seed-{args.seed}"] if args.seed else [])])
+    for option in ("latent", "epochs", "classes", "seed"):
+        value = str(getattr(args, option) or "").replace(",", "-")
+        parts += [f"{option}-{value}"] if value else []
+    return "-".join(parts)
 
 
 def _one_line(kind, error, trace):

@@ -1,5 +1,6 @@
 """The baselines that the generative networks are compared with, on cases whose answer is known."""
 
+import argparse
 import json
 from dataclasses import replace
 
@@ -87,9 +88,12 @@ def test_two_measurements_of_a_run_have_files_of_their_own(monkeypatch):
     """A VAE has an ELBO, and its samples are judged."""
     shown, net = data.load("synthetic").limit(20), models.build("vae", latent=2)
     shown = replace(shown, x_test=shown.x_test[:20], y_test=shown.y_test[:20])
-    for module in (elbo, samples):
-        monkeypatch.setattr(module, "finished", lambda folder: ({"run": "vae", "seed": 0, "seconds": 60}, net, shown))
-    assert {elbo.measure("run")[0], samples.drawn("run", 20)[0]} == {"elbo-vae", "samples-vae"}
+    monkeypatch.setattr(elbo, "finished", lambda folder: ({"run": "vae", "seed": 0, "seconds": 60}, net, shown))
+    given = {"count": samples.COUNT, "classifier": samples.CLASSIFIER}
+    assert elbo.measure("run")[0] == "elbo-vae"
+    assert samples.title("vae", argparse.Namespace(**given)) == "samples-vae"
+    assert samples.title("vae", argparse.Namespace(**given | {"count": 500})) == "samples-vae-500"
+    assert samples.title("vae", argparse.Namespace(**given | {"classifier": "a/b.npz"})) == "samples-vae-b"
 
 
 def test_a_card_says_what_was_measured():

@@ -33,10 +33,10 @@ def finished(folder):
     return result, nc.load(folder / "last.npz"), generative.load(result["data"], result["val"])
 
 
-def write(out, name, measured):
-    """The JSON of one measurement, and its numbers as a Markdown row on standard output."""
+def write(out, name, measured, **facts):
+    """The JSON of one measurement, with facts about it, and its numbers as a Markdown row on standard output."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / f"{name}.json").write_text(json.dumps(measured, indent=2) + "\n")
+    (out / f"{name}.json").write_text(json.dumps(measured | facts, indent=2) + "\n")
     print(f"| {name} | " + " | ".join(shown(value) for value in measured.values()) + " |", flush=True)
 
 

@@ -13,8 +13,8 @@ from .common import arguments, result_of
 def copied(folder, out):
     """The pictures of one run in `out`, under its name -> their paths. Raises RunFolderError where one is missing."""
     name, grids = result_of(folder)["run"], sorted(folder.glob("epoch-*.png"))
-    if not grids:
-        raise RunFolderError(f"there is no epoch-*.png in {folder}")
+    if not grids or not (folder / "curves.png").exists():
+        raise RunFolderError(f"there is no epoch-*.png, or no curves.png, in {folder}")
     out.mkdir(parents=True, exist_ok=True)
     return [
         shutil.copyfile(source, out / f"{name}{ending}.png")

@@ -9,6 +9,8 @@ place of samples. class_right: the share of a conditional network's samples that
 was asked for.
 """
 
+import pathlib
+
 import numpy as np
 
 import numpycnn as nc
@@ -22,6 +24,7 @@ COLUMNS = (
     "class_shares",
 )  # fmt: skip
 COMPONENTS = 32, 64, 128, 256
+COUNT, CLASSIFIER = 10_000, "pretrained:paper"
 FEW = 0.04  # of the samples: a class that has fewer is called collapsed
 
 
@@ -57,10 +60,16 @@ class Judge:
 
 
 def drawn(folder, count):
-    """Samples of a run: with classes, as many of each."""
+    """(result.json, the data, samples, their labels) of a run: with classes, as many of each."""
     result, net, images = finished(folder)
     labels = np.arange(count) % net.classes if net.classes else None
-    return f"samples-{result['run']}", images, coding.draw(net, count, np.random.default_rng(1234), labels), labels
+    return result, images, coding.draw(net, count, np.random.default_rng(1234), labels), labels
+
+
+def title(name, args):
+    """The name of a measurement; one of other numbers of samples, or by another classifier, has a name of its own."""
+    parts = ["samples", name, *([str(args.count)] if args.count != COUNT else [])]
+    return "-".join(parts + ([pathlib.Path(args.classifier).stem] if args.classifier != CLASSIFIER else []))
 
 
 def rivals(judge, count):
@@ -73,8 +82,8 @@ def rivals(judge, count):
 
 
 if __name__ == "__main__":
-    more = {"type": int, "default": 10_000, "help": "samples (10,000)"}
-    args = arguments(__doc__, count=more, classifier={"default": "pretrained:paper", "help": "a checkpoint"})
+    more = {"type": int, "default": COUNT, "help": f"samples ({COUNT:,})"}
+    args = arguments(__doc__, count=more, classifier={"default": CLASSIFIER, "help": f"a checkpoint ({CLASSIFIER})"})
     made = [drawn(folder, args.count) for folder in args.runs]
     header(COLUMNS)
     images = made[0][1] if made else nc.data.load("fashion-mnist")
@@ -83,12 +92,15 @@ if __name__ == "__main__":
     judge = Judge(args.classifier, images)
     measured = {name: judge.measure(x) for name, x in rivals(judge, args.count)}
     judge.gaussian = min(one["frechet"] for name, one in measured.items() if name.startswith("pca-gaussian"))
+    facts = {"count": args.count, "classifier": args.classifier}
+    held = "-val" if made and made[0][0]["val"] else ""
     for name, numbers in measured.items():
         share = numbers["frechet"] / judge.gaussian
-        write(args.out, f"samples-{name}-{images.name}", {**numbers, "share_of_gaussian": share})
-    for name, _, x, labels in made:
-        numbers = judge.measure(x, labels)
-        write(args.out, name, numbers)
+        write(args.out, title(f"{name}-{images.name}{held}", args), {**numbers, "share_of_gaussian": share}, **facts)
+    for result, _, x, labels in made:
+        numbers, name = judge.measure(x, labels), title(result["run"], args)
+        own = {key: result[key] for key in ("command", "seed", "epochs", "seconds", "threads")}
+        write(args.out, name, numbers, **facts, **own)
         for k, share in zip(images.classes, numbers["class_shares"], strict=True):
             if share < FEW:
                 print(f"collapsed: {k} is {share:.1%} of {name}")

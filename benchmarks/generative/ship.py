@@ -52,6 +52,8 @@ if __name__ == "__main__":
     args = arguments(__doc__, name={"required": True, "help": "its name: numpycnn generate pretrained:NAME"})
     (folder,) = args.runs
     result, net, images = finished(folder)
+    if result["val"] or result["limit"]:
+        raise SystemExit(f"{folder} did not train on all images; a card would say that it did")
     samples = json.loads((args.out / f"samples-{result['run']}.json").read_text())
     path = PRETRAINED / f"{args.name}.npz"
     facts = {"classes": list(images.classes), "data": images.name, "data_sha256": images.sha256}
