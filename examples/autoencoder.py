@@ -1,6 +1,6 @@
 """Train an autoencoder: 784 pixels through a code of 32 or 64 numbers, and back.
 
-    python examples/autoencoder.py                # 32 dimensions, about 33 minutes of one core
+    python examples/autoencoder.py                # 32 dimensions, about 27 minutes of one core
     python examples/autoencoder.py --latent 64
     python examples/autoencoder.py --quick        # two minutes: to see that it works
 

@@ -1,6 +1,6 @@
 """Train an overcomplete autoencoder to take noise away: Gaussian, deviation 0.3, clipped to [0, 1].
 
-    python examples/denoising.py             # about 30 minutes of one core
+    python examples/denoising.py             # about 25 minutes of one core
     python examples/denoising.py --quick     # two minutes: to see that it works
 
 Its code has more numbers than the image has pixels, so it could copy; since it sees noise and is asked for the
