@@ -2,7 +2,7 @@
 
     python examples/anomaly.py                 # each of ten classes as the normal one, about 17 minutes of one core
     python examples/anomaly.py --classes 6     # shirts only
-    python examples/anomaly.py --quick         # two minutes: to see that it works
+    python examples/anomaly.py --quick         # under a minute: to see that it works
 
 Both the training and the scores are of square roots of pixels: dark garments then count as much as bright ones.
 Three distances make an image strange, and the score adds their logarithms, so that no scale has to be chosen:

@@ -1,8 +1,8 @@
 """Train an autoencoder: 784 pixels through a code of 32 or 64 numbers, and back.
 
-    python examples/autoencoder.py                # 32 dimensions, about 27 minutes of one core
+    python examples/autoencoder.py                # 32 dimensions, about 28 minutes of one core
     python examples/autoencoder.py --latent 64
-    python examples/autoencoder.py --quick        # two minutes: to see that it works
+    python examples/autoencoder.py --quick        # under a minute: to see that it works
 
 The folder gets a picture an epoch: test images, and under each row what came back of them.
 """

@@ -1,7 +1,7 @@
 """Train an overcomplete autoencoder to take noise away: Gaussian, deviation 0.3, clipped to [0, 1].
 
     python examples/denoising.py             # about 25 minutes of one core
-    python examples/denoising.py --quick     # two minutes: to see that it works
+    python examples/denoising.py --quick     # under a minute: to see that it works
 
 Its code has more numbers than the image has pixels, so it could copy; since it sees noise and is asked for the
 clean image, copying is wrong. The pictures: clean test images, noisy, and what the network makes of them.

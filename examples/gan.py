@@ -2,7 +2,7 @@
 
     python examples/gan.py                  # about 23 minutes of one core
     python examples/gan.py --conditional    # a class in, that garment out
-    python examples/gan.py --quick          # two minutes: to see that it works
+    python examples/gan.py --quick          # under a minute: to see that it works
 
 Two networks, two optimisers. The critic's score s is a logit, "this is real"; the generator wants it high:
 

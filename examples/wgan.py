@@ -1,8 +1,8 @@
 """Train a Wasserstein GAN with weight clipping.
 
-    python examples/wgan.py                  # about 27 minutes of one core
+    python examples/wgan.py                  # about 26 minutes of one core
     python examples/wgan.py --conditional    # a class in, that garment out
-    python examples/wgan.py --quick          # two minutes: to see that it works
+    python examples/wgan.py --quick          # under a minute: to see that it works
 
 The critic's score f is a number without a bound. Were f 1-Lipschitz, the largest difference of its means would be
 the earth mover's distance between real and drawn images. `distance` is what this critic finds of it: it falls as the

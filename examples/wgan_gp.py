@@ -2,7 +2,7 @@
 
     python examples/wgan_gp.py                  # about 26 minutes of one core
     python examples/wgan_gp.py --conditional    # a class in, that garment out
-    python examples/wgan_gp.py --quick          # two minutes: to see that it works
+    python examples/wgan_gp.py --quick          # under a minute: to see that it works
 
     critic       C = mean f(G(z)) - mean f(x) + 10 mean (|df/dx| - 1)^2      df/dx between real and drawn images
     generator    C = -mean f(G(z))

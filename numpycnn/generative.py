@@ -59,7 +59,7 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
     parser.add_argument("--out", help=f"the run's folder (default: runs/{name}-DATA, with the options that were given)")
     parser.add_argument("--val", action="store_true", help="hold training images back, and measure on these: no test")
     parser.add_argument("--resume", action="store_true", help="continue the run in the folder, to the same bits")
-    parser.add_argument("--quick", action="store_true", help="two minutes: to see that it works")
+    parser.add_argument("--quick", action="store_true", help="under a minute: to see that it works")
     parser.set_defaults(latent=None, classes=None, conditional=False)
     for option in options:
         parser.add_argument(f"--{option}", **OPTIONS[option])
@@ -76,9 +76,9 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
 
 
 def _constants():
-    """{"LEARNING_RATE": 0.0002, ...}: the names in capitals of the script that was started, as JSON has them."""
-    names = vars(sys.modules["__main__"]).items()
-    return json.loads(json.dumps({k: v for k, v in names if k.isupper() and isinstance(v, int | float | tuple)}))
+    """{"LEARNING_RATE": 0.0002, ...}: the script's names in capitals, as JSON has them, but for those of SETTINGS."""
+    names = ((k, v) for k, v in vars(sys.modules["__main__"]).items() if k.isupper() and k.lower() not in SETTINGS)
+    return json.loads(json.dumps({k: v for k, v in names if isinstance(v, int | float | tuple)}))
 
 
 def _command(args):

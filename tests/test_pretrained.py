@@ -8,7 +8,6 @@ from PIL import Image
 
 import numpycnn as nc
 from benchmarks.generative import samples
-from benchmarks.generative.samples import Judge
 from numpycnn import cli, coding, data, metrics, pictures
 from numpycnn.checkpoint import PRETRAINED
 
@@ -68,10 +67,9 @@ def test_a_generator_is_small_and_its_card_tells_what_it_holds(name):
 @pytest.mark.parametrize("name", GENERATORS)
 def test_what_a_generator_draws_is_what_its_card_says(name):
     """In the eyes of the classifier, of which no data set is needed: all classes, and the class that was asked for."""
-    net, judge = nc.load(f"pretrained:{name}"), nc.load("pretrained:paper")
-    labels = np.arange(1000) % net.classes if net.classes else None
-    drawn = np.round(255 * coding.draw(net, 1000, np.random.default_rng(5), labels)).astype(np.uint8)
-    guesses = coding.outputs(judge, drawn).argmax(axis=1)
+    net, judge = nc.load(f"pretrained:{name}"), nc.load(samples.CLASSIFIER)
+    drawn, labels = samples.drawn(net, 1000)
+    guesses = coding.outputs(judge, np.round(255 * drawn).astype(np.uint8)).argmax(axis=1)
     measured = net.metadata["samples"]
     shares = metrics.class_shares(guesses, 10)
     assert (shares > 0).all()
@@ -93,9 +91,8 @@ def test_a_generator_draws_offline_at_once(tmp_path, monkeypatch):
 @pytest.mark.skipif(not data.present("fashion-mnist"), reason="the data set is not here")
 @pytest.mark.parametrize("name", GENERATORS)
 def test_the_test_images_give_the_distance_on_the_card(name):
-    net, judge = nc.load(f"pretrained:{name}"), Judge(samples.CLASSIFIER, data.load("fashion-mnist"))
-    labels = np.arange(samples.COUNT) % net.classes if net.classes else None
-    drawn = coding.draw(net, samples.COUNT, np.random.default_rng(1234), labels)
+    net, judge = nc.load(f"pretrained:{name}"), samples.Judge(samples.CLASSIFIER, data.load("fashion-mnist"))
+    drawn, _ = samples.drawn(net, samples.COUNT)
     distance = metrics.frechet_distance(judge.test, judge.features(drawn))
     assert distance == pytest.approx(net.metadata["samples"]["frechet"], rel=1e-3)
 

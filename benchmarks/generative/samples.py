@@ -59,11 +59,10 @@ class Judge:
         return dict(zip(COLUMNS, numbers, strict=True))
 
 
-def drawn(folder, count):
-    """(result.json, the data, samples, their labels) of a run: with classes, as many of each."""
-    result, net, images = finished(folder)
+def drawn(net, count):
+    """(samples, their labels): of a network with classes as many of each, else None."""
     labels = np.arange(count) % net.classes if net.classes else None
-    return result, images, coding.draw(net, count, np.random.default_rng(1234), labels), labels
+    return coding.draw(net, count, np.random.default_rng(1234), labels), labels
 
 
 def title(name, args):
@@ -84,21 +83,21 @@ def rivals(judge, count):
 if __name__ == "__main__":
     more = {"type": int, "default": COUNT, "help": f"samples ({COUNT:,})"}
     args = arguments(__doc__, count=more, classifier={"default": CLASSIFIER, "help": f"a checkpoint ({CLASSIFIER})"})
-    made = [drawn(folder, args.count) for folder in args.runs]
+    runs = [finished(folder) for folder in args.runs]
     header(COLUMNS)
-    images = made[0][1] if made else nc.data.load("fashion-mnist")
-    if any(not np.array_equal(one[1].x_test, images.x_test) for one in made):
+    images = runs[0][2] if runs else nc.data.load("fashion-mnist")
+    if any(not np.array_equal(one[2].x_test, images.x_test) for one in runs):
         raise SystemExit("these runs are not measured on the same images; give them apart")
     judge = Judge(args.classifier, images)
     measured = {name: judge.measure(x) for name, x in rivals(judge, args.count)}
     judge.gaussian = min(one["frechet"] for name, one in measured.items() if name.startswith("pca-gaussian"))
     facts = {"count": args.count, "classifier": args.classifier}
-    held = "-val" if made and made[0][0]["val"] else ""
+    held = "-val" if runs and runs[0][0]["val"] else ""
     for name, numbers in measured.items():
         share = numbers["frechet"] / judge.gaussian
         write(args.out, title(f"{name}-{images.name}{held}", args), {**numbers, "share_of_gaussian": share}, **facts)
-    for result, _, x, labels in made:
-        numbers, name = judge.measure(x, labels), title(result["run"], args)
+    for result, net, _ in runs:
+        numbers, name = judge.measure(*drawn(net, args.count)), title(result["run"], args)
         own = {key: result[key] for key in ("command", "seed", "epochs", "seconds", "threads")}
         write(args.out, name, numbers, **facts, **own)
         for k, share in zip(images.classes, numbers["class_shares"], strict=True):
