@@ -7,7 +7,7 @@ import sys
 import time
 
 import numpycnn as nc
-from numpycnn import familiar
+from numpycnn import errors, familiar
 
 START = time.perf_counter()
 
@@ -23,6 +23,7 @@ def arguments(text, out):
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument("--quick", action="store_true", help="3,000 images and two epochs, to see that it works")
     args = parser.parse_args()
+    sys.excepthook = errors.in_one_line
     args.quick, args.epochs = args.quick, 2 if args.quick else args.epochs
     nc.use(nc.backend.backend(), args.threads)
     return args

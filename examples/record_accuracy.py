@@ -15,7 +15,7 @@ from numpycnn.data.augment import compose, horizontal_flip, random_crop, random_
 from numpycnn.optim import Muon
 from numpycnn.schedule import triangular
 
-EPOCHS = 48
+EPOCHS = 140
 BATCH_SIZE = 128
 
 args = arguments(__doc__, out="record-accuracy")

@@ -39,9 +39,13 @@ def encode(net, x, labels=None, batch_size=250):
 
 def draw(net, count, rng, labels=None, batch_size=500):
     """`count` images in [0, 1] of codes z ~ N(0, 1); labels (count,) where the network is conditional."""
-    z = rng.standard_normal((count, net.latent), np.float32)
     labels = None if labels is None or not net.classes else np.asarray(labels)
-    parts = [slice(i, i + batch_size) for i in range(0, count, batch_size)]
+    return decode(net, rng.standard_normal((count, net.latent), np.float32), labels, batch_size)
+
+
+def decode(net, z, labels=None, batch_size=500):
+    """Images of codes, batch by batch; labels where the network is conditional."""
+    parts = [slice(i, i + batch_size) for i in range(0, len(z), batch_size)]
     return np.concatenate([net.decode(z[part], None if labels is None else labels[part]) for part in parts])
 
 

@@ -1,5 +1,7 @@
 """The errors that this project raises: each names where, what came, what was expected, what to do."""
 
+import sys
+
 
 class NumpyCNNError(Exception):
     """Whatever this project refuses; every error below is one."""
@@ -53,3 +55,14 @@ def unknown(what, name, known):
 
     near = get_close_matches(str(name), known, n=3, cutoff=0.4) or sorted(known)
     return UnknownNameError(f"unknown {what} {name!r}; did you mean {' or '.join(near)}?")
+
+
+def in_one_line(kind, error, trace):
+    """A script's sys.excepthook: what this project refuses, and Ctrl-C, get one line; the rest keeps its traceback."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("stopped; --resume continues\n" if getattr(error, "out", None) else "stopped\n")
+        raise SystemExit(128 + getattr(error, "signum", 2))
+    elif issubclass(kind, NumpyCNNError):
+        sys.stderr.write(f"{error}\n")
+    else:
+        sys.__excepthook__(kind, error, trace)

@@ -18,6 +18,7 @@ import argparse
 import csv
 import io
 import json
+import math
 import pathlib
 import shlex
 import sys
@@ -29,12 +30,12 @@ from tqdm import tqdm
 
 from . import backend, checkpoint, data, files, pictures
 from .coding import spread, unit
-from .errors import CheckpointError, NumpyCNNError, RunFolderError, TrainingDiverged
+from .errors import CheckpointError, RunFolderError, TrainingDiverged, in_one_line
 from .interrupt import StopRequest
 from .layers.base import named_buffers
 from .run import free
 
-SETTINGS = ("name", "epochs", "seed", "batch_size", "limit", "conditional", "latent", "val", "constants")
+SETTINGS = ("name", "epochs", "seed", "batch_size", "limit", "conditional", "latent", "beta", "val", "constants")
 HELD = 5_000  # training images that --val holds back, a fifth where there are fewer than 25,000
 NOISE = 3  # keeps a step's random numbers apart from those of data.batches
 SPREAD = 0.25  # samples that differ from each other by a smaller share of what real images do have collapsed
@@ -42,6 +43,7 @@ SPREAD = 0.25  # samples that differ from each other by a smaller share of what 
 
 OPTIONS = {
     "latent": {"type": int, "help": "dimensions of the code"},
+    "beta": {"type": float, "help": "weight of the divergence (1); a smaller one gives sharper images"},
     "conditional": {"action": "store_true", "help": "the class goes in too: a class in, that garment out"},
     "classes": {"help": "numbers of the classes that are normal, with commas (default: each in turn)"},
 }
@@ -60,14 +62,16 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
     parser.add_argument("--val", action="store_true", help="hold training images back, and measure on these: no test")
     parser.add_argument("--resume", action="store_true", help="continue the run in the folder, to the same bits")
     parser.add_argument("--quick", action="store_true", help="under a minute: to see that it works")
-    parser.set_defaults(latent=None, classes=None, conditional=False)
+    parser.set_defaults(latent=None, beta=None, classes=None, conditional=False)
     for option in options:
         parser.add_argument(f"--{option}", **OPTIONS[option])
     args = parser.parse_args()
     for option in ("epochs", "latent"):
         if (getattr(args, option) or 1) < 1:
             parser.error(f"--{option} must be at least 1, not {getattr(args, option)}")
-    sys.excepthook = _one_line
+    if args.beta is not None and not 0 < args.beta < math.inf:
+        parser.error(f"--beta must be a number above 0, not {args.beta}")
+    sys.excepthook = in_one_line
     args.name, args.batch_size, args.limit = name, batch_size, quick[0] if args.quick else None
     args.command, args.run, args.constants = _command(args), _title(args), _constants()
     args.epochs = args.epochs or (quick[1] if args.quick else epochs)
@@ -94,21 +98,10 @@ def _title(args):
     """gan-fashion-mnist, or vae-mnist-conditional-latent-2-seed-1: runs that differ do not share a folder."""
     parts = [args.name, pathlib.Path(args.data).stem]
     parts += [option for option in ("conditional", "quick", "val") if getattr(args, option)]
-    for option in ("latent", "epochs", "classes", "seed"):
+    for option in ("latent", "beta", "epochs", "classes", "seed"):
         value = str(getattr(args, option) or "").replace(",", "-")
         parts += [f"{option}-{value}"] if value else []
     return "-".join(parts)
-
-
-def _one_line(kind, error, trace):
-    """What this project refuses, and Ctrl-C, are said in one line; anything else keeps its traceback."""
-    if issubclass(kind, KeyboardInterrupt):
-        sys.stderr.write("stopped; --resume continues\n" if getattr(error, "out", None) else "stopped\n")
-        raise SystemExit(128 + getattr(error, "signum", 2))
-    elif issubclass(kind, NumpyCNNError):
-        sys.stderr.write(f"{error}\n")
-    else:
-        sys.__excepthook__(kind, error, trace)
 
 
 def dataset(args):

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import types
 from dataclasses import replace
 
 import numpy as np
@@ -94,6 +95,22 @@ def test_two_measurements_of_a_run_have_files_of_their_own(monkeypatch):
     assert samples.title("vae", argparse.Namespace(**given)) == "samples-vae"
     assert samples.title("vae", argparse.Namespace(**given | {"count": 500})) == "samples-vae-500"
     assert samples.title("vae", argparse.Namespace(**given | {"classifier": "a/b.npz"})) == "samples-vae-b"
+    assert samples.title("vae", argparse.Namespace(**given), 40) == "samples-vae-mixture-40"
+
+
+def test_a_mixture_has_the_codes_of_the_images():
+    """Of two heaps of codes, three times as many in one, as many are drawn, with their mean and variance."""
+    pytest.importorskip("sklearn")
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(-3, 0.1, (300, 2)), rng.normal(5, 1, (900, 2))]).astype(np.float32)
+    net = types.SimpleNamespace(classes=0, encode=lambda x, labels: x, decode=lambda z, labels: z)
+    drawn = samples.mixed(net, x, 2, 4000)
+    low = (drawn < 1).all(axis=1)
+    assert low.mean() == pytest.approx(0.25, abs=0.02)
+    np.testing.assert_allclose(drawn[low].std(axis=0), 0.1, rtol=0.15)
+    np.testing.assert_allclose(drawn[~low].mean(axis=0), 5, atol=0.15)
+    np.testing.assert_allclose(drawn[~low].std(axis=0), 1, rtol=0.1)
+    assert samples.mixed(net, x, 2, 50).tobytes() == samples.mixed(net, x, 2, 50).tobytes()
 
 
 def test_a_card_says_what_was_measured():

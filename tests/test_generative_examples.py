@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from numpycnn import data, generative
+from numpycnn import data, errors
 from numpycnn.errors import UnknownNameError
 from numpycnn.interrupt import Interrupted
 
@@ -74,7 +74,7 @@ def test_what_is_refused_is_said_in_one_line(tmp_path):
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_says_so_and_has_the_signals_exit_code(capsys, signum, code):
     with pytest.raises(SystemExit) as stop:
-        generative._one_line(Interrupted, Interrupted(signum, "runs/gan"), None)
+        errors.in_one_line(Interrupted, Interrupted(signum, "runs/gan"), None)
     assert stop.value.code == code
     assert capsys.readouterr().err == "stopped; --resume continues\n"
 

@@ -6,7 +6,9 @@ The features are what goes into the last layer of the network that this project 
 image). All is measured against the 10,000 test images. Rows that come first: `pca-gaussian-K`, Gaussians in the space
 of K principal components, whose smallest distance is what shares are of, and `floor`, 10,000 training images in the
 place of samples. class_right: the share of a conditional network's samples that the classifier takes for the class that
-was asked for.
+was asked for. --mixture K: a VAE's codes are drawn from a mixture of K Gaussians, fitted to the codes of the training
+images, not from N(0, 1), which they need not follow, least of all where --beta of vae.py was small. Source: Ghosh et
+al. 2020, "From variational to deterministic autoencoders", section 4 (needs scikit-learn: pip install -e ".[study]").
 """
 
 import pathlib
@@ -15,6 +17,7 @@ import numpy as np
 
 import numpycnn as nc
 from numpycnn import coding, layers, metrics, ops
+from numpycnn.studies.baselines import require as require_scikit_learn
 
 from .baselines import pca_gaussian, principal
 from .common import arguments, finished, header, write
@@ -65,9 +68,19 @@ def drawn(net, count):
     return coding.draw(net, count, np.random.default_rng(1234), labels), labels
 
 
-def title(name, args):
-    """The name of a measurement; one of other numbers of samples, or by another classifier, has a name of its own."""
-    parts = ["samples", name, *([str(args.count)] if args.count != COUNT else [])]
+def mixed(net, x, components, count, seed=1234):
+    """`count` images of codes from a mixture of Gaussians with full covariances, fitted to the codes of images x."""
+    from sklearn.mixture import GaussianMixture
+
+    codes = coding.encode(net, x).astype(np.float64)
+    drawn, _ = GaussianMixture(components, random_state=seed).fit(codes).sample(count)
+    return coding.decode(net, drawn.astype(np.float32))
+
+
+def title(name, args, mixture=None):
+    """The name of a measurement; one of other numbers of samples, by another classifier, of a mixture has its own."""
+    parts = ["samples", name, *([f"mixture-{mixture}"] if mixture else [])]
+    parts += [str(args.count)] if args.count != COUNT else []
     return "-".join(parts + ([pathlib.Path(args.classifier).stem] if args.classifier != CLASSIFIER else []))
 
 
@@ -82,8 +95,14 @@ def rivals(judge, count):
 
 if __name__ == "__main__":
     more = {"type": int, "default": COUNT, "help": f"samples ({COUNT:,})"}
-    args = arguments(__doc__, count=more, classifier={"default": CLASSIFIER, "help": f"a checkpoint ({CLASSIFIER})"})
+    judged = {"default": CLASSIFIER, "help": f"a checkpoint ({CLASSIFIER})"}
+    mixture = {"type": int, "help": "draw a VAE's codes from so many Gaussians, fitted to its codes (scikit-learn)"}
+    args = arguments(__doc__, count=more, classifier=judged, mixture=mixture)
     runs = [finished(folder) for folder in args.runs]
+    if args.mixture is not None:
+        require_scikit_learn()
+        if args.mixture < 1 or any(not hasattr(net, "encode") or net.classes for _, net, _ in runs):
+            raise SystemExit("--mixture K, of at least one Gaussian, is for VAEs without classes; measure others apart")
     header(COLUMNS)
     images = runs[0][2] if runs else nc.data.load("fashion-mnist")
     if any(not np.array_equal(one[2].x_test, images.x_test) for one in runs):
@@ -97,7 +116,8 @@ if __name__ == "__main__":
         share = numbers["frechet"] / judge.gaussian
         write(args.out, title(f"{name}-{images.name}{held}", args), {**numbers, "share_of_gaussian": share}, **facts)
     for result, net, _ in runs:
-        numbers, name = judge.measure(*drawn(net, args.count)), title(result["run"], args)
+        both = (mixed(net, images.x_train, args.mixture, args.count), None) if args.mixture else drawn(net, args.count)
+        numbers, name = judge.measure(*both), title(result["run"], args, args.mixture)
         own = {key: result[key] for key in ("command", "seed", "epochs", "seconds", "threads")}
         write(args.out, name, numbers, **facts, **own)
         for k, share in zip(images.classes, numbers["class_shares"], strict=True):
