@@ -8,6 +8,7 @@ from . import coding, data, pictures
 from .errors import unknown
 
 COLUMNS = ROWS = 8
+FILM_ROWS = 2  # a film of eight has seven megabytes
 STEPS = 12  # frames of a walk from one code to the next
 STOPS = 6  # codes that a walk goes by
 MAPPED = 5000  # test images on a map
@@ -23,8 +24,9 @@ def run(net, args):
         raise ValueError(f"--out {args.out}: expected a .png, or with --walk or --interpolate a .gif")
     if not hasattr(net, "decode"):
         raise ValueError(f"{args.checkpoint} holds a network that draws nothing; give a vae, gan or autoencoder")
-    still = not film and (args.walk or args.interpolate)  # it has a column or a row each
-    args.count = args.count or _columns(net, args) * (1 if still else ROWS)
+    still = args.walk or args.interpolate  # where it is no film, each has a column or a row
+    rows = FILM_ROWS if film else 1 if still else ROWS
+    args.count = args.count or _columns(net, args) * rows
     if args.map:
         return _map(net, args)
     kinds = {"walk": _walk, "interpolate": _interpolations, "reconstruct": _reconstructions}

@@ -129,8 +129,8 @@ def commands(lines):
 
 
 def percent(share):
-    """A share with two decimals; a dash for nan."""
-    return "–" if np.isnan(share) else f"{100 * share:.2f} %"
+    """A share with two decimals, its sign on the same line (a no-break space); a dash for nan."""
+    return "–" if np.isnan(share) else f"{100 * share:.2f}\u00a0%"
 
 
 def _fact(label, value):

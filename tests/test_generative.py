@@ -25,7 +25,15 @@ def clothes(n=40):
 
 
 def arguments(out, epochs=2, **more):
-    given = {"seed": 0, "batch_size": 16, "limit": None, "conditional": True, "latent": 3, "name": "trial"}
+    given = {
+        "seed": 0,
+        "batch_size": 16,
+        "limit": None,
+        "conditional": True,
+        "latent": 3,
+        "name": "trial",
+        "beta": None,
+    }
     given |= {"val": False, "command": "python examples/trial.py", "run": "trial", "constants": {}}
     return argparse.Namespace(**{**given, "out": out, "epochs": epochs, "resume": False, **more})
 
@@ -167,13 +175,14 @@ def test_held_out_images_take_the_place_of_the_test_images(saved):
         ("--latent 2 --data mnist", "runs/vae-mnist-latent-2"),
         ("--conditional --seed 3 --val", "runs/vae-fashion-mnist-conditional-val-seed-3"),
         ("--epochs 7 --classes 1,6", "runs/vae-fashion-mnist-epochs-7-classes-1-6"),
+        ("--beta 0.01 --epochs 7", "runs/vae-fashion-mnist-beta-0.01-epochs-7"),
         ("--seed 3 --out here/there", "here/there"),
     ],
 )
 def test_runs_that_differ_do_not_share_a_folder(monkeypatch, given, folder):
     monkeypatch.setattr("sys.argv", ["vae.py", *given.split()])
     monkeypatch.setattr("sys.excepthook", None)
-    args = generative.arguments("doc", "vae", 20, 64, ["latent", "conditional", "classes"])
+    args = generative.arguments("doc", "vae", 20, 64, ["latent", "beta", "conditional", "classes"])
     assert args.out.as_posix() == folder
     assert args.command == " ".join(["python examples/vae.py", *given.replace("--out here/there", "").split()])
 
@@ -308,6 +317,7 @@ def saved(tmp_path):
         ("gan --count 2 --interpolate --out a.png", (146, 38)),
         ("gan --out a.png", (146, 146)),  # by default 8 rows
         ("gan --walk --out a.png", (146, 218)),
+        ("gan --walk --out a.gif", (146, 38)),  # a film has 2
         ("vae --interpolate --out a.png", (146, 146)),
         ("vae --count 4 --interpolate --out a.gif", (74, 20)),
         ("vae --count 8 --reconstruct --out a.png", (146, 38)),

@@ -15,15 +15,16 @@ from numpycnn.errors import UnknownNameError
 from numpycnn.interrupt import Interrupted
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
-RUNS = {
-    "autoencoder": ["--latent", "2"],
-    "denoising": [],
-    "anomaly": ["--classes", "1", "--latent", "2"],
-    "vae": ["--conditional"],
-    "gan": [],
-    "wgan": ["--conditional"],
-    "wgan_gp": ["--conditional"],
-}
+RUNS = [
+    "autoencoder --latent 2",
+    "denoising",
+    "anomaly --classes 1 --latent 2",
+    "vae --conditional",
+    "vae --beta 0.5 --latent 1",
+    "gan",
+    "wgan --conditional",
+    "wgan_gp --conditional",
+]
 
 
 @pytest.fixture
@@ -44,9 +45,10 @@ def run(name, monkeypatch, *arguments):
     return runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_it_runs_and_resumes(name, few, tmp_path, monkeypatch, capsys):
-    given = ["--data", few, "--epochs", "2", "--out", tmp_path / "run", *RUNS[name]]
+@pytest.mark.parametrize("command", RUNS)
+def test_it_runs_and_resumes(command, few, tmp_path, monkeypatch, capsys):
+    name, *options = command.split()
+    given = ["--data", few, "--epochs", "2", "--out", tmp_path / "run", *options]
     run(name, monkeypatch, *given)
     folder = tmp_path / "run" / "class-1" if name == "anomaly" else tmp_path / "run"
     assert {"last.npz", "history.csv", "curves.png", "epoch-001.png", "epoch-002.png"} <= {
@@ -60,7 +62,7 @@ def test_it_runs_and_resumes(name, few, tmp_path, monkeypatch, capsys):
 
 
 def test_the_examples_are_short():
-    for name in RUNS:
+    for name in {command.split()[0] for command in RUNS}:
         assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) <= 150
 
 
@@ -84,5 +86,9 @@ def test_impossible_arguments_are_refused(few, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         run("gan", monkeypatch, *given, "--epochs", "-1")
     assert "--epochs must be at least 1, not -1" in capsys.readouterr().err
+    for beta in ("0", "nan"):
+        with pytest.raises(SystemExit):
+            run("vae", monkeypatch, *given, "--beta", beta)
+        assert "--beta must be a number above 0" in capsys.readouterr().err
     with pytest.raises(UnknownNameError, match="unknown class '7'"):
         run("anomaly", monkeypatch, *given, "--classes", "7")

@@ -94,17 +94,17 @@ class TestOtherInputs:
 
 def test_headline(written):
     _, text = written
-    assert "Test accuracy <b>60.00 %</b>" in text
+    assert "Test accuracy <b>60.00\u00a0%</b>" in text
     assert "6 of 10 images right" in text
 
 
 def test_class_rows(written):
     rows = Page(written[1]).rows
     assert rows[-4:] == [
-        ["cat & dog", "75.00 %", "75.00 %", "75.00 %", "4", "<b>bird</b> (1)"],
-        ["<b>bird</b>", "50.00 %", "100.00 %", "66.67 %", "2", "–"],
-        ['a "fish"', "50.00 %", "33.33 %", "40.00 %", "3", "cat & dog (1)"],
-        ["お茶", "–", "0.00 %", "0.00 %", "1", 'a "fish" (1)'],
+        ["cat & dog", "75.00\u00a0%", "75.00\u00a0%", "75.00\u00a0%", "4", "<b>bird</b> (1)"],
+        ["<b>bird</b>", "50.00\u00a0%", "100.00\u00a0%", "66.67\u00a0%", "2", "–"],
+        ['a "fish"', "50.00\u00a0%", "33.33\u00a0%", "40.00\u00a0%", "3", "cat & dog (1)"],
+        ["お茶", "–", "0.00\u00a0%", "0.00\u00a0%", "1", 'a "fish" (1)'],
     ]
     assert re.findall(r'<tr class="low"><th scope="row">(.*?)<', written[1]) == ["お茶"]
 
