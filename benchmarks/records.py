@@ -2,11 +2,13 @@
 
 Each seed is a process of its own, timed from its start to its end, and a folder under --runs; a run that is there
 already is resumed, or read when it is complete. The figures go to benchmarks/results/records.json, where each recipe
-has its entry, and the learning curves to records-NAME.png.
+has its entry, and the learning curves to records-NAME.png; those of --quick to the folder of the runs.
 """
 
 import argparse
+import ast
 import concurrent.futures
+import hashlib
 import json
 import pathlib
 import statistics
@@ -14,7 +16,9 @@ import subprocess
 import sys
 import time
 
-from numpycnn import plots
+from numpycnn import files, plots
+from numpycnn.cli import natural, positive
+from numpycnn.errors import RunFolderError
 
 from .common import machine
 
@@ -22,22 +26,40 @@ ROOT = pathlib.Path(__file__).parents[1]
 RECIPES = {"accuracy": "record_accuracy", "speed": "record_speed", "small": "record_small", "paper": "paper_vgg"}
 
 
+def folder(recipe, seed, args):
+    """Where that run is; a trial is apart from it."""
+    return pathlib.Path(args.runs, "-".join([recipe, str(seed), *(["quick"] if args.quick else [])]))
+
+
 def run(recipe, seed, args):
-    """One seed, from the start of its process to its end -> its result, with the seconds of the whole."""
-    folder = pathlib.Path(args.runs, f"{recipe}-{seed}")
-    done = folder / "result.json"
-    command = [sys.executable, str(ROOT / "examples" / f"{RECIPES[recipe]}.py"), "--seed", str(seed)]
-    command += ["--out", str(folder), "--threads", str(args.threads), *(["--quick"] if args.quick else [])]
+    """One seed, from the start of its process to its end -> its result, with the seconds of the whole.
+
+    Raises RunFolderError for the result of a recipe that was another then: of other code, but for its docstring.
+    """
+    script, out = ROOT / "examples" / f"{RECIPES[recipe]}.py", folder(recipe, seed, args)
+    done, own = out / "result.json", digest(script)
+    command = [sys.executable, str(script), "--seed", str(seed)]
+    command += ["--out", str(out), "--threads", str(args.threads), *(["--quick"] if args.quick else [])]
     if not done.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        resumed = ["--resume"] if (folder / "last.npz").exists() else []
+        out.mkdir(parents=True, exist_ok=True)
+        resumed = ["--resume"] if (out / "last.npz").exists() else []
         start = time.perf_counter()
-        with open(folder / "log.txt", "a") as log:
+        with open(out / "log.txt", "a") as log:
             subprocess.run([*command, *resumed], stdout=log, stderr=log, check=True)
         seconds = None if resumed else time.perf_counter() - start
-        timed = {"process_seconds": seconds, "threads": args.threads, "side_by_side": args.jobs}
-        done.write_text(json.dumps({**json.loads(done.read_text()), **timed}, indent=2))
-    return json.loads(done.read_text())
+        more = {"process_seconds": seconds, "threads": args.threads, "side_by_side": args.jobs, "recipe": own}
+        more["machine"] = machine(args.threads)
+        files.write(done, json.dumps({**json.loads(done.read_text()), **more}, indent=2).encode())
+    result = json.loads(done.read_text())
+    if result.get("recipe") != own:
+        raise RunFolderError(f"{done} is of another {script.name} than this one; move its folder away to run it anew")
+    return result
+
+
+def digest(script):
+    """A hash of a recipe's code, whatever its docstring and comments say."""
+    tree = ast.parse(script.read_text())
+    return hashlib.sha256(ast.unparse(tree.body[1:]).encode()).hexdigest()[:12]
 
 
 def summary(results):
@@ -52,32 +74,33 @@ def summary(results):
     return found
 
 
-def curves(recipe, seed, args):
-    """The learning curves of one seed, from its history.csv, as a picture."""
-    lines = pathlib.Path(args.runs, f"{recipe}-{seed}", "history.csv").read_text().splitlines()
-    names, *rows = [line.split(",") for line in lines]
+def curves(folder, path):
+    """The learning curves of a run, from its history.csv, as a picture."""
+    names, *rows = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
     history = {name: [float(row[i]) for row in rows] for i, name in enumerate(names)}
-    plots.learning_curves(history, pathlib.Path(args.results, f"records-{recipe}.png"))
+    plots.learning_curves(history, path)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", choices=RECIPES)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--threads", type=int, default=2, help="of each run (2)")
-    parser.add_argument("--jobs", type=int, default=1, help="runs side by side (1); their times mean little then")
+    parser.add_argument("--seeds", type=natural, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--threads", type=positive, default=2, help="of each run (2)")
+    parser.add_argument("--jobs", type=positive, default=1, help="runs side by side (1); their times mean little then")
     parser.add_argument("--runs", default="runs/records", help="where the runs' folders are (runs/records)")
-    parser.add_argument("--results", default=str(ROOT / "benchmarks" / "results"))
+    parser.add_argument("--results", help="benchmarks/results; with --quick what --runs is")
     parser.add_argument("--quick", action="store_true", help="a trial: its numbers mean nothing")
     args = parser.parse_args()
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(lambda seed: run(args.recipe, seed, args), args.seeds))
-    path = pathlib.Path(args.results, "records.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    place = pathlib.Path(args.results or (args.runs if args.quick else ROOT / "benchmarks" / "results"))
+    path = place / "records.json"
+    place.mkdir(parents=True, exist_ok=True)
     entries = json.loads(path.read_text()) if path.exists() else {}
-    entries[args.recipe] = {"seeds": results, "summary": summary(results), "machine": machine(args.threads)}
-    path.write_text(json.dumps(entries, indent=2) + "\n")
-    curves(args.recipe, args.seeds[0], args)
+    machines = [result.pop("machine") for result in results]
+    entries[args.recipe] = {"seeds": results, "summary": summary(results), "machine": machines[0]}
+    files.write(path, (json.dumps(entries, indent=2) + "\n").encode())
+    curves(folder(args.recipe, args.seeds[0], args), place / f"records-{args.recipe}.png")
     print(json.dumps(entries[args.recipe]["summary"], indent=2))
 
 

@@ -53,14 +53,17 @@ def add(path, x):
 def familiar(net, x):
     """A list of True or False, one of each image; of None, where the checkpoint does not know.
 
-    Raises CheckpointError if what it says is not valid.
+    Raises CheckpointError if what it says is not valid, TypeError for a network that does not end in a dense layer.
     """
     known = getattr(net, "metadata", {}).get("familiarity")
     if known is None:
         return [None] * len(x)
     f = _unit(_features(net, x))
     try:
-        return (_distance(f, known["means"], known["variances"]) <= known["limit"]).tolist()
+        means, variances = (np.array(known[name], np.float64) for name in ("means", "variances"))
+        if means.shape[1:] != f.shape[1:] or variances.shape != f.shape[1:]:
+            raise ValueError(f"the means are {means.shape}, the variances {variances.shape}, the features {f.shape}")
+        return (_distance(f, means, variances) <= float(known["limit"])).tolist()
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"the checkpoint's familiarity is not valid: {files.shown(error)}") from None
 

@@ -2,6 +2,8 @@
 
 schedule = one_cycle(warmup=0.3)
 optimizer.lr = lr * schedule(step / steps)
+
+All of them raise ValueError for a share of training that is not in [0, 1].
 """
 
 import math
@@ -16,6 +18,7 @@ def constant():
 
 def step(at=(0.5, 0.75), factor=0.1):
     """factor^k after the k-th of the shares `at` is passed. Source: He et al. 2016, 4.2."""
+    _check(*at)
     return lambda t: factor ** sum(t >= share for share in at)
 
 
@@ -26,11 +29,13 @@ def cosine(final=0.0):
 
 def linear(start=0.5):
     """1 for the share `start` of training, then down to 0 in a line."""
-    return lambda t: min(1.0, (1 - min(t, 1.0)) / (1 - start))
+    _check(start)
+    return lambda t: min(1.0, (1 - min(t, 1.0)) / max(1 - start, 1e-12))
 
 
 def one_cycle(warmup=0.3, start=0.04, final=1e-4):
     """Half a cosine up from `start` to 1 in the share `warmup`, another down to `final`. Source: Smith & Topin 2018."""
+    _check(warmup)
 
     def factor(t):
         if t < warmup:
@@ -44,6 +49,7 @@ def one_cycle(warmup=0.3, start=0.04, final=1e-4):
 
 def triangular(peak=0.2, start=0.0, final=0.0):
     """Linearly from `start` up to 1 at the share `peak` of training, then down to `final`. Source: Smith 2017."""
+    _check(peak)
 
     def factor(t):
         if t < peak:
@@ -54,8 +60,12 @@ def triangular(peak=0.2, start=0.0, final=0.0):
 
 
 def warm_up(schedule=None, share=0.05):
-    """Linearly up from 0 to 1 in the first `share` of training, then `schedule`. Source: Goyal et al. 2017, 2.2."""
-    schedule = schedule or constant()
+    """Linearly up from 0 to 1 in the first `share` of training, then `schedule`. Source: Goyal et al. 2017, 2.2.
+
+    `schedule` is a name or a function. Raises UnknownNameError.
+    """
+    _check(share)
+    schedule = named(schedule or "constant")
     return lambda t: t / share if t < share else schedule((t - share) / max(1 - share, 1e-12))
 
 
@@ -63,9 +73,18 @@ SCHEDULES = {f.__name__: f for f in (constant, step, cosine, linear, one_cycle, 
 
 
 def named(schedule):
-    """The schedule of that name with its default settings; a function is returned as it is."""
+    """The schedule of that name with its default settings; a function is returned as it is.
+
+    Raises UnknownNameError.
+    """
     if callable(schedule):
         return schedule
     if schedule not in SCHEDULES:
         raise unknown("schedule", schedule, SCHEDULES)
     return SCHEDULES[schedule]()
+
+
+def _check(*shares):
+    for share in shares:
+        if not 0 <= share <= 1:
+            raise ValueError(f"{share} is no share of training; expected a number from 0 to 1")

@@ -22,6 +22,7 @@ EVERYWHERE = np.linspace(0, 1, 1001)
         (schedule.cosine(final=0.2), {0: 1, 0.5: 0.6, 1: 0.2}),
         (schedule.linear(), {0: 1, 0.5: 1, 0.75: 0.5, 1: 0, 1.2: 0}),
         (schedule.linear(start=0), {0: 1, 0.25: 0.75, 1: 0}),
+        (schedule.linear(start=1), {0: 1, 0.5: 1, 1: 0}),
         (schedule.one_cycle(), {0: 0.04, 0.15: 0.52, 0.3: 1, 0.65: (1 + 1e-4) / 2, 1: 1e-4, 1.5: 1e-4}),
         (schedule.one_cycle(warmup=0.5, start=0.1, final=0), {0: 0.1, 0.25: 0.55, 0.5: 1, 0.75: 0.5, 1: 0}),
         (schedule.one_cycle(warmup=0), {0: 1, 1: 1e-4}),
@@ -32,6 +33,7 @@ EVERYWHERE = np.linspace(0, 1, 1001)
         (schedule.warm_up(schedule.cosine(), share=0.2), {0.1: 0.5, 0.2: 1, 0.6: 0.5, 1: 0}),
         (schedule.warm_up(schedule.step(at=(0.5,)), share=0.5), {0.5: 1, 0.74: 1, 0.75: 0.1}),
         (schedule.warm_up(share=0), {0: 1, 1: 1}),
+        (schedule.warm_up("cosine", share=0.2), {0.1: 0.5, 0.2: 1, 0.6: 0.5, 1: 0}),
     ],
 )
 def test_values_that_are_known(made, points):
@@ -65,3 +67,21 @@ def test_named():
 @pytest.mark.parametrize("made", [schedule.one_cycle(warmup=1), schedule.warm_up(share=1)])
 def test_a_warm_up_that_takes_all_of_training(made):
     assert made(1.0) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, math.nan])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda share: schedule.step(at=(0.5, share)), schedule.linear, schedule.one_cycle, schedule.triangular,
+        lambda share: schedule.warm_up(share=share),
+    ],
+)  # fmt: skip
+def test_what_is_no_share_of_training_is_refused(make, share):
+    with pytest.raises(ValueError, match="is no share of training"):
+        make(share)
+
+
+def test_a_warm_up_to_what_is_unknown_is_refused():
+    with pytest.raises(UnknownNameError, match="unknown schedule 'cosin'"):
+        schedule.warm_up("cosin")

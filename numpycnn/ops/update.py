@@ -73,8 +73,9 @@ def muon_update(value, grad, velocity, lr, momentum):
 def orthogonalize(g, steps=5):
     """U V^T of g = U S V^T, nearly: x <- a x + b (x x^T) x + c (x x^T)^2 x from x = g / ||g||
 
-    With a, b, c = 3.4445, -4.775, 2.0315 each singular value runs towards 1, and stays within 0.7 to 1.2: quick
-    is worth more than exact here. g (D, F) -> (D, F). Source: Jordan 2024, the quintic Newton-Schulz iteration.
+    With a, b, c = 3.4445, -4.775, 2.0315 each singular value that is not tiny runs towards 1, to about 0.7 to
+    1.2: quick is worth more than exact here. g (D, F) -> (D, F).
+    Source: Jordan 2024, the quintic Newton-Schulz iteration.
     """
     if g.shape[0] > g.shape[1]:
         return orthogonalize(g.T, steps).T

@@ -16,11 +16,13 @@ def numba():
     backend.use(*before)
 
 
-def trained(name, threads, **arguments):
-    """The parameters after three steps on odd sizes, by that many threads."""
+def trained(name, threads, muon=False, **arguments):
+    """The parameters after three steps on odd sizes, by that many threads; with Muon those of the average too."""
     backend.use("numba", threads=threads)
     net = models.build(name, seed=1, input_shape=(15, 13, 1), **arguments)
     fast, optimizer = layers.fuse(net), optim.Adam(net.params(), 1e-2)
+    if muon:
+        optimizer = optim.Averaged(optim.Muon(net.params(), 1e-2), net, 0.9)
     rng = np.random.default_rng(2)
     for _ in range(3):
         x, labels = rng.standard_normal((11, 15, 13, 1), dtype=np.float32), rng.integers(0, 10, 11)
@@ -28,12 +30,17 @@ def trained(name, threads, **arguments):
         logits, cache = fast.forward(x, train=True)
         dx = fast.backward(ops.softmax_cross_entropy(logits, labels)[1], cache)
         optimizer.step()
-    return [dx, *(p.value for p in net.params())]
+    more = optimizer.average.params() if muon else ()
+    return [dx, *(p.value for p in net.params()), *(p.value for p in more)]
 
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("vgg", {"filters": (17, 32), "dropout": (0.1, 0.2)}), ("alexnet", {"filters": (9, 18), "hidden": (40, 17)})],
+    [
+        ("vgg", {"filters": (17, 32), "dropout": (0.1, 0.2)}),
+        ("vgg", {"filters": (17, 32), "dropout": (0, 0), "muon": True}),
+        ("alexnet", {"filters": (9, 18), "hidden": (40, 17)}),
+    ],
 )
 def test_the_same_bits_for_any_number_of_threads(numba, name, arguments):
     wanted = trained(name, 1, **arguments)

@@ -169,13 +169,13 @@ def test_large_parameters_are_cut_into_shares_without_a_trace(decoupled):
 
 @pytest.mark.parametrize("shape", [(9, 32), (72, 8), (16, 16), (1, 5)])
 def test_orthogonalize_keeps_the_directions_and_evens_their_lengths(each_backend, shape):
-    """g = U S V^T -> U S' V^T, with S' within 0.3 of 1 where S is not tiny, and g's scale without effect."""
+    """g = U S V^T -> U S' V^T, with S' in about 0.7 to 1.2 where S is not tiny, and g's scale without effect."""
     g = np.random.default_rng(22).standard_normal(shape).astype(np.float32)
     o = orthogonalize(g)
     assert o.dtype == np.float32
     u, _, vt = np.linalg.svd(g.astype(np.float64), full_matrices=False)
     inside = u.T @ o @ vt.T
-    assert np.abs(np.diag(inside) - 1).max() < 0.35
+    assert 0.65 < np.diag(inside).min() <= np.diag(inside).max() < 1.25
     assert np.abs(inside - np.diag(np.diag(inside))).max() < 1e-3
     naive.agree(orthogonalize(g * np.float32(1e6)), o)
     assert not orthogonalize(np.zeros(shape, np.float32)).any()
