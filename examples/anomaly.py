@@ -72,12 +72,19 @@ def scores(net, normal):
     return found | {"all": sum(np.log(distance + 1e-9) for distance in found.values())}
 
 
-numbers = [str(k) for k in range(len(clothes.classes))]
+def chosen():
+    """The classes that are normal in turn. Raises UnknownNameError and RunFolderError, before anything is trained."""
+    numbers = [str(k) for k in range(len(clothes.classes))]
+    given = list(dict.fromkeys(args.classes.split(","))) if args.classes else numbers
+    for number in given:
+        if number not in numbers:
+            raise errors.unknown("class", number, numbers)
+    generative.parent(args.out)
+    return [int(number) for number in given]
+
+
 table, seconds = {}, 0.0
-for number in args.classes.split(",") if args.classes else numbers:
-    if number not in numbers:
-        raise errors.unknown("class", number, numbers)
-    k = int(number)
+for k in chosen():
     own = clothes.y_train == k
     normal = replace(clothes, x_train=clothes.x_train[own], y_train=clothes.y_train[own])
     part = copy.copy(args)

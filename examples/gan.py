@@ -33,6 +33,7 @@ clothes = generative.dataset(args)
 print(f"{clothes.name}: {clothes.source}")
 
 classes = len(clothes.classes) if args.conditional else 0
+DRAWN = 8 * (classes or 10)
 net = models.build("gan", seed=args.seed, latent=args.latent, classes=classes, batch_norm=True)
 generator, critic = layers.fuse(net.generator), net.critic
 both = optim.Together(
@@ -47,10 +48,10 @@ shown.generator = both.generator.average  # it draws, and is kept in the end
 
 def picture():
     """Always the same noise; with classes, a column each."""
-    return coding.draw(shown, 80, np.random.default_rng(args.seed), np.arange(80) % max(classes, 1))
+    return coding.draw(shown, DRAWN, np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1))
 
 
-run = generative.Run(args, net, both, clothes, picture, generated=80)
+run = generative.Run(args, net, both, clothes, picture, generated=DRAWN)
 for x, labels, rng in run.steps():
     both.generator.lr = both.critic.lr = LEARNING_RATE * factor(run.progress)
     hot = one_hot(labels, classes)  # (N, K), None where there are no classes

@@ -31,6 +31,7 @@ clothes = generative.dataset(args)
 print(f"{clothes.name}: {clothes.source}")
 
 classes = len(clothes.classes) if args.conditional else 0
+DRAWN = 8 * (classes or 10)
 net = models.build("vae", seed=args.seed, latent=args.latent, classes=classes)
 encoder, sampling, decoder = layers.fuse(net.encoder, input_gradient=False), net.sampling, layers.fuse(net.decoder)
 optimizer = optim.Adam(net.params(), LEARNING_RATE)
@@ -46,15 +47,15 @@ def reconstruction(logits, x):
 
 def picture():
     """Drawn from the prior, with --beta from a Gaussian fitted to the images' codes; with classes, a column each."""
-    rng, columns = np.random.default_rng(args.seed), np.arange(80) % max(classes, 1)
+    rng, columns = np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1)
     if args.beta == 1:
-        return coding.draw(net, 80, rng, columns)
+        return coding.draw(net, DRAWN, rng, columns)
     codes = coding.encode(net, clothes.x_train[:2000], clothes.y_train[:2000])
-    drawn = rng.multivariate_normal(codes.mean(axis=0), np.atleast_2d(np.cov(codes, rowvar=False)), 80)
+    drawn = rng.multivariate_normal(codes.mean(axis=0), np.atleast_2d(np.cov(codes, rowvar=False)), DRAWN)
     return coding.decode(net, drawn.astype(np.float32), columns)
 
 
-run = generative.Run(args, net, optimizer, clothes, picture, generated=80)
+run = generative.Run(args, net, optimizer, clothes, picture, generated=DRAWN)
 for x, labels, _ in run.steps():
     optimizer.lr = LEARNING_RATE * factor(run.progress)
     optimizer.zero_grad()

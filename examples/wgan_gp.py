@@ -10,7 +10,8 @@
 The penalty's gradient is one of second order: how df/dx depends on the weights. numpycnn/layers/slope.py writes
 that pass out, layer by layer, and says why it is a forward pass.
 Source: Gulrajani et al. 2017, algorithm 1. Other than there: twice the learning rate, which falls in the second half,
-three steps of the critic instead of five, and an average of the generator is kept.
+three steps of the critic instead of five; the generator learns from the images that the critic has just seen; an
+average of it is kept.
 """
 
 import copy
@@ -35,6 +36,7 @@ clothes = generative.dataset(args)
 print(f"{clothes.name}: {clothes.source}")
 
 classes = len(clothes.classes) if args.conditional else 0
+DRAWN = 8 * (classes or 10)
 net = models.build("gan", seed=args.seed, latent=args.latent, classes=classes)
 generator, critic = layers.fuse(net.generator), net.critic
 slope = layers.InputGradient(critic)  # x -> df/dx: the critic's backward pass, as a network
@@ -50,7 +52,7 @@ shown.generator = both.generator.average  # it draws, and is kept in the end
 
 def picture():
     """Always the same noise; with classes, a column each."""
-    return coding.draw(shown, 80, np.random.default_rng(args.seed), np.arange(80) % max(classes, 1))
+    return coding.draw(shown, DRAWN, np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1))
 
 
 def penalty_pass(x, fake, hot, rng):
@@ -63,7 +65,7 @@ def penalty_pass(x, fake, hot, rng):
     return penalty
 
 
-run = generative.Run(args, net, both, clothes, picture, generated=80)
+run = generative.Run(args, net, both, clothes, picture, generated=DRAWN, turn=CRITIC_STEPS)
 for x, labels, rng in run.steps():
     both.generator.lr = both.critic.lr = LEARNING_RATE * factor(run.progress)
     hot = one_hot(labels, classes)  # (N, K), None where there are no classes

@@ -104,9 +104,8 @@ def _generate(sub):
     checkpoint = "a file.npz of an example, or pretrained:NAME (default: pretrained:gan)"
     sub.add_argument("checkpoint", nargs="?", default="pretrained:gan", help=checkpoint)
     sub.add_argument("--class", dest="class_name", metavar="NAME", help="draw this class only (conditional networks)")
-    sub.add_argument(
-        "--count", type=positive, help="default: 64; 16 in a film; 8 in a still of --interpolate or --walk"
-    )
+    count = "default: 8 rows of 8 or of one for each class; 2 rows in a film; one of each in its still; --map: 5000"
+    sub.add_argument("--count", type=positive, help=count)
     sub.add_argument("--seed", type=natural, default=0)
     sub.add_argument("--out", default="grid.png", metavar="FILE", help="a .png (default: grid.png), or a .gif film")
     sub.add_argument("--data", help="test images for --reconstruct and --map (default: what it was trained on)")

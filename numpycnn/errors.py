@@ -39,11 +39,11 @@ class MissingPackage(NumpyCNNError, ImportError):
 
 
 class TrainingDiverged(NumpyCNNError, ValueError):
-    """The loss stopped being finite. Attributes: epoch, step, lr (all from the step that diverged)."""
+    """`what`, the loss or a weight, stopped being finite. Attributes: epoch, step, lr (all from that step)."""
 
-    def __init__(self, epoch, step, lr):
+    def __init__(self, epoch, step, lr, what="the loss"):
         super().__init__(
-            f"training diverged: the loss is not finite in epoch {epoch}, step {step}, at lr {lr:g}; "
+            f"training diverged: {what} is not finite in epoch {epoch}, step {step}, at lr {lr:g}; "
             "try a smaller lr; checkpoints from before are kept"
         )
         self.epoch, self.step, self.lr = epoch, step, lr

@@ -24,15 +24,17 @@ def run(net, args):
         raise ValueError(f"--out {args.out}: expected a .png, or with --walk or --interpolate a .gif")
     if not hasattr(net, "decode"):
         raise ValueError(f"{args.checkpoint} holds a network that draws nothing; give a vae, gan or autoencoder")
+    if args.class_name is not None and (args.map or args.reconstruct):
+        raise ValueError("--map and --reconstruct show test images of all classes; leave --class out")
+    if args.map:
+        return _map(net, args, film)
     still = args.walk or args.interpolate  # where it is no film, each has a column or a row
     rows = FILM_ROWS if film else 1 if still else ROWS
     args.count = args.count or _columns(net, args) * rows
-    if args.map:
-        return _map(net, args)
     kinds = {"walk": _walk, "interpolate": _interpolations, "reconstruct": _reconstructions}
     kind = next((name for name in kinds if getattr(args, name)), None)
     if film and kind not in ("walk", "interpolate"):
-        raise ValueError(f"--out {args.out}: a .gif needs --walk or --interpolate")
+        raise _no_film(args)
     frames, columns = kinds[kind](net, args, film) if kind else _samples(net, args)
     if film:
         pictures.write_gif(frames, args.out, columns)
@@ -69,7 +71,7 @@ def _interpolations(net, args, film):
     if _drawn(net):
         ends, way = np.random.default_rng(args.seed).standard_normal((2 * args.count, net.latent), np.float32), between
     else:
-        ends, way = net.encode(_test(net, args)[0][: 2 * args.count]), np.linspace
+        ends, way = coding.encode(net, _test(net, args)[0][: 2 * args.count]), np.linspace
     args.count = len(ends) // 2
     codes = np.stack([way(ends[2 * i], ends[2 * i + 1], COLUMNS) for i in range(args.count)])
     codes = codes.astype(np.float32)  # (count, COLUMNS, D)
@@ -78,23 +80,30 @@ def _interpolations(net, args, film):
         there = [net.decode(np.ascontiguousarray(codes[:, i]), labels) for i in range(COLUMNS)]
         return there + there[-2:0:-1], _columns(net, args)
     labels = None if labels is None else labels.repeat(COLUMNS)
-    return [net.decode(codes.reshape(-1, net.latent), labels)], COLUMNS
+    return [coding.decode(net, codes.reshape(-1, net.latent), labels)], COLUMNS
 
 
 def _reconstructions(net, args, film):
     """Test images, and under each row what is read back from their codes."""
     x, y, _ = _test(net, args)
     x, labels = x[: args.count], y[: args.count] if net.classes else None
-    return [pictures.beside(x, net.decode(coding.encode(net, x, labels), labels), COLUMNS)], COLUMNS
+    return [pictures.beside(x, coding.decode(net, coding.encode(net, x, labels), labels), COLUMNS)], COLUMNS
 
 
-def _map(net, args):
+def _map(net, args, film):
+    """Where test images lie, `count` of them."""
+    if film:
+        raise _no_film(args)
     if net.latent != 2:
         raise ValueError(f"a map needs a code of 2 dimensions, this one has {net.latent}; train with --latent 2")
     x, y, classes = _test(net, args)
-    x, y = x[:MAPPED], y[:MAPPED]
+    x, y = x[: args.count or MAPPED], y[: args.count or MAPPED]
     pictures.latent_map(coding.encode(net, x, y if net.classes else None), y, classes, args.out)
     return len(x)
+
+
+def _no_film(args):
+    return ValueError(f"--out {args.out}: a .gif needs --walk or --interpolate")
 
 
 def _drawn(net):

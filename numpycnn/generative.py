@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from . import backend, checkpoint, data, files, pictures
 from .coding import spread, unit
-from .errors import CheckpointError, RunFolderError, TrainingDiverged, in_one_line
+from .errors import CheckpointError, DatasetError, RunFolderError, TrainingDiverged, in_one_line
 from .interrupt import StopRequest
 from .layers.base import named_buffers
 from .run import free
@@ -54,7 +54,8 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
 
     `options`: which of OPTIONS it has. `quick`: how many training images and epochs --quick takes.
     """
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=doc, formatter_class=form, allow_abbrev=False)
     parser.add_argument("--data", default="fashion-mnist", help="fashion-mnist (default), mnist, a folder, an .npz")
     parser.add_argument("--epochs", type=int, help=f"default {epochs}")
     parser.add_argument("--seed", type=int, default=0)
@@ -66,9 +67,10 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
     for option in options:
         parser.add_argument(f"--{option}", **OPTIONS[option])
     args = parser.parse_args()
-    for option in ("epochs", "latent"):
-        if (getattr(args, option) or 1) < 1:
-            parser.error(f"--{option} must be at least 1, not {getattr(args, option)}")
+    for option, least in (("epochs", 1), ("latent", 1), ("seed", 0)):
+        value = getattr(args, option)
+        if value is not None and value < least:
+            parser.error(f"--{option} must be at least {least}, not {value}")
     if args.beta is not None and not 0 < args.beta < math.inf:
         parser.error(f"--beta must be a number above 0, not {args.beta}")
     sys.excepthook = in_one_line
@@ -87,11 +89,11 @@ def _constants():
 
 def _command(args):
     """What to type to get the same run, wherever it is written."""
-    given = sys.argv[1:]
-    if args.out and "--out" in given:
+    given = [word for word in sys.argv[1:] if word != "--resume" and not word.startswith("--out=")]
+    if "--out" in given:
         at = given.index("--out")
         given = [*given[:at], *given[at + 2 :]]
-    return shlex.join(["python", f"examples/{args.name}.py", *(word for word in given if word != "--resume")])
+    return shlex.join(["python", f"examples/{args.name}.py", *given])
 
 
 def _title(args):
@@ -124,16 +126,22 @@ class Run:
 
     picture() gives the images of the grid that is written after each epoch, its first `generated` ones drawn by
     the network: where these are all alike, the run says that it collapsed. With args.conditional the classes come
-    in turn, image i of class i % K, and it is those of one class that must not be alike.
+    in turn, image i of class i % K in column i % K, and it is those of one class that must not be alike.
+
+    `turn`: how many steps an example takes until each of its networks was stepped. Raises DatasetError where an epoch
+    has fewer: one of them would never learn.
     """
 
-    def __init__(self, args, net, optimizer, clothes, picture, generated=0):
+    def __init__(self, args, net, optimizer, clothes, picture, generated=0, turn=1):
         self.args, self.net, self.optimizer, self.clothes = args, net, optimizer, clothes
         self.picture, self.generated, self.out = picture, generated, args.out
         self.settings = {key: getattr(args, key) for key in SETTINGS} | {"data": clothes.name, "sha256": clothes.sha256}
         self.history, self.epoch, self.step, self.sums, self.seconds = [], 0, 0, {}, 0.0
         self.begun, self.before = time.perf_counter(), 0.0
         self.per_epoch = -(-len(clothes.x_train) // args.batch_size)
+        if self.per_epoch < turn:
+            n = len(clothes.x_train)
+            raise DatasetError(f"{n} images are {self.per_epoch} batches; {args.name} needs at least {turn} an epoch")
         self._restore() if args.resume else self._start()
 
     @property
@@ -168,6 +176,8 @@ class Run:
                         self._save()
                         stop.give_up(self.out)
                 self._end_epoch(bar)
+                if stop.requested:
+                    stop.give_up(self.out)
 
     def log(self, **numbers):
         """Numbers of this step; the history has their means. Raises TrainingDiverged if one is not finite."""
@@ -190,6 +200,7 @@ class Run:
         print(f"{numbers}  {self.elapsed:.0f} s  {self.out}")
 
     def _end_epoch(self, bar):
+        self._check()
         row = {"epoch": self.epoch + 1, **{name: total / count for name, (total, count) in self.sums.items()}}
         images = self.picture()
         if self.generated:
@@ -201,9 +212,10 @@ class Run:
         bar.write(f"epoch {self.epoch}/{self.args.epochs}  {numbers}", file=sys.stderr)
         if row.get("spread", 1) < SPREAD:
             bar.write(f"collapsed: the samples differ by {row['spread']:.0%} of what images do", file=sys.stderr)
-        self._save()
-        pictures.write_png(images, self.out / f"epoch-{self.epoch:03}.png")
+        columns = len(self.clothes.classes) if self.args.conditional else pictures.COLUMNS
+        pictures.write_png(images, self.out / f"epoch-{self.epoch:03}.png", columns)
         self._write_history()
+        self._save()  # last, so that what is resumed after it has its pictures
 
     def _spread(self, drawn):
         """How much drawn images differ, as a share of what real ones do; of a conditional network within classes."""
@@ -246,11 +258,15 @@ class Run:
         self.before = state["elapsed"]
         self.sums = {name: tuple(pair) for name, pair in state["sums"].items()}
 
-    def _save(self):
-        """last.npz. Raises TrainingDiverged rather than replace a good one by weights that are not finite."""
+    def _check(self):
+        """Raise TrainingDiverged where a weight or a running statistic is not finite."""
         arrays = [*(p.value for p in self.net.params()), *named_buffers(self.net).values()]
         if not all(np.isfinite(array).all() for array in arrays):
-            raise TrainingDiverged(self.epoch + 1, self.step, self._lr())
+            raise TrainingDiverged(self.epoch + 1, self.step, self._lr(), "a weight")
+
+    def _save(self):
+        """last.npz. Raises TrainingDiverged rather than replace a good one by weights that are not finite."""
+        self._check()
         state = {
             key: getattr(self, key) for key in ("settings", "history", "epoch", "step", "sums", "seconds", "elapsed")
         }
@@ -264,6 +280,18 @@ class Run:
         writer.writerows(self.history)
         files.write(self.out / "history.csv", text.getvalue().encode())
         pictures.curves(self.history, self.out / "curves.png")
+
+
+def parent(folder):
+    """Make the folder of several runs, each in one of its own; the result of an older one goes, all else stays.
+
+    Raises RunFolderError, before anything changes, where the folder itself is a run's, or holds something else.
+    """
+    parts = [path for path in folder.iterdir() if path.name != "result.json"] if folder.exists() else []
+    if not all((path / "last.npz").exists() for path in parts):
+        raise RunFolderError(f"{folder} holds something else than runs; choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "result.json").unlink(missing_ok=True)
 
 
 def write_result(folder, result):

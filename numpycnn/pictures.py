@@ -11,11 +11,12 @@ from . import files
 from .canvas import BLUE, drawable, figure
 from .errors import ShapeError
 
+COLUMNS = 10
 GAP, SCALE = 2, 2  # pixels between the images of a grid; each pixel of an image is SCALE x SCALE of the picture
 PAPER = 255
 
 
-def grid(images, columns=10):
+def grid(images, columns=COLUMNS):
     """Images (N, H, W, 1 or 3), uint8 or in [0, 1], row by row -> one picture, uint8 (height, width, 1 or 3).
 
     Raises ShapeError for other shapes.
@@ -35,7 +36,7 @@ def grid(images, columns=10):
     return picture
 
 
-def beside(originals, others, columns=10):
+def beside(originals, others, columns=COLUMNS):
     """Rows of originals, and under each row what was made of them: images for `grid` with the same columns."""
     pairs = [
         np.concatenate([originals[i : i + columns], others[i : i + columns]]) for i in range(0, len(originals), columns)
@@ -43,12 +44,12 @@ def beside(originals, others, columns=10):
     return np.concatenate(pairs)
 
 
-def write_png(images, path, columns=10):
+def write_png(images, path, columns=COLUMNS):
     """The grid of the images as a PNG -> its path."""
     return _write(path, "PNG", [grid(images, columns)])
 
 
-def write_gif(frames, path, columns=10, milliseconds=80):
+def write_gif(frames, path, columns=COLUMNS, milliseconds=80):
     """A film that runs for ever: `frames` is a list of image batches, each shown as a grid -> its path."""
     options = {"save_all": True, "duration": milliseconds, "loop": 0}
     return _write(path, "GIF", [grid(images, columns) for images in frames], **options)

@@ -177,6 +177,7 @@ def test_held_out_images_take_the_place_of_the_test_images(saved):
         ("--epochs 7 --classes 1,6", "runs/vae-fashion-mnist-epochs-7-classes-1-6"),
         ("--beta 0.01 --epochs 7", "runs/vae-fashion-mnist-beta-0.01-epochs-7"),
         ("--seed 3 --out here/there", "here/there"),
+        ("--seed 3 --out=here/there --resume", "here/there"),
     ],
 )
 def test_runs_that_differ_do_not_share_a_folder(monkeypatch, given, folder):
@@ -184,7 +185,12 @@ def test_runs_that_differ_do_not_share_a_folder(monkeypatch, given, folder):
     monkeypatch.setattr("sys.excepthook", None)
     args = generative.arguments("doc", "vae", 20, 64, ["latent", "beta", "conditional", "classes"])
     assert args.out.as_posix() == folder
-    assert args.command == " ".join(["python examples/vae.py", *given.replace("--out here/there", "").split()])
+    assert args.command == " ".join(
+        [
+            "python examples/vae.py",
+            *given.replace("--out here/there", "").replace("--out=here/there --resume", "").split(),
+        ]
+    )
 
 
 def a_run(tmp_path, picture, **more):
@@ -203,7 +209,7 @@ def test_a_diverged_run_says_so_and_keeps_what_was_good(tmp_path):
     with pytest.raises(TrainingDiverged, match="epoch 1, step 2"):
         run.log(loss=np.nan)
     next(run.net.params()).value[...] = np.inf
-    with pytest.raises(TrainingDiverged):
+    with pytest.raises(TrainingDiverged, match=f"a weight is not finite in epoch 1, step {run.per_epoch},"):
         list(steps)
     assert (tmp_path / "last.npz").read_bytes() == before
 
@@ -379,6 +385,9 @@ def test_a_class_is_drawn_alone_and_the_seed_fixes_it(saved):
         ("autoencoder --walk", "codes that can be drawn"),
         ("vae --out a.jpg", "expected a .png"),
         ("vae --out a.gif", "needs --walk or --interpolate"),
+        ("vae --map --out a.gif", "needs --walk or --interpolate"),
+        ("vae --map --class bag --out a.png", "leave --class out"),
+        ("vae --reconstruct --class bag --out a.png", "leave --class out"),
     ],
 )
 def test_generate_refuses_in_one_line(saved, capsys, command, message):
@@ -387,3 +396,29 @@ def test_generate_refuses_in_one_line(saved, capsys, command, message):
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert re.search(message, said)
+
+
+@pytest.mark.parametrize("name", ["vae", "gan"])
+def test_a_conditional_network_wants_labels_that_it_knows(name):
+    net, z = models.build(name, latent=3, classes=2, **SMALL), np.zeros((2, 3), np.float32)
+    with pytest.raises(ValueError, match="trained with 2 classes: give labels"):
+        net.decode(z)
+    for wrong in ([0, 2], [0, -1]):
+        with pytest.raises(ValueError, match="label"):
+            net.decode(z, np.array(wrong))
+    with pytest.raises(ShapeError, match="not one-hot"):
+        net.decode(z, np.eye(2))
+
+
+def test_a_generator_alone_can_only_draw():
+    net = models.build("gan", latent=3, critic=False, **SMALL)
+    with pytest.raises(ValueError, match="has no critic"):
+        net.infer(np.zeros((1, 3), np.float32))
+    assert net.decode(np.zeros((1, 3), np.float32)).shape == (1, 8, 8, 1)
+
+
+def test_a_map_has_as_many_images_as_asked(saved, capsys):
+    command = ["generate", str(saved / "vae.npz"), "--map", "--out", str(saved / "a.png"), "--json"]
+    for count, wanted in (([], 12), (["--count", "5"], 5)):
+        assert cli.main([*command, *count]) == 0
+        assert json.loads(capsys.readouterr().out)["images"] == wanted

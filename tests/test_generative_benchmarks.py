@@ -69,6 +69,10 @@ def test_a_measurement_is_written_and_a_run_that_is_not_finished_refused(tmp_pat
     assert capsys.readouterr().out.splitlines() == ["| run | mse |", "|---|---|", "| trial | 0.01234 | 0 |"]
     with pytest.raises(RunFolderError, match="not finished"):
         common.finished(tmp_path)
+    (tmp_path / "result.json").write_text(json.dumps({"run": "wgan_gp-fashion-mnist-seed-1"}))
+    assert common.result_of(tmp_path, "gan", "wgan_gp")["run"] == "wgan_gp-fashion-mnist-seed-1"
+    with pytest.raises(RunFolderError, match=r"is a run of wgan_gp\.py; this measures runs of vae or gan"):
+        common.finished(tmp_path, "vae", "gan")
 
 
 def test_a_shipped_generator_draws_the_same_and_fits(tmp_path):
@@ -89,7 +93,7 @@ def test_two_measurements_of_a_run_have_files_of_their_own(monkeypatch):
     """A VAE has an ELBO, and its samples are judged."""
     shown, net = data.load("synthetic").limit(20), models.build("vae", latent=2)
     shown = replace(shown, x_test=shown.x_test[:20], y_test=shown.y_test[:20])
-    monkeypatch.setattr(elbo, "finished", lambda folder: ({"run": "vae", "seed": 0, "seconds": 60}, net, shown))
+    monkeypatch.setattr(elbo, "finished", lambda folder, *names: ({"run": "vae", "seed": 0, "seconds": 60}, net, shown))
     given = {"count": samples.COUNT, "classifier": samples.CLASSIFIER}
     assert elbo.measure("run")[0] == "elbo-vae"
     assert samples.title("vae", argparse.Namespace(**given)) == "samples-vae"

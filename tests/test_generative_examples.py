@@ -10,8 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from numpycnn import data, errors
-from numpycnn.errors import UnknownNameError
+from numpycnn import data, errors, generative, models
+from numpycnn.errors import DatasetError, RunFolderError, UnknownNameError
 from numpycnn.interrupt import Interrupted
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
@@ -39,6 +39,18 @@ def few(tmp_path):
     return path
 
 
+@pytest.fixture
+def more(few):
+    """Four times as many, so that an epoch has five batches: what a critic needs until the generator's turn comes."""
+    with np.load(few) as kept:
+        arrays = dict(kept)
+    for name in ("x_train", "y_train"):
+        arrays[name] = np.concatenate([arrays[name]] * 4)
+    path = few.with_name("more.npz")
+    np.savez(path, **arrays)
+    return path
+
+
 def run(name, monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # it is as it was when the test is over
@@ -46,9 +58,9 @@ def run(name, monkeypatch, *arguments):
 
 
 @pytest.mark.parametrize("command", RUNS)
-def test_it_runs_and_resumes(command, few, tmp_path, monkeypatch, capsys):
+def test_it_runs_and_resumes(command, few, more, tmp_path, monkeypatch, capsys):
     name, *options = command.split()
-    given = ["--data", few, "--epochs", "2", "--out", tmp_path / "run", *options]
+    given = ["--data", more if name.startswith("wgan") else few, "--epochs", "2", "--out", tmp_path / "run", *options]
     run(name, monkeypatch, *given)
     folder = tmp_path / "run" / "class-1" if name == "anomaly" else tmp_path / "run"
     assert {"last.npz", "history.csv", "curves.png", "epoch-001.png", "epoch-002.png"} <= {
@@ -59,6 +71,27 @@ def test_it_runs_and_resumes(command, few, tmp_path, monkeypatch, capsys):
     assert json.loads((tmp_path / "run" / "result.json").read_text()) | {"seconds": first["seconds"]} == first
     assert "nan" not in capsys.readouterr().out
     assert json.loads((folder / "result.json").read_text())["constants"]["LEARNING_RATE"] > 0  # resume compares them
+
+
+@pytest.mark.parametrize("name", ["wgan", "wgan_gp"])
+def test_the_generator_has_its_turn(name, more, tmp_path, monkeypatch):
+    """Its loss is in the history, it was stepped, and what is kept is no longer what training began with."""
+    left = run(name, monkeypatch, "--data", more, "--epochs", "2", "--out", tmp_path / "run")
+    steps = 2 * (5 // left["CRITIC_STEPS"])
+    assert left["both"].generator.steps == steps
+    assert left["both"].critic.steps == 10
+    history = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    losses = [float(row.split(",")[history[0].split(",").index("generator")]) for row in history[1:]]
+    assert np.isfinite(losses).all()
+    begun = models.build("gan", seed=0, latent=left["LATENT"], batch_norm=name == "wgan").generator
+    assert any((a.value != b.value).any() for a, b in zip(left["generator"].params(), begun.params(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["wgan", "wgan_gp"])
+def test_too_few_images_for_its_turn_are_refused(name, few, tmp_path, monkeypatch):
+    with pytest.raises(DatasetError, match="80 images are 2 batches"):
+        run(name, monkeypatch, "--data", few, "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_examples_are_short():
@@ -83,12 +116,31 @@ def test_a_stopped_run_says_so_and_has_the_signals_exit_code(capsys, signum, cod
 
 def test_impossible_arguments_are_refused(few, tmp_path, monkeypatch, capsys):
     given = ["--data", few, "--out", tmp_path / "run"]
-    with pytest.raises(SystemExit):
-        run("gan", monkeypatch, *given, "--epochs", "-1")
-    assert "--epochs must be at least 1, not -1" in capsys.readouterr().err
+    for option, least in (("epochs", 1), ("latent", 1), ("seed", 0)):
+        for value in {least - 1, -1}:
+            with pytest.raises(SystemExit):
+                run("gan", monkeypatch, *given, f"--{option}={value}")
+            assert f"--{option} must be at least {least}, not {value}" in capsys.readouterr().err
     for beta in ("0", "nan"):
         with pytest.raises(SystemExit):
             run("vae", monkeypatch, *given, "--beta", beta)
         assert "--beta must be a number above 0" in capsys.readouterr().err
     with pytest.raises(UnknownNameError, match="unknown class '7'"):
-        run("anomaly", monkeypatch, *given, "--classes", "7")
+        run("anomaly", monkeypatch, *given, "--classes", "1,7")
+    assert not (tmp_path / "run").exists()
+
+
+def test_runs_of_several_classes_do_not_settle_in_another_run(few, tmp_path, monkeypatch):
+    """A class twice is one; an old mean goes when a new one begins; another example's folder is left as it is."""
+    given = ["--data", few, "--epochs", "1", "--latent", "2", "--out", tmp_path / "run"]
+    run("anomaly", monkeypatch, *given, "--classes", "1,1")
+    result = tmp_path / "run" / "result.json"
+    assert list(json.loads(result.read_text())["classes"]) == ["1"]
+    assert not list((tmp_path / "run" / "class-1").glob("previous-*"))
+    generative.parent(tmp_path / "run")
+    assert not result.exists()
+    run("autoencoder", monkeypatch, *given[:-1], tmp_path / "other")
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in (tmp_path / "other").iterdir())
+    with pytest.raises(RunFolderError, match="holds something else than runs"):
+        run("anomaly", monkeypatch, *given[:-1], tmp_path / "other")
+    assert sorted((path.name, path.stat().st_mtime_ns) for path in (tmp_path / "other").iterdir()) == before

@@ -24,7 +24,7 @@ def pca_auroc(images, k, power):
 
 def measure(folder):
     """Name and numbers of one run, AUROC in per cent."""
-    result = result_of(folder)
+    result = result_of(folder, "anomaly")
     images = generative.load(result["data"], result["val"])
     pca = [100 * float(np.mean([pca_auroc(images, int(k), p) for k in result["classes"]])) for p in (1, 0.5)]
     mean = [100 * result["auroc"][name] for name in ("all", "error", "code", "pixels")]

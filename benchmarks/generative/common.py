@@ -3,33 +3,39 @@
 import argparse
 import json
 import pathlib
+import sys
 
 import numpycnn as nc
 from numpycnn import generative
-from numpycnn.errors import RunFolderError
+from numpycnn.errors import RunFolderError, in_one_line
 
 
-def arguments(doc, **more):
-    """The command line: the folders of runs, and `more`, {name: argparse settings}."""
+def arguments(doc, runs="+", **more):
+    """The command line: the folders of `runs`, how many of argparse's kinds, and `more`, {name: argparse settings}."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="*", type=pathlib.Path, help="folders of finished runs of examples/")
+    parser.add_argument("runs", nargs=runs, type=pathlib.Path, help="folders of finished runs of examples/")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("benchmarks/generative/results"))
     for name, settings in more.items():
         parser.add_argument(f"--{name}", **settings)
+    sys.excepthook = in_one_line
     return parser.parse_args()
 
 
-def result_of(folder):
-    """result.json of a run. Raises RunFolderError for one that is not finished."""
+def result_of(folder, *examples):
+    """result.json of a run of one of these examples, of any where none is named. Raises RunFolderError."""
     path = folder / "result.json"
     if not path.exists():
-        raise RunFolderError(f"there is no result.json in {folder}: the run is not finished; continue it with --resume")
-    return json.loads(path.read_text())
+        raise RunFolderError(f"there is no result.json in {folder}: no run, or not finished; continue it with --resume")
+    result = json.loads(path.read_text())
+    name = result["run"].partition("-")[0]
+    if examples and name not in examples:
+        raise RunFolderError(f"{folder} is a run of {name}.py; this measures runs of {' or '.join(examples)}")
+    return result
 
 
-def finished(folder):
-    """(result.json, the network, its data set) of a run. Raises RunFolderError for one that is not finished."""
-    result = result_of(folder)
+def finished(folder, *examples):
+    """(result.json, the network, its data set) of such a run. Raises RunFolderError."""
+    result = result_of(folder, *examples)
     return result, nc.load(folder / "last.npz"), generative.load(result["data"], result["val"])
 
 

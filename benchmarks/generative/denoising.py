@@ -16,7 +16,7 @@ DEVIATION, NOISE_SEED, SIZES = 0.3, 0, (3, 5, 7)
 
 def measure(folder):
     """Name and numbers of one run; the filters have their best form, chosen on these very images."""
-    result, net, images = finished(folder)
+    result, net, images = finished(folder, "denoising")
     clean = coding.unit(images.x_test)
     noisy = coding.add_noise(clean, DEVIATION, np.random.default_rng(NOISE_SEED))
     before, after = (metrics.psnr(x, clean) for x in (noisy, coding.outputs(net, noisy)))

@@ -25,7 +25,7 @@ def floor(x):
 
 def measure(folder):
     """Name and numbers of one run: means over DRAWS evaluations."""
-    result, net, images = finished(folder)
+    result, net, images = finished(folder, "vae")
     drawn = [coding.elbo(net, images, np.random.default_rng([1, i])) for i in range(DRAWS)]
     parts = [float(np.mean([one[key] for one in drawn])) for key in ("negative_elbo", "reconstruction", "kl")]
     lowest = floor(coding.unit(images.x_test))

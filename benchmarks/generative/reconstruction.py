@@ -13,7 +13,7 @@ COLUMNS = ("data", "seed", "latent", "mse", "pca_mse", "minutes")
 
 def measure(folder):
     """Name and numbers of one run."""
-    result, net, images = finished(folder)
+    result, net, images = finished(folder, "autoencoder")
     train, test = coding.unit(images.x_train), coding.unit(images.x_test)
     mse, _ = ops.mse(coding.outputs(net, test), test)
     pca = float(pca_error(principal(train), test, net.latent).mean())

@@ -28,6 +28,7 @@ COLUMNS = (
 )  # fmt: skip
 COMPONENTS = 32, 64, 128, 256
 COUNT, CLASSIFIER = 10_000, "pretrained:paper"
+EXAMPLES = "vae", "gan", "wgan", "wgan_gp"
 FEW = 0.04  # of the samples: a class that has fewer is called collapsed
 
 
@@ -97,8 +98,8 @@ if __name__ == "__main__":
     more = {"type": int, "default": COUNT, "help": f"samples ({COUNT:,})"}
     judged = {"default": CLASSIFIER, "help": f"a checkpoint ({CLASSIFIER})"}
     mixture = {"type": int, "help": "draw a VAE's codes from so many Gaussians, fitted to its codes (scikit-learn)"}
-    args = arguments(__doc__, count=more, classifier=judged, mixture=mixture)
-    runs = [finished(folder) for folder in args.runs]
+    args = arguments(__doc__, runs="*", count=more, classifier=judged, mixture=mixture)
+    runs = [finished(folder, *EXAMPLES) for folder in args.runs]
     if args.mixture is not None:
         require_scikit_learn()
         if args.mixture < 1 or any(not hasattr(net, "encode") or net.classes for _, net, _ in runs):

@@ -10,6 +10,7 @@ import pathlib
 import numpycnn as nc
 from numpycnn import models
 from numpycnn.checkpoint import PRETRAINED
+from numpycnn.errors import RunFolderError
 from numpycnn.layers.base import named_buffers, named_params
 
 from .common import arguments, finished
@@ -49,12 +50,15 @@ def card(name, result, samples):
 
 
 if __name__ == "__main__":
-    args = arguments(__doc__, name={"required": True, "help": "its name: numpycnn generate pretrained:NAME"})
+    args = arguments(__doc__, runs=1, name={"required": True, "help": "its name: numpycnn generate pretrained:NAME"})
     (folder,) = args.runs
-    result, net, images = finished(folder)
+    result, net, images = finished(folder, "vae", "gan")
     if result["val"] or result["limit"]:
         raise SystemExit(f"{folder} did not train on all images; a card would say that it did")
-    samples = json.loads((args.out / f"samples-{result['run']}.json").read_text())
+    measured = args.out / f"samples-{result['run']}.json"
+    if not measured.exists():
+        raise RunFolderError(f"there is no {measured}; first: python -m benchmarks.generative.samples {folder}")
+    samples = json.loads(measured.read_text())
     path = PRETRAINED / f"{args.name}.npz"
     facts = {"classes": list(images.classes), "data": images.name, "data_sha256": images.sha256}
     nc.save(path, shipped(net), **facts, seed=result["seed"], command=result["command"], samples=samples)

@@ -1,7 +1,7 @@
 """Autoencoders: an image is written as a code, and read back from it."""
 
 from ..layers import Concat, Conv2D, Identity, Layer, MaxPool2D, Sequential, Sigmoid, Standardize, Upsample2D
-from .coder import PIXELS, block, decoder, encoder
+from .coder import PIXELS, block, decoder, encoder, smallest
 
 
 class Autoencoder(Layer):
@@ -44,8 +44,11 @@ def denoiser(filters=(32, 64, 128), depth=2, input_shape=(28, 28, 1), init="he_n
 
     It cannot learn by leaving out, so it is trained to take noise away. Each level is a dense block around the
     next smaller one, Concat(Identity(), body): detail goes across, context goes round. Output: pixels in [0, 1].
+    Raises ShapeError for an image that cannot be halved between the levels.
     Source: Vincent et al. 2008 (denoising); Ronneberger et al. 2015 (the shape).
     """
+
+    smallest(filters, input_shape)
 
     def blocks(channels, count):
         return [layer for i in range(depth) for layer in block(count if i else channels, count, init, rng)]

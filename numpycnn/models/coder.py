@@ -4,6 +4,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..layers import BatchNorm, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Reshape, Sequential, Standardize, Upsample2D
+from ..ops.loss import check_labels
 
 PIXELS = 0.5, 0.5  # mean and deviation that bring pixels in [0, 1] to [-1, 1]
 
@@ -76,5 +77,12 @@ def with_classes(x, one_hot):
 
 
 def one_hot(labels, classes):
-    """(N,) integers -> (N, classes) float32, a 1 in each row; None for no labels."""
-    return None if labels is None or not classes else np.eye(classes, dtype=np.float32)[labels]
+    """(N,) integers -> (N, classes) float32, a 1 in each row; None where there are no classes.
+
+    Raises ValueError for labels out of range, and where they are missing; ShapeError, TypeError as check_labels does.
+    """
+    if not classes:
+        return None
+    if labels is None:
+        raise ValueError(f"this network was trained with {classes} classes: give labels, (N,) integers")
+    return np.eye(classes, dtype=np.float32)[check_labels(labels, len(labels), classes)]

@@ -17,6 +17,9 @@ class GAN(Layer):
         self.input_shape = (latent + classes,)
 
     def forward(self, x, train=False):
+        """Raises ValueError where the GAN was saved without its critic."""
+        if self.critic is None:
+            raise ValueError("this GAN has no critic, it can only draw: use decode")
         image, first = self.generator.forward(x, train)
         score, second = self.critic.forward(with_classes(image, x[:, self.latent :]), train)
         return score, (first, second)
@@ -31,7 +34,7 @@ class GAN(Layer):
         return dx
 
     def decode(self, z, labels=None):
-        """Noise (N, latent) -> images in [0, 1]"""
+        """Noise (N, latent), with classes labels (N,) -> images in [0, 1]. Raises as one_hot does."""
         return self.generator.infer(with_classes(z, one_hot(labels, self.classes)))
 
 

@@ -34,11 +34,14 @@ class VAE(Layer):
         return dx
 
     def encode(self, x, labels=None):
-        """Images (N, H, W, C), uint8 or in [0, 1] -> means of their codes (N, latent)"""
+        """Images (N, H, W, C), uint8 or in [0, 1], with classes labels (N,) -> means of their codes (N, latent)
+
+        Raises as one_hot does.
+        """
         return self.sampling.infer(self.encoder.infer(with_classes(x, one_hot(labels, self.classes))))
 
     def decode(self, z, labels=None):
-        """Codes (N, latent) -> images in [0, 1], the probabilities of a white pixel"""
+        """Codes (N, latent), with classes labels (N,) -> images in [0, 1], the probabilities of a white pixel"""
         return ops.sigmoid(self.decoder.infer(with_classes(z, one_hot(labels, self.classes))))[0]
 
 
