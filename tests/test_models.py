@@ -295,6 +295,7 @@ def test_bytes_have_the_code_of_the_pixels_that_they_stand_for():
         )
 
 
-def test_an_image_that_cannot_be_halved_is_refused():
+@pytest.mark.parametrize("name", ["autoencoder", "denoiser", "vae", "gan"])
+def test_an_image_that_cannot_be_halved_is_refused(name):
     with pytest.raises(ShapeError, match="3 levels halve the image to 1/4"):
-        models.build("vae", input_shape=(30, 28, 1))
+        models.build(name, input_shape=(30, 28, 1))

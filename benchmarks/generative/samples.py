@@ -7,8 +7,9 @@ image). All is measured against the 10,000 test images. Rows that come first: `p
 of K principal components, whose smallest distance is what shares are of, and `floor`, 10,000 training images in the
 place of samples. class_right: the share of a conditional network's samples that the classifier takes for the class that
 was asked for. --mixture K: a VAE's codes are drawn from a mixture of K Gaussians, fitted to the codes of the training
-images, not from N(0, 1), which they need not follow, least of all where --beta of vae.py was small. Source: Ghosh et
-al. 2020, "From variational to deterministic autoencoders", section 4 (needs scikit-learn: pip install -e ".[study]").
+images, not from N(0, 1), which they need not follow, least of all where --beta of vae.py was small; a grid of them is
+written beside the JSON. Needs scikit-learn (pip install -e ".[study]"). Source: Ghosh et al. 2020, "From variational to
+deterministic autoencoders", section 4.
 """
 
 import pathlib
@@ -16,7 +17,7 @@ import pathlib
 import numpy as np
 
 import numpycnn as nc
-from numpycnn import coding, layers, metrics, ops
+from numpycnn import coding, layers, metrics, ops, pictures
 from numpycnn.studies.baselines import require as require_scikit_learn
 
 from .baselines import pca_gaussian, principal
@@ -121,6 +122,8 @@ if __name__ == "__main__":
         numbers, name = judge.measure(*both), title(result["run"], args, args.mixture)
         own = {key: result[key] for key in ("command", "seed", "epochs", "seconds", "threads")}
         write(args.out, name, numbers, **facts, **own)
+        if args.mixture:
+            pictures.write_png(both[0][:80], args.out / f"{name}.png")
         for k, share in zip(images.classes, numbers["class_shares"], strict=True):
             if share < FEW:
                 print(f"collapsed: {k} is {share:.1%} of {name}")
