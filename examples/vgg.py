@@ -8,7 +8,6 @@ Everything that `numpycnn train` does is here in the open: batches, forward, los
 
 import sys
 
-import numpy as np
 from tqdm import tqdm
 
 import numpycnn as nc
@@ -42,7 +41,7 @@ def augment(x, rng):
 
 steps = -(-len(clothes.x_train) // BATCH_SIZE)
 for epoch in range(EPOCHS):
-    losses, correct = [], 0
+    total, correct = 0.0, 0
     batches = data.batches(clothes.x_train, clothes.y_train, BATCH_SIZE, seed=SEED, epoch=epoch, augment=augment)
     bar = tqdm(batches, total=steps, desc=f"epoch {epoch + 1}/{EPOCHS}", leave=False, disable=None)
     for step, (x, y) in enumerate(bar):
@@ -52,9 +51,10 @@ for epoch in range(EPOCHS):
         loss, dlogits = ops.softmax_cross_entropy(logits, y)  # C = -sum y log a, dC/ds = a - y
         fast.backward(dlogits, cache)  # the chain rule, layer by layer, from the last to the first
         optimizer.step()
-        losses.append(loss)
+        total += loss * len(x)  # the last batch may be smaller
         correct += (logits.argmax(axis=1) == y).sum()
-    print(f"epoch {epoch + 1}: loss {np.mean(losses):.4f}, training accuracy {correct / len(clothes.x_train):.2%}")
+    n = len(clothes.x_train)
+    print(f"epoch {epoch + 1}: loss {total / n:.4f}, training accuracy {correct / n:.2%}")
 
 measured = nc.evaluate(net, clothes.x_test, clothes.y_test)
 print(f"test loss {measured['loss']:.4f}, test accuracy {measured['accuracy']:.2%}")

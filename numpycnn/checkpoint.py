@@ -33,12 +33,17 @@ def save(path, net, optimizer=None, **metadata):
     """
     if not isinstance(net, Layer):
         raise TypeError(f"save(path, net): the second argument must be a network, not {type(net).__name__}")
+    files.write(path, pack(net, optimizer, **metadata))
+
+
+def pack(net, optimizer=None, **metadata):
+    """The bytes of such a file. Raises TypeError or ValueError for what a checkpoint cannot hold."""
     taken = [name for name in metadata if name in OWN]
     if taken:
         raise TypeError(f"{', '.join(taken)}: save writes metadata of this name itself; choose another")
     own = _describe(net, optimizer)
     _check_metadata(own)
-    files.write(path, npz.pack(_arrays(net, optimizer), {**own, **metadata}))
+    return npz.pack(_arrays(net, optimizer), {**own, **metadata})
 
 
 def read(path):

@@ -100,8 +100,10 @@ def gradcheck(layer, x, *, train=True, seed=0, tolerance=1e-5, directions=4, ele
     zero, a max pool's tie) is recognised by the differences alone, and counted: the sample is compared at a
     smaller step, or over the outputs that do not bend, or left out; where most are left out, 1 % beside x.
     Also checked: shapes and dtypes, that gradients add up, that arguments stay as they were. When anything
-    fails, GradCheckError with the table is raised, or with raise_error=False the result returned.
+    fails, GradCheckError with the table is raised, or with raise_error=False the result returned. Raises ValueError
+    for what is no number of samples, and where both are 0: a check of nothing.
     """
+    _amounts(directions, elements)
     point = Point(layer, x, train, generator(seed))
     title = f"gradcheck {type(layer).__name__}: x {np.shape(x)}"
     result = GradCheckResult(title, tolerance, problems=point.problems)
@@ -121,8 +123,10 @@ def check_network(net, x, seed=0, *, labels=None, train=True, tolerance=1e-5, di
     in the network; there its input and its parameters are checked on a few elements and directions. The last
     row moves everything at once, through softmax_cross_entropy with `labels` (drawn unless given), or of a
     network without logits with a random dy: it covers what joins the layers. net stays as it is. A wrong
-    gradient raises nothing: look at the result's `ok`.
+    gradient raises nothing: look at the result's `ok`. Raises ValueError for fewer than one direction.
     """
+    _amounts(directions, elements)
+    _amounts(directions, 0)  # the last row has directions only
     rng = generator(seed)
     net, calls = double(copy.deepcopy(net)), []
     with watch(net, lambda path, layer, x, y, cache: calls.append((path, layer, x))):
@@ -148,6 +152,13 @@ def check_network(net, x, seed=0, *, labels=None, train=True, tolerance=1e-5, di
 
 
 # ---- the comparison ---------------------------------------------------------------------------
+
+
+def _amounts(directions, elements):
+    """Refuse a check of nothing, and what is no number of samples. Raises ValueError."""
+    both = directions, elements
+    if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in both) or not any(both):
+        raise ValueError(f"directions and elements must be whole numbers, of which one is above 0, not {both}")
 
 
 def _check(point, row, names, tolerance, directions, elements=0):

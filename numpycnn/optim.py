@@ -234,7 +234,12 @@ class Together:
 
 
 def clip_weights(params, limit):
-    """w <- min(max(w, -limit), limit) in place, for every Param. Source: Arjovsky et al. 2017, algorithm 1, line 7."""
+    """w <- min(max(w, -limit), limit) in place, for every Param.
+
+    Raises ValueError for a limit that is not positive. Source: Arjovsky et al. 2017, algorithm 1, line 7.
+    """
+    if not limit > 0:
+        raise ValueError(f"the limit that weights are clipped to must be positive, not {limit!r}")
     for param in params:
         np.clip(param.value, -limit, limit, out=param.value)
 

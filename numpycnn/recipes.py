@@ -172,7 +172,7 @@ def announce(net, x, y, recipe, out, resume, say):
 
 def seconds_a_step(net, x, y, recipe):
     """How long a training step takes: a few on a copy, timed once the kernels are compiled."""
-    trial, size = copy.deepcopy(net), recipe["batch_size"]
+    trial, size = copy.deepcopy(net), min(recipe["batch_size"], len(x))
     few = np.resize(np.arange(len(x)), TRIAL * size)
     settings = {
         "epochs": 1,

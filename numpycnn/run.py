@@ -63,6 +63,8 @@ class Run:
         """A new run. What an older one left in the folder moves to previous-1, -2, ... in it: nothing is lost."""
         if self.out is None:
             return
+        self.check_finite()
+        content = self._packed(self.net)  # refuses what cannot be saved before anything is moved
         self.out.mkdir(parents=True, exist_ok=True)
         old = [self.out / name for name in FILES if (self.out / name).exists()]
         if old:
@@ -70,7 +72,7 @@ class Run:
             place.mkdir()
             for path in old:
                 path.replace(place / path.name)
-        self.save_last()
+        files.write(self.out / "last.npz", content)
 
     def restore(self):
         """Take up the run in the folder. Raises RunFolderError, and CheckpointError if its settings were others."""
@@ -79,8 +81,8 @@ class Run:
             raise RunFolderError(f"there is no last.npz in {self.out} to resume from; train without resume first")
         state = fit_state(path)
         for name, value in self.settings.items():
-            if state["settings"].get(name) != value:
-                stored = state["settings"].get(name)
+            stored = state["settings"].get(name, value)  # an older version may not have noted it
+            if stored != value:
                 raise CheckpointError(f"{path} was trained with {name} {stored}, not {value}; resume with the same")
         checkpoint.restore(path, self.net, self.optimizer)
         self.history = History(state["history"])
@@ -135,13 +137,17 @@ class Run:
         """The loss is finite one step longer than the weights: raises TrainingDiverged if these are not."""
         arrays = [*(p.value for p in self.net.params()), *named_buffers(self.net).values()]
         if not all(np.isfinite(array).all() for array in arrays):
-            raise TrainingDiverged(self.history.epochs + 1, self.step, self.optimizer.lr)
+            raise TrainingDiverged(self.history.epochs + 1, self.step, self.optimizer.lr, "a weight")
 
     def _save(self, name, net):
+        files.write(self.out / name, self._packed(net))
+
+    def _packed(self, net):
+        """The bytes of a checkpoint of net."""
         running = {k: getattr(self, k) for k in RUNNING}
         state = {"settings": self.settings, "running": running, "history": self.history}
         optimizer = self.optimizer if net is self.net else None
-        checkpoint.save(self.out / name, net, optimizer, **self.metadata, fit=state)
+        return checkpoint.pack(net, optimizer, **self.metadata, fit=state)
 
 
 def fit_state(path):

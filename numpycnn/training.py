@@ -57,6 +57,8 @@ def fit(
             raise type(error)(f"validation: {error}") from None
     loss = functools.partial(ops.softmax_cross_entropy, label_smoothing=label_smoothing, class_weight=class_weight)
     loss(np.zeros((len(y), _classes(net, x))), y)  # refuses wrong settings before anything is written
+    if class_weight is not None and not np.all(np.asarray(class_weight)[np.unique(y)]):
+        raise ValueError("class_weight is 0 for a class that occurs: a batch may have no other; leave its images out")
     if clip is not None:
         optim.clip_gradients((), clip)  # refuses what is no norm
     if patience is not None:
@@ -64,13 +66,17 @@ def fit(
         if validation is None:
             raise ValueError("patience needs validation data, whose accuracy it watches")
     optimizer = optimizer or optim.Adam(net.params(), lr)
+    if {id(param) for param in optimizer.params} - {id(param) for param in net.params()}:
+        raise ValueError("the optimizer steps parameters that are not net's: make it of net.params()")
     if ema is not None:
         optimizer = optim.Averaged(optimizer, net, ema)
     settings = {
         "epochs": epochs, "batch_size": batch_size, "seed": seed, "lr": optimizer.lr, "schedule": _title(schedule),
         "augment": _title(augment), "label_smoothing": label_smoothing, "ema": ema, "clip": clip, "patience": patience,
         "class_weight": None if class_weight is None else np.asarray(class_weight, float).tolist(),
-        "images": len(x), "crc32 of the data": zlib.crc32(y, zlib.crc32(np.ascontiguousarray(x))) if out else None,
+        "images": len(x), "crc32 of the data": _crc32(x, y) if out else None,
+        "crc32 of the validation data": _crc32(*validation) if out and validation else None,
+        "optimizer": _numbers(optimizer), "schedule from 0 to 1": [round(factor(t), 9) for t in np.linspace(0, 1, 11)],
     }  # fmt: skip
     run = Run(net, optimizer, out, settings, metadata or {})
     if resume:
@@ -127,8 +133,11 @@ def _phases(augment):
     """A function of the share of the epochs that are done: which augmentation is in force."""
     if augment is None or callable(augment):
         return lambda t: augment
-    ends = [end for end, _ in augment]
-    if not ends or sorted(ends) != ends or ends[-1] < 1:
+    pairs = list(augment) if isinstance(augment, (list, tuple)) else [augment]
+    if not all(isinstance(p, (list, tuple)) and len(p) == 2 and (p[1] is None or callable(p[1])) for p in pairs):
+        raise ValueError(f"augment must be a function of (x, rng), or pairs (share, function), not {augment!r}")
+    ends = [end for end, _ in pairs]
+    if not ends or sorted(ends) != ends or not ends[-1] >= 1:
         raise ValueError(f"augment's phases end at {ends}; expected rising shares of the epochs, the last of them 1")
     return lambda t: next(step for end, step in augment if t < end)
 
@@ -139,10 +148,24 @@ def _whole(name, value, least):
     return int(value)
 
 
+def _numbers(optimizer):
+    """The settings of an optimiser, momentum and the like; lr and steps are looked at by themselves."""
+    own = vars(getattr(optimizer, "optimizer", optimizer))  # not those of an average of it
+    return {k: v for k, v in own.items() if isinstance(v, (bool, int, float)) and k not in ("lr", "steps")}
+
+
+def _crc32(x, y):
+    return zlib.crc32(np.ascontiguousarray(y), zlib.crc32(np.ascontiguousarray(x)))
+
+
 def _title(function):
-    """What resume compares of a function: its name; of a list of phases, theirs."""
+    """What resume compares of a function: its name; of what it was made of, theirs."""
     if isinstance(function, (list, tuple)):
         return [[end, _title(step)] for end, step in function]
+    if isinstance(function, functools.partial):
+        return [_title(function.func), repr(function.args), repr(sorted(function.keywords.items()))]
+    if hasattr(function, "steps"):  # of augment.compose
+        return [_title(step) for step in function.steps]
     return function if function is None or isinstance(function, str) else getattr(
         function, "__qualname__", type(function).__name__)  # fmt: skip
 
@@ -164,8 +187,13 @@ def check_data(net, x, y):
 
 
 def _classes(net, x):
-    """How many logits net has for images like x. Raises ShapeError when these do not fit net."""
-    return net.infer(x[:1]).shape[-1]
+    """How many logits net has for images like x. Raises ShapeError when these do not fit net, or it gives no logits."""
+    shape = net.infer(x[:1]).shape
+    if len(shape) != 2:
+        raise ShapeError(
+            f"net gives {shape} for one image; expected logits (1, K): end in Flatten or a pool, and Dense"
+        )
+    return shape[1]
 
 
 def _as_input(net, x):

@@ -453,3 +453,11 @@ def test_numpycnn_gradcheck_can_be_called_whatever_was_imported_first(order):
 
 def test_top_level_name():
     assert numpycnn.gradcheck(layers.Tanh(), draw(2, 2)).ok
+
+
+@pytest.mark.parametrize("amounts", [{"directions": 0, "elements": 0}, {"directions": -1}, {"elements": 2.5}])
+def test_a_check_of_nothing_is_refused(amounts):
+    with pytest.raises(ValueError, match="of which one is above 0"):
+        gradcheck(layers.ReLU(), np.ones((2, 3)), **amounts)
+    with pytest.raises(ValueError, match="of which one is above 0"):
+        check_network(models.build("lenet5", seed=0), np.ones((2, 28, 28, 1)), **{"directions": 0, **amounts})

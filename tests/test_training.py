@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import numpycnn as nc
-from numpycnn import checkpoint, layers, ops, training
+from numpycnn import checkpoint, layers, ops, optim, schedule, training
+from numpycnn.data import augment
 from numpycnn.errors import CheckpointError, RunFolderError, ShapeError, TrainingDiverged, UnknownNameError
 from numpycnn.layers.base import generators, named_buffers, named_params
 from numpycnn.run import Run
@@ -450,7 +451,7 @@ def test_resume_needs_the_same_run(tmp_path):
     other = x.copy()
     other[3, 2, 1, 0] ^= 1
     changed = [{"epochs": 3}, {"lr": 0.5}, {"seed": 1}, {"batch_size": 8}, {"schedule": "cosine"}]
-    changed += [{"label_smoothing": 0.1}, {"class_weight": [1, 2, 3, 4]}, {"x": other}]
+    changed += [{"label_smoothing": 0.1}, {"class_weight": [1, 2, 3, 4]}, {"x": other}, {"validation": (x, y)}]
     for change in changed:
         net = small()
         before = arrays(net)
@@ -459,11 +460,42 @@ def test_resume_needs_the_same_run(tmp_path):
         assert same(arrays(net), before)
     with pytest.raises(CheckpointError):
         fit(small(filters=(8, 8)), x, y, out=tmp_path, resume=True)
+    assert state(tmp_path) == kept
     net = small()
     nc.save(tmp_path / "last.npz", net)
     with pytest.raises(CheckpointError, match="not written by fit"):
         fit(net, x, y, out=tmp_path, resume=True)
-    assert kept[0]
+
+
+def crop(pad):
+    return functools.partial(augment.random_crop, pad=pad)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "named"),
+    [
+        ({"optimizer": lambda net: optim.SGD(net.params(), 0.1, momentum=0.9)},
+         {"optimizer": lambda net: optim.SGD(net.params(), 0.1, momentum=0.5)}, "optimizer"),
+        ({"optimizer": lambda net: optim.Adam(net.params(), weight_decay=0.1), "ema": 0.9},
+         {"optimizer": lambda net: optim.Adam(net.params(), weight_decay=0.2), "ema": 0.9}, "optimizer"),
+        ({"augment": crop(2)}, {"augment": crop(1)}, "augment"),
+        ({"augment": augment.compose(augment.horizontal_flip)},
+         {"augment": augment.compose(augment.horizontal_flip, crop(2))}, "augment"),
+        ({"schedule": schedule.one_cycle(0.3)}, {"schedule": schedule.one_cycle(0.1)}, "schedule from 0 to 1"),
+    ],
+)  # fmt: skip
+def test_resume_needs_the_same_settings_of_what_it_is_given(first, second, named, tmp_path):
+    x, y = pictures(32)
+    made = [{**given, "optimizer": given.get("optimizer", lambda net: None)} for given in (first, second)]
+
+    def run(given, **more):
+        net = small()
+        return fit(net, x, y, out=tmp_path, epochs=2, **{**given, "optimizer": given["optimizer"](net)}, **more)
+
+    run(made[0])
+    with pytest.raises(CheckpointError, match=f"was trained with {named}"):
+        run(made[1], resume=True)
+    assert run(made[0], resume=True).epochs == 2
 
 
 def test_a_new_run_sets_the_older_one_aside(tmp_path):
@@ -614,6 +646,13 @@ REFUSED = [
     (X, Y, {"augment": [(0.5, None)]}, ValueError, r"phases end at \[0.5\]"),
     (X, Y, {"augment": [(1.0, None), (0.5, None)]}, ValueError, r"rising shares"),
     (X, Y, {"augment": []}, ValueError, r"phases end at \[\]"),
+    (X, Y, {"augment": [(float("nan"), None)]}, ValueError, r"phases end at \[nan\]"),
+    (X, Y, {"augment": "flip"}, ValueError, r"must be a function of \(x, rng\), or pairs .* not 'flip'"),
+    (X, Y, {"augment": [(1.0, "flip")]}, ValueError, r"must be a function of \(x, rng\), or pairs"),
+    (X, Y, {"optimizer": optim.Adam(small().params())}, ValueError, r"steps parameters that are not net's"),
+    (X, Y, {"class_weight": [0, 1, 1, 1]}, ValueError, r"class_weight is 0 for a class that occurs"),
+    (X, Y, {"metadata": {"what": object()}}, TypeError, r"JSON|metadata"),
+    (X, Y, {"metadata": {"model": "mine"}}, TypeError, r"save writes metadata of this name itself"),
     (X, Y, {"validation": (X, Y + 2)}, ValueError, r"validation: label"),
     (X, Y, {"validation": (X[..., 0], Y)}, ShapeError, r"validation: .*x\[\.\.\., None\]"),
     (X, Y, {"validation": (X[:0], Y[:0])}, ShapeError, r"validation: there are no images"),
@@ -651,7 +690,14 @@ def test_input_is_never_written_to():
     for array in (x, y):
         array.flags.writeable = False
     fit(small(), x, y)
-    fit(small(), np.asfortranarray(x / np.float32(255)), y[::-1][::-1])
+    fit(small(), np.asfortranarray(x / np.float32(255)), y)
+
+
+def test_labels_may_lie_apart_in_memory(tmp_path):
+    x, y = pictures(32)
+    apart = np.repeat(y.astype(np.int64), 2)[::2]
+    assert not apart.flags.contiguous
+    assert fit(small(), x, apart, out=tmp_path)["loss"] == fit(small(), x, y)["loss"]
 
 
 # ---- in a process of its own --------------------------------------------------------------------

@@ -16,6 +16,7 @@ def compose(*steps):
             x = step(x, rng)
         return x
 
+    augment.steps = steps  # a resumed run compares them
     return augment
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import DatasetError
 
+MOST_CLASSES = 1 << 16  # that are counted from labels
 ROWS = 4096  # images that are converted at a time
 
 
@@ -33,7 +34,13 @@ class Dataset:
             put(self, f"x_{part}", _images(getattr(self, f"x_{part}"), f"{self.name}: x_{part}"))
             put(self, f"y_{part}", _labels(getattr(self, f"y_{part}"), f"{self.name}: y_{part}"))
         if self.classes is None:
-            put(self, "classes", range(1 + max(self.y_train.max(), self.y_test.max())))
+            largest = max(self.y_train.max(), self.y_test.max())
+            if largest >= MOST_CLASSES:
+                raise DatasetError(
+                    f"{self.name}: label {largest} is too large to count classes by; "
+                    "make labels 0, 1, ... of them: np.unique(y, return_inverse=True)[1]"
+                )
+            put(self, "classes", range(1 + largest))
         put(self, "classes", tuple(str(c) for c in self.classes))
         _check_together(self)
 
