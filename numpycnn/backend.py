@@ -49,12 +49,17 @@ def backend():
 
 
 def threads():
-    """How many threads the kernels use: use(threads=), NUMPYCNN_THREADS, or the cores this process may use."""
+    """How many threads the kernels use: use(threads=), NUMPYCNN_THREADS, or the cores this process may use.
+
+    Raises ValueError for another NUMPYCNN_THREADS than a whole number of at least 1.
+    """
     global _threads
     if _threads is None:
         text = os.environ.get("NUMPYCNN_THREADS", "")
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        _threads = int(text) if text.isdigit() and int(text) > 0 else cores
+        if text and not (text.isascii() and text.isdigit() and int(text)):
+            raise ValueError(f"NUMPYCNN_THREADS must be a whole number of at least 1, not {text!r}")
+        _threads = int(text or cores)
     return _threads
 
 
@@ -151,10 +156,17 @@ def pair(name, value, least=1):
     return int(pair[0]), int(pair[1])
 
 
-def backward(op):
-    """The door of a backward pass: a cache of `op`, and a dy of the shape that its forward gave."""
+def backward(op, **defaults):
+    """The door of a backward pass: a cache of `op`, a dy of the shape that its forward gave; `defaults` are options."""
 
-    def door(dy, cache, **options):
+    def options_of(*given, **named):
+        bound = dict(zip(defaults, given, strict=False)) | named
+        if len(given) > len(defaults) or len(bound) < len(given) + len(named) or not bound.keys() <= defaults.keys():
+            raise TypeError(f"{op}_backward takes dy, cache{''.join(f', {k}={v}' for k, v in defaults.items())}")
+        return {**defaults, **bound}.values()
+
+    def door(dy, cache, *given, **named):
+        options = options_of(*given, **named)
         if not isinstance(cache, Cache) or cache.op != op:
             came = f"{cache.op}'s" if isinstance(cache, Cache) else type(cache).__name__
             raise ValueError(f"{op}_backward needs the cache that {op} returned, not {came}")
@@ -163,6 +175,6 @@ def backward(op):
             raise ShapeError(f"{op}_backward: dy has the shape {dy.shape}, the forward pass gave {cache.shape}")
         if dy.dtype.kind != "f":
             raise TypeError(f"{op}_backward: dy must be floating point, not {dy.dtype}")
-        return np.asarray(dy, cache.dtype, order="C"), cache, *options.values()
+        return np.asarray(dy, cache.dtype, order="C"), cache, *options
 
     return door

@@ -100,10 +100,13 @@ def lsuv(net, x, rng, tolerance=0.05, iterations=10):
     """Layer-sequential unit variance: orthonormal weights, each layer scaled until its output's variance is 1.
 
     w <- w / sqrt(Var[y]), layer by layer in forward order, on the batch x (N, ...). Changes net's weights in
-    place and returns rows (path, variance before, variance after). Source: Mishkin & Matas 2015, algorithm 1.
+    place and returns rows (path, variance before, variance after). Raises ValueError for
+    fuse(net). Source: Mishkin & Matas 2015, algorithm 1.
     """
     from .layers.base import walk, watch
 
+    if any(layer.whole for _, layer in walk(net)):
+        raise ValueError("initialise the network itself, not fuse(net): what is inside a fused layer cannot be seen")
     layers = [
         (path, layer) for path, layer in walk(net) if getattr(getattr(layer, "w", None), "value", None) is not None
     ]

@@ -165,10 +165,9 @@ def test_other_floating_kinds_are_converted(each_backend, name, dtype, becomes):
 @every_op
 def test_float64_in_one_argument_raises_all(each_backend, name):
     for key in OPS[name][0]:
-        if key in ("b", "beta"):
-            continue  # a bias follows the rest
         mixed = {k: a.astype(np.float64 if k == key else np.float32) for k, a in arrays(name).items()}
-        assert {a.dtype for a in run(name, mixed)} == {np.dtype(np.float64)}
+        wanted = np.float32 if key in ("b", "beta") else np.float64  # a bias follows the rest
+        assert {a.dtype for a in run(name, mixed)} == {np.dtype(wanted)}
 
 
 @every_op
@@ -379,3 +378,23 @@ def test_errors_are_what_callers_would_catch():
     assert issubclass(ShapeError, ValueError)
     assert issubclass(ShapeError, NumpyCNNError)
     assert issubclass(UnknownNameError, ValueError)
+
+
+def test_the_options_of_a_backward_pass(each_backend):
+    """By name or by place, as the signature says; nothing else is taken for one."""
+    _, cache = ops.conv2d(np.zeros(IMAGE, np.float32), np.zeros((1, 1, 3, 1), np.float32))
+    dy = np.zeros(cache.shape, np.float32)
+    assert ops.conv2d_backward(dy, cache, False)[0] is None
+    assert ops.conv2d_backward(dy, cache, input_gradient=False)[0] is None
+    assert ops.conv2d_backward(dy, cache, True)[0].shape == IMAGE
+    for given, named in [((), {"train": False}), ((True, 1), {}), ((True,), {"input_gradient": False})]:
+        with pytest.raises(TypeError, match="takes dy, cache, input_gradient=True"):
+            ops.conv2d_backward(dy, cache, *given, **named)
+
+
+@pytest.mark.parametrize("wrong", ["abc", "0", "-2", "1.5", "\u0664"])
+def test_a_wrong_number_of_threads_in_the_environment_is_refused(monkeypatch, wrong):
+    monkeypatch.setenv("NUMPYCNN_THREADS", wrong)
+    monkeypatch.setattr(backend, "_threads", None)
+    with pytest.raises(ValueError, match="NUMPYCNN_THREADS must be a whole number"):
+        backend.threads()

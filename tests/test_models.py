@@ -224,10 +224,26 @@ def test_unknown_names_come_with_the_nearest():
 def test_wrong_arguments_are_refused_in_one_line():
     with pytest.raises(ValueError, match="dropout's rate"):
         models.build("alexnet", dropout=1)
+    for name, wrong in (
+        ("vgg", {"filters": (4, 8, 8, 8)}),
+        ("keras_cnn", {"dropout": (0.1,)}),
+        ("densenet", {"blocks": 0}),
+        ("resnet", {"filters": ()}),
+    ):
+        with pytest.raises(ValueError, match=r"dropout must be one rate|at least one"):
+            models.build(name, **wrong)
+    with pytest.raises(ShapeError, match=r"x\[None\]"):
+        models.build("vae").infer(np.zeros((28, 28, 1), np.float32))
     with pytest.raises(ShapeError, match="std > 0"):
         models.build("vgg", std=0.0)
     with pytest.raises(ShapeError, match=r"layer 1 \(Conv2D\): .*transpose\(0, 2, 3, 1\)"):
         models.build("vgg").infer(np.zeros((2, 1, 28, 28), np.float32))
+
+
+def test_one_rate_of_dropout_is_for_all_levels():
+    for name, count in (("vgg", 3), ("keras_cnn", 2)):
+        rates = [layer.rate for layer in models.build(name, dropout=0.25).layers if isinstance(layer, layers.Dropout)]
+        assert rates == [0.25] * count
 
 
 # ---- autoencoders and generators --------------------------------------------------------------

@@ -24,8 +24,8 @@ def correlate(x, w, b, stride, padding, then=None):
 
 def conv2d_backward(dy, cache, input_gradient=True):
     x, w, has_bias, stride, padding = cache
-    (top, _), (left, _) = padding
-    if dy.dtype != np.float32 or top >= w.shape[0] or left >= w.shape[1]:
+    beyond = any(max(pair) >= k for pair, k in zip(padding, w.shape[:2], strict=True))  # would cut dy, not pad it
+    if dy.dtype != np.float32 or beyond:
         return NotImplemented
     if winograd.fits(w, stride, padding):
         dw = winograd.weight_gradient(x, dy, w.shape, padding)

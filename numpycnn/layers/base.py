@@ -25,10 +25,12 @@ class Layer:
     """A layer is a forward and a backward pass, and what they need between calls.
 
     Parameters (Param), layers inside (also in lists) and generators are found among the attributes, in order
-    of definition; arrays that are saved but not trained are named in `buffer_names`.
+    of definition; arrays that are saved but not trained are named in `buffer_names`. A layer that is `whole` runs
+    what is inside without calling its passes.
     """
 
     buffer_names = ()
+    whole = False
 
     def forward(self, x, train=False):
         """-> y, cache. The cache is a value: nothing of a call is kept in the layer."""
@@ -121,11 +123,11 @@ def generators(net):
 
 @contextlib.contextmanager
 def watch(net, seen=None, felt=None):
-    """Within it, the passes of each layer that has none inside are told of, as they happen:
+    """Within it, the passes of each layer that calls none inside are told of, as they happen:
 
     seen(path, layer, x, y, cache) after its forward pass, felt(path, layer, dy, dx, cache) after its backward pass.
     """
-    leaves = {id(layer): (path, layer) for path, layer in walk(net) if not any(True for _ in layer.children())}
+    leaves = {id(layer): (path, layer) for path, layer in walk(net) if layer.whole or not any(layer.children())}
     leaves = list(leaves.values())
 
     def watched_forward(path, layer, forward):

@@ -156,6 +156,12 @@ class Add(Layer):
             raise ShapeError(f"Add: the branches give different shapes, {[y.shape for y in outputs]}")
         return sum(outputs[1:], outputs[0]), caches
 
+    def infer(self, x):
+        outputs = [branch.infer(x) for branch in self.branches]
+        if len({y.shape for y in outputs}) != 1:
+            raise ShapeError(f"Add: the branches give different shapes, {[y.shape for y in outputs]}")
+        return sum(outputs[1:], outputs[0])
+
     def backward(self, dy, cache):
         _own_cache(self, cache, tuple, len(self.branches))
         dxs = [branch.backward(dy, one) for branch, one in zip(self.branches, cache, strict=True)]
@@ -180,6 +186,12 @@ class Concat(Layer):
             raise ShapeError(f"Concat: the branches differ in more than channels, {[y.shape for y in outputs]}")
         ends = np.cumsum([y.shape[-1] for y in outputs])
         return np.concatenate(outputs, axis=-1), (caches, ends[:-1])
+
+    def infer(self, x):
+        outputs = [branch.infer(x) for branch in self.branches]
+        if len({y.shape[:-1] for y in outputs}) != 1:
+            raise ShapeError(f"Concat: the branches differ in more than channels, {[y.shape for y in outputs]}")
+        return np.concatenate(outputs, axis=-1)
 
     def backward(self, dy, cache):
         caches, ends = _own_cache(self, cache, tuple, 2)

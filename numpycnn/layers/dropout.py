@@ -24,3 +24,12 @@ class Dropout(Layer):
 
     def backward(self, dy, cache):
         return dropout_backward(dy, cache)
+
+
+def rates(dropout, count):
+    """`count` rates: the first of those given, or the one for all. Raises ValueError for too few."""
+    if np.ndim(dropout) == 0:
+        return (dropout,) * count
+    if len(dropout) < count:
+        raise ValueError(f"dropout must be one rate for all, or {count} rates, not {dropout!r}")
+    return tuple(dropout[:count])

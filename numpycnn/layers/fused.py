@@ -4,6 +4,8 @@ import copy
 
 import numpy as np
 
+from ..backend import pair
+from ..ops.conv import conv_padding
 from ..ops.fused import conv_bn_relu, conv_bn_relu_backward, conv_bn_relu_infer
 from .activation import ReLU
 from .base import Layer
@@ -16,11 +18,14 @@ from .pool import MaxPool2D
 class ConvBNReLU(Layer):
     """Conv2D, BatchNorm (or none), ReLU and, with `pool` > 1, MaxPool2D in one. It shares the layers it is made of.
 
-    Without a BatchNorm the same op runs with its values of use: mean 0, variance 1, gamma 1, beta 0.
+    Without a BatchNorm the same op runs with its values of use: mean 0, variance 1, gamma 1, beta 0. Raises ShapeError
+    for a pool that is no whole number of at least 1.
     """
 
+    whole = True
+
     def __init__(self, conv, norm=None, pool=1):
-        self.conv, self.norm, self.pool = conv, norm, pool
+        self.conv, self.norm, (self.pool, _) = conv, norm, pair("pool", pool)
 
     def _values(self):
         """gamma, beta, mean, var, momentum, eps"""
@@ -36,6 +41,15 @@ class ConvBNReLU(Layer):
             x, conv.w.value, conv.b and conv.b.value, *values, train and self.norm is not None,
             conv.stride, conv.padding, momentum, eps, self.pool,
         )  # fmt: skip
+
+    def multiply_adds(self, x_shape, y_shape):
+        conv, kernel_size = self.conv, self.conv.w.value.shape[:2]
+        padding = conv_padding(x_shape[1:3], kernel_size, conv.stride, conv.padding)
+        places = (
+            (n + sum(p) - k) // s + 1
+            for n, p, k, s in zip(x_shape[1:3], padding, kernel_size, conv.stride, strict=True)
+        )
+        return conv.multiply_adds(x_shape, (x_shape[0], *places))
 
     def infer(self, x):
         conv, (*values, _, eps) = self.conv, self._values()

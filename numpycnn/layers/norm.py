@@ -15,7 +15,7 @@ class BatchNorm(Layer):
     def __init__(self, channels, momentum=0.9, eps=1e-5):
         if not 0 <= momentum <= 1 or not eps > 0:
             raise ValueError(f"batch norm needs a momentum in [0, 1] and eps > 0, not {momentum!r} and {eps!r}")
-        if isinstance(channels, bool) or not isinstance(channels, int) or channels < 1:
+        if isinstance(channels, bool) or not isinstance(channels, (int, np.integer)) or channels < 1:
             raise ShapeError(f"batch norm needs a whole number of at least 1 channel, not {channels!r}")
         self.momentum, self.eps = momentum, eps
         self.gamma = Param("gamma", np.ones(channels, np.float32))

@@ -32,13 +32,13 @@ def summarize(net, input_shape):
     """Runs two images of zeros forward through a copy of the net, and writes down what it sees."""
     net = copy.deepcopy(net)
     params, buffers = named_params(net), named_buffers(net)
-    known = {id(_memory(p.value)) for p in params.values()}
+    known = {id(_memory(array)) for array in (*(p.value for p in params.values()), *buffers.values())}
     rows, batch = [], 2
 
     def seen(path, layer, x, y, cache):
-        new = {id(_memory(a)): _memory(a).nbytes for a in arrays_in(cache) if id(_memory(a)) not in known}
+        new = {id(_memory(a)): a.nbytes for a in arrays_in(cache) if id(_memory(a)) not in known}
         known.update(new)
-        count = sum(p.value.size for p in layer.params()) + sum(b.size for _, b in layer.buffers())
+        count = sum(p.value.size for p in layer.params()) + sum(b.size for b in named_buffers(layer).values())
         work = layer.multiply_adds(x.shape, y.shape)
         rows.append((f"{path or '0'} {type(layer).__name__}", y.shape[1:], count, work, sum(new.values()) // batch))
 

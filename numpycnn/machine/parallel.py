@@ -33,7 +33,9 @@ def kernel(function):
 class _Announce(event.Listener):
     """Says so when the first kernel is compiled that was not in numba's cache: nothing else is to be seen for long."""
 
-    def on_start(self, _):
+    def on_start(self, found):
+        if not found.data["dispatcher"].py_func.__module__.startswith(f"{__name__.partition('.')[0]}."):
+            return  # somebody else's function
         event.unregister("numba:compile", self)
         sys.stderr.write("numpycnn: compiling the kernels, once: about 20 seconds\n")
 

@@ -97,7 +97,7 @@ def correlate(x, w, b, padding, turned=False, then=None):
     if b is not None:
         bias[:f] = b
     weights = empty((36, plan.c, plan.f))
-    parallel(_transform_weights, plan.c, w, turned, weights, least=SMALL // plan.f)
+    parallel(_transform_weights, plan.c, w, turned, weights, least=max(1, SMALL // plan.f))
     flat = y.reshape(len(y), plan.oh, plan.ow * f)
     tables, scratch = (plan.geometry, plan.rows_c, plan.rows_f), plan.scratch
     if len(then.z):
@@ -251,7 +251,7 @@ def weight_gradient(x, dy, shape, padding):
     rows = steps(plan.c, 1), steps(plan.c, plan.f)
     parallel(_gradient_chunks, CHUNKS, x, dy, sums, plan.geometry, *rows, scratch=plan.scratch)
     dw = np.empty(shape, np.float32)
-    parallel(_collect, c, sums, dw, least=SMALL // plan.f)
+    parallel(_collect, c, sums, dw, least=max(1, SMALL // plan.f))
     return dw
 
 

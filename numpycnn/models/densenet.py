@@ -26,6 +26,8 @@ def densenet(
     40, growth 12 is the source's smallest). Input (N, H, W, C), output logits (N, classes). Raises ValueError for
     another depth. Source: Huang et al. 2017, section 3.
     """
+    if blocks < 1:
+        raise ValueError(f"densenet needs at least one block, not {blocks!r}")
     count, rest = divmod(depth - blocks - 1, blocks)
     if rest or count < 1:
         raise ValueError(f"densenet's depth is {blocks} n + {blocks + 1} for {blocks} blocks, not {depth!r}")

@@ -1,6 +1,7 @@
 """The network of Keras's tutorials, which the paper's Kaggle reference trains: two convolutions, two dense layers."""
 
 from ..layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential, Standardize
+from ..layers.dropout import rates
 
 
 def keras_cnn(
@@ -12,6 +13,7 @@ def keras_cnn(
     With fit(patience=...) for its early stopping. By default 225,034 parameters. Input (N, H, W, C), at least 10 x 10,
     output logits (N, classes). Source: the Keras examples' mnist_cnn with a second pool (about 91 % on Kaggle).
     """
+    dropout = rates(dropout, 2)
     height, width, channels = input_shape
     layers = [Standardize(mean, std)]
     for count in filters:

@@ -14,6 +14,8 @@ def resnet(
     for a layer that nothing else uses. By default 272,186 trained parameters. Input (N, H, W, C), output logits
     (N, classes). Raises ValueError for another depth. Source: He et al. 2016, section 4.2.
     """
+    if not filters:
+        raise ValueError("resnet needs the filters of at least one stage")
     blocks, rest = divmod(depth - 2, 2 * len(filters))
     if rest or blocks < 1:
         step = 2 * len(filters)

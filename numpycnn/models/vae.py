@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import ops
+from ..backend import images
 from ..layers import Layer, Sampling
 from .coder import decoder, encoder, one_hot, with_classes
 
@@ -18,6 +19,7 @@ class VAE(Layer):
         self.latent, self.classes = latent, classes
 
     def forward(self, x, train=False):
+        x = images(x)
         channels = x.shape[3] - self.classes
         stats, first = self.encoder.forward(x, train)
         z, second = self.sampling.forward(stats, train)

@@ -3,6 +3,7 @@
 from ..errors import unknown
 from ..layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool, MaxPool2D, Sequential, Standardize
 from ..layers import activation as activation_layer
+from ..layers.dropout import rates
 
 
 def vgg(
@@ -14,11 +15,12 @@ def vgg(
     The convolutions keep the bias that Keras gives them, though batch norm makes it idle, as in the paper's
     count. By default 196,778 parameters, 196,026 trained. The head "dense" is instead all pixels, one layer of
     `hidden` units, the classes (VGG itself has two). Input (N, H, W, C), output logits (N, classes).
-    Raises UnknownNameError.
+    `dropout`: a rate for each level, or one for all. Raises UnknownNameError, ValueError.
     Source: the paper's section on the VGG-like network (94.05 % there).
     """
     if head not in ("gap", "dense"):
         raise unknown("head of vgg", head, ["gap", "dense"])
+    dropout = rates(dropout, len(filters))
     height, width, channels = input_shape
     layers = [Standardize(mean, std)]
     for level, count in enumerate(filters):

@@ -61,6 +61,7 @@ def im2col(x, kernel_size, stride=1, padding="same"):
 
     Returns (N, OH, OW, kh*kw*C). Raises ShapeError as conv2d does.
     """
+    x = images(x)
     (kh, kw), stride = pair("kernel_size", kernel_size), pair("stride", stride)
     padding = conv_padding(x.shape[1:3], (kh, kw), stride, padding)
     xp = np.pad(x, ((0, 0), *padding, (0, 0)))
@@ -71,12 +72,14 @@ def im2col(x, kernel_size, stride=1, padding="same"):
 def col2im(cols, shape, kernel_size, stride=1, padding="same"):
     """The transpose of im2col: every patch is added back to where im2col took it from.
 
-    cols (N, OH, OW, kh*kw*C) -> (N, H, W, C), which is `shape`.
+    cols (N, OH, OW, kh*kw*C) -> (N, H, W, C), which is `shape`. Raises ShapeError.
     """
     (kh, kw), (sh, sw) = pair("kernel_size", kernel_size), pair("stride", stride)
     (top, bottom), (left, right) = conv_padding(shape[1:3], (kh, kw), (sh, sw), padding)
     n, h, w, c = shape
-    oh, ow = cols.shape[1:3]
+    oh, ow = (h + top + bottom - kh) // sh + 1, (w + left + right - kw) // sw + 1
+    if cols.shape != (n, oh, ow, kh * kw * c):
+        raise ShapeError(f"col2im: cols have the shape {cols.shape}, expected {(n, oh, ow, kh * kw * c)} for {shape}")
     cols = cols.reshape(n, oh, ow, kh, kw, c)
     xp = np.zeros((n, h + top + bottom, w + left + right, c), cols.dtype)
     for di in range(kh):
@@ -100,7 +103,7 @@ def conv2d(x, w, b=None, stride=1, padding="same"):
     return y, Cache("conv2d", y, x, w, b is not None, stride, padding)
 
 
-@twin(backward("conv2d"))
+@twin(backward("conv2d", input_gradient=True))
 def conv2d_backward(dy, cache, input_gradient=True):
     """dcols = dy @ w.T, dx = col2im(dcols)      dw = cols.T @ dy      db = sum_{n,i,j} dy
 

@@ -6,7 +6,7 @@ output are kept; the backward pass computes the rest again, which is cheaper tha
 
 import numpy as np
 
-from ..backend import Cache, backward, twin
+from ..backend import Cache, backward, pair, twin
 from ..errors import ShapeError
 from .activation import relu, relu_backward
 from .conv import _conv_door, conv2d, conv2d_backward
@@ -22,8 +22,9 @@ def _fused_door(
         (n + sum(p) - k) // s + 1 for n, p, k, s in zip(x.shape[1:3], padding, w.shape[:2], stride, strict=True)
     )
     values = min(len(x) * height * width, 2)  # a channel, as far as batch norm's door wants to know
-    _norm_door(np.empty((values, 1, 1, w.shape[3]), x.dtype), gamma, beta, running_mean, running_var, train)
-    if pool > min(height, width):
+    like = np.empty((values, 1, 1, w.shape[3]), x.dtype)
+    _, gamma, beta, *_ = _norm_door(like, gamma, beta, running_mean, running_var, train)
+    if pair("pool", pool)[0] > min(height, width):
         raise ShapeError(f"the pooling window {(pool, pool)} is larger than the input {(height, width)}")
     gamma, beta = gamma.astype(x.dtype, copy=False), beta.astype(x.dtype, copy=False)
     return x, w, b, gamma, beta, running_mean, running_var, bool(train), stride, padding, momentum, eps, pool
@@ -62,7 +63,7 @@ def conv_bn_relu_infer(x, w, b, gamma, beta, running_mean, running_var, stride=1
     )[0]  # fmt: skip
 
 
-@twin(backward("conv_bn_relu"))
+@twin(backward("conv_bn_relu", input_gradient=True))
 def conv_bn_relu_backward(dy, cache, input_gradient=True):
     """The four backward passes in turn, the middle of the chain computed again from the convolution's output a.
 

@@ -14,7 +14,7 @@ def _norm_door(x, gamma, beta, running_mean, running_var, train, momentum=0.9, e
     x = floats("x", x, (2, 4))
     gamma = floats("gamma", gamma, 1, like=x)
     x = floats("x", x, like=gamma)
-    beta = floats("beta", beta, 1, like=x)
+    beta = floats("beta", beta, 1, like=x).astype(x.dtype, copy=False)
     channels(x, len(gamma))
     for name, array in (("beta", beta), ("running_mean", running_mean), ("running_var", running_var)):
         if not isinstance(array, np.ndarray) or array.dtype.kind != "f":

@@ -16,12 +16,13 @@ import time
 import warnings
 
 from .. import backend, data, recipes
-from ..errors import MissingPackage, RunFolderError
+from ..errors import MissingPackage, RunFolderError, unknown
 from . import baselines, results
 from .job import perform
 from .plan import QUICK, code, plan
 from .verdict import shown
 
+GIVEN = "seeds", "epochs", "limit", "measure_most", "data"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -33,7 +34,8 @@ def run(studies, out, *, jobs=None, quick=False, say=print, command="", **given)
     installed); a single one has all threads. What is done in `out` is not run again. `command` is what to type to get
     the same, for the table.
 
-    Raises, before anything starts, DatasetError, MissingPackage, and OSError for a folder that cannot be written;
+    Raises, before anything starts, UnknownNameError, ValueError, DatasetError, MissingPackage, and OSError for a
+    folder that cannot be written;
     OSError when the disk is full: finished jobs are kept.
     """
     out = pathlib.Path(out).absolute()
@@ -41,6 +43,11 @@ def run(studies, out, *, jobs=None, quick=False, say=print, command="", **given)
         raise RunFolderError(f"{out} is a file; expected a folder, or a name that is free")
     recipes.check_writable(out)
     jobs = processes(jobs)
+    for key, value in given.items():
+        if key not in GIVEN:
+            raise unknown("setting of a study", key, GIVEN)
+        if key != "data" and value is not None and value < 1:
+            raise ValueError(f"{key} must be at least 1, not {value!r}")
     given = (QUICK if quick else {}) | {key: value for key, value in given.items() if value is not None}
     sha256_of = functools.cache(lambda source: data.load(source).sha256)
     planned = {name: plan(name, study, out, jobs, given, sha256_of, say) for name, study in studies.items()}
@@ -61,7 +68,9 @@ def processes(jobs):
     there = importlib.util.find_spec("joblib") is not None
     if jobs is None:
         return backend.threads() if there else 1
-    if jobs > 1 and not there:
+    if jobs == 0 or jobs < -1:
+        raise ValueError(f"jobs must be at least 1, or -1 for all that there is, not {jobs!r}")
+    if jobs != 1 and not there:
         raise MissingPackage("joblib", "study")
     return jobs
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numpycnn import layers
+from numpycnn import init, layers, models
 from numpycnn.errors import ShapeError
 from tests.naive import agree
 
@@ -193,3 +193,24 @@ def test_only_square_windows_side_by_side_are_fused(size, stride):
     fused = layers.fuse(layers.Sequential(conv, layers.ReLU(), layers.MaxPool2D(size, stride), square))
     assert [type(layer) for layer in fused.layers] == [layers.ConvBNReLU, layers.MaxPool2D, layers.MaxPool2D]
     assert fused.layers[0].pool == 1
+
+
+def test_a_fused_network_has_the_counts_of_the_plain_one(each_backend):
+    net = models.build("vgg", seed=0, filters=(4, 8))
+    plain, fused = net.summary((28, 28, 1)), layers.fuse(net).summary((28, 28, 1))
+    for name in ("total", "trainable", "non_trainable", "multiply_adds"):
+        assert getattr(fused, name) == getattr(plain, name)
+    assert 0 < fused.kept_bytes < plain.kept_bytes
+
+
+def test_a_pool_that_is_no_whole_number_is_refused(each_backend):
+    conv = layers.Conv2D(1, 2, 3)
+    for pool in (0, -1, 1.5):
+        with pytest.raises(ShapeError, match="pool must be a whole number of at least 1"):
+            layers.fused.ConvBNReLU(conv, None, pool)
+
+
+def test_lsuv_wants_the_network_itself():
+    net = models.build("vgg", seed=0, filters=(4, 8))
+    with pytest.raises(ValueError, match="not fuse"):
+        init.lsuv(layers.fuse(net), np.zeros((2, 28, 28, 1), np.float32), np.random.default_rng(0))

@@ -361,7 +361,8 @@ def test_summary_of_a_small_net_by_hand():
     assert summary.total == (9 * 4 + 4) + 16 + (4 * 4 * 2 + 2) + (72 * 5 + 5)
     assert summary.non_trainable == 8
     assert summary.multiply_adds == 36 * 9 * 4 + 9 * 4 * 4 * 2 + 72 * 5
-    assert summary.kept_bytes > 4 * (36 + 2 * 36 * 4)  # at least the conv's input, xhat, ReLU's output or input
+    # the conv's input; xhat and, of two images, inv_std; ReLU's mask and the pool's winners, a byte each; two inputs
+    assert summary.kept_bytes == 4 * 36 + (4 * 144 + 4 * 4 // 2) + 144 + 36 + 4 * 36 + 4 * 72
     rows = summary.splitlines()
     assert rows[2].split() == ["0", "Conv2D", "(6,", "6,", "4)", "40", "1,296", rows[2].split()[-1]]
     assert rows[8].split()[:4] == ["6", "Dense", "(5,)", "365"]

@@ -56,7 +56,7 @@ def test_conv2d_is_the_loops(each_backend, problem):
 def wide_problems(draw):
     """float32, stride 1, 3x3 or 5x5: by Winograd's form from 16 channels on, by another to few filters."""
     kernel, (c, f) = draw(st.sampled_from([3, 5])), draw(st.tuples(*[st.sampled_from([1, 3, 4, 16, 17, 33, 64])] * 2))
-    pads = tuple(tuple(draw(st.integers(0, kernel - 1)) for _ in range(2)) for _ in range(2))
+    pads = tuple(tuple(draw(st.integers(0, kernel + 1)) for _ in range(2)) for _ in range(2))
     size = [max(1, kernel - sum(pad)) + draw(st.integers(0, 12)) for pad in pads]
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     x = naive.lay_out(rng.standard_normal((draw(st.integers(1, 7)), *size, c), np.float32), draw(LAYOUTS))
@@ -64,6 +64,18 @@ def wide_problems(draw):
 
 
 LAYOUTS = st.sampled_from(naive.LAYOUTS)
+
+
+@pytest.mark.parametrize("padding", [((0, 0), (0, 3)), ((0, 4), (0, 0)), ((3, 0), (0, 0)), ((0, 0), (5, 0))])
+def test_padding_beyond_the_kernel_on_one_side(each_backend, padding):
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((3, 9, 8, 16), np.float32), rng.standard_normal((3, 3, 16, 17), np.float32)
+    y, cache = ops.conv2d(x, w, None, 1, padding)
+    y64, cache64 = ops.conv2d(x.astype(float), w.astype(float), None, 1, padding)
+    dy = rng.standard_normal(y.shape, np.float32)
+    naive.agree(y, y64)
+    for got, exact in zip(ops.conv2d_backward(dy, cache)[:2], ops.conv2d_backward(dy, cache64)[:2], strict=True):
+        naive.agree(got, exact)
 
 
 @given(problem=wide_problems())
@@ -172,6 +184,23 @@ def test_a_first_layer_may_save_its_input_gradient(each_backend):
         assert none is None
         naive.agree(same_dw, dw)
         naive.agree(same_db, db)
+
+
+def test_im2col_and_col2im_refuse_what_does_not_fit():
+    with pytest.raises(ShapeError, match=r"x\[\.\.\., None\]"):
+        ops.im2col(np.zeros((2, 28, 28)), 3)
+    with pytest.raises(TypeError, match="floating point"):
+        ops.im2col(np.zeros((2, 28, 28, 1), int), 3)
+    with pytest.raises(ShapeError, match=r"expected \(2, 28, 28, 9\)"):
+        ops.col2im(np.zeros((2, 28, 27, 9)), (2, 28, 28, 1), 3)
+
+
+def test_more_filters_than_a_share_of_the_work(each_backend):
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((1, 4, 4, 16), np.float32), rng.standard_normal((3, 3, 16, 8200), np.float32)
+    y, cache = ops.conv2d(x, w)
+    naive.agree(y, ops.conv2d(x.astype(float), w.astype(float))[0])
+    assert ops.conv2d_backward(np.ones_like(y), cache)[1].shape == w.shape
 
 
 def test_im2col_lays_a_patch_in_a_row():

@@ -564,3 +564,18 @@ def test_mistakes_get_one_line(command, arguments, code, text):
     assert (came, out) == (code, "")
     assert text in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "message"),
+    [
+        ({"epoch": 2}, UnknownNameError, "unknown setting of a study 'epoch'; did you mean epochs"),
+        ({"seeds": 0}, ValueError, "seeds must be at least 1"),
+        ({"jobs": 0}, ValueError, "jobs must be at least 1, or -1"),
+        ({"jobs": -2}, ValueError, "jobs must be at least 1, or -1"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused_before_anything_starts(run, tmp_path, settings, kind, message):
+    with pytest.raises(kind, match=message):
+        run({"tiny": tiny()}, **settings)
+    assert not (tmp_path / "out").exists()
