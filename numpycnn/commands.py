@@ -131,7 +131,8 @@ def inspect(args):
 
     out = source.folder(args.out, args.checkpoint)
     net, dataset = network_and_data(args)
-    image = read_image(args.image, dataset.x_test.shape[1:]) if args.image else None
+    light = bool(net.metadata.get("light"))
+    image = read_image(args.image, dataset.x_test.shape[1:], light) if args.image else None
     result = report.write(out, net, dataset, args.checkpoint, image=image, **source.known(args.checkpoint, dataset))
     return result, table.text(result)
 
@@ -157,7 +158,7 @@ def predict(args):
     places = [None] * len(paths) if show is None else seen_places(show, paths)
     net = classifier(args.checkpoint)
     shape = tuple(net.spec["arguments"].get("input_shape", (28, 28, 1)))
-    images = [nc.data.read_image(path, shape) for path in paths]
+    images = [nc.data.read_image(path, shape, bool(net.metadata.get("light"))) for path in paths]
     rows, known = nc.predict(net, images), familiar.familiar(net, images)
     results, lines = [], []
     for path, place, image, row, like in zip(paths, places, images, rows, known, strict=True):

@@ -120,7 +120,7 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
         (x, y), validation = dataset.split(recipe["val"], recipe["seed"])
     facts = {
         "recipe": recipe, "classes": list(dataset.classes), "data": dataset.name, "data_sha256": dataset.sha256,
-        "seed": recipe["seed"],
+        "seed": recipe["seed"], "light": dataset.light,
     }  # fmt: skip
     settings = {key: recipe[key] for key in ("epochs", "batch_size", "lr", "schedule", "seed")}
     settings |= {"augment": augmentation(recipe["augment"]), "validation": validation}

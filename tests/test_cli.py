@@ -480,6 +480,24 @@ def test_predict_prints_the_top_classes(trained, run):
     assert run("predict", "run/history.csv", "--checkpoint", "run/best.npz")[0] == 3
 
 
+def test_a_file_of_the_training_data_is_predicted_as_it_was_trained_on(tmp_path, monkeypatch, no_report, run):
+    """On a light background too: the network sees the file, not its negative."""
+    from PIL import Image
+
+    x, y = pictures(60)
+    for i, (image, label) in enumerate(zip(255 - x[..., 0], y, strict=True)):
+        (tmp_path / "mine" / f"class {label}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "mine" / f"class {label}" / f"{i}.png")
+    monkeypatch.chdir(tmp_path)
+    assert run("train", "--model", "lenet5", "--data", "./mine", "--epochs", 1, "--out", "run")[0] == 0
+    path = f"mine/class {y[0]}/0.png"
+    code, out, _ = run("predict", path, "--checkpoint", "run/last.npz", "--json")
+    assert code == 0
+    (found,) = json.loads(out)["predictions"]
+    wanted = nc.predict(nc.load("run/last.npz"), 255 - x[:1])[0]
+    np.testing.assert_allclose(list(found["probabilities"].values()), wanted, rtol=1e-5)
+
+
 @pytest.fixture
 def photos(data):
     """Two files "photo.png", of different folders, and a checkpoint "net.npz" that knows no classes."""

@@ -63,6 +63,12 @@ class Dataset:
         """Standard deviation of the training pixels, scaled to [0, 1]: sqrt(E[x^2] - E[x]^2)."""
         return self._moments[1]
 
+    @property
+    def light(self):
+        """Whether the border of the training images is light, as paper is: predict prepares photos like them."""
+        edges = (self.x_train[:, [0, -1]], self.x_train[:, :, [0, -1]])
+        return bool(np.mean([edge.mean() for edge in edges]) >= (128 if self.x_train.dtype == np.uint8 else 0.5))
+
     @cached_property
     def _moments(self):
         total = squares = 0.0

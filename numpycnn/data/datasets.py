@@ -1,6 +1,7 @@
 """Finds a data set: load("fashion-mnist"), load("a folder"), load("mine.npz"), load("synthetic")."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,8 @@ def _own(name, path):
         return _read_idx_folder(known, place, OFFICIAL[known])
     if _any_of(place, IDX_FILES):
         return _read_idx_folder(str(name), place, None)
-    return folder.read(place)
+    found = folder.read(place)  # named so that this name loads it again: a folder may be called mnist
+    return replace(found, name=f"./{place}") if str(place) in (*OFFICIAL, "synthetic") else found
 
 
 def _official(name, path, progress, tries=None):

@@ -9,6 +9,7 @@ from .dataset import Dataset, stratified
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 GREY = {"1", "L", "LA"}
+ORIENTATION = 0x0112  # in a photo's EXIF
 COLOUR = {"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
 
 
@@ -17,7 +18,8 @@ def read(path):
 
     With subfolders train/ and test/, each holds the classes; otherwise a fifth of each class, drawn with
     seed 0, is test. All pictures must have one size and 8 bits; they become grey (C = 1) if all are grey,
-    otherwise RGB (C = 3), without transparency. Other files are ignored. Raises DatasetError, one line.
+    otherwise RGB (C = 3), upright, white where they are transparent. Other files are ignored.
+    Raises DatasetError, one line.
     """
     path = Path(path)
     try:
@@ -77,6 +79,9 @@ def _header(Image, file):
     try:
         with Image.open(file) as picture:
             size, mode = picture.size, picture.mode
+            noted = picture.format != "PNG" or "exif" in picture.info  # to look for it, a PNG would be read whole
+            if noted and picture.getexif().get(ORIENTATION) in (5, 6, 7, 8):  # it is shown turned by a quarter
+                size = size[::-1]
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DatasetError(f"{file}: not a picture that Pillow can open: {_one_line(error)}") from error
     if mode not in GREY | COLOUR:
@@ -87,9 +92,17 @@ def _header(Image, file):
 def _pixels(Image, file, mode):
     try:
         with Image.open(file) as picture:
-            return np.asarray(picture.convert(mode))
+            return np.asarray(upright(picture).convert(mode))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DatasetError(f"{file}: damaged: {_one_line(error)}") from error
+
+
+def upright(picture):
+    """A Pillow image as RGBA, upright as its camera says, white where it is transparent."""
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(picture).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
 def _one_line(error):

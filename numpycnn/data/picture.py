@@ -3,15 +3,15 @@
 import numpy as np
 
 from ..errors import DatasetError
-from .folder import COLOUR, GREY
+from .folder import COLOUR, GREY, upright
 
 SIDE = 512  # a photo is made no larger than this at once: enough to find a garment, and its noise is averaged out
 LEAST = 12  # grey levels; what differs less from the background is background (JPEG's ripples reach about as far)
 
 
-def read_image(path, shape):
+def read_image(path, shape, light=False):
     """-> uint8 (H, W, C) = shape: the picture at `path` as fit_picture makes it. Raises DatasetError, one line."""
-    return fit_picture(open_picture(path), shape)
+    return fit_picture(open_picture(path), shape, light)
 
 
 def open_picture(path):
@@ -19,29 +19,28 @@ def open_picture(path):
 
     Raises DatasetError, one line, for what is no picture.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         with Image.open(path) as picture:
-            mode = picture.mode
-            image = ImageOps.exif_transpose(picture).convert("RGBA")
+            mode, image = picture.mode, upright(picture).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DatasetError(f"{path}: no picture that Pillow can read: {' '.join(str(error).split())}") from None
     if mode not in GREY | COLOUR:
         raise DatasetError(f"{path}: its pixels are {mode}; expected 8 bits a channel, grey or colour")
-    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     image.thumbnail((SIDE, SIDE))
     return image
 
 
-def fit_picture(picture, shape):
+def fit_picture(picture, shape, light=False):
     """-> uint8 (H, W, C) = shape. For C = 1 what Fashion-MNIST's makers did: light on black, trimmed, centred.
 
         l = |p - b|, 0 where l <= t      p grey, b the border's median, t = max(LEAST, 4 * the border's deviation)
 
     is trimmed to what is not 0, scaled until its longer side fills the frame, stretched to 255, and sharpened.
-    A picture that has the shape already is only inverted, if its border is light. Colour (C = 3) is scaled and
-    centred as it is. Source: Xiao, Rasul, Vollgraf 2017, section 2.
+    A picture that has the shape already is only inverted, if its border is light. For a network whose data have a
+    light background (`light`) the result is the other way round. Colour (C = 3) is scaled and centred as it is.
+    Source: Xiao, Rasul, Vollgraf 2017, section 2.
     """
     from PIL import ImageFilter
 
@@ -50,14 +49,15 @@ def fit_picture(picture, shape):
         return np.asarray(_centred(picture, width, height)).reshape(shape)
     grey = np.asarray(picture.convert("L"))
     if grey.shape == (height, width):
-        return (grey if _border(grey).mean() < 128 else 255 - grey).reshape(shape)
-    light = _trimmed(_difference(grey))
-    if light is None:  # nothing stands out from the background
-        return np.zeros(shape, np.uint8)
-    fitted = _centred(light, width, height)
+        return (grey if (_border(grey).mean() >= 128) == light else 255 - grey).reshape(shape)
+    found = _trimmed(_difference(grey))
+    if found is None:  # nothing stands out from the background
+        return np.full(shape, 255 if light else 0, np.uint8)
+    fitted = _centred(found, width, height)
     most = max(fitted.getextrema()[1], 1)
     stretched = fitted.point([min(255, round(255 * value / most)) for value in range(256)])
-    return np.asarray(stretched.filter(ImageFilter.UnsharpMask(radius=1, percent=50, threshold=0))).reshape(shape)
+    result = np.asarray(stretched.filter(ImageFilter.UnsharpMask(radius=1, percent=50, threshold=0))).reshape(shape)
+    return 255 - result if light else result
 
 
 def _border(grey):
@@ -66,9 +66,9 @@ def _border(grey):
 
 def _difference(grey):
     """l of fit_picture. The deviation is the median one (1.4826: a normal's), so half the border may be garment."""
-    border = _border(grey).astype(np.float32)
-    background = np.median(border)
-    deviation = 1.4826 * np.median(abs(border - background))
+    edge = _border(grey).astype(np.float32)
+    background = np.median(edge)
+    deviation = 1.4826 * np.median(abs(edge - background))
     light = abs(grey - background)
     return np.where(light > max(LEAST, 4 * deviation), light, 0).astype(np.uint8)
 

@@ -23,7 +23,8 @@ def known(path, dataset):
     given = [settings.get("lr"), recipe.get("lr"), steps and steps.lr]  # the schedule's largest, then the last
     lr = next((float(value) for value in given if type(value) in (int, float) and np.isfinite(value)), None)
     history = _history(path, fit.get("history", metadata.get("history")))
-    return {"trained_on": _training(recipe, dataset), "history": history, "steps": steps, "lr": lr}
+    trained_on = _training(recipe, metadata.get("data"), dataset)
+    return {"trained_on": trained_on, "history": history, "steps": steps, "lr": lr}
 
 
 def _history(path, history):
@@ -35,10 +36,10 @@ def _history(path, history):
     return columns
 
 
-def _training(recipe, dataset):
+def _training(recipe, data, dataset):
     """The training images that `numpycnn train` used: without those that --limit and --val left out."""
     limit, val, seed = (recipe.get(key) for key in ("limit", "val", "seed"))
-    if recipe.get("data") != dataset.name:
+    if data != dataset.name:
         return dataset.x_train, dataset.y_train
     dataset = dataset.limit(limit) if type(limit) is int and limit > 0 else dataset
     if type(val) is type(seed) is int and 0 < val < len(dataset.y_train) and seed >= 0:

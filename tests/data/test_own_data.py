@@ -159,6 +159,45 @@ def test_folder_with_train_and_test_and_colours(tmp_path):
     assert pets.y_test.tolist() == [1, 1]
 
 
+def test_a_picture_is_read_for_training_as_for_prediction(tmp_path):
+    """Upright as the camera says, white where it is transparent."""
+    from PIL import Image
+
+    (tmp_path / "a").mkdir()
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    clear = np.stack([X[1], X[1], X[1], np.full((6, 5), 255, "u1")], -1)
+    clear[:3, :, 3] = 0
+    Image.fromarray(np.rot90(X[0])).save(tmp_path / "a" / "0.png", exif=turned)
+    Image.fromarray(clear).save(tmp_path / "a" / "1.png")
+    for i in (2, 3):
+        Image.fromarray(X[i]).save(tmp_path / "a" / f"{i}.png")
+    loaded = data.load(tmp_path)
+    read = np.concatenate([loaded.x_train, loaded.x_test])
+    wanted = [X[0], np.where(clear[..., 3] == 255, X[1], 255), X[2], X[3]]
+    assert {image.tobytes() for image in read[..., 0]} == {image.astype("u1").tobytes() for image in wanted}
+
+
+def test_a_folder_that_is_called_like_a_known_data_set_has_a_name_that_loads_it(tmp_path, monkeypatch):
+    from PIL import Image
+
+    (tmp_path / "mnist" / "a").mkdir(parents=True)
+    for i in range(4):
+        Image.fromarray(X[i]).save(tmp_path / "mnist" / "a" / f"{i}.png")
+    monkeypatch.chdir(tmp_path)
+    loaded = data.load("./mnist")
+    assert loaded.name == "./mnist"
+    assert data.load(loaded.name).sha256 == loaded.sha256
+
+
+@pytest.mark.parametrize(("images", "light"), [(X, None), (X // 4, False), (255 - X // 4, True), (X / 1020, False)])
+def test_whether_the_background_is_light(tmp_path, images, light):
+    np.savez(tmp_path / "a.npz", **{**ARRAYS, "x_train": images, "x_test": images[:8]})
+    found = data.load(tmp_path / "a.npz")
+    edge = np.concatenate([found.x_train[:, i] for i in (0, -1)] + [found.x_train[:, :, i] for i in (0, -1)], axis=1)
+    assert found.light == (edge.mean() / found.x_train.max() > 0.5 if light is None else light)
+
+
 def test_folder_refused(tmp_path):
     image = pytest.importorskip("PIL.Image")
     refused(tmp_path, "no pictures")

@@ -34,6 +34,16 @@ def test_an_image_of_the_data_is_unchanged_and_its_negative_turned_back(png):
             np.testing.assert_array_equal(read(Image.fromarray(given[..., 0]), png), image)
 
 
+def test_for_data_on_a_light_background_it_is_the_other_way_round(png):
+    """What the data have comes as it is, its negative turned; a photo is the negative of what others get."""
+    for image in 255 - GARMENTS[:5]:
+        for given in image, 255 - image:
+            Image.fromarray(given[..., 0]).save(png)
+            np.testing.assert_array_equal(read_image(png, SHAPE, light=True), image)
+    for picture in boxed(240, 30), boxed(30, 240), Image.new("L", (50, 40), 99):
+        np.testing.assert_array_equal(255 - read(picture, png), read_image(png, SHAPE, light=True))
+
+
 @pytest.mark.parametrize(("background", "garment"), [(255, 0), (0, 255), (240, 215), (120, 30), (120, 220), (0, 40)])
 def test_a_rectangle_fills_the_frame_white_on_black(background, garment, png):
     seen = read(boxed(background, garment), png)[..., 0]  # 70 x 140: 14 x 28

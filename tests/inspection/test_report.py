@@ -59,7 +59,7 @@ def test_page_file_and_result_say_the_same(written):
     assert json.loads((out / "inspection.json").read_text()) == json.loads(json.dumps(result))
     rows = Page(text.replace("<img ", '<img srcset="data: 1x" ')).rows
     assert [row for row in rows if re.match(r"\d+ [A-Z]", row[0])] == [table.cells(row) for row in result["layers"]]
-    assert f"{result['test_accuracy']:.2%}".replace("%", " %") in text
+    assert f"{result['test_accuracy']:.2%}".replace("%", "\u00a0%") in text
 
 
 def test_the_text_has_the_table_and_what_was_found(written):
@@ -127,13 +127,13 @@ def test_the_learning_rate_is_the_largest_of_the_schedule(tmp_path):
 
 def test_the_images_are_those_that_were_trained_on(tmp_path):
     data = dataset()
-    recipe = {"data": "garments", "limit": 40, "val": 8, "seed": 3}
-    x, y = saved(tmp_path / "a.npz", recipe=recipe)["trained_on"]
+    recipe = {"data": "./as it was typed", "limit": 40, "val": 8, "seed": 3}
+    x, y = saved(tmp_path / "a.npz", data="garments", recipe=recipe)["trained_on"]
     (expected, labels), _ = data.limit(40).split(8, 3)
     np.testing.assert_array_equal(x, expected)
     np.testing.assert_array_equal(y, labels)
-    for other in ({**recipe, "data": "mnist"}, {**recipe, "limit": "x", "val": None}, None):
-        assert len(saved(tmp_path / "a.npz", recipe=other)["trained_on"][0]) == 48
+    for name, other in (("mnist", recipe), ("garments", {**recipe, "limit": "x", "val": None}), ("garments", None)):
+        assert len(saved(tmp_path / "a.npz", data=name, recipe=other)["trained_on"][0]) == 48
 
 
 def test_the_history_is_found_where_it_stands(tmp_path):
