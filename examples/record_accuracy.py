@@ -1,6 +1,6 @@
 """The best network under 198,351 parameters: the plain VGG-like one, trained longer, with parts of its images erased.
 
-    python examples/record_accuracy.py            # half an hour on one core
+    python examples/record_accuracy.py            # an hour and a half on one core
     python examples/record_accuracy.py --val      # what its settings were chosen by
     python examples/record_accuracy.py --quick    # to see that it works
 
