@@ -3,7 +3,7 @@
     python examples/vae.py                  # about half an hour of one core
     python examples/vae.py --conditional    # a class in, that garment out
     python examples/vae.py --latent 2       # a code that can be drawn as a map
-    python examples/vae.py --latent 64 --beta 0.01   # sharper images: the code may say more than the bound allows
+    python examples/vae.py --latent 128 --beta 0.003   # sharper: the code may say more than the bound allows
     python examples/vae.py --quick          # under a minute: to see that it works
 
 The loss is the negative evidence lower bound, in nats an image:

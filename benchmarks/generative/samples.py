@@ -76,6 +76,7 @@ def mixed(net, x, components, count, seed=1234):
 
     codes = coding.encode(net, x).astype(np.float64)
     drawn, _ = GaussianMixture(components, random_state=seed).fit(codes).sample(count)
+    drawn = np.random.default_rng(seed).permutation(drawn)  # they come sorted by their Gaussian
     return coding.decode(net, drawn.astype(np.float32))
 
 
