@@ -26,15 +26,15 @@ def run(net, args):
         raise ValueError(f"{args.checkpoint} holds a network that draws nothing; give a vae, gan or autoencoder")
     if args.class_name is not None and (args.map or args.reconstruct):
         raise ValueError("--map and --reconstruct show test images of all classes; leave --class out")
-    if args.map:
-        return _map(net, args, film)
-    still = args.walk or args.interpolate  # where it is no film, each has a column or a row
-    rows = FILM_ROWS if film else 1 if still else ROWS
-    args.count = args.count or _columns(net, args) * rows
     kinds = {"walk": _walk, "interpolate": _interpolations, "reconstruct": _reconstructions}
     kind = next((name for name in kinds if getattr(args, name)), None)
     if film and kind not in ("walk", "interpolate"):
-        raise _no_film(args)
+        raise ValueError(f"--out {args.out}: a .gif needs --walk or --interpolate")
+    if args.map:
+        return _map(net, args)
+    still = args.walk or args.interpolate  # where it is no film, each has a column or a row
+    rows = FILM_ROWS if film else 1 if still else ROWS
+    args.count = args.count or _columns(net, args) * rows
     frames, columns = kinds[kind](net, args, film) if kind else _samples(net, args)
     if film:
         pictures.write_gif(frames, args.out, columns)
@@ -90,20 +90,14 @@ def _reconstructions(net, args, film):
     return [pictures.beside(x, coding.decode(net, coding.encode(net, x, labels), labels), COLUMNS)], COLUMNS
 
 
-def _map(net, args, film):
+def _map(net, args):
     """Where test images lie, `count` of them."""
-    if film:
-        raise _no_film(args)
     if net.latent != 2:
         raise ValueError(f"a map needs a code of 2 dimensions, this one has {net.latent}; train with --latent 2")
     x, y, classes = _test(net, args)
     x, y = x[: args.count or MAPPED], y[: args.count or MAPPED]
     pictures.latent_map(coding.encode(net, x, y if net.classes else None), y, classes, args.out)
     return len(x)
-
-
-def _no_film(args):
-    return ValueError(f"--out {args.out}: a .gif needs --walk or --interpolate")
 
 
 def _drawn(net):

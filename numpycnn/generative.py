@@ -32,7 +32,7 @@ from . import backend, checkpoint, data, files, pictures
 from .coding import spread, unit
 from .errors import CheckpointError, DatasetError, RunFolderError, TrainingDiverged, in_one_line
 from .interrupt import StopRequest
-from .layers.base import named_buffers
+from .layers.base import finite
 from .run import free
 
 SETTINGS = ("name", "epochs", "seed", "batch_size", "limit", "conditional", "latent", "beta", "val", "constants")
@@ -260,8 +260,7 @@ class Run:
 
     def _check(self):
         """Raise TrainingDiverged where a weight or a running statistic is not finite."""
-        arrays = [*(p.value for p in self.net.params()), *named_buffers(self.net).values()]
-        if not all(np.isfinite(array).all() for array in arrays):
+        if not finite(self.net):
             raise TrainingDiverged(self.epoch + 1, self.step, self._lr(), "a weight")
 
     def _save(self):

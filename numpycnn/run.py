@@ -8,7 +8,7 @@ import numpy as np
 
 from . import checkpoint, files
 from .errors import CheckpointError, RunFolderError, TrainingDiverged
-from .layers.base import named_buffers
+from .layers.base import finite
 from .optim import Averaged
 
 KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds")
@@ -135,8 +135,7 @@ class Run:
 
     def check_finite(self):
         """The loss is finite one step longer than the weights: raises TrainingDiverged if these are not."""
-        arrays = [*(p.value for p in self.net.params()), *named_buffers(self.net).values()]
-        if not all(np.isfinite(array).all() for array in arrays):
+        if not finite(self.net):
             raise TrainingDiverged(self.history.epochs + 1, self.step, self.optimizer.lr, "a weight")
 
     def _save(self, name, net):

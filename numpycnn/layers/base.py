@@ -110,6 +110,11 @@ def named_buffers(net):
     return {f"{path}.{name}".lstrip("."): array for path, layer in walk(net) for name, array in layer.buffers()}
 
 
+def finite(net):
+    """Whether every parameter and running statistic is."""
+    return all(np.isfinite(array).all() for array in (*(p.value for p in net.params()), *named_buffers(net).values()))
+
+
 def generators(net):
     """{path: numpy.random.Generator} of every layer that draws (dropout), one path for a shared one."""
     found, seen = {}, set()

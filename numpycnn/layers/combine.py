@@ -152,12 +152,12 @@ class Add(Layer):
 
     def forward(self, x, train=False):
         outputs, caches = zip(*(branch.forward(x, train) for branch in self.branches), strict=True)
-        if len({y.shape for y in outputs}) != 1:
-            raise ShapeError(f"Add: the branches give different shapes, {[y.shape for y in outputs]}")
-        return sum(outputs[1:], outputs[0]), caches
+        return self._joined(outputs), caches
 
     def infer(self, x):
-        outputs = [branch.infer(x) for branch in self.branches]
+        return self._joined([branch.infer(x) for branch in self.branches])
+
+    def _joined(self, outputs):
         if len({y.shape for y in outputs}) != 1:
             raise ShapeError(f"Add: the branches give different shapes, {[y.shape for y in outputs]}")
         return sum(outputs[1:], outputs[0])
@@ -182,13 +182,13 @@ class Concat(Layer):
 
     def forward(self, x, train=False):
         outputs, caches = zip(*(branch.forward(x, train) for branch in self.branches), strict=True)
-        if len({y.shape[:-1] for y in outputs}) != 1:
-            raise ShapeError(f"Concat: the branches differ in more than channels, {[y.shape for y in outputs]}")
-        ends = np.cumsum([y.shape[-1] for y in outputs])
-        return np.concatenate(outputs, axis=-1), (caches, ends[:-1])
+        y, ends = self._joined(outputs), np.cumsum([one.shape[-1] for one in outputs])
+        return y, (caches, ends[:-1])
 
     def infer(self, x):
-        outputs = [branch.infer(x) for branch in self.branches]
+        return self._joined([branch.infer(x) for branch in self.branches])
+
+    def _joined(self, outputs):
         if len({y.shape[:-1] for y in outputs}) != 1:
             raise ShapeError(f"Concat: the branches differ in more than channels, {[y.shape for y in outputs]}")
         return np.concatenate(outputs, axis=-1)

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 
 from ..backend import pair
-from ..ops.conv import conv_padding
+from ..ops.conv import conv_padding, conv_size
 from ..ops.fused import conv_bn_relu, conv_bn_relu_backward, conv_bn_relu_infer
 from .activation import ReLU
 from .base import Layer
@@ -43,13 +43,10 @@ class ConvBNReLU(Layer):
         )  # fmt: skip
 
     def multiply_adds(self, x_shape, y_shape):
-        conv, kernel_size = self.conv, self.conv.w.value.shape[:2]
-        padding = conv_padding(x_shape[1:3], kernel_size, conv.stride, conv.padding)
-        places = (
-            (n + sum(p) - k) // s + 1
-            for n, p, k, s in zip(x_shape[1:3], padding, kernel_size, conv.stride, strict=True)
-        )
-        return conv.multiply_adds(x_shape, (x_shape[0], *places))
+        conv = self.conv
+        geometry = x_shape[1:3], conv.w.value.shape[:2], conv.stride
+        size = conv_size(*geometry, conv_padding(*geometry, conv.padding))
+        return conv.multiply_adds(x_shape, (x_shape[0], *size))
 
     def infer(self, x):
         conv, (*values, _, eps) = self.conv, self._values()

@@ -47,6 +47,11 @@ def _conv_door(x, w, b=None, stride=1, padding="same"):
     return x, w, _bias(b, w.shape[3], x), stride, padding
 
 
+def conv_size(size, kernel_size, stride, pads):
+    """(OH, OW) of a convolution over (H, W), with the padding that conv_padding gives."""
+    return tuple((n + sum(p) - k) // s + 1 for n, k, s, p in zip(size, kernel_size, stride, pads, strict=True))
+
+
 def _bias(b, length, x):
     if b is None:
         return None
@@ -75,9 +80,9 @@ def col2im(cols, shape, kernel_size, stride=1, padding="same"):
     cols (N, OH, OW, kh*kw*C) -> (N, H, W, C), which is `shape`. Raises ShapeError.
     """
     (kh, kw), (sh, sw) = pair("kernel_size", kernel_size), pair("stride", stride)
-    (top, bottom), (left, right) = conv_padding(shape[1:3], (kh, kw), (sh, sw), padding)
+    (top, bottom), (left, right) = pads = conv_padding(shape[1:3], (kh, kw), (sh, sw), padding)
     n, h, w, c = shape
-    oh, ow = (h + top + bottom - kh) // sh + 1, (w + left + right - kw) // sw + 1
+    oh, ow = conv_size((h, w), (kh, kw), (sh, sw), pads)
     if cols.shape != (n, oh, ow, kh * kw * c):
         raise ShapeError(f"col2im: cols have the shape {cols.shape}, expected {(n, oh, ow, kh * kw * c)} for {shape}")
     cols = cols.reshape(n, oh, ow, kh, kw, c)

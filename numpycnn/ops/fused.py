@@ -9,7 +9,7 @@ import numpy as np
 from ..backend import Cache, backward, pair, twin
 from ..errors import ShapeError
 from .activation import relu, relu_backward
-from .conv import _conv_door, conv2d, conv2d_backward
+from .conv import _conv_door, conv2d, conv2d_backward, conv_size
 from .norm import _norm_door, batch_norm, batch_norm_backward
 from .pool import max_pool2d, max_pool2d_backward
 
@@ -18,9 +18,7 @@ def _fused_door(
     x, w, b, gamma, beta, running_mean, running_var, train, stride=1, padding="same", momentum=0.9, eps=1e-5, pool=1
 ):
     x, w, b, stride, padding = _conv_door(x, w, b, stride, padding)
-    height, width = (
-        (n + sum(p) - k) // s + 1 for n, p, k, s in zip(x.shape[1:3], padding, w.shape[:2], stride, strict=True)
-    )
+    height, width = conv_size(x.shape[1:3], w.shape[:2], stride, padding)
     values = min(len(x) * height * width, 2)  # a channel, as far as batch norm's door wants to know
     like = np.empty((values, 1, 1, w.shape[3]), x.dtype)
     _, gamma, beta, *_ = _norm_door(like, gamma, beta, running_mean, running_var, train)
