@@ -74,6 +74,20 @@ def summary(results):
     return found
 
 
+def stored(path):
+    """The entries of records.json, or none."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def others(recipe, entries, seeds):
+    """The results of other seeds among the entries. Raises RunFolderError where they are of another recipe."""
+    found = [result for result in entries.get(recipe, {"seeds": []})["seeds"] if result["seed"] not in seeds]
+    own = digest(ROOT / "examples" / f"{RECIPES[recipe]}.py")
+    if any(result.get("recipe") != own for result in found):
+        raise RunFolderError(f"records.json has seeds of another {RECIPES[recipe]}; run all of them, without --add")
+    return found
+
+
 def curves(folder, path):
     """The learning curves of a run, from its history.csv, as a picture."""
     names, *rows = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
@@ -85,23 +99,25 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("--seeds", type=natural, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--add", action="store_true", help="keep the seeds in records.json, if of the same recipe")
     parser.add_argument("--threads", type=positive, default=2, help="of each run (2)")
     parser.add_argument("--jobs", type=positive, default=1, help="runs side by side (1); their times mean little then")
     parser.add_argument("--runs", default="runs/records", help="where the runs' folders are (runs/records)")
     parser.add_argument("--results", help="benchmarks/results; with --quick what --runs is")
     parser.add_argument("--quick", action="store_true", help="a trial: its numbers mean nothing")
     args = parser.parse_args()
-    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        results = list(pool.map(lambda seed: run(args.recipe, seed, args), args.seeds))
     place = pathlib.Path(args.results or (args.runs if args.quick else ROOT / "benchmarks" / "results"))
     path = place / "records.json"
+    kept = others(args.recipe, stored(path), args.seeds) if args.add else []
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        results = list(pool.map(lambda seed: run(args.recipe, seed, args), args.seeds))
     place.mkdir(parents=True, exist_ok=True)
-    entries = json.loads(path.read_text()) if path.exists() else {}
-    machines = [result.pop("machine") for result in results]
-    entries[args.recipe] = {"seeds": results, "summary": summary(results), "machine": machines[0]}
-    files.write(path, (json.dumps(entries, indent=2) + "\n").encode())
-    curves(folder(args.recipe, args.seeds[0], args), place / f"records-{args.recipe}.png")
-    print(json.dumps(entries[args.recipe]["summary"], indent=2))
+    results = sorted([*kept, *results], key=lambda result: result["seed"])
+    entry = {"seeds": results, "summary": summary(results)}
+    files.write(path, (json.dumps({**stored(path), args.recipe: entry}, indent=2) + "\n").encode())
+    if not kept:  # the picture is of the first seed
+        curves(folder(args.recipe, args.seeds[0], args), place / f"records-{args.recipe}.png")
+    print(json.dumps(entry["summary"], indent=2))
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def _generate(sub):
     count = "default: 8 rows of 8 or of one for each class; 2 rows in a film; one of each in its still; --map: 5000"
     sub.add_argument("--count", type=positive, help=count)
     sub.add_argument("--seed", type=natural, default=0)
-    sub.add_argument("--out", default="grid.png", metavar="FILE", help="a .png (default: grid.png), or a .gif film")
+    sub.add_argument("--out", metavar="FILE", help="a new .png, or a .gif film (default: grid.png, grid-2.png, ...)")
     sub.add_argument("--data", help="test images for --reconstruct and --map (default: what it was trained on)")
     kinds = sub.add_mutually_exclusive_group()
     kinds.add_argument("--walk", action="store_true", help="codes that wander: a .gif, or a .png with a column each")

@@ -1,11 +1,11 @@
 """The commands of `numpycnn`, each (args) -> the result for --json, the text for people[, the exit code]."""
 
-import itertools
 import os
 import pathlib
 import shlex
 import sys
 
+from . import files
 from .errors import RunFolderError, unknown
 
 RECIPE_KEYS = ("model", "data", "epochs", "batch_size", "lr", "schedule", "augment", "seed", "val", "limit", "patience")
@@ -190,9 +190,7 @@ def seen_places(show, images):
         return [str(place)]
     places = []
     for image in images:
-        stem = f"{pathlib.Path(image).stem}-seen"
-        free = (str(place / f"{stem}{number}.png") for number in itertools.chain([""], itertools.count(-2, -1)))
-        places.append(next(path for path in free if not os.path.lexists(path) and path not in places))
+        places.append(files.unused(place / f"{pathlib.Path(image).stem}-seen.png", places))
     return places
 
 
@@ -236,11 +234,14 @@ def gradcheck(args):
 
 
 def generate(args):
-    """Draw images from a generator, or through an autoencoder."""
+    """Draw images from a generator, or through an autoencoder, into a new file."""
     import numpycnn as nc
 
     from .generate import run
 
+    if args.out and os.path.lexists(args.out):
+        raise ValueError(f"--out {args.out}: it exists, and no file is written over; give another name")
+    args.out = args.out or files.unused("grid.png")
     net = nc.load(args.checkpoint)
     count = run(net, args)
     kind = "frames" if args.out.lower().endswith(".gif") else "images"

@@ -2,7 +2,9 @@
 
 import contextlib
 import errno
+import itertools
 import os
+import pathlib
 import secrets
 
 PIECE = 1 << 20
@@ -13,6 +15,14 @@ def shown(text, limit=200):
     text = str(text)
     text = text if text.isprintable() else ascii(text)[1:-1]
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def unused(path, taken=()):
+    """`path`, or beside it NAME-2, NAME-3, ...: the first that does not exist and is not `taken`, as text."""
+    path = pathlib.Path(path)
+    names = (f"{path.stem}{number}{path.suffix}" for number in itertools.chain([""], itertools.count(-2, -1)))
+    free = (str(path.with_name(name)) for name in names)
+    return next(place for place in free if not os.path.lexists(place) and place not in taken)
 
 
 def write(path, content):

@@ -418,7 +418,19 @@ def test_a_generator_alone_can_only_draw():
 
 
 def test_a_map_has_as_many_images_as_asked(saved, capsys):
-    command = ["generate", str(saved / "vae.npz"), "--map", "--out", str(saved / "a.png"), "--json"]
+    command = ["generate", str(saved / "vae.npz"), "--map", "--json", "--out"]
     for count, wanted in (([], 12), (["--count", "5"], 5)):
-        assert cli.main([*command, *count]) == 0
+        assert cli.main([*command, str(saved / f"{wanted}.png"), *count]) == 0
         assert json.loads(capsys.readouterr().out)["images"] == wanted
+
+
+def test_generate_writes_over_nothing(saved, capsys, monkeypatch):
+    monkeypatch.chdir(saved)
+    command = ["generate", "vae.npz", "--count", "1", "--json"]
+    for name in ("grid.png", "grid-2.png", "grid-3.png"):
+        assert cli.main(command) == 0
+        assert json.loads(capsys.readouterr().out)["out"] == name
+    before = {path.name: path.read_bytes() for path in saved.iterdir()}
+    assert cli.main([*command, "--seed", "1", "--out", "grid-2.png"]) == 2
+    assert "no file is written over" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in saved.iterdir()} == before

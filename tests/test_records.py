@@ -156,6 +156,14 @@ def test_all_of_it_is_written_beside_a_picture(fake, tmp_path, monkeypatch, caps
     records.main()
     entry = json.loads((out / "records.json").read_text())["speed"]
     assert [result["seed"] for result in entry["seeds"]] == [0, 1]
-    assert entry["machine"]["threads"] == 2
+    assert entry["seeds"][1]["machine"]["threads"] == 2
     assert np.isclose(json.loads(capsys.readouterr().out)["accuracy"]["mean"], 0.9)
     assert (out / "records-speed.png").stat().st_size > 1000
+
+
+def test_a_seed_joins_those_that_were_measured_before_with_the_same_recipe(fake):
+    first, second = (records.run("speed", seed, fake()) for seed in (0, 1))
+    assert records.others("speed", {}, [1]) == []
+    assert records.others("speed", {"speed": {"seeds": [first, second]}}, [1, 2]) == [first]
+    with pytest.raises(RunFolderError, match="another record_speed"):
+        records.others("speed", {"speed": {"seeds": [{**first, "recipe": "other"}]}}, [1])
