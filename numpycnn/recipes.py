@@ -16,7 +16,7 @@ from . import checkpoint, familiar, files, models, ops, report, schedule, traini
 from .data import augment
 from .errors import CheckpointError, RunFolderError, unknown
 from .layers.base import named_buffers
-from .run import fit_state, free
+from .run import ended, fit_state, free
 
 # What a model is trained with unless told otherwise: short recipes, a few tried, none tuned.
 RECIPES = {
@@ -161,10 +161,10 @@ def announce(net, x, y, recipe, out, resume, say):
     steps = recipe["epochs"] * per_epoch
     if resume:
         state = fit_state(pathlib.Path(out, "last.npz"))
+        if ended(state["history"], recipe["epochs"], recipe.get("patience")):
+            say(f"the run in {out} is complete; measuring it again")
+            return
         steps -= len(state["history"]["loss"]) * per_epoch + state["running"]["step"]
-    if steps <= 0:
-        say(f"the run in {out} is complete; measuring it again")
-        return
     estimate = duration(steps * seconds_a_step(net, x, y, recipe))
     left = " left" if resume else ""
     say(f"{len(x):,} training images, {recipe['epochs']} epochs, {steps:,} steps{left}: about {estimate}; into {out}")

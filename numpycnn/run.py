@@ -99,10 +99,8 @@ class Run:
         self.seconds += seconds
 
     def complete(self):
-        """Whether all epochs are done, or the validation accuracy has not risen for `patience` of them."""
-        patience, seen = self.settings["patience"], self.history["val_accuracy"]
-        waited = patience is not None and seen and len(seen) - 1 - int(np.argmax(seen)) >= patience
-        return self.history.epochs >= self.settings["epochs"] or bool(waited)
+        """Whether there is nothing left to train."""
+        return ended(self.history, self.settings["epochs"], self.settings["patience"])
 
     def end_epoch(self, validate=None):
         """A row of history, last.npz, and best.npz if it is. `validate(net)` gives (loss, accuracy).
@@ -156,6 +154,13 @@ def fit_state(path):
     if not isinstance(state, dict) or not {"settings", "running", "history"} <= state.keys():
         raise CheckpointError(f"{path} was not written by fit, so it cannot be resumed")
     return state
+
+
+def ended(history, epochs, patience):
+    """Whether all epochs are done, or the validation accuracy has not risen for `patience` of them."""
+    seen = history["val_accuracy"]
+    waited = patience is not None and seen and len(seen) - 1 - int(np.argmax(seen)) >= patience
+    return len(seen) >= epochs or bool(waited)
 
 
 def free(folder, name):

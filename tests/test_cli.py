@@ -190,6 +190,9 @@ def test_patience_ends_a_training_that_gets_no_better(trained, run):
     code, _, err = run("train", "--resume", "--out", "patient", "--patience", 3)
     assert code == 2
     assert "has patience 2, not 3" in err
+    code, out, err = run("train", "--resume", "--out", "patient", "--json")
+    assert (code, json.loads(out)["epochs"]) == (0, 3)
+    assert "the run in patient is complete" in err
 
 
 # ---- run folders ------------------------------------------------------------------------------
