@@ -4,7 +4,7 @@
     python examples/record_small.py --val      # what its settings were chosen by
     python examples/record_small.py --quick    # to see that it works
 
-The recipe is that of record_speed.py, for twice as many epochs: a small network has little to forget with.
+The recipe is that of record_speed.py, for twice as many epochs: a small network learns longer before it over-fits.
 """
 
 from common import arguments, facts, images, report

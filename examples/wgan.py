@@ -6,12 +6,13 @@
 
 The critic's score f is a number without a bound. Were f 1-Lipschitz, the largest difference of its means would be
 the earth mover's distance between real and drawn images. `distance` is what this critic finds of it: it falls as the
-samples get better, and rose again, while they still did, from where the learning rate begins to fall.
+samples get better, but rises again once the learning rate begins to fall, though they go on getting better.
 
     critic       C = mean f(G(z)) - mean f(x)      and every weight is cut to [-c, c], to bound f's slope
     generator    C = -mean f(G(z))
 
-The bound is a loose one: the critic has batch norm, as theirs (Radford et al. 2016), which scales what comes between.
+The bound is a loose one: the critic has batch norm, as published ones have (Radford et al. 2016), which scales what
+comes between.
 Source: Arjovsky, Chintala & Bottou 2017, algorithm 1. Other than there: c is five times as wide, and the learning rate
 ten times as large, which falls in the second half; the generator learns from the images that the critic has just seen;
 an average of it is kept.
