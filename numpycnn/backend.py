@@ -143,8 +143,9 @@ def images(x):
 def channels(x, expected):
     """Raise ShapeError unless x has `expected` channels in its last axis."""
     if x.shape[-1] != expected:
+        layout = " (NHWC)" if x.ndim == 4 else ""
         hint = "; NCHW? convert with x.transpose(0, 2, 3, 1)" if x.ndim == 4 and x.shape[1] == expected else ""
-        raise ShapeError(f"expected {expected} channels in the last axis (NHWC), got the shape {x.shape}{hint}")
+        raise ShapeError(f"expected {expected} channels in the last axis{layout}, got the shape {x.shape}{hint}")
 
 
 def pair(name, value, least=1):

@@ -1,12 +1,13 @@
 """The commands of `numpycnn`, each (args) -> the result for --json, the text for people[, the exit code]."""
 
+import contextlib
 import os
 import pathlib
 import shlex
 import sys
 
 from . import files
-from .errors import RunFolderError, unknown
+from .errors import CheckpointError, RunFolderError, unknown
 
 RECIPE_KEYS = ("model", "data", "epochs", "batch_size", "lr", "schedule", "augment", "seed", "val", "limit", "patience")
 PAINTERS = "autoencoder", "denoiser", "vae", "gan"  # models whose output is an image
@@ -52,6 +53,10 @@ def train(args):
         if getattr(stop, "out", None):
             stop.args = (f"stopped; continue with: numpycnn train --resume --out {shlex.quote(str(out))}",)
         raise
+    finally:
+        if not args.out:  # the new folder, if nothing came into it
+            with contextlib.suppress(OSError):
+                out.rmdir()
     return result, accuracy_table(result["per_class"], result["test_accuracy"], result["out"])
 
 
@@ -94,10 +99,13 @@ def evaluate(args):
 
 
 def classifier(checkpoint):
-    """The network of a checkpoint. Raises ValueError for one that draws images, or cleans them."""
+    """The network of a checkpoint. Raises ValueError for one that draws images, or cleans them; CheckpointError."""
     import numpycnn as nc
 
     net = nc.load(checkpoint)
+    for key, kind in (("classes", list), ("data", str)):
+        if not isinstance(net.metadata.get(key, kind()), (kind, type(None))):
+            raise CheckpointError(f"{checkpoint}: its {key} are no {kind.__name__} but {net.metadata[key]!r}")
     if net.spec["model"] in PAINTERS:
         raise ValueError(f"{checkpoint} holds a network that classifies nothing ({net.spec['model']}); "
                          "numpycnn generate draws by a gan, vae or autoencoder")  # fmt: skip
@@ -106,17 +114,20 @@ def classifier(checkpoint):
 
 def network_and_data(args):
     """The network of args.checkpoint, and the data set args.data, by default its own. Raises ValueError."""
+    import numpy as np
+
     import numpycnn as nc
 
     net = classifier(args.checkpoint)
     dataset = nc.data.load(args.data or net.metadata.get("data", "fashion-mnist"))
     classes, known = list(dataset.classes), net.metadata.get("classes")
-    if known and len(known) != len(classes):
+    expected, came = tuple(net.spec["arguments"].get("input_shape", (28, 28, 1))), dataset.x_test.shape[1:]
+    outputs = net.infer(np.zeros((1, *expected), np.uint8)).shape[1]
+    if outputs != len(classes):
         raise ValueError(
-            f"{args.checkpoint} knows {len(known)} classes, but {dataset.name} has {len(classes)}; "
+            f"{args.checkpoint} knows {outputs} classes, but {dataset.name} has {len(classes)}; "
             "give the data that it was trained for as --data"
         )
-    expected, came = tuple(net.spec["arguments"].get("input_shape", (28, 28, 1))), dataset.x_test.shape[1:]
     if expected != came:
         raise ValueError(f"{args.checkpoint} was made for images {expected}, but those of {dataset.name} are {came}")
     if known and known != classes:

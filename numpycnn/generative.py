@@ -33,7 +33,7 @@ from .coding import spread, unit
 from .errors import CheckpointError, DatasetError, RunFolderError, TrainingDiverged, in_one_line
 from .interrupt import StopRequest
 from .layers.base import finite
-from .run import free
+from .run import claim
 
 SETTINGS = ("name", "epochs", "seed", "batch_size", "limit", "conditional", "latent", "beta", "val", "constants")
 HELD = 5_000  # training images that --val holds back, a fifth where there are fewer than 25,000
@@ -237,8 +237,7 @@ class Run:
         if old and not (self.out / "last.npz").exists():
             raise RunFolderError(f"{self.out} is not empty, and no run's folder; choose another --out")
         if old:
-            place = free(self.out, "previous")
-            place.mkdir()
+            place = claim(self.out, "previous")
             for path in old:
                 path.replace(place / path.name)
         self._save()

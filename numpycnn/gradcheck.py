@@ -126,7 +126,8 @@ def check_network(net, x, seed=0, *, labels=None, train=True, tolerance=1e-5, di
     gradient raises nothing: look at the result's `ok`. Raises ValueError for fewer than one direction.
     """
     _amounts(directions, elements)
-    _amounts(directions, 0)  # the last row has directions only
+    if directions < 1:
+        raise ValueError(f"check_network needs at least one direction, for its last row, not {directions}")
     rng = generator(seed)
     net, calls = double(copy.deepcopy(net)), []
     with watch(net, lambda path, layer, x, y, cache: calls.append((path, layer, x))):

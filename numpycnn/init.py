@@ -107,15 +107,15 @@ def lsuv(net, x, rng, tolerance=0.05, iterations=10):
 
     if any(layer.whole for _, layer in walk(net)):
         raise ValueError("initialise the network itself, not fuse(net): what is inside a fused layer cannot be seen")
-    layers = [
-        (path, layer) for path, layer in walk(net) if getattr(getattr(layer, "w", None), "value", None) is not None
-    ]
+    weighted = ((path, one) for path, one in walk(net) if getattr(getattr(one, "w", None), "value", None) is not None)
+    layers = {id(one): (path, one) for path, one in weighted}.values()  # one in two places: its first output
     variance = {}
 
     def measure(path, layer, x, y, cache):
-        variance[path] = float(y.var(dtype=np.float64))
+        variance.setdefault(path, float(y.var(dtype=np.float64)))
 
     def run():
+        variance.clear()
         with watch(net, measure):
             net.forward(x)
 

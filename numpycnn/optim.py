@@ -83,7 +83,10 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam; weight_decay is added to the gradient (L2). See ops.update.adam_update."""
+    """Adam; weight_decay is added to the gradient (L2). See ops.update.adam_update.
+
+    t counts steps of the optimiser: a parameter whose first gradient comes late takes first steps larger than lr.
+    """
 
     slots = ("m", "v")
     decoupled = False
@@ -116,9 +119,10 @@ class Muon(SGD):
     """
 
     def __init__(self, params, lr=0.015, momentum=0.9, rest=8.0, rest_momentum=0.9, weight_decay=0.0):
+        if not (0 <= momentum < 1 and 0 <= rest_momentum < 1 and np.isfinite(rest) and rest >= 0):
+            given = f"{momentum!r}, {rest_momentum!r} and {rest!r}"
+            raise ValueError(f"Muon's momentum and rest_momentum must be in [0, 1) and rest >= 0, not {given}")
         super().__init__(params, lr, rest_momentum, True, weight_decay)
-        if not (0 <= momentum < 1 and np.isfinite(rest) and rest >= 0):
-            raise ValueError(f"Muon needs a momentum in [0, 1) and rest >= 0, not {momentum!r} and {rest!r}")
         self.muon_momentum, self.rest = momentum, rest
 
     def update(self, value, grad, decay, velocity):
@@ -224,8 +228,9 @@ class Together:
         return arrays
 
     def load_state(self, arrays, steps):
-        """Take back what state_arrays gave. Raises CheckpointError if it does not fit."""
-        if self.state_arrays().keys() != arrays.keys():
+        """Take back what state_arrays gave. Raises CheckpointError, before anything changes, if it does not fit."""
+        shapes, given = ({key: array.shape for key, array in one.items()} for one in (self.state_arrays(), arrays))
+        if shapes != given:
             raise CheckpointError(f"the optimisers' state is not that of {', '.join(self.optimizers)}")
         for name, one in self.optimizers.items():
             own = {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}
@@ -251,6 +256,7 @@ def clip_gradients(params, norm):
     """
     if not norm > 0:
         raise ValueError(f"the norm that gradients are clipped to must be positive, not {norm!r}")
+    params = {id(param): param for param in params}.values()  # one in two places counts once
     grads = [param.grad for param in params if param.grad is not None]
     total = float(np.sqrt(sum(np.sum(np.square(g, dtype=np.float64)) for g in grads)))
     if total > norm:

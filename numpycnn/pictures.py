@@ -24,8 +24,7 @@ def grid(images, columns=COLUMNS):
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[3] not in (1, 3) or not len(images):
         raise ShapeError(f"a grid needs images (N, H, W, 1 or 3), at least one, not the shape {images.shape}")
-    if images.dtype != np.uint8:
-        images = np.round(255 * np.clip(np.nan_to_num(images), 0, 1)).astype(np.uint8)
+    images = as_uint8(images)
     images = images.repeat(SCALE, axis=1).repeat(SCALE, axis=2)
     n, h, w, c = images.shape
     columns = min(columns, n)
@@ -34,6 +33,15 @@ def grid(images, columns=COLUMNS):
         top, left = GAP + i // columns * (h + GAP), GAP + i % columns * (w + GAP)
         picture[top : top + h, left : left + w] = image
     return picture
+
+
+def as_uint8(images):
+    """Images (..., C), uint8 or in [0, 1] -> uint8 (..., 1 or 3); of other numbers of channels their mean."""
+    if images.shape[-1] not in (1, 3):
+        images = images.mean(axis=-1, keepdims=True) / (255 if images.dtype == np.uint8 else 1)
+    if images.dtype != np.uint8:
+        images = np.round(255 * np.clip(np.nan_to_num(images), 0, 1)).astype(np.uint8)
+    return images
 
 
 def beside(originals, others, columns=COLUMNS):

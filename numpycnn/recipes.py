@@ -12,11 +12,11 @@ import time
 
 import numpy as np
 
-from . import checkpoint, familiar, files, models, ops, report, schedule, training
+from . import checkpoint, familiar, files, models, ops, pictures, report, schedule, training
 from .data import augment
 from .errors import CheckpointError, RunFolderError, unknown
 from .layers.base import named_buffers
-from .run import ended, fit_state, free
+from .run import claim, ended, fit_state
 
 # What a model is trained with unless told otherwise: short recipes, a few tried, none tuned.
 RECIPES = {
@@ -67,13 +67,16 @@ def check(recipe, dataset):
 
 
 def new_folder(model, data):
-    """The next free runs/MODEL-DATA-NUMBER."""
-    return free(pathlib.Path("runs"), f"{model}-{pathlib.Path(data).resolve().name}")
+    """A new folder runs/MODEL-DATA-NUMBER, the next one that is free. Raises OSError."""
+    check_writable(runs := pathlib.Path("runs"))
+    return claim(runs, f"{model}-{pathlib.Path(data).resolve().name}")
 
 
 def check_folder(out, force):
     """Refuse a folder that is not empty, unless force, and one that cannot be written. Raises OSError."""
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not force)):
+    if out.exists() and not out.is_dir():
+        raise RunFolderError(f"{out} is a file; --out needs a folder, which may be new")
+    if out.exists() and any(out.iterdir()) and not force:
         raise RunFolderError(
             f"{out} exists and is not empty; choose another --out, or --resume, or --force to start anew"
         )
@@ -220,7 +223,7 @@ def write_report(out, net, recipe, dataset, history, result, probabilities):
         history=history,
         labels=dataset.y_test,
         probabilities=probabilities,
-        images=dataset.x_test,
+        images=pictures.as_uint8(dataset.x_test),
         classes=dataset.classes,
         first_filters=filters,
     )

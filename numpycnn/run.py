@@ -1,7 +1,9 @@
 """A run: what was measured, where it stands, and the folder that holds both."""
 
+import contextlib
 import csv
 import io
+import itertools
 import pathlib
 
 import numpy as np
@@ -68,16 +70,17 @@ class Run:
         self.out.mkdir(parents=True, exist_ok=True)
         old = [self.out / name for name in FILES if (self.out / name).exists()]
         if old:
-            place = free(self.out, "previous")
-            place.mkdir()
+            place = claim(self.out, "previous")
             for path in old:
                 path.replace(place / path.name)
         files.write(self.out / "last.npz", content)
 
     def restore(self):
         """Take up the run in the folder. Raises RunFolderError, and CheckpointError if its settings were others."""
-        path = self.out and self.out / "last.npz"
-        if not path or not path.exists():
+        if not self.out:
+            raise RunFolderError("resume needs out, the folder of the run to continue")
+        path = self.out / "last.npz"
+        if not path.exists():
             raise RunFolderError(f"there is no last.npz in {self.out} to resume from; train without resume first")
         state = fit_state(path)
         for name, value in self.settings.items():
@@ -163,9 +166,10 @@ def ended(history, epochs, patience):
     return len(seen) >= epochs or bool(waited)
 
 
-def free(folder, name):
-    """The first of folder/NAME-1, NAME-2, ... that does not exist."""
-    number = 1
-    while (folder / f"{name}-{number}").exists():
-        number += 1
-    return folder / f"{name}-{number}"
+def claim(folder, name):
+    """The first of folder/NAME-1, NAME-2, ... that does not exist, made at once: two processes get two."""
+    for number in itertools.count(1):
+        place = folder / f"{name}-{number}"
+        with contextlib.suppress(FileExistsError):
+            place.mkdir(parents=True)
+            return place

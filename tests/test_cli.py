@@ -119,6 +119,45 @@ def test_train_leaves_a_whole_run(data, run, tmp_path):
     assert metadata["recipe"]["val"] == 8
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_train_on_floats_of_any_channels_ends_with_a_report(channels, data, run):
+    x, x_test = (np.repeat(pictures(n, k)[0] / 255, channels, axis=3) for n, k in ((64, 0), (40, 1)))
+    write_data("floats.npz", x_train=x, x_test=x_test)
+    code, _, err = run("train", "--model", "alexnet", "--data", "floats.npz", "--epochs", 1, "--out", "run")
+    assert code == 0, err
+    assert os.path.exists("run/report.html")
+    assert run("inspect", "run/last.npz")[0] == 0
+    from PIL import Image
+
+    Image.fromarray(pictures(1)[0][0, ..., 0]).save("photo.png")
+    code, _, err = run("predict", "photo.png", "--checkpoint", "run/last.npz")
+    assert (code, "the network wants images of 2 channels" in err) == ((2, True) if channels == 2 else (0, False))
+
+
+def test_two_trainings_at_once_have_a_folder_each(data, no_report, run, monkeypatch):
+    train, out = recipes.train, []
+
+    def beside(recipe, dataset, folder, *rest):
+        out.append(folder)
+        if len(out) == 1:
+            assert run("train", "--model", "alexnet", "--data", data, "--epochs", 1)[0] == 0
+        return train(recipe, dataset, folder, *rest)
+
+    monkeypatch.setattr(recipes, "train", beside)
+    assert run("train", "--model", "alexnet", "--data", data, "--epochs", 1)[0] == 0
+    assert [str(folder) for folder in out] == [f"runs/alexnet-data.npz-{n}" for n in (1, 2)]
+    assert all((folder / "last.npz").exists() for folder in out)
+
+
+def test_a_training_that_never_began_leaves_no_folder(data, run, monkeypatch):
+    def no_memory(*_):
+        raise ShapeError("would need more bytes than there are")
+
+    monkeypatch.setattr(recipes, "network", no_memory)
+    assert run("train", "--model", "alexnet", "--data", data)[0] == 2
+    assert os.listdir("runs") == []
+
+
 def test_train_to_people_shows_each_class_and_the_report(trained, run):
     code, out, _ = run("train", "--resume", "--out", "run")
     assert code == 0
@@ -205,7 +244,8 @@ def test_a_folder_that_is_not_empty_is_refused(trained, run):
     assert "--force" in err
     assert err.count("\n") == 1
     assert {path: os.stat(f"run/{path}").st_mtime_ns for path in os.listdir("run")} == before
-    assert run("train", "--data", trained, "--out", "data.npz", "--force")[0] == 2  # a file
+    code, _, err = run("train", "--data", trained, "--out", "data.npz", "--force")
+    assert (code, err) == (2, "numpycnn train: data.npz is a file; --out needs a folder, which may be new\n")
 
 
 def test_force_starts_anew_and_loses_nothing(trained, run):
@@ -630,7 +670,36 @@ def test_inspect_overwrites_no_foreign_folder(trained, run):
         assert (code, said) == (2, "")
         assert f"{out} exists and is no inspection of run/last.npz; choose another --out" in err
         assert os.listdir(out) == before
-    assert run("inspect", "run/last.npz", "--out", trained)[0] == 2  # a file
+    code, _, err = run("inspect", "run/last.npz", "--out", trained)
+    assert (code, "is a file; --out needs a folder" in err) == (2, True)
+
+
+def test_inspect_goes_on_in_the_folder_that_it_was_stopped_in(trained, run, monkeypatch):
+    def stopped(out, *_):
+        (out / "layers.png").touch()
+        raise KeyboardInterrupt
+
+    draw = report._draw
+    monkeypatch.setattr(report, "_draw", stopped)
+    assert run("inspect", "run/last.npz")[0] == 130
+    monkeypatch.setattr(report, "_draw", draw)
+    assert run("inspect", "run/last.npz")[0] == 0
+    assert os.stat("last-inspect/layers.png").st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("metadata", "code", "message"),
+    [
+        ({"classes": 10}, 3, "its classes are no list but 10"),
+        ({"data": 5}, 3, "its data are no str but 5"),
+        ({}, 2, "wide.npz knows 7 classes, but data.npz has 4"),
+    ],
+)
+def test_a_checkpoint_that_says_what_cannot_be(metadata, code, message, data, run):
+    nc.save("wide.npz", nc.models.build("alexnet", classes=7, input_shape=(12, 12, 1)), **metadata)
+    found, out, err = run("evaluate", "wide.npz", "--data", "data.npz")
+    assert (found, out, err.count("\n")) == (code, "", 1)
+    assert message in err
 
 
 def test_inspect_takes_an_image(trained, run, monkeypatch):

@@ -173,6 +173,15 @@ def test_lsuv_reports_the_variance_that_it_found():
     assert 0.95 <= after <= 1.05
 
 
+def test_lsuv_of_a_layer_in_two_places():
+    shared = layers.Dense(6, 6, rng=np.random.default_rng(52))
+    net = layers.Sequential(shared, layers.ReLU(), shared)
+    x = np.random.default_rng(53).standard_normal((200, 6), dtype=np.float32)
+    [(path, _, after)] = init.lsuv(net, x, np.random.default_rng(54))
+    assert (path, after) == ("2", pytest.approx(shared.infer(x).var(), rel=1e-4))
+    assert 0.95 <= after <= 1.05
+
+
 def test_lsuv_leaves_statistics_and_a_dead_layer_alone():
     net = layers.Sequential(layers.Dense(4, 3), layers.BatchNorm(3), layers.Dense(3, 2))
     rows = init.lsuv(net, np.zeros((8, 4), np.float32), np.random.default_rng(51))

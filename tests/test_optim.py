@@ -190,10 +190,10 @@ def test_impossible_rates(kind, lr):
         (lambda: optim.Adam(params(), beta2=-0.5), "betas"),
         (lambda: optim.Adam(params(), beta2=1), "betas"),
         (lambda: optim.Adam(params(), eps=0), "eps"),
-        (lambda: optim.Muon(params(), momentum=1.0), "momentum in"),
-        (lambda: optim.Muon(params(), momentum=-0.1), "momentum in"),
+        (lambda: optim.Muon(params(), momentum=1.0), "momentum"),
+        (lambda: optim.Muon(params(), momentum=-0.1), "momentum"),
         (lambda: optim.Muon(params(), rest=-1), "rest"),
-        (lambda: optim.Muon(params(), rest_momentum=1.0), "momentum must be"),
+        (lambda: optim.Muon(params(), rest_momentum=1.0), "rest_momentum must be"),
         (lambda: optim.Averaged(optim.SGD(params()), layers.Dense(2, 3), 1.0), "decay of an average"),
         (lambda: optim.Averaged(optim.SGD(params()), layers.Dense(2, 3), -0.1), "decay of an average"),
         (lambda: optim.clip_gradients(params(), 0.0), "must be positive"),
@@ -304,6 +304,8 @@ def test_clipping_scales_all_gradients_as_one_vector():
     np.testing.assert_allclose(ps[0].grad, 2 / 74**0.5, rtol=1e-6)
     np.testing.assert_allclose(ps[1].grad, -5 / 74**0.5, rtol=1e-6)
     assert ps[2].grad is None
+    assert optim.clip_gradients([*ps, ps[0]], 0.5) == pytest.approx(1)  # one in two places counts once
+    np.testing.assert_allclose(ps[0].grad, 1 / 74**0.5, rtol=1e-6)
 
 
 def two_networks():
@@ -338,6 +340,12 @@ def test_together_refuses_the_state_of_others():
     _, pair = two_networks()
     with pytest.raises(CheckpointError, match="first, second"):
         pair.load_state(optim.Adam(params(), 0.1).state_arrays(), 1)
+    before = {name: array.copy() for name, array in pair.state_arrays().items()}
+    for name, wrong in (("second.0.square", np.ones((9, 9), np.float32)), ("first.steps and lr", np.ones(3))):
+        with pytest.raises(CheckpointError, match="first, second"):
+            pair.load_state({key: array + 1 for key, array in before.items()} | {name: wrong}, 1)
+        for key, array in pair.state_arrays().items():
+            np.testing.assert_array_equal(array, before[key])
 
 
 def test_clipping_leaves_what_is_small_enough():

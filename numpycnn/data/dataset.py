@@ -42,6 +42,9 @@ class Dataset:
                 )
             put(self, "classes", range(1 + largest))
         put(self, "classes", tuple(str(c) for c in self.classes))
+        if len(set(self.classes)) < len(self.classes):
+            twice = next(name for name in self.classes if self.classes.count(name) > 1)
+            raise DatasetError(f"{self.name}: two classes are named {twice}; expected a name of its own for each")
         _check_together(self)
 
     @cached_property

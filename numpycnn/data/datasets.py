@@ -1,5 +1,6 @@
 """Finds a data set: load("fashion-mnist"), load("a folder"), load("mine.npz"), load("synthetic")."""
 
+import contextlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -24,26 +25,34 @@ def load(name, path=None, progress=True):
     known name are then downloaded, with a progress bar on standard error, and verified at every load.
     Raises DatasetError (bad data), DownloadError (no network, no mirror), UnknownNameError.
     """
-    try:
+    with _named(name, path):
         if isinstance(name, str) and name in OFFICIAL:
             return _official(name, path, progress)
         if isinstance(name, str) and name == "synthetic" and path is None:
             return _synthetic("garments drawn by numpycnn.data.synthetic, seed 0")
         return _own(name, path)
-    except DatasetError:
-        raise
-    except OSError as error:
-        raise DatasetError(f"{name}: {error.filename or path} cannot be read: {error.strerror}") from error
 
 
 def load_default(progress=True):
     """Fashion-MNIST where it can be had, otherwise the synthetic garments; `source` says which, and why."""
     try:
-        return _official("fashion-mnist", None, progress, tries=1)
+        with _named("fashion-mnist"):
+            return _official("fashion-mnist", None, progress, tries=1)
     except DownloadError:
         return _synthetic(
             "synthetic garments, drawn by this program: Fashion-MNIST is not here and could not be downloaded"
         )
+
+
+@contextlib.contextmanager
+def _named(name, path=None):
+    """A file that cannot be read is bad data, of that name."""
+    try:
+        yield
+    except DatasetError:
+        raise
+    except OSError as error:
+        raise DatasetError(f"{name}: {error.filename or path} cannot be read: {error.strerror}") from error
 
 
 def _synthetic(source):

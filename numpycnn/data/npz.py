@@ -28,9 +28,14 @@ def read(path):
         raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(f"{path}: {' '.join(str(error).split())}") from error
+    classes = arrays.get("classes")
+    if classes is not None and (classes.ndim != 1 or classes.dtype.kind not in "Uiu"):
+        raise DatasetError(
+            f"{path}: classes is {classes.dtype} of the shape {classes.shape}; expected one name a class"
+        )
     x_train, y_train, x_test, y_test = (arrays[name] for name in NAMES)
     x_train, x_test = (x[..., None] if x.ndim == 3 else x for x in (x_train, x_test))
-    return Dataset(str(path), x_train, y_train, x_test, y_test, arrays.get("classes"), str(path))
+    return Dataset(str(path), x_train, y_train, x_test, y_test, classes, str(path))
 
 
 def _arrays(file, size):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..errors import DatasetError
+from ..errors import DatasetError, ShapeError
 from .folder import COLOUR, GREY, upright
 
 SIDE = 512  # a photo is made no larger than this at once: enough to find a garment, and its noise is averaged out
@@ -40,11 +40,13 @@ def fit_picture(picture, shape, light=False):
     is trimmed to what is not 0, scaled until its longer side fills the frame, stretched to 255, and sharpened.
     A picture that has the shape already is only inverted, if its border is light. For a network whose data have a
     light background (`light`) the result is the other way round. Colour (C = 3) is scaled and centred as it is.
-    Source: Xiao, Rasul, Vollgraf 2017, section 2.
+    Raises ShapeError for other C. Source: Xiao, Rasul, Vollgraf 2017, section 2.
     """
     from PIL import ImageFilter
 
     height, width, channels = shape
+    if channels not in (1, 3):
+        raise ShapeError(f"a picture is grey or has 3 colours; the network wants images of {channels} channels")
     if channels != 1:
         return np.asarray(_centred(picture, width, height)).reshape(shape)
     grey = np.asarray(picture.convert("L"))

@@ -70,6 +70,8 @@ def _vanishing(examined):
     blocked = any(row.dead is not None and row.dead == row.units for row in examined.layers)  # "dead" says it already
     if first is None or blocked or not (first.signal < VANISHING * last.signal or last.signal == 0):
         return []
+    if last.signal == 0 and examined.loss == 0:  # nothing is left to learn
+        return []
     text = (
         f"the gradient is {first.signal:.1e} at {first.path} {first.kind} and {last.signal:.1e} at {last.path} "
         f"{last.kind}: the first layers learn next to nothing. Try He initialisation, batch norm, or ReLU instead of "
@@ -139,7 +141,8 @@ def _over_fitting(examined, history, held_out):
     if held_out is None:
         return []
     accuracy, count = held_out
-    errors = [p * (1 - p) / n for p, n in ((accuracy, count), (examined.accuracy, examined.images))]
+    counted = [((p * n + 1) / (n + 2), n) for p, n in ((accuracy, count), (examined.accuracy, examined.images))]
+    errors = [p * (1 - p) / n for p, n in counted]  # Laplace's p: one image right of one is no certainty
     chance = 2 * np.sqrt(sum(errors))  # two standard errors of the difference: what so few images may be off by
     if examined.accuracy - accuracy <= GAP + chance:
         return []

@@ -8,6 +8,7 @@ from matplotlib import ticker
 
 from ..canvas import BLUE, GREY, INK, ORANGE, drawable, figure, percent, short
 from ..layers.base import watch
+from ..pictures import as_uint8
 from ..saliency import grad_cam, saliency
 from .diagnosis import DEAD, TOO_FAST, TOO_SLOW, USUAL
 
@@ -175,9 +176,8 @@ def _placed(path, width, height, title):
 
 def draw(axes, image, heat=None):
     """One image (H, W, C), with a heat map (H, W) over it: where it is 0 only the image shows."""
-    scale = 255 if image.dtype == np.uint8 else 1
-    shown = image if image.shape[2] == 3 else image.mean(axis=2)
-    axes.imshow(shown / scale if heat is None else 0.75 * shown / scale, cmap="gray", vmin=0, vmax=1)
+    shown = as_uint8(image) / 255
+    axes.imshow(shown if heat is None else 0.75 * shown, cmap="gray", vmin=0, vmax=1)
     if heat is not None:
         strength = heat / (heat.max() or 1)
         axes.imshow(strength, cmap="inferno", vmin=0, vmax=1, alpha=0.8 * np.clip(1.5 * strength, 0, 1))

@@ -70,6 +70,7 @@ def write(out, net, dataset, subject, *, trained_on=None, steps=None, lr=None, h
     accuracy = metrics.accuracy(dataset.y_test, probabilities)
     findings = diagnose(examined, history, (accuracy, len(dataset.y_test)))
     out.mkdir(parents=True, exist_ok=True)
+    files.write(out / RESULT, json.dumps({"checkpoint": subject}).encode())  # whose folder it is, if this is stopped
     drawn, notes = _draw(out, net, dataset, probabilities, examined, history, image)
     result = {
         "checkpoint": subject, "data": dataset.name, "test_accuracy": accuracy, "train_accuracy": examined.accuracy,

@@ -32,10 +32,12 @@ class Sequential(Layer):
 
     def backward(self, dy, cache):
         _own_cache(self, cache, list, len(self.layers))
-        for layer, one in zip(reversed(self.layers), reversed(cache), strict=True):
-            if dy is None:  # the layer after this one was told that nobody needs its dx
+        for i, layer in reversed(list(enumerate(self.layers))):
+            dy = layer.backward(dy, cache[i])
+            if dy is None:  # the layer was told that nobody needs its dx
+                if any(True for before in self.layers[:i] for _ in before.params()):
+                    raise TypeError(f"layer {i} ({type(layer).__name__}): backward returned None instead of dx")
                 break
-            dy = layer.backward(dy, one)
         return dy
 
     def infer(self, x):
@@ -49,8 +51,8 @@ class Sequential(Layer):
 
 def _check_layers(owner, layers):
     for layer in layers:
-        if not (hasattr(layer, "forward") and hasattr(layer, "backward")) or isinstance(layer, type):
-            raise TypeError(f"{type(owner).__name__} is made of layers, not {layer!r}")
+        if not isinstance(layer, Layer):
+            raise TypeError(f"{type(owner).__name__} is made of layers, not {layer!r}; inherit from layers.Layer")
 
 
 def _own_cache(owner, cache, kind, length):
@@ -85,9 +87,10 @@ class Frozen(Layer):
         return self.layer.forward(x, train=False)
 
     def backward(self, dy, cache):
+        kept = [(param, param.grad) for param in self.layer.params()]  # it may be trained elsewhere
         dx = self.layer.backward(dy, cache)
-        for param in self.layer.params():
-            param.grad = None
+        for param, grad in kept:
+            param.grad = grad
         return dx
 
     def infer(self, x):
@@ -122,7 +125,8 @@ class Reshape(Layer):
         return x.reshape(len(x), *shape), x.shape
 
     def backward(self, dy, cache):
-        if not isinstance(cache, tuple) or len(cache) < 1 or int(np.prod(cache)) != dy.size:
+        shape = isinstance(cache, tuple) and len(cache) > 0 and all(isinstance(n, int) for n in cache)
+        if not shape or int(np.prod(cache)) != dy.size:
             raise ValueError(f"{type(self).__name__}.backward needs the cache that its own forward returned")
         return dy.reshape(cache)
 
@@ -182,8 +186,7 @@ class Concat(Layer):
 
     def forward(self, x, train=False):
         outputs, caches = zip(*(branch.forward(x, train) for branch in self.branches), strict=True)
-        y, ends = self._joined(outputs), np.cumsum([one.shape[-1] for one in outputs])
-        return y, (caches, ends[:-1])
+        return self._joined(outputs), (caches, [one.shape[-1] for one in outputs])
 
     def infer(self, x):
         return self._joined([branch.infer(x) for branch in self.branches])
@@ -194,7 +197,10 @@ class Concat(Layer):
         return np.concatenate(outputs, axis=-1)
 
     def backward(self, dy, cache):
-        caches, ends = _own_cache(self, cache, tuple, 2)
-        pieces = np.split(dy, ends, axis=-1)
+        caches, widths = _own_cache(self, cache, tuple, 2)
+        _own_cache(self, caches, tuple, len(self.branches))
+        if dy.shape[-1] != sum(widths):
+            raise ShapeError(f"Concat: dy has {dy.shape[-1]} channels, the forward pass gave {sum(widths)}")
+        pieces = np.split(dy, np.cumsum(widths)[:-1], axis=-1)
         dxs = [b.backward(piece, one) for b, piece, one in zip(self.branches, pieces, caches, strict=True)]
         return sum(dxs[1:], dxs[0])

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 
 from ..backend import pair
+from ..errors import ShapeError
 from ..ops.conv import conv_padding, conv_size
 from ..ops.fused import conv_bn_relu, conv_bn_relu_backward, conv_bn_relu_infer
 from .activation import ReLU
@@ -19,13 +20,15 @@ class ConvBNReLU(Layer):
     """Conv2D, BatchNorm (or none), ReLU and, with `pool` > 1, MaxPool2D in one. It shares the layers it is made of.
 
     Without a BatchNorm the same op runs with its values of use: mean 0, variance 1, gamma 1, beta 0. Raises ShapeError
-    for a pool that is no whole number of at least 1.
+    for a pool that is no whole number of at least 1, or a pair of two.
     """
 
     whole = True
 
     def __init__(self, conv, norm=None, pool=1):
-        self.conv, self.norm, (self.pool, _) = conv, norm, pair("pool", pool)
+        self.conv, self.norm, (self.pool, width) = conv, norm, pair("pool", pool)
+        if width != self.pool:
+            raise ShapeError(f"ConvBNReLU pools square windows, not {pool!r}; put a MaxPool2D after it")
 
     def _values(self):
         """gamma, beta, mean, var, momentum, eps"""

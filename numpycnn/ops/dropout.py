@@ -17,7 +17,7 @@ def _dropout_door(x, rate, rng=None, train=True):
 def dropout(x, rate, rng=None, train=True):
     """y = x * mask      mask = 0 with the probability `rate`, else 1/(1 - rate), so that E[y] = x
 
-    x of any shape, `rate` the share dropped (Keras's habit); when not training y is x.
+    x of any shape, `rate` the share dropped (Keras's habit), to 1/65536; when not training y is x.
     Raises ValueError for a rate outside [0, 1).
     """
     mask = None

@@ -19,6 +19,8 @@ def _fused_door(
 ):
     x, w, b, stride, padding = _conv_door(x, w, b, stride, padding)
     height, width = conv_size(x.shape[1:3], w.shape[:2], stride, padding)
+    if np.shape(gamma) != w.shape[3:]:
+        raise ShapeError(f"gamma has the shape {np.shape(gamma)}, but the convolution has {w.shape[3]} filters")
     values = min(len(x) * height * width, 2)  # a channel, as far as batch norm's door wants to know
     like = np.empty((values, 1, 1, w.shape[3]), x.dtype)
     _, gamma, beta, *_ = _norm_door(like, gamma, beta, running_mean, running_var, train)

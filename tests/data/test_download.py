@@ -150,6 +150,16 @@ def test_only_bad_mirrors(server, tmp_path, monkeypatch, kind, reason):
     assert data.load_default(progress=False).name == "synthetic"
 
 
+def test_files_that_cannot_be_read_are_bad_data_by_default_too(monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "train")
+
+    monkeypatch.setattr("numpycnn.data.datasets._official", lambda *_, **__: refuse())
+    for load in (data.load_default, lambda: data.load(FASHION)):
+        with pytest.raises(DatasetError, match="fashion-mnist: train cannot be read: Permission denied"):
+            load()
+
+
 def test_no_network(server, tmp_path, monkeypatch):
     mirrors(monkeypatch, "http://127.0.0.1:9/")
     assert "refused" in failure()

@@ -47,6 +47,9 @@ def test_npz_found_in_numpycnn_data(tmp_path, monkeypatch):
     [
         ("object", {"x_train": X.astype(object)}),
         ("object", {"classes": np.array(["a", None, 3, "d"], object)}),
+        ("one name a class", {"classes": np.array(4)}),
+        ("one name a class", {"classes": np.array([b"a", b"b", b"c", b"d"])}),
+        ("two classes are named b", {"classes": np.array(["a", "b", "c", "b"])}),
         ("argmax", {"y_train": np.eye(4)[Y]}),
         ("20 images .* 19 labels", {"y_train": Y[:19]}),
         ("NaN", {"x_train": np.full((20, 6, 5), np.nan)}),

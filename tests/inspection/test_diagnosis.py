@@ -84,6 +84,13 @@ def test_a_tiny_initialisation_vanishes():
     assert kinds(stack(layers.Tanh, depth=3, scale=0)) == ["vanishing"]  # nothing comes through at all
 
 
+def test_where_nothing_is_left_to_learn_nothing_vanishes():
+    x, y = pictures(16)
+    net = layers.Sequential(layers.Standardize(), layers.Flatten(), layers.Dense(x[0].size, 4), layers.Dense(4, 4))
+    net.layers[3].b.value[0] = 200
+    assert diagnose(examine(net, x, np.zeros_like(y))) == []
+
+
 def test_a_large_initialisation_explodes():
     assert kinds(stack(layers.ReLU, scale=10)) == ["exploding"]
     assert kinds(stack(layers.ReLU, depth=1, scale=30)) == ["exploding"]  # by its logits
@@ -153,6 +160,7 @@ def test_over_fitting_by_accuracy_allows_for_chance():
     assert diagnose(examined, held_out=(0.75, 1000)) == []
     examined.images = 1000
     assert [one.kind for one in diagnose(examined, held_out=(0.75, 1000))] == ["over-fitting"]
+    assert diagnose(examined, held_out=(0.0, 1)) == []  # one image, and wrong
 
 
 def test_a_network_trained_on_noise_over_fits():

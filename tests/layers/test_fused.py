@@ -58,6 +58,37 @@ def test_fused_equals_the_chain(shape, f, kernel, pool, norm, train, each_backen
         agree(other.layers[1].running_var, plain.layers[1].running_var)
 
 
+@pytest.mark.parametrize("norm", [False, True], ids=["", "batch norm"])
+@pytest.mark.parametrize(("kernel", "padding"), [(1, 1), (3, 3), (3, ((0, 0), (0, 3)))])
+def test_padding_of_at_least_the_kernel(kernel, padding, norm, each_backend):
+    plain = chain(3, 16, kernel, 1, norm)
+    plain.layers[0].padding = padding
+    fused = layers.fuse(copy.deepcopy(plain))
+    x = np.random.default_rng(6).standard_normal((3, 6, 6, 3), dtype=np.float32)
+    y, cache = plain.forward(x, train=True)
+    got, fused_cache = fused.forward(x, train=True)
+    agree(got, y)
+    dy = np.random.default_rng(7).standard_normal(y.shape, dtype=np.float32)
+    agree(fused.backward(dy, fused_cache), plain.backward(dy, cache))
+    for one, two in zip(fused.params(), plain.params(), strict=True):
+        agree(one.grad, two.grad)
+
+
+def test_no_images(each_backend):
+    fused = layers.fuse(chain(3, 4, 3, 2, norm=True))
+    y, cache = fused.forward(np.zeros((0, 6, 6, 3), np.float32))
+    assert fused.backward(y, cache).shape == (0, 6, 6, 3)
+    assert all((p.grad == 0).all() for p in fused.params())
+
+
+def test_what_does_not_fit_is_said():
+    conv = layers.Conv2D(1, 4, 3)
+    with pytest.raises(ShapeError, match="pools square windows"):
+        layers.ConvBNReLU(conv, pool=(2, 3))
+    with pytest.raises(ShapeError, match=r"gamma has the shape \(5,\), but the convolution has 4 filters"):
+        layers.ConvBNReLU(conv, layers.BatchNorm(5)).forward(np.zeros((2, 6, 6, 1), np.float32))
+
+
 @st.composite
 def problems(draw):
     kernel = draw(st.integers(1, 5))

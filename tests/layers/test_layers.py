@@ -530,12 +530,41 @@ class BackwardOnly:
         return dy
 
 
-@pytest.mark.parametrize("wrong", [ForwardOnly(), BackwardOnly(), layers.Identity, "a layer", None])
+class Guest(ForwardOnly, BackwardOnly):
+    """Both passes, but its parameters would never be found."""
+
+
+@pytest.mark.parametrize("wrong", [Guest(), ForwardOnly(), BackwardOnly(), layers.Identity, "a layer", None])
 @pytest.mark.parametrize("kind", [layers.Sequential, layers.Add, layers.Concat])
 def test_what_is_no_layer_is_refused_wherever_it_stands(kind, wrong):
     for parts in ((wrong, layers.Identity()), (layers.Identity(), wrong)):
         with pytest.raises(TypeError, match=f"{kind.__name__} is made of layers, not"):
             kind(*parts)
+
+
+class Forgetful(layers.ReLU):
+    def backward(self, dy, cache):
+        super().backward(dy, cache)
+
+
+def test_a_backward_pass_that_forgets_its_dx_is_named():
+    net = layers.Sequential(layers.Dense(3, 3), Forgetful(), layers.Dense(3, 2))
+    y, cache = net.forward(np.ones((2, 3), np.float32))
+    with pytest.raises(TypeError, match=r"layer 1 \(Forgetful\): backward returned None"):
+        net.backward(y, cache)
+
+
+def test_the_caches_of_others_are_refused():
+    conv = layers.Conv2D(1, 4, 3)
+    y, cache = conv.forward(np.ones((1, 6, 6, 1), np.float32))
+    with pytest.raises(ValueError, match=r"Flatten\.backward needs the cache"):
+        layers.Flatten().backward(y, cache)
+    dense_block = layers.Concat(layers.Identity(), conv)
+    with pytest.raises(ValueError, match=r"Concat\.backward needs the cache"):
+        dense_block.backward(y, (1, 2))
+    y, cache = dense_block.forward(np.ones((1, 6, 6, 1), np.float32))
+    with pytest.raises(ShapeError, match="dy has 6 channels, the forward pass gave 5"):
+        dense_block.backward(np.ones((1, 6, 6, 6), np.float32), cache)
 
 
 def test_concat_of_other_widths_or_heights_is_refused():
@@ -628,6 +657,11 @@ def test_frozen_is_the_layer_without_training(each_backend, tmp_path):
         p.grad = None
     np.testing.assert_array_equal(dx, plain.backward(dy, plain.forward(x, train=True)[1]))
     for p in plain.params():
+        p.grad = None
+    conv.w.grad = np.ones_like(conv.w.value)  # of a place where it is trained
+    net.backward(dy, cache)
+    assert (conv.w.grad == 1).all()
+    for p in net.params():
         p.grad = None
     fast = layers.fuse(net, input_gradient=False)  # nobody needs a gradient before the first trained layer
     assert fast.backward(dy, fast.forward(x, train=True)[1]) is None
