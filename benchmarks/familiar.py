@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 import numpycnn as nc
-from numpycnn import familiar
+from numpycnn import familiar, metrics
 from numpycnn.training import logits
 
 N = 1000  # images of each strange kind
@@ -97,9 +97,8 @@ def shapes(rng, scene):
 
 def auroc(familiar_scores, strange_scores):
     """The chance that a strange image scores higher than a familiar one."""
-    ordered = np.sort(familiar_scores)
-    below = np.searchsorted(ordered, strange_scores, "left") + np.searchsorted(ordered, strange_scores, "right")
-    return below.mean() / (2 * len(ordered))
+    strange = np.repeat([False, True], [len(familiar_scores), len(strange_scores)])
+    return metrics.auroc(strange, np.concatenate([familiar_scores, strange_scores]))
 
 
 if __name__ == "__main__":

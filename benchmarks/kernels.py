@@ -66,7 +66,7 @@ def measure(threads, rounds, quick):
     rows, made = [], cases()
     for op in twins():
         if op not in made:
-            rows.append({"op": op, "shape": "-", "note": "no case in benchmarks/kernels.py: add one"})
+            rows.append({"op": op, "shape": "-", "note": "no case in benchmarks/kernel_cases.py: add one"})
         for shape, make in made.get(op, ()):
             say(f"  {op} {shape}")
             seconds, runs = {"numba": [], "numpy": []}, {}

@@ -119,16 +119,28 @@ def race(contenders, rounds, threads, quick=False):
             say(f"  round {number + 1} of {rounds}")
             for result, pipe in turns:
                 time.sleep(PAUSE)
-                pipe.send(1 if quick else max(1, min(20, round(TURN / result.info["warm_seconds"]))))
-                result.samples += pipe.recv()
+                count = 1 if quick else max(1, min(20, round(TURN / result.info["warm_seconds"])))
+                result.samples += _asked(result, pipe, count) or []
+            turns = [(result, pipe) for result, pipe in turns if not result.missing]
         for result, pipe in turns:
-            pipe.send(0)
-            result.memory = pipe.recv()
+            result.memory = _asked(result, pipe, 0) or {}
+        for contender, result in zip(contenders, results, strict=True):
+            if contender.ours and result.missing:
+                raise RuntimeError(f"{contender.name}: {result.missing}")
     finally:
         for process, pipe in running:
             pipe.close()
             process.join()
     return _best_variants(results)
+
+
+def _asked(result, pipe, count):
+    """What a contender answers to the count; None if it died, which its result says from then on."""
+    try:
+        pipe.send(count)
+        return pipe.recv()
+    except (EOFError, OSError):
+        result.missing, result.samples = f"died after {len(result.samples)} runs", []
 
 
 def _serve(pipe, contender):

@@ -8,6 +8,7 @@ has its entry, and the learning curves to records-NAME.png; those of --quick to 
 import argparse
 import ast
 import concurrent.futures
+import functools
 import hashlib
 import json
 import pathlib
@@ -32,13 +33,10 @@ def folder(recipe, seed, args):
 
 
 def run(recipe, seed, args):
-    """One seed, from the start of its process to its end -> its result, with the seconds of the whole.
-
-    Raises RunFolderError for the result of a recipe that was another then: of other code, but for its docstring.
-    """
-    script, out = ROOT / "examples" / f"{RECIPES[recipe]}.py", folder(recipe, seed, args)
-    done, own = out / "result.json", digest(script)
-    command = [sys.executable, str(script), "--seed", str(seed)]
+    """One seed, from the start of its process to its end -> its result, with the seconds of the whole."""
+    out = folder(recipe, seed, args)
+    done, facts = out / "result.json", machine(args.threads)
+    command = [sys.executable, str(script(recipe)), "--seed", str(seed)]
     command += ["--out", str(out), "--threads", str(args.threads), *(["--quick"] if args.quick else [])]
     if not done.exists():
         out.mkdir(parents=True, exist_ok=True)
@@ -47,18 +45,31 @@ def run(recipe, seed, args):
         with open(out / "log.txt", "a") as log:
             subprocess.run([*command, *resumed], stdout=log, stderr=log, check=True)
         seconds = None if resumed else time.perf_counter() - start
-        more = {"process_seconds": seconds, "threads": args.threads, "side_by_side": args.jobs, "recipe": own}
-        more["machine"] = machine(args.threads)
+        more = {"process_seconds": seconds, "threads": args.threads, "side_by_side": args.jobs}
+        more |= {"recipe": digest(recipe), "machine": facts}
         files.write(done, json.dumps({**json.loads(done.read_text()), **more}, indent=2).encode())
+    return finished(recipe, done)
+
+
+def finished(recipe, done):
+    """The result of a run. Raises RunFolderError for one of other code, but for its docstring, or of unknown code."""
     result = json.loads(done.read_text())
-    if result.get("recipe") != own:
-        raise RunFolderError(f"{done} is of another {script.name} than this one; move its folder away to run it anew")
+    if "recipe" not in result:
+        raise RunFolderError(f"{done} does not say of which recipe it is; delete it, and give the command again")
+    if result["recipe"] != digest(recipe):
+        name = script(recipe).name
+        raise RunFolderError(f"{done} is of another {name} than this one; move its folder away to run it anew")
     return result
 
 
-def digest(script):
+def script(recipe):
+    """Where the recipe stands."""
+    return ROOT / "examples" / f"{RECIPES[recipe]}.py"
+
+
+def digest(recipe):
     """A hash of a recipe's code, whatever its docstring and comments say."""
-    tree = ast.parse(script.read_text())
+    tree = ast.parse(script(recipe).read_text())
     return hashlib.sha256(ast.unparse(tree.body[1:]).encode()).hexdigest()[:12]
 
 
@@ -82,9 +93,9 @@ def stored(path):
 def others(recipe, entries, seeds):
     """The results of other seeds among the entries. Raises RunFolderError where they are of another recipe."""
     found = [result for result in entries.get(recipe, {"seeds": []})["seeds"] if result["seed"] not in seeds]
-    own = digest(ROOT / "examples" / f"{RECIPES[recipe]}.py")
-    if any(result.get("recipe") != own for result in found):
-        raise RunFolderError(f"records.json has seeds of another {RECIPES[recipe]}; run all of them, without --add")
+    if any(result.get("recipe") != digest(recipe) for result in found):
+        name = script(recipe).name
+        raise RunFolderError(f"records.json has seeds of another {name}, or of an unknown one; run all, without --add")
     return found
 
 
@@ -108,14 +119,19 @@ def main():
     args = parser.parse_args()
     place = pathlib.Path(args.results or (args.runs if args.quick else ROOT / "benchmarks" / "results"))
     path = place / "records.json"
-    kept = others(args.recipe, stored(path), args.seeds) if args.add else []
+    for done in (folder(args.recipe, seed, args) / "result.json" for seed in args.seeds):
+        if done.exists():
+            finished(args.recipe, done)  # refuses now what would be refused after hours
+    kept = functools.partial(others, args.recipe, seeds=args.seeds) if args.add else lambda entries: []
+    kept(stored(path))
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(lambda seed: run(args.recipe, seed, args), args.seeds))
     place.mkdir(parents=True, exist_ok=True)
-    results = sorted([*kept, *results], key=lambda result: result["seed"])
+    entries = stored(path)  # as it is now, after all the time that the runs took
+    results = sorted([*kept(entries), *results], key=lambda result: result["seed"])
     entry = {"seeds": results, "summary": summary(results)}
-    files.write(path, (json.dumps({**stored(path), args.recipe: entry}, indent=2) + "\n").encode())
-    if not kept:  # the picture is of the first seed
+    files.write(path, (json.dumps({**entries, args.recipe: entry}, indent=2) + "\n").encode())
+    if results[0]["seed"] == args.seeds[0]:  # the picture is of the first seed
         curves(folder(args.recipe, args.seeds[0], args), place / f"records-{args.recipe}.png")
     print(json.dumps(entry["summary"], indent=2))
 

@@ -18,7 +18,7 @@ def main():
         ("batch", "batch", [8, 16] if quick else [32, 64, 128, 256, 512, 1024]),
         ("side", "image side", [14, 28] if quick else [28, 42, 56, 84, 112]),
         ("width", "filters x", [1, 2] if quick else [1, 2, 4]),
-        ("threads", "threads", [1, 2] if t == 2 else [1, t]),
+        ("threads", "threads", sorted({1, t})),
     ):
         usual = {"batch": 8 if quick else 32, "threads": t}
         series(report, axis, label, [Job(**{**usual, axis: point}) for point in points])

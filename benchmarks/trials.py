@@ -13,6 +13,7 @@ import pathlib
 import numpy as np
 
 import numpycnn as nc
+from numpycnn import files
 from numpycnn.data.augment import compose, horizontal_flip, random_crop, random_erasing, shrink
 from numpycnn.optim import Muon
 from numpycnn.schedule import triangular
@@ -79,10 +80,11 @@ def main():
         print("\n".join(f"{name:22}{trial}" for name, trial in TRIALS.items()))
     path = ROOT / "benchmarks" / "results" / "trials.json"
     for name in args.trials:
+        row = run(name, args.runs / name)
         rows = json.loads(path.read_text()) if path.exists() else []
-        rows = [row for row in rows if row["trial"] != name] + [run(name, args.runs / name)]
-        path.write_text(json.dumps(rows, indent=1) + "\n")
-        print(json.dumps(rows[-1]))
+        rows = [*(other for other in rows if other["trial"] != name), row]
+        files.write(path, (json.dumps(rows, indent=1) + "\n").encode())
+        print(json.dumps(row))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ factor = schedule.one_cycle()
 
 def train(normal, args):
     """An autoencoder of the training images of one class."""
-    net = models.build("autoencoder", seed=args.seed, latent=args.latent, filters=(16, 32, 64), depth=1)
+    form = {"latent": args.latent, "filters": (16, 32, 64), "depth": 1, "input_shape": normal.x_train.shape[1:]}
+    net = models.build("autoencoder", seed=args.seed, **form)
     encoder, decoder = layers.fuse(net.encoder, input_gradient=False), layers.fuse(net.decoder)
     optimizer = optim.Adam(net.params(), LEARNING_RATE)
     run = generative.Run(args, net, optimizer, normal, lambda: pictures.beside(test[:50], net.infer(test[:50])))
@@ -73,13 +74,18 @@ def scores(net, normal):
 
 
 def chosen():
-    """The classes that are normal in turn. Raises UnknownNameError and RunFolderError, before anything is trained."""
+    """The classes that are normal in turn. Raises UnknownNameError, DatasetError, RunFolderError: before training."""
     numbers = [str(k) for k in range(len(clothes.classes))]
     given = list(dict.fromkeys(args.classes.split(","))) if args.classes else numbers
     for number in given:
         if number not in numbers:
             raise errors.unknown("class", number, numbers)
-    generative.parent(args.out)
+        k = int(number)
+        if (clothes.y_train == k).sum() < NEIGHBOURS or not 0 < (clothes.y_test == k).sum() < len(clothes.y_test):
+            raise errors.DatasetError(
+                f"{clothes.name}: class {k} needs {NEIGHBOURS} training images, one to be tested, and one of another"
+            )
+    generative.parent(args.out, keep=args.resume)
     return [int(number) for number in given]
 
 

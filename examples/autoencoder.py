@@ -19,7 +19,7 @@ args.latent = args.latent or LATENT
 clothes = generative.dataset(args)
 print(f"{clothes.name}: {clothes.source}")
 
-net = models.build("autoencoder", seed=args.seed, latent=args.latent)
+net = models.build("autoencoder", seed=args.seed, latent=args.latent, input_shape=clothes.x_train.shape[1:])
 encoder, decoder = layers.fuse(net.encoder, input_gradient=False), layers.fuse(net.decoder)
 optimizer = optim.Adam(net.params(), LEARNING_RATE)
 factor = schedule.one_cycle()

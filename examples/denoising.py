@@ -20,7 +20,7 @@ args = generative.arguments(__doc__, "denoising", EPOCHS, BATCH_SIZE)
 clothes = generative.dataset(args)
 print(f"{clothes.name}: {clothes.source}")
 
-net = models.build("denoiser", seed=args.seed)
+net = models.build("denoiser", seed=args.seed, input_shape=clothes.x_train.shape[1:])
 fast = layers.fuse(net, input_gradient=False)
 optimizer = optim.Adam(net.params(), LEARNING_RATE)
 factor = schedule.one_cycle()

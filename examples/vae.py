@@ -32,7 +32,7 @@ print(f"{clothes.name}: {clothes.source}")
 
 classes = len(clothes.classes) if args.conditional else 0
 DRAWN = 8 * (classes or 10)
-net = models.build("vae", seed=args.seed, latent=args.latent, classes=classes)
+net = models.build("vae", seed=args.seed, latent=args.latent, classes=classes, input_shape=clothes.x_train.shape[1:])
 encoder, sampling, decoder = layers.fuse(net.encoder, input_gradient=False), net.sampling, layers.fuse(net.decoder)
 optimizer = optim.Adam(net.params(), LEARNING_RATE)
 factor = schedule.one_cycle()
@@ -50,7 +50,7 @@ def picture():
     rng, columns = np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1)
     if args.beta == 1:
         return coding.draw(net, DRAWN, rng, columns)
-    codes = coding.encode(net, clothes.x_train[:2000], clothes.y_train[:2000])
+    codes = coding.encode(net, *(coding.evenly(2000, array) for array in (clothes.x_train, clothes.y_train)))
     drawn = rng.multivariate_normal(codes.mean(axis=0), np.atleast_2d(np.cov(codes, rowvar=False)), DRAWN)
     return coding.decode(net, drawn.astype(np.float32), columns)
 

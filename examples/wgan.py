@@ -40,7 +40,8 @@ print(f"{clothes.name}: {clothes.source}")
 
 classes = len(clothes.classes) if args.conditional else 0
 DRAWN = 8 * (classes or 10)
-net = models.build("gan", seed=args.seed, latent=args.latent, classes=classes, batch_norm=True)
+form = {"latent": args.latent, "classes": classes, "input_shape": clothes.x_train.shape[1:]}
+net = models.build("gan", seed=args.seed, **form, batch_norm=True)
 generator, critic = layers.fuse(net.generator), net.critic
 both = optim.Together(
     generator=optim.Averaged(optim.RMSProp(generator.params(), LEARNING_RATE), net.generator, AVERAGE),

@@ -37,7 +37,8 @@ print(f"{clothes.name}: {clothes.source}")
 
 classes = len(clothes.classes) if args.conditional else 0
 DRAWN = 8 * (classes or 10)
-net = models.build("gan", seed=args.seed, latent=args.latent, classes=classes)
+form = {"latent": args.latent, "classes": classes, "input_shape": clothes.x_train.shape[1:]}
+net = models.build("gan", seed=args.seed, **form)
 generator, critic = layers.fuse(net.generator), net.critic
 slope = layers.InputGradient(critic)  # x -> df/dx: the critic's backward pass, as a network
 both = optim.Together(

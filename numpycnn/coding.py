@@ -11,6 +11,11 @@ def unit(images):
     return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images
 
 
+def evenly(count, array):
+    """`count` of the array's items, or all, from its start to its end: data sets may be sorted by class."""
+    return array[np.arange(min(count, len(array))) * len(array) // max(min(count, len(array)), 1)]
+
+
 def spread(images, labels=None):
     """How much images (N, H, W, C) differ from each other: the root mean variance over the batch, of all pixels.
 

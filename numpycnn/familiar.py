@@ -41,7 +41,7 @@ def fit(net, x):
 
 
 def add(path, x):
-    """Fit to images x, and note it in the checkpoint at `path`, of which all else stays as it was.
+    """Fit to images x, and note it in the checkpoint, a file at `path`, of which all else stays as it was.
 
     Raises what fit and checkpoint.save raise (ValueError for a thousand classes: they are too much metadata).
     """

@@ -71,7 +71,7 @@ def _interpolations(net, args, film):
     if _drawn(net):
         ends, way = np.random.default_rng(args.seed).standard_normal((2 * args.count, net.latent), np.float32), between
     else:
-        ends, way = coding.encode(net, _test(net, args)[0][: 2 * args.count]), np.linspace
+        ends, way = coding.encode(net, coding.evenly(2 * args.count, _test(net, args)[0])), np.linspace
     args.count = len(ends) // 2
     codes = np.stack([way(ends[2 * i], ends[2 * i + 1], COLUMNS) for i in range(args.count)])
     codes = codes.astype(np.float32)  # (count, COLUMNS, D)
@@ -86,7 +86,7 @@ def _interpolations(net, args, film):
 def _reconstructions(net, args, film):
     """Test images, and under each row what is read back from their codes."""
     x, y, _ = _test(net, args)
-    x, labels = x[: args.count], y[: args.count] if net.classes else None
+    x, labels = coding.evenly(args.count, x), coding.evenly(args.count, y) if net.classes else None
     return [pictures.beside(x, coding.decode(net, coding.encode(net, x, labels), labels), COLUMNS)], COLUMNS
 
 
@@ -95,7 +95,7 @@ def _map(net, args):
     if net.latent != 2:
         raise ValueError(f"a map needs a code of 2 dimensions, this one has {net.latent}; train with --latent 2")
     x, y, classes = _test(net, args)
-    x, y = x[: args.count or MAPPED], y[: args.count or MAPPED]
+    x, y = (coding.evenly(args.count or MAPPED, array) for array in (x, y))
     pictures.latent_map(coding.encode(net, x, y if net.classes else None), y, classes, args.out)
     return len(x)
 
@@ -121,10 +121,11 @@ def _labels(net, args):
     if name is None:
         return np.arange(args.count) % net.classes
     classes = net.metadata.get("classes") or range(net.classes)
-    known = {str(one).lower(): k for k, one in enumerate(classes)}
-    if name.lower() not in known:
+    known = {str(one): k for k, one in enumerate(classes)}  # EMNIST has A and a
+    found = known.get(name, {one.lower(): k for one, k in known.items()}.get(name.lower()))
+    if found is None:
         raise unknown("class", name, list(known))
-    return np.full(args.count, known[name.lower()])
+    return np.full(args.count, found)
 
 
 def _test(net, args):

@@ -29,7 +29,7 @@ import numpy as np
 from tqdm import tqdm
 
 from . import backend, checkpoint, data, files, pictures
-from .coding import spread, unit
+from .coding import evenly, spread, unit
 from .errors import CheckpointError, DatasetError, RunFolderError, TrainingDiverged, in_one_line
 from .interrupt import StopRequest
 from .layers.base import finite
@@ -142,6 +142,11 @@ class Run:
         if self.per_epoch < turn:
             n = len(clothes.x_train)
             raise DatasetError(f"{n} images are {self.per_epoch} batches; {args.name} needs at least {turn} an epoch")
+        if generated:
+            real, labels = (evenly(1000, array) for array in (clothes.x_test, clothes.y_test))
+            self.real = spread(real, labels if args.conditional else None)
+            if not self.real:
+                raise DatasetError(f"{clothes.name}: all test images, or all of a class, are alike")
         self._restore() if args.resume else self._start()
 
     @property
@@ -219,10 +224,8 @@ class Run:
 
     def _spread(self, drawn):
         """How much drawn images differ, as a share of what real ones do; of a conditional network within classes."""
-        real, labels = self.clothes.x_test[:1000], self.clothes.y_test[:1000]
-        if not self.args.conditional:
-            return spread(drawn) / spread(real)
-        return spread(drawn, np.arange(len(drawn)) % len(self.clothes.classes)) / spread(real, labels)
+        labels = np.arange(len(drawn)) % len(self.clothes.classes) if self.args.conditional else None
+        return spread(drawn, labels) / self.real
 
     def _lr(self):
         return next((one.lr for one in getattr(self.optimizer, "optimizers", {}).values()), self.optimizer.lr)
@@ -280,8 +283,8 @@ class Run:
         pictures.curves(self.history, self.out / "curves.png")
 
 
-def parent(folder):
-    """Make the folder of several runs, each in one of its own; the result of an older one goes, all else stays.
+def parent(folder, keep=False):
+    """Make the folder of several runs, each in one of its own; the result of an older one goes unless `keep`.
 
     Raises RunFolderError, before anything changes, where the folder itself is a run's, or holds something else.
     """
@@ -289,7 +292,8 @@ def parent(folder):
     if not all((path / "last.npz").exists() for path in parts):
         raise RunFolderError(f"{folder} holds something else than runs; choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "result.json").unlink(missing_ok=True)
+    if not keep:
+        (folder / "result.json").unlink(missing_ok=True)
 
 
 def write_result(folder, result):

@@ -108,11 +108,12 @@ def latent_map(codes, labels, classes, path):
         shown = [k for k in range(len(classes)) if (labels == k).any()]
         size = float(np.ptp(codes, axis=0).max()) or 1.0  # of the square that both axes have room for
         names = apart([np.median(codes[labels == k], axis=0) for k in shown], (0.13 * size, 0.035 * size))
+        titles = drawable(classes)
         for k, place in zip(shown, names, strict=True):
             color = colors[k % len(colors)]
             axes.plot(*codes[labels == k].T, ".", ms=5, alpha=0.55, mew=0, color=color)
             box = {"boxstyle": "round,pad=0.25", "fc": "white", "ec": color, "alpha": 0.85}
-            axes.text(*place, drawable([classes[k]])[0], size=9, ha="center", va="center", bbox=box)
+            axes.text(*place, titles[k], size=9, ha="center", va="center", bbox=box)
         axes.set(xlabel="first dimension of the code", ylabel="second dimension", aspect="equal")
         axes.set_title(f"Where {len(codes):,} images lie in a code of two dimensions")
     return Path(path)

@@ -14,9 +14,12 @@ BLOCK = 1000  # rows of a distance matrix that stand in memory at a time
 def psnr(images, targets):
     """Peak signal-to-noise ratio in decibels, 10 log10(1 / MSE), of pixels in [0, 1]: the mean over the images.
 
-    images, targets (N, ...). Infinite where an image equals its target.
+    images, targets (N, ...), floating point. Infinite where an image equals its target.
     """
-    images, targets = np.asarray(images, np.float64), np.asarray(targets, np.float64)
+    images, targets = np.asarray(images), np.asarray(targets)
+    if not images.dtype.kind == targets.dtype.kind == "f":
+        raise TypeError(f"psnr wants pixels in [0, 1], not {images.dtype} and {targets.dtype}; divide uint8 by 255")
+    images, targets = images.astype(np.float64), targets.astype(np.float64)
     if images.shape != targets.shape or images.ndim < 2 or not images.size:
         raise ShapeError(f"psnr compares images of one shape (N, ...), not {images.shape} and {targets.shape}")
     mse = ((images - targets) ** 2).reshape(len(images), -1).mean(axis=1)
@@ -62,8 +65,10 @@ def precision_recall(real, fake, k=3):
     """(precision, recall): the share of fakes inside the real images' region, of real ones inside the fakes'.
 
     A set's region: the balls around its points that reach to the k-th nearest other point of the set.
-    real (N, D), fake (M, D), more than k rows each. Source: Kynkaanniemi et al. 2019, (1), (2).
+    real (N, D), fake (M, D), more than k >= 1 rows each. Source: Kynkaanniemi et al. 2019, (1), (2).
     """
+    if k < 1:
+        raise ValueError(f"precision_recall: the k-th nearest point is at least the first, not {k}")
     real, fake = _features(real, fake, least=k + 1)
     return _inside(fake, real, _radii(real, k)), _inside(real, fake, _radii(fake, k))
 

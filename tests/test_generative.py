@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 import numpycnn as nc
 from numpycnn import cli, coding, generate, generative, layers, models, ops, optim, pictures
 from numpycnn.data import Dataset
-from numpycnn.errors import CheckpointError, RunFolderError, ShapeError, TrainingDiverged
+from numpycnn.errors import CheckpointError, DatasetError, RunFolderError, ShapeError, TrainingDiverged
 from numpycnn.models.coder import one_hot, with_classes
 
 SMALL = {"filters": (4, 6), "depth": 1, "input_shape": (8, 8, 1)}
@@ -229,6 +230,14 @@ def test_a_collapsed_run_says_so(tmp_path, capsys, alike):
     assert result["spread"] == run.history[0]["spread"]
 
 
+def test_test_images_that_are_all_alike_are_refused_at_the_start(tmp_path):
+    few = clothes()
+    few = replace(few, x_test=few.x_test[:2], y_test=few.y_test[:2])
+    with pytest.raises(DatasetError, match="are alike"):
+        generative.Run(arguments(tmp_path, conditional=True), models.build("lenet5"), None, few, None, 6)
+    assert not list(tmp_path.iterdir())
+
+
 def test_one_image_a_class_is_a_collapse_too(tmp_path, capsys):
     """Images of different classes differ, so a conditional network is looked at class by class."""
     run = a_run(tmp_path, lambda: np.tile(coding.unit(clothes().x_test[:2]), (3, 1, 1, 1)), epochs=1, conditional=True)
@@ -354,15 +363,52 @@ def test_a_class_has_a_column_of_its_own(tmp_path):
         np.testing.assert_array_equal(np.asarray(picture), pictures.grid(wanted, columns=6)[..., 0])
 
 
+def shows(path, images, columns):
+    """The picture begins with the grid of these images, but for rounding."""
+    grid = pictures.grid(images, columns)[..., 0]
+    with Image.open(path) as picture:
+        assert np.abs(np.asarray(picture)[: len(grid)].astype(int) - grid).max() <= 1
+
+
 def test_an_autoencoders_codes_are_joined_by_a_line(saved):
     """They are no Gaussian's: the middle row is what is read back from the mean of the two ends' codes."""
     net, out = nc.load(saved / "autoencoder.npz"), str(saved / "line.png")
     assert cli.main(["generate", str(saved / "autoencoder.npz"), "--interpolate", "--count", "1", "--out", out]) == 0
-    first, second = net.encode(coding.unit(clothes().x_test[:2]))
+    x = clothes().x_test
+    first, second = net.encode(coding.unit(x[[0, len(x) // 2]]))
     wanted = net.decode(np.linspace(first, second, 8, dtype=np.float32))
-    with Image.open(out) as picture:
-        shown, grid = np.asarray(picture).astype(int), pictures.grid(wanted, columns=8)[..., 0]
-    assert np.abs(shown - grid).max() <= 1
+    shows(out, wanted, columns=8)
+
+
+def test_what_comes_back_of_images_stands_below_them(saved):
+    net, out = nc.load(saved / "vae.npz"), str(saved / "back.png")
+    assert cli.main(["generate", str(saved / "vae.npz"), "--reconstruct", "--count", "8", "--out", out]) == 0
+    x = coding.unit(coding.evenly(8, clothes().x_test))
+    shows(out, np.concatenate([x, net.decode(net.encode(x))]), columns=8)
+
+
+def test_a_walk_is_drawn_from_the_codes_of_its_seed(saved):
+    net, out = nc.load(saved / "gan.npz"), str(saved / "walk.png")
+    command = ["generate", str(saved / "gan.npz"), "--walk", "--count", "2", "--seed", "5", "--out", out]
+    assert cli.main(command) == 0
+    places = np.random.default_rng(5).standard_normal((2, generate.STOPS, net.latent), np.float32)
+    ends = net.decode(np.ascontiguousarray(places[:, -1]), np.arange(2))  # it goes round: from the last to the first
+    shows(out, ends, columns=2)
+
+
+def test_evenly_takes_as_many_as_asked_from_start_to_end():
+    x = np.arange(10)
+    assert coding.evenly(4, x).tolist() == [0, 2, 5, 7]
+    assert coding.evenly(10, x).tolist() == coding.evenly(99, x).tolist() == x.tolist()
+    assert coding.evenly(3, x[:0]).tolist() == []
+
+
+def test_of_two_names_that_differ_in_case_the_one_that_is_meant_is_drawn(saved):
+    net = nc.load(saved / "gan.npz")
+    args = argparse.Namespace(checkpoint="x", count=2, class_name="A")
+    for names, wanted in ((["A", "a"], 0), (["a", "A"], 1), (["b", "a"], 1)):
+        net.metadata["classes"] = names
+        assert generate._labels(net, args).tolist() == [wanted] * 2
 
 
 def test_a_class_is_drawn_alone_and_the_seed_fixes_it(saved):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from numpycnn import data, errors, generative, models
-from numpycnn.errors import DatasetError, RunFolderError, UnknownNameError
+from numpycnn.errors import CheckpointError, DatasetError, RunFolderError, UnknownNameError
 from numpycnn.interrupt import Interrupted
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
@@ -130,6 +130,27 @@ def test_impossible_arguments_are_refused(few, tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("command", ["autoencoder", "denoising", "vae --conditional", "gan", "wgan", "wgan_gp"])
+def test_images_of_another_size_and_in_colour(command, tmp_path, monkeypatch):
+    rng, content = np.random.default_rng(0), {}
+    for part, n in (("train", 900), ("test", 60)):
+        content |= {f"x_{part}": rng.integers(0, 256, (n, 16, 24, 3), np.uint8), f"y_{part}": np.arange(n) % 3}
+    np.savez(tmp_path / "colour.npz", **content)
+    name, *options = command.split()
+    given = ["--data", tmp_path / "colour.npz", "--epochs", "1", "--out", tmp_path / "run", *options]
+    run(name, monkeypatch, *given)
+    assert (tmp_path / "run" / "last.npz").exists()
+
+
+def test_a_class_that_cannot_be_judged_is_refused_before_training(tmp_path, monkeypatch):
+    x = np.random.default_rng(0).integers(0, 256, (40, 28, 28, 1), np.uint8)
+    for train, test in ((np.minimum(np.arange(40), 1), np.arange(40) % 2), (np.arange(40) % 2, np.zeros(40, int))):
+        np.savez(tmp_path / "few.npz", x_train=x, y_train=train, x_test=x, y_test=test)
+        with pytest.raises(DatasetError, match="class 0 needs 5 training images"):
+            run("anomaly", monkeypatch, "--data", tmp_path / "few.npz", "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_runs_of_several_classes_do_not_settle_in_another_run(few, tmp_path, monkeypatch):
     """A class twice is one; an old mean goes when a new one begins; another example's folder is left as it is."""
     given = ["--data", few, "--epochs", "1", "--latent", "2", "--out", tmp_path / "run"]
@@ -137,6 +158,10 @@ def test_runs_of_several_classes_do_not_settle_in_another_run(few, tmp_path, mon
     result = tmp_path / "run" / "result.json"
     assert list(json.loads(result.read_text())["classes"]) == ["1"]
     assert not list((tmp_path / "run" / "class-1").glob("previous-*"))
+    with pytest.raises(CheckpointError, match="epochs"):
+        run("anomaly", monkeypatch, *given, "--classes", "1", "--resume", "--epochs", "2")
+    generative.parent(tmp_path / "run", keep=True)
+    assert result.exists()
     generative.parent(tmp_path / "run")
     assert not result.exists()
     run("autoencoder", monkeypatch, *given[:-1], tmp_path / "other")

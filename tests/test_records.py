@@ -123,10 +123,16 @@ def test_a_finished_run_is_read_and_one_that_was_stopped_goes_on(fake, tmp_path)
     assert second["process_seconds"] is None
 
 
-def test_a_result_of_another_recipe_is_refused(fake):
+def test_a_result_of_another_recipe_is_refused_before_anything_runs(fake, tmp_path, monkeypatch):
     records.run("speed", 0, fake())
+    fake(accuracy=0.95)
+    monkeypatch.setattr(sys, "argv", ["records", "speed", "--seeds", "1", "0", "--runs", str(tmp_path / "runs")])
     with pytest.raises(RunFolderError, match="is of another record_speed"):
-        records.run("speed", 0, fake(accuracy=0.95))
+        records.main()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["speed-0"]
+    (tmp_path / "runs" / "speed-0" / "result.json").write_text('{"accuracy": 0.9}')
+    with pytest.raises(RunFolderError, match="does not say of which recipe"):
+        records.main()
 
 
 def test_a_trial_is_never_taken_for_a_run(fake):

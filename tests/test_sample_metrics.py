@@ -129,6 +129,8 @@ def test_class_shares_count():
     ("call", "error", "message"),
     [
         (lambda: metrics.psnr(np.zeros((2, 3)), np.zeros((2, 4))), ShapeError, "one shape"),
+        (lambda: metrics.psnr(np.zeros((2, 3), np.uint8), np.zeros((2, 3))), TypeError, "not uint8"),
+        (lambda: metrics.precision_recall(np.eye(3), np.eye(3), k=0), ValueError, "at least the first"),
         (lambda: metrics.auroc([0, 0], [1, 2]), ValueError, "at least one of each"),
         (lambda: metrics.auroc([0, 2], [1, 2]), ValueError, "0 and 1"),
         (lambda: metrics.auroc([0, 1], [1, np.nan]), ValueError, "NaN"),

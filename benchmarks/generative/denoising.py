@@ -11,17 +11,18 @@ from .baselines import median, wiener
 from .common import arguments, finished, header, write
 
 COLUMNS = ("data", "seed", "noisy_db", "network_db", "gain_db", "median_db", "wiener_db", "minutes")
-DEVIATION, NOISE_SEED, SIZES = 0.3, 0, (3, 5, 7)
+NOISE_SEED, SIZES = 0, (3, 5, 7)
 
 
 def measure(folder):
     """Name and numbers of one run; the filters have their best form, chosen on these very images."""
     result, net, images = finished(folder, "denoising")
+    deviation = result["constants"]["DEVIATION"]
     clean = coding.unit(images.x_test)
-    noisy = coding.add_noise(clean, DEVIATION, np.random.default_rng(NOISE_SEED))
+    noisy = coding.add_noise(clean, deviation, np.random.default_rng(NOISE_SEED))
     before, after = (metrics.psnr(x, clean) for x in (noisy, coding.outputs(net, noisy)))
     medians = [metrics.psnr(median(noisy, size), clean) for size in SIZES]
-    wieners = [metrics.psnr(wiener(noisy, size, v), clean) for size in SIZES for v in (None, DEVIATION**2)]
+    wieners = [metrics.psnr(wiener(noisy, size, v), clean) for size in SIZES for v in (None, deviation**2)]
     best, minutes = (max(medians), max(wieners)), result["seconds"] / 60
     numbers = (images.name, result["seed"], before, after, after - before, *best, minutes)
     return f"psnr-{result['run']}", dict(zip(COLUMNS, numbers, strict=True))

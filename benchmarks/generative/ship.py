@@ -59,6 +59,8 @@ if __name__ == "__main__":
     if not measured.exists():
         raise RunFolderError(f"there is no {measured}; first: python -m benchmarks.generative.samples {folder}")
     samples = json.loads(measured.read_text())
+    if any(samples[key] != result[key] for key in ("command", "seed", "epochs", "seconds")):
+        raise RunFolderError(f"{measured} measures another run than {folder}; run benchmarks.generative.samples again")
     path = PRETRAINED / f"{args.name}.npz"
     facts = {"classes": list(images.classes), "data": images.name, "data_sha256": images.sha256}
     nc.save(path, shipped(net), **facts, seed=result["seed"], command=result["command"], samples=samples)

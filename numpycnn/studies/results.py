@@ -3,6 +3,7 @@
 import csv
 import io
 import pathlib
+import re
 
 from .. import files
 from . import figures
@@ -15,6 +16,7 @@ COLUMNS = (
     "recall", "command", "code",
 )  # fmt: skip
 WORDS = ("variant", "status", "measured_on", "recall", "command", "code")
+RECALL = re.compile(r"(.*?) (\d\.\d+)(?:; |$)")  # of job.shares; a name may hold all of these characters too
 MARKS = {HOLDS: "holds", UNDECIDED: "undecided"}
 
 
@@ -115,8 +117,7 @@ def recalls(rows):
     """The table of each class's recall, mean over seeds, in per cent: a row a variant."""
     table = {}
     for row in rows:
-        for pair in (row["recall"] or "").split("; ") if row["status"] == "done" else ():
-            name, share = pair.rsplit(" ", 1)
+        for name, share in RECALL.findall(row["recall"] or "") if row["status"] == "done" else ():
             table.setdefault(row["variant"], {}).setdefault(name, []).append(100 * float(share))
     names = [*dict.fromkeys(name for recall in table.values() for name in recall)]
     lines = ["", "Recall of each class, %:", "", f"| variant | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]

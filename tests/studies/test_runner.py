@@ -435,6 +435,11 @@ def test_the_rare_class_is_weighed(run, data, monkeypatch, tmp_path):
         assert row["rare_recall"] == pytest.approx(float(row["recall"].split("; ")[1].split()[-1]), abs=1e-4)
 
 
+def test_a_class_may_be_named_like_a_list_of_recalls():
+    row = {"variant": "plain", "status": "done", "recall": "a; b 0.5000; x 0.1 0.2500"}
+    assert results.recalls([row])[-3:] == ["| variant | a; b | x 0.1 |", "|---|---|---|", "| plain | 50.0 | 25.0 |"]
+
+
 def test_recall_of_each_class_by_its_name():
     rows = [
         {"variant": "plain", "status": "done", "recall": text}
