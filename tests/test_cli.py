@@ -15,6 +15,7 @@ import pytest
 
 import numpycnn as nc
 from numpycnn import checkpoint, cli, recipes
+from numpycnn.data import augment
 from numpycnn.errors import CheckpointError, DatasetError, DownloadError, RunFolderError, ShapeError, TrainingDiverged
 from numpycnn.inspection import report
 
@@ -428,9 +429,10 @@ def test_numpy_trains_without_numba_and_under_O(data):
 
 
 def test_a_closed_pipe_is_no_error():
-    command = f"{sys.executable} -m numpycnn summary vgg | head -0"
-    done = subprocess.run(command, shell=True, env={**os.environ, "PYTHONPATH": ROOT}, capture_output=True, text=True)
-    assert done.stderr == ""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer) as pipe:
+        assert finish("summary", "vgg", stdout=pipe) == (141, None, "")
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that even root cannot write to")
@@ -725,6 +727,35 @@ def test_summary_and_data_as_json(data, run):
     found = json.loads(out)
     assert (code, found["train"], found["test"], found["image"]) == (0, 64, 40, [12, 12, 1])
     assert found.keys() == {"name", "classes", "sha256", "source", "train", "test", "image"}
+
+
+def test_gradcheck_of_a_model(run):
+    code, out, _ = run("gradcheck", "lenet5", "--seed", 1, "--json")
+    found = json.loads(out)
+    assert (code, found["model"], found["ok"]) == (0, "lenet5", True)
+    assert 0 < found["max_error"] < 1e-5
+    assert json.loads(run("gradcheck", "lenet5", "--seed", 2, "--json")[1])["max_error"] != found["max_error"]
+
+
+@pytest.mark.parametrize(
+    ("names", "steps"),
+    [
+        ("flip", [augment.horizontal_flip]),
+        ("vertical-flip", [augment.vertical_flip]),
+        ("crop", [lambda x, rng: augment.random_crop(x, rng, pad=2)]),
+        ("rotate", [lambda x, rng: augment.rotate(x, rng, degrees=10)]),
+        ("rotate-45", [lambda x, rng: augment.rotate(x, rng, degrees=45)]),
+        ("erase,none,flip", [augment.random_erasing, augment.horizontal_flip]),
+    ],
+)
+def test_augmentations_by_name(names, steps):
+    x, found, rng = pictures(9)[0], recipes.augmentation(names), np.random.default_rng(3)
+    wanted = x
+    for step in steps:
+        wanted = step(wanted, rng)
+    np.testing.assert_array_equal(found(x, np.random.default_rng(3)), wanted)
+    assert not np.array_equal(wanted, x)
+    assert recipes.augmentation("none") is None
 
 
 @pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])

@@ -104,19 +104,20 @@ def test_a_short_run_reaches_an_accuracy(name, arguments, settings, least):
     assert nc.evaluate(net, data.x_test, data.y_test)["accuracy"] > least
 
 
-def test_a_plain_loop_over_the_unfused_network_gives_the_same_losses(steps, each_backend):
+@pytest.mark.parametrize("loss", [{}, {"label_smoothing": 0.1, "class_weight": [1, 2, 3, 4]}])
+def test_a_plain_loop_over_the_unfused_network_gives_the_same_losses(steps, each_backend, loss):
     x, y = pictures(64)
     net, plain = small(seed=3), small(seed=3)
-    fit(net, x, y, lr=0.003)
+    fit(net, x, y, lr=0.003, **loss)
     optimizer, losses = nc.optim.Adam(plain.params(), 0.003), []
     for epoch in range(2):
         for xb, yb in nc.data.batches(x, y, 16, seed=0, epoch=epoch):
             optimizer.zero_grad()
             logits, cache = plain.forward(xb, train=True)
-            loss, dlogits = ops.softmax_cross_entropy(logits, yb)
+            value, dlogits = ops.softmax_cross_entropy(logits, yb, **loss)
             plain.backward(dlogits, cache)
             optimizer.step()
-            losses.append(loss)
+            losses.append(value)
     assert any(type(layer) is layers.ConvBNReLU for layer in layers.fuse(net).layers)
     np.testing.assert_allclose(steps, losses, rtol=1e-3)
 
@@ -685,12 +686,20 @@ def test_predict_and_evaluate_refuse_too(function):
         function(net, X, batch_size=-1)
 
 
-def test_input_is_never_written_to():
+def test_input_is_never_written_to(tmp_path):
     x, y = pictures(32)
     for array in (x, y):
         array.flags.writeable = False
-    fit(small(), x, y)
-    fit(small(), np.asfortranarray(x / np.float32(255)), y)
+    wanted = fit(small(), x, y)["loss"]
+    x_float = np.asfortranarray(x / np.float32(255))
+    before = x_float.copy()
+    fit(small(), x_float, y)
+    np.testing.assert_array_equal(x_float, before)
+    for name, array in (("x", x), ("y", y)):
+        np.save(tmp_path / f"{name}.npy", array)
+    content = (tmp_path / "x.npy").read_bytes()
+    assert fit(small(), *(np.load(tmp_path / f"{name}.npy", mmap_mode="r+") for name in "xy"))["loss"] == wanted
+    assert (tmp_path / "x.npy").read_bytes() == content
 
 
 def test_labels_may_lie_apart_in_memory(tmp_path):

@@ -1,5 +1,9 @@
 """Numbers at the edge: what is not finite shows, what is finite stays so. Of single ops, tests/ops has more."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -62,6 +66,30 @@ def test_a_batch_of_one(name, each_backend):
     logits, cache = net.forward(x[:1], train=True)
     net.backward(ops.softmax_cross_entropy(logits, [4])[1], cache)
     assert all(np.isfinite(p.grad).all() for p in net.params())
+
+
+STEP = """
+import sys, numpy as np
+from numpycnn import models, ops
+net = models.build("vgg", 0, filters=(16, 17), dropout=(0, 0))
+x = np.random.default_rng(0).random((32, 28, 28, 1), dtype=np.float32)
+logits, cache = net.forward(x, train=True)
+net.backward(ops.softmax_cross_entropy(logits, np.arange(32) % 10)[1], cache)
+np.savez(sys.argv[1], logits, *(p.grad for p in net.params()))
+"""
+
+
+def test_blas_on_one_thread_or_two(tmp_path):
+    """Of the NumPy text; numba's twins use no BLAS."""
+    results = []
+    for threads in "12":
+        path = str(tmp_path / f"{threads}.npz")
+        blas = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), threads)
+        environment = {**os.environ, **blas, "NUMPYCNN_BACKEND": "numpy"}
+        subprocess.run([sys.executable, "-c", STEP, path], env=environment, check=True)
+        results.append(np.load(path))
+    for name, one in results[0].items():
+        np.testing.assert_allclose(results[1][name], one, rtol=0, atol=1e-4 * np.abs(one).max())
 
 
 def test_dropout_that_drops_everything(each_backend):

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpycnn import checkpoint, layers, models, npz, optim
+from numpycnn import checkpoint, files, layers, models, npz, optim
 from numpycnn.errors import CheckpointError
 from numpycnn.layers.base import generators, named_buffers, named_params
 from tests.faults.dying import STEPS, die_at
@@ -431,7 +431,7 @@ def kill_saves(count, seed, folder):
     path, draw = os.path.join(folder, "c.npz"), random.Random(seed)
     wanted = [in_memory(small(which)[0]) for which in (0, 1)]
     checkpoint.save(path, *small(0), which=0)
-    npz.PIECE = 64  # many writes
+    files.PIECE = 64  # many writes
     plans = [(None, 0)] * count + [(step, at) for step in STEPS for at in (1, 2, 3, 4)]
     for step, at in plans:
         child = os.fork()

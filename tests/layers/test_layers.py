@@ -51,7 +51,17 @@ LAYERS = {
     "Sequential": (block, IMAGE),
     "Add": (lambda: layers.Add(layers.Identity(), layers.Conv2D(3, 3, 3, rng=rng())), IMAGE),
     "Concat": (lambda: layers.Concat(layers.Identity(), block()), IMAGE),
+    "Upsample2D": (layers.Upsample2D, IMAGE),
+    "Sampling": (lambda: layers.Sampling(rng()), (4, 6)),
+    "Frozen": (lambda: layers.Frozen(layers.Conv2D(3, 4, 3, rng=rng())), IMAGE),
+    "ConvBNReLU": (lambda: layers.ConvBNReLU(layers.Conv2D(3, 4, 3, rng=rng()), layers.BatchNorm(4), 2), IMAGE),
+    "ConvBNReLU without batch norm": (lambda: layers.ConvBNReLU(layers.Conv2D(3, 4, 3, rng=rng())), IMAGE),
 }
+
+
+def test_none_is_forgotten():
+    public = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
+    assert public - {name.split()[0] for name in LAYERS} == {"Layer", "Param", "InputGradient"}  # test_slope.py
 
 
 def draw(shape, n=1, dtype=np.float32, seed=32):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from numpycnn import backend, layers, models, ops, optim, predict
+from tests import naive
 
 
 @pytest.fixture
@@ -47,6 +48,22 @@ def test_the_same_bits_for_any_number_of_threads(numba, name, arguments):
     for threads in (2, 3, 4):
         for ours, theirs in zip(trained(name, threads, **arguments), wanted, strict=True):
             np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_dense_layer_that_all_threads_share(numba):
+    rng = np.random.default_rng(7)
+    x, w, dy = (rng.standard_normal(s, dtype=np.float32) for s in ((128, 784), (784, 257), (128, 257)))
+    results = []
+    for threads in (1, 2, 3, 4):
+        backend.use("numba", threads=threads)
+        y, cache = ops.dense(x, w, np.zeros(257, np.float32))
+        results.append((y, *ops.dense_backward(dy, cache)))
+    exact = [a.astype(float) for a in (x, w, dy)]
+    sums = exact[0] @ exact[1], exact[2] @ exact[1].T, exact[0].T @ exact[2], exact[2].sum(axis=0)
+    for one, *others, wanted in zip(*results, sums, strict=True):
+        naive.agree(one, wanted)
+        for other in others:
+            np.testing.assert_array_equal(other, one)
 
 
 def test_eight_threads_predict_what_one_does(numba):

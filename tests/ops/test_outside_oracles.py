@@ -1,6 +1,6 @@
 """Against libraries that other people wrote: scipy's correlate2d, and torch (forward, autograd, optimisers).
 
-The layers are compared, in float64, with drawn weights and a drawn upstream gradient; a layer is its op.
+The layers are compared with drawn weights and a drawn upstream gradient; a layer is its op.
 """
 
 import numpy as np
@@ -13,13 +13,14 @@ from tests import naive
 # ---- scipy --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])  # numba's twins are of float32
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("kernel", [(3, 3), (1, 5), (5, 3)])
-def test_convolution_is_scipys_correlation(each_backend, padding, kernel):
+def test_convolution_is_scipys_correlation(each_backend, padding, kernel, dtype):
     rng = np.random.default_rng(21)
-    x, w = rng.standard_normal((2, 7, 6, 3)), rng.standard_normal((*kernel, 3, 4))
+    x, w = rng.standard_normal((2, 7, 6, 3)).astype(dtype), rng.standard_normal((*kernel, 3, 4)).astype(dtype)
     y, cache = ops.conv2d(x, w, None, 1, padding)
-    dy = rng.standard_normal(y.shape)
+    dy = rng.standard_normal(y.shape).astype(dtype)
     dx, dw, _ = ops.conv2d_backward(dy, cache)
     pad = [(k // 2, k // 2) if padding == "same" else (0, 0) for k in kernel]
     for n in range(2):
@@ -160,21 +161,23 @@ PAIRS = {
 }
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])  # numba's twins are of float32
 @pytest.mark.parametrize("name", PAIRS)
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
-def test_layer_is_torchs(torch, each_backend, name):
+def test_layer_is_torchs(torch, each_backend, name, dtype):
+    """Theirs in float64, of the same numbers."""
     make, shape, theirs, *train = PAIRS[name]
     layer, rng = make(), np.random.default_rng(22)
-    x = rng.standard_normal(shape)
+    x = rng.standard_normal(shape).astype(dtype)
     for param in layer.params():
-        param.value = rng.standard_normal(param.value.shape)
+        param.value = rng.standard_normal(param.value.shape).astype(dtype)
     y, cache = layer.forward(x, *train)
-    dy = rng.standard_normal(y.shape)
+    dy = rng.standard_normal(y.shape).astype(dtype)
     dx = layer.backward(dy, cache)
 
-    leaves = [torch.tensor(a, requires_grad=True) for a in (x, *(p.value for p in layer.params()))]
+    leaves = [torch.tensor(a.astype(float), requires_grad=True) for a in (x, *(p.value for p in layer.params()))]
     wanted = theirs(torch.nn.functional, *leaves)
-    wanted.backward(torch.tensor(dy))
+    wanted.backward(torch.tensor(dy.astype(float)))
     naive.agree(y, wanted.detach().numpy())
     for got, leaf in zip((dx, *(p.grad for p in layer.params())), leaves, strict=True):
         naive.agree(got, leaf.grad.numpy())

@@ -65,15 +65,16 @@ def test_max_pool_by_hand(each_backend):
     np.testing.assert_array_equal(dx[0, :, :, 0], [[0, 11, 0], [100, 0, 0], [0, 0, 1000]])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])  # the twin is of float32
 @pytest.mark.parametrize("size", [(18, 17), (16, 16), (1, 257), (257, 1), (2, 129)])
-def test_max_pool_of_a_window_of_about_256_places(each_backend, size):
+def test_max_pool_of_a_window_of_about_256_places(each_backend, size, dtype):
     """The winner's number no longer fits into a byte. It is the last place that wins in the first channel."""
     rng = np.random.default_rng(4)
-    x = rng.standard_normal((1, *size, 2))
+    x = rng.standard_normal((1, *size, 2)).astype(dtype)
     x[0, -1, -1, 0] = 9
     y, cache = ops.max_pool2d(x, size)
     np.testing.assert_array_equal(y[:, 0, 0], x.max(axis=(1, 2)))
-    dx = ops.max_pool2d_backward(np.full(y.shape, 2.5), cache)
+    dx = ops.max_pool2d_backward(np.full(y.shape, 2.5, dtype), cache)
     np.testing.assert_array_equal(dx, np.where(x == x.max(axis=(1, 2), keepdims=True), 2.5, 0))
 
 
