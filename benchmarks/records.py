@@ -35,7 +35,7 @@ def folder(recipe, seed, args):
 def run(recipe, seed, args):
     """One seed, from the start of its process to its end -> its result, with the seconds of the whole."""
     out = folder(recipe, seed, args)
-    done, facts = out / "result.json", machine(args.threads)
+    done, before = out / "result.json", {"recipe": digest(recipe), "machine": machine(args.threads)}
     command = [sys.executable, str(script(recipe)), "--seed", str(seed)]
     command += ["--out", str(out), "--threads", str(args.threads), *(["--quick"] if args.quick else [])]
     if not done.exists():
@@ -45,8 +45,7 @@ def run(recipe, seed, args):
         with open(out / "log.txt", "a") as log:
             subprocess.run([*command, *resumed], stdout=log, stderr=log, check=True)
         seconds = None if resumed else time.perf_counter() - start
-        more = {"process_seconds": seconds, "threads": args.threads, "side_by_side": args.jobs}
-        more |= {"recipe": digest(recipe), "machine": facts}
+        more = {"process_seconds": seconds, "threads": args.threads, "side_by_side": args.jobs, **before}
         files.write(done, json.dumps({**json.loads(done.read_text()), **more}, indent=2).encode())
     return finished(recipe, done)
 
