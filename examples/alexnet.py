@@ -1,6 +1,6 @@
 """The paper's tuned AlexNet from its layers up: the plain loop, without schedule or anything fused.
 
-python examples/alexnet.py             # about 5 minutes on 2 cores
+python examples/alexnet.py             # about 2 minutes on 2 cores
 python examples/alexnet.py --quick     # 3,000 images, half a minute: to see that it works
 """
 

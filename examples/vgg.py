@@ -1,6 +1,6 @@
 """Train the paper's VGG-like network on Fashion-MNIST, with the loop in sight.
 
-    python examples/vgg.py             # about 5 minutes on 2 cores
+    python examples/vgg.py             # about 3 minutes on 2 cores
     python examples/vgg.py --quick     # 3,000 images, half a minute: to see that it works
 
 Everything that `numpycnn train` does is here in the open: batches, forward, loss, backward, step.
