@@ -8,7 +8,6 @@ has its entry, and the learning curves to records-NAME.png; those of --quick to 
 import argparse
 import ast
 import concurrent.futures
-import functools
 import hashlib
 import json
 import pathlib
@@ -121,13 +120,14 @@ def main():
     for done in (folder(args.recipe, seed, args) / "result.json" for seed in args.seeds):
         if done.exists():
             finished(args.recipe, done)  # refuses now what would be refused after hours
-    kept = functools.partial(others, args.recipe, seeds=args.seeds) if args.add else lambda entries: []
-    kept(stored(path))
+    if args.add:
+        others(args.recipe, stored(path), args.seeds)
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(lambda seed: run(args.recipe, seed, args), args.seeds))
     place.mkdir(parents=True, exist_ok=True)
     entries = stored(path)  # as it is now, after all the time that the runs took
-    results = sorted([*kept(entries), *results], key=lambda result: result["seed"])
+    kept = others(args.recipe, entries, args.seeds) if args.add else []
+    results = sorted([*kept, *results], key=lambda result: result["seed"])
     entry = {"seeds": results, "summary": summary(results)}
     files.write(path, (json.dumps({**entries, args.recipe: entry}, indent=2) + "\n").encode())
     if results[0]["seed"] == args.seeds[0]:  # the picture is of the first seed

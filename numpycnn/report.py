@@ -99,10 +99,10 @@ def _picture(name):
 
 
 def _next_section(folder):
-    run, best = shlex.quote(str(folder)), shlex.quote(str(folder / "best.npz"))
+    run, last, best = (shlex.quote(str(path)) for path in (folder, folder / "last.npz", folder / "best.npz"))
     return page.commands(
         (
-            ("Measure this network again:", f"numpycnn evaluate {best}"),
+            ("Measure this network again:", f"numpycnn evaluate {last}"),
             ("Look inside it:", f"numpycnn inspect {best}"),
             ("Try it on an image of your own:", f"numpycnn predict IMAGE --checkpoint {best}"),
             ("Go on where this run stopped:", f"numpycnn train --resume --out {run}"),

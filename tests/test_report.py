@@ -142,7 +142,7 @@ def test_pictures_are_there_and_nothing_else_is_fetched(written):
 def test_commands_can_be_pasted(written):
     path, text = written
     quoted = str(path.parent).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    assert f"numpycnn evaluate &#x27;{quoted}/best.npz&#x27;" in text
+    assert f"numpycnn evaluate &#x27;{quoted}/last.npz&#x27;" in text
     assert f"numpycnn train --resume --out &#x27;{quoted}&#x27;" in text
 
 

@@ -68,9 +68,9 @@ def _ends(examined):
 def _vanishing(examined):
     first, last = _ends(examined)
     blocked = any(row.dead is not None and row.dead == row.units for row in examined.layers)  # "dead" says it already
-    if first is None or blocked or not (first.signal < VANISHING * last.signal or last.signal == 0):
+    if first is None or blocked or examined.loss == 0:  # with loss 0 nothing is left to learn
         return []
-    if last.signal == 0 and examined.loss == 0:  # nothing is left to learn
+    if not (first.signal < VANISHING * last.signal or last.signal == 0):
         return []
     text = (
         f"the gradient is {first.signal:.1e} at {first.path} {first.kind} and {last.signal:.1e} at {last.path} "

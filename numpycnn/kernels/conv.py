@@ -24,7 +24,8 @@ def correlate(x, w, b, stride, padding, then=None):
 
 def conv2d_backward(dy, cache, input_gradient=True):
     x, w, has_bias, stride, padding = cache
-    if dy.dtype != np.float32 or beyond(padding, w):
+    beyond = any(max(pair) >= k for pair, k in zip(padding, w.shape[:2], strict=True))  # would cut dy, not pad it
+    if dy.dtype != np.float32 or beyond:
         return NotImplemented
     if winograd.fits(w, stride, padding):
         dw = winograd.weight_gradient(x, dy, w.shape, padding)
@@ -34,11 +35,6 @@ def conv2d_backward(dy, cache, input_gradient=True):
         dw = direct.weight_gradient(x, dy, w.shape, stride, padding)
     dx = _input_gradient(x.shape, w, dy, stride, padding) if input_gradient else None
     return dx, dw, dy.sum(axis=(0, 1, 2)) if has_bias else None
-
-
-def beyond(padding, w):
-    """Whether some outputs see padding alone: the input gradient would have to cut dy, not pad it."""
-    return any(max(pair) >= k for pair, k in zip(padding, w.shape[:2], strict=True))
 
 
 def _input_gradient(x_shape, w, dy, stride, padding):

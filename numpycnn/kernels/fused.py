@@ -14,7 +14,7 @@ from ..machine.memory import empty
 from ..machine.moments import combine
 from ..machine.parallel import kernel, parallel
 from ..machine.rows import activate, fold, gather, repeated, scatter
-from .conv import beyond, conv2d_backward, correlate
+from .conv import conv2d_backward, correlate
 
 _NOBODY = 255  # no place of a window: nothing in it is above zero
 
@@ -65,8 +65,7 @@ def _activate(a, rows, f, pool, y, lo, hi):
 
 def conv_bn_relu_backward(dy, cache, input_gradient=True):
     conv, a, mean, inv_std, gamma, beta, train, pool = cache
-    x, weights, has_bias, *geometry = conv
-    if dy.dtype != np.float32 or pool * pool >= _NOBODY or not len(a) or beyond(geometry[1], weights):
+    if dy.dtype != np.float32 or pool * pool >= _NOBODY or not len(a):
         return NotImplemented
     n, h, w, f = a.shape
     scale = gamma * inv_std
@@ -81,7 +80,11 @@ def conv_bn_relu_backward(dy, cache, input_gradient=True):
         one, slope = np.zeros((2, f), np.float32)
     da = empty(a.shape)
     parallel(_gradient, n, *flat, repeated(w, scale, shift, mean, one, slope), f, pool, winner, _flat(da))
-    dx, dw, _ = conv2d_backward(da, Cache("conv2d", da, x, weights, False, *geometry), input_gradient)
+    x, w, has_bias, *geometry = conv
+    gradients = conv2d_backward(da, Cache("conv2d", da, x, w, False, *geometry), input_gradient)
+    if gradients is NotImplemented:
+        return NotImplemented
+    dx, dw, _ = gradients
     dgamma, dbeta = dgamma.astype(np.float32), dbeta.astype(np.float32)
     # In training, batch norm takes the mean off, and with it whatever the bias adds.
     db = (0 if train else scale) * dbeta if has_bias else None

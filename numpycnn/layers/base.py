@@ -127,6 +127,15 @@ def generators(net):
 
 
 @contextlib.contextmanager
+def gradients_kept(layer):
+    """Within it backward passes may add to the layer's gradients; after it these are as they were."""
+    kept = [(param, param.grad) for param in layer.params()]
+    yield
+    for param, grad in kept:
+        param.grad = grad
+
+
+@contextlib.contextmanager
 def watch(net, seen=None, felt=None):
     """Within it, the passes of each layer that calls none inside are told of, as they happen:
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..errors import ShapeError
-from .base import Layer, named_buffers, named_params
+from .base import Layer, gradients_kept, named_buffers, named_params
 
 
 class Sequential(Layer):
@@ -87,11 +87,8 @@ class Frozen(Layer):
         return self.layer.forward(x, train=False)
 
     def backward(self, dy, cache):
-        kept = [(param, param.grad) for param in self.layer.params()]  # it may be trained elsewhere
-        dx = self.layer.backward(dy, cache)
-        for param, grad in kept:
-            param.grad = grad
-        return dx
+        with gradients_kept(self.layer):  # it may be trained elsewhere
+            return self.layer.backward(dy, cache)
 
     def infer(self, x):
         return self.layer.infer(x)

@@ -29,7 +29,7 @@ refused here: every layer of the critic needs a `tangent`.
 import numpy as np
 
 from ..errors import ShapeError
-from .base import Layer
+from .base import Layer, gradients_kept
 from .combine import Sequential
 
 
@@ -53,14 +53,11 @@ class InputGradient(Layer):
         scores, caches = self.critic.forward(x, train)
         if scores.shape != (len(x), 1):
             raise ShapeError(f"InputGradient needs one score an example, ({len(x)}, 1), not {scores.shape}")
-        params = list(self.critic.params())
-        kept = [param.grad for param in params]
         g, upstream = np.ones_like(scores), []
-        for layer, cache in zip(reversed(self.critic.layers), reversed(caches), strict=True):
-            upstream.append(g)
-            g = layer.backward(g, cache)
-        for param, grad in zip(params, kept, strict=True):  # that was no loss: its weight gradients mean nothing
-            param.grad = grad
+        with gradients_kept(self.critic):  # this is no loss: its weight gradients mean nothing
+            for layer, cache in zip(reversed(self.critic.layers), reversed(caches), strict=True):
+                upstream.append(g)
+                g = layer.backward(g, cache)
         return g, (caches, upstream[::-1])
 
     def backward(self, dy, cache):
