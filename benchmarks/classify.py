@@ -10,7 +10,7 @@ import statistics
 import time
 
 import numpycnn as nc
-from numpycnn.checkpoint import PRETRAINED
+from numpycnn.training.checkpoint import PRETRAINED
 
 from .common import arguments, machine, table
 
@@ -20,18 +20,18 @@ PAPER = 0.584  # seconds, on a GPU
 def main():
     args = arguments(__doc__.splitlines()[0])
     nc.use("numba", args.threads)
-    clothes, facts = nc.data.load("fashion-mnist"), machine(args.threads)
+    dataset, facts = nc.data.load("fashion-mnist"), machine(args.threads)
     nets = {path.stem: nc.load(path) for path in sorted(PRETRAINED.glob("*.npz"))}
     nets = {name: net for name, net in nets.items() if "measured" in net.metadata}
     seconds = {name: [] for name in nets}
     for turn in range(args.rounds + 1):
         for name, net in nets.items():
             start = time.perf_counter()
-            guesses = nc.predict(net, clothes.x_test).argmax(axis=1)
+            guesses = nc.predict(net, dataset.x_test).argmax(axis=1)
             if turn:
                 seconds[name].append(time.perf_counter() - start)
             else:
-                accuracy = float((guesses == clothes.y_test).mean())
+                accuracy = float((guesses == dataset.y_test).mean())
                 if accuracy != net.metadata["measured"]["accuracy"]:
                     raise ValueError(f"pretrained:{name} has {accuracy:.2%}, which is not what its card says")
     rows = [

@@ -113,8 +113,8 @@ def ours(job, backend="numba"):
 
 def _batching(job):
     """One epoch of shuffled batches with the recipe's augmentation, nothing trained."""
+    from numpycnn.data.augment import augmentation
     from numpycnn.data.batches import batches
-    from numpycnn.recipes import augmentation
 
     x, y = data(job)
     epochs, augment = itertools.count(), augmentation("flip,crop")
@@ -127,7 +127,7 @@ def _batching(job):
     return run
 
 
-OUR_IMPORTS = ("numpycnn.training", "numpycnn.recipes", "numpycnn.kernels.conv", "numpycnn.kernels.fused")
+OUR_IMPORTS = ("numpycnn.training", "numpycnn.cli.recipes", "numpycnn.kernels.conv", "numpycnn.kernels.fused")
 
 
 def numpycnn_with(job, name="numpycnn", backend="numba"):

@@ -18,7 +18,7 @@ def plot(path, draw, report, note):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from numpycnn.canvas import GREY, STYLE
+    from numpycnn.report.style import GREY, STYLE
 
     with style.context(STYLE):
         figure = Figure(figsize=(9, 5))
@@ -30,7 +30,7 @@ def plot(path, draw, report, note):
 
 def bars(axes, title, names, values, texts, marked, low=None, high=None):
     """Horizontal bars from the top down, the marked ones in blue, a text at the end of each."""
-    from numpycnn.canvas import BLUE, INK, LINE
+    from numpycnn.report.style import BLUE, INK, LINE
 
     places = range(len(names), 0, -1)
     axes.barh(places, values, color=[BLUE if m else "#a9b4bf" for m in marked], height=0.7)

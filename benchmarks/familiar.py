@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 import numpycnn as nc
-from numpycnn import familiar, metrics
-from numpycnn.training import logits
+from numpycnn import metrics
+from numpycnn.inspection import out_of_distribution
+from numpycnn.training.loop import logits
 
 N = 1000  # images of each strange kind
 
@@ -40,8 +41,8 @@ def scores(net, x, y, x_val):
 
     def mahalanobis(length_1):  # Lee et al. 2018; one covariance of all classes
         def features(images):
-            f = familiar._features(net, images)
-            return familiar._unit(f) if length_1 else f.astype(np.float64)
+            f = out_of_distribution._features(net, images)
+            return out_of_distribution._unit(f) if length_1 else f.astype(np.float64)
 
         f = features(x)
         means = np.stack([f[y == k].mean(axis=0) for k in range(y.max() + 1)])
@@ -49,14 +50,14 @@ def scores(net, x, y, x_val):
         return lambda images: np.min([np.einsum("nd,de,ne->n", d, precision, d)
                                       for d in features(images) - means[:, None]], axis=0)  # fmt: skip
 
-    own = familiar.fit(net, x_val)
+    own = out_of_distribution.fit(net, x_val)
     return {
         "softmax's maximum": lambda images: -nc.predict(net, images).max(axis=1),
         "energy": energy,
         "Mahalanobis": mahalanobis(False),
         "the same, length 1": mahalanobis(True),
-        "the same, diagonal": lambda images: familiar._distance(
-            familiar._unit(familiar._features(net, images)), own["means"], own["variances"]),
+        "the same, diagonal": lambda images: out_of_distribution._distance(
+            out_of_distribution._unit(out_of_distribution._features(net, images)), own["means"], own["variances"]),
     }  # fmt: skip
 
 

@@ -111,7 +111,7 @@ def _multiply_adds(net, job):
     import numpy as np
 
     from numpycnn.layers import Conv2D
-    from numpycnn.layers.base import watch
+    from numpycnn.layers.traverse import watch
 
     found = []
 
@@ -128,7 +128,7 @@ def _peak(threads, quick):
     """FLOP/s of small matrix products whose operands stay in the first cache, on all threads."""
     import numpy as np
 
-    from numpycnn.machine.parallel import parallel
+    from numpycnn.kernels.runtime.threads import parallel
 
     repeated, rows, inner, columns = _products()
     a, b, c = (np.ones(n, np.float32) for n in (rows * inner, inner * columns, rows * columns))
@@ -145,7 +145,7 @@ def _products():
     """A kernel that repeats a product of (rows, inner) by (inner, columns), and the three sizes."""
     from numba import njit
 
-    from numpycnn.machine.simd import ROWS, WIDTH, product
+    from numpycnn.kernels.runtime.simd import ROWS, WIDTH, product
 
     rows = 4 * ROWS
 

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 import numpycnn as nc
-from numpycnn import familiar
 from numpycnn.data.picture import fit_picture, open_picture
+from numpycnn.inspection import out_of_distribution
 
 N = 500
 
@@ -24,7 +24,7 @@ def main(checkpoint="pretrained:paper"):
         rng = np.random.default_rng(1)
         seen = np.stack([fit_picture(open_picture(jpeg(disguise(image[..., 0], rng))), (28, 28, 1)) for image in x])
         same = (nc.predict(net, seen).argmax(axis=1) == own).mean()
-        strange = 1 - np.mean(familiar.familiar(net, seen))
+        strange = 1 - np.mean(out_of_distribution.familiar(net, seen))
         print(f"{name:32} {same:6.1%} the same class, {strange:6.1%} marked unfamiliar", flush=True)
 
 

@@ -16,9 +16,10 @@ import subprocess
 import sys
 import time
 
-from numpycnn import files, plots
-from numpycnn.cli import natural, positive
+from numpycnn import files
+from numpycnn.cli.parser import natural, positive
 from numpycnn.errors import RunFolderError
+from numpycnn.report import plots
 
 from .common import machine
 

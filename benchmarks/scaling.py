@@ -55,7 +55,7 @@ def series(report, axis, label, jobs):
 
 
 def draw(figure, report):
-    from numpycnn.canvas import BLUE, ORANGE
+    from numpycnn.report.style import BLUE, ORANGE
 
     labels = list(dict.fromkeys(r["what"] for r in report.rows))
     figure.set_size_inches(10, 6)

@@ -17,7 +17,7 @@ from numpycnn import files
 from numpycnn.data.augment import compose, horizontal_flip, random_crop, random_erasing, shrink
 from numpycnn.optim import Muon
 from numpycnn.schedule import triangular
-from numpycnn.training import logits, score
+from numpycnn.training.loop import logits, score
 
 from .records import ROOT
 
@@ -50,10 +50,10 @@ def augmentation(trial):
 def run(name, folder):
     """Train, and measure on the held-out images -> a row of trials.json."""
     trial = {**BASE, **TRIALS[name]}
-    clothes = nc.data.load("fashion-mnist")
-    train, (x, y) = clothes.split(5000, seed=0)
+    dataset = nc.data.load("fashion-mnist")
+    train, (x, y) = dataset.split(5000, seed=0)
     form = {"filters": trial["filters"], "depth": trial["depth"], "dropout": (0, 0, 0)}
-    net = nc.models.build("vgg", seed=0, **form, mean=clothes.mean, std=clothes.std)
+    net = nc.models.build("vgg", seed=0, **form, mean=dataset.mean, std=dataset.std)
     history = nc.fit(
         net, *train, epochs=trial["epochs"], batch_size=trial["batch_size"],
         optimizer=Muon(net.params(), lr=trial["lr"], rest=8.0, weight_decay=5e-4), schedule=triangular(peak=0.2),

@@ -19,7 +19,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from numpycnn import coding, errors, generative, layers, metrics, models, ops, optim, pictures, schedule
+from numpycnn import errors, generative, layers, metrics, models, ops, optim, schedule
+from numpycnn.generative import latent
+from numpycnn.report import grids
 
 EPOCHS = 40
 BATCH_SIZE = 64
@@ -29,9 +31,9 @@ NEIGHBOURS = 5
 
 args = generative.arguments(__doc__, "anomaly", EPOCHS, BATCH_SIZE, ["latent", "classes"], quick=(10000, 5))
 args.latent = args.latent or LATENT
-clothes = generative.dataset(args)
-print(f"{clothes.name}: {clothes.source}")
-test = np.sqrt(coding.unit(clothes.x_test))
+dataset = generative.dataset(args)
+print(f"{dataset.name}: {dataset.source}")
+test = np.sqrt(latent.unit(dataset.x_test))
 factor = schedule.one_cycle()
 
 
@@ -41,7 +43,7 @@ def train(normal, args):
     net = models.build("autoencoder", seed=args.seed, **form)
     encoder, decoder = layers.fuse(net.encoder, input_gradient=False), layers.fuse(net.decoder)
     optimizer = optim.Adam(net.params(), LEARNING_RATE)
-    run = generative.Run(args, net, optimizer, normal, lambda: pictures.beside(test[:50], net.infer(test[:50])))
+    run = generative.Run(args, net, optimizer, normal, lambda: grids.beside(test[:50], net.infer(test[:50])))
     for x, _, _ in run.steps():
         x = np.sqrt(x)
         optimizer.lr = LEARNING_RATE * factor(run.progress)
@@ -62,11 +64,11 @@ def flat(x):
 
 def scores(net, normal):
     """The distances of every test image, and the sum of their logarithms: {"error", "code", "pixels", "all"}."""
-    images = np.sqrt(coding.unit(normal.x_train))
-    known, codes = coding.encode(net, images), coding.encode(net, test)
+    images = np.sqrt(latent.unit(normal.x_train))
+    known, codes = latent.encode(net, images), latent.encode(net, test)
     scale = known.std(axis=0)
     found = {
-        "error": ((test - coding.outputs(net, test)) ** 2).mean(axis=(1, 2, 3)),
+        "error": ((test - latent.outputs(net, test)) ** 2).mean(axis=(1, 2, 3)),
         "code": metrics.neighbour_distance(codes / scale, known / scale, NEIGHBOURS),
         "pixels": metrics.neighbour_distance(flat(test), flat(images), NEIGHBOURS),
     }
@@ -75,15 +77,15 @@ def scores(net, normal):
 
 def chosen():
     """The classes that are normal in turn. Raises UnknownNameError, DatasetError, RunFolderError: before training."""
-    numbers = [str(k) for k in range(len(clothes.classes))]
+    numbers = [str(k) for k in range(len(dataset.classes))]
     given = list(dict.fromkeys(args.classes.split(","))) if args.classes else numbers
     for number in given:
         if number not in numbers:
             raise errors.unknown("class", number, numbers)
         k = int(number)
-        if (clothes.y_train == k).sum() < NEIGHBOURS or not 0 < (clothes.y_test == k).sum() < len(clothes.y_test):
+        if (dataset.y_train == k).sum() < NEIGHBOURS or not 0 < (dataset.y_test == k).sum() < len(dataset.y_test):
             raise errors.DatasetError(
-                f"{clothes.name}: class {k} needs {NEIGHBOURS} training images, one to be tested, and one of another"
+                f"{dataset.name}: class {k} needs {NEIGHBOURS} training images, one to be tested, and one of another"
             )
     generative.parent(args.out, keep=args.resume)
     return [int(number) for number in given]
@@ -91,18 +93,18 @@ def chosen():
 
 table, seconds = {}, 0.0
 for k in chosen():
-    own = clothes.y_train == k
-    normal = replace(clothes, x_train=clothes.x_train[own], y_train=clothes.y_train[own])
+    own = dataset.y_train == k
+    normal = replace(dataset, x_train=dataset.x_train[own], y_train=dataset.y_train[own])
     part = copy.copy(args)
     part.out = args.out / f"class-{k}"
     part.resume = args.resume and (part.out / "last.npz").exists()
     net, run = train(normal, part)
-    table[k] = {name: metrics.auroc(clothes.y_test != k, s) for name, s in scores(net, normal).items()}
+    table[k] = {name: metrics.auroc(dataset.y_test != k, s) for name, s in scores(net, normal).items()}
     run.finish(**table[k])
     seconds += run.elapsed
 
 mean = {name: float(np.mean([row[name] for row in table.values()])) for name in table[k]}
 facts = {key: getattr(args, key) for key in ("run", "command", "seed", "epochs", "latent", "val")}
-facts |= {"data": clothes.name, "seconds": seconds}
+facts |= {"data": dataset.name, "seconds": seconds}
 generative.write_result(args.out, {**facts, "auroc": mean, "classes": table})
 print(f"mean AUROC over {len(table)} classes: " + ", ".join(f"{name} {value:.2%}" for name, value in mean.items()))

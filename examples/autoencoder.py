@@ -7,7 +7,9 @@
 The folder gets a picture an epoch: test images, and under each row what came back of them.
 """
 
-from numpycnn import coding, generative, layers, models, ops, optim, pictures, schedule
+from numpycnn import generative, layers, models, ops, optim, schedule
+from numpycnn.generative import latent
+from numpycnn.report import grids
 
 EPOCHS = 16
 BATCH_SIZE = 64
@@ -16,10 +18,10 @@ LATENT = 32
 
 args = generative.arguments(__doc__, "autoencoder", EPOCHS, BATCH_SIZE, ["latent"])
 args.latent = args.latent or LATENT
-clothes = generative.dataset(args)
-print(f"{clothes.name}: {clothes.source}")
+dataset = generative.dataset(args)
+print(f"{dataset.name}: {dataset.source}")
 
-net = models.build("autoencoder", seed=args.seed, latent=args.latent, input_shape=clothes.x_train.shape[1:])
+net = models.build("autoencoder", seed=args.seed, latent=args.latent, input_shape=dataset.x_train.shape[1:])
 encoder, decoder = layers.fuse(net.encoder, input_gradient=False), layers.fuse(net.decoder)
 optimizer = optim.Adam(net.params(), LEARNING_RATE)
 factor = schedule.one_cycle()
@@ -27,10 +29,10 @@ factor = schedule.one_cycle()
 
 def picture():
     """Fifty test images, and what is read back from their codes."""
-    return pictures.beside(coding.unit(clothes.x_test[:50]), net.infer(clothes.x_test[:50]))
+    return grids.beside(latent.unit(dataset.x_test[:50]), net.infer(dataset.x_test[:50]))
 
 
-run = generative.Run(args, net, optimizer, clothes, picture)
+run = generative.Run(args, net, optimizer, dataset, picture)
 for x, _, _ in run.steps():
     optimizer.lr = LEARNING_RATE * factor(run.progress)
     optimizer.zero_grad()
@@ -42,5 +44,5 @@ for x, _, _ in run.steps():
     optimizer.step()
     run.log(mse=loss)
 
-test = coding.unit(clothes.x_test)
-run.finish(test_mse=ops.mse(coding.outputs(net, test), test)[0])
+test = latent.unit(dataset.x_test)
+run.finish(test_mse=ops.mse(latent.outputs(net, test), test)[0])

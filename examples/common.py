@@ -8,8 +8,9 @@ import sys
 import time
 
 import numpycnn as nc
-from numpycnn import errors, familiar, files
-from numpycnn.cli import natural, positive
+from numpycnn import errors, files
+from numpycnn.cli.parser import natural, positive
+from numpycnn.inspection import out_of_distribution
 
 START = time.perf_counter()
 
@@ -46,36 +47,36 @@ def _command(args):
 
 
 def images(args):
-    """Fashion-MNIST: clothes, (x, y) to train on, (x, y) to measure on: the test set, or with --val held-out images.
+    """Fashion-MNIST: dataset, (x, y) to train on, (x, y) to measure on: the test set, or with --val held-out images.
 
     Where it is not here and cannot be fetched, only --quick goes on, with synthetic garments.
     """
-    clothes = nc.data.load_default().limit(3000) if args.quick else nc.data.load("fashion-mnist")
-    print(f"{clothes.name}: {clothes.source}")
+    dataset = nc.data.load_default().limit(3000) if args.quick else nc.data.load("fashion-mnist")
+    print(f"{dataset.name}: {dataset.source}")
     if args.val:
-        return clothes, *clothes.split(len(clothes.x_train) // 12, seed=0)
-    return clothes, (clothes.x_train, clothes.y_train), (clothes.x_test, clothes.y_test)
+        return dataset, *dataset.split(len(dataset.x_train) // 12, seed=0)
+    return dataset, (dataset.x_train, dataset.y_train), (dataset.x_test, dataset.y_test)
 
 
-def facts(clothes, args):
+def facts(dataset, args):
     """What the run's checkpoints remember of it."""
     return {
-        "classes": list(clothes.classes), "data": clothes.name, "data_sha256": clothes.sha256, "command": args.command,
+        "classes": list(dataset.classes), "data": dataset.name, "data_sha256": dataset.sha256, "command": args.command,
     }  # fmt: skip
 
 
-def report(net, history, held, clothes, args):
+def report(net, history, held, dataset, args):
     """Measure the network of the last epoch, print its figures; it goes to network.npz, they to result.json, last."""
     plain, flipped = nc.evaluate(net, *held), nc.evaluate(net, *held, flip=True)
     result = {
         "accuracy": plain["accuracy"], "loss": plain["loss"], "flip_accuracy": flipped["accuracy"],
         "parameters": net.summary(held[0].shape[1:]).total, "epochs": history.epochs, "seed": args.seed,
-        "data": clothes.name, "measured_on": "held-out training images" if args.val else "test set",
+        "data": dataset.name, "measured_on": "held-out training images" if args.val else "test set",
         "training_seconds": sum(history["seconds"]), "quick": args.quick,
         "seconds": None if args.resume else time.perf_counter() - START,
     }  # fmt: skip
-    known = familiar.fit(net, clothes.x_train)
-    nc.save(pathlib.Path(args.out, "network.npz"), net, **facts(clothes, args), measured=result, familiarity=known)
+    known = out_of_distribution.fit(net, dataset.x_train)
+    nc.save(pathlib.Path(args.out, "network.npz"), net, **facts(dataset, args), measured=result, familiarity=known)
     files.write(pathlib.Path(args.out, "result.json"), json.dumps(result, indent=2).encode())
     print(
         f"{result['parameters']:,} parameters, {history.epochs} epochs, {result['training_seconds']:.0f} s of training"

@@ -9,7 +9,8 @@ clean image, copying is wrong. The pictures: clean test images, noisy, and what 
 
 import numpy as np
 
-from numpycnn import coding, generative, layers, metrics, models, ops, optim, schedule
+from numpycnn import generative, layers, metrics, models, ops, optim, schedule
+from numpycnn.generative import latent
 
 EPOCHS = 12
 BATCH_SIZE = 64
@@ -17,16 +18,16 @@ LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
 DEVIATION = 0.3
 
 args = generative.arguments(__doc__, "denoising", EPOCHS, BATCH_SIZE)
-clothes = generative.dataset(args)
-print(f"{clothes.name}: {clothes.source}")
+dataset = generative.dataset(args)
+print(f"{dataset.name}: {dataset.source}")
 
-net = models.build("denoiser", seed=args.seed, input_shape=clothes.x_train.shape[1:])
+net = models.build("denoiser", seed=args.seed, input_shape=dataset.x_train.shape[1:])
 fast = layers.fuse(net, input_gradient=False)
 optimizer = optim.Adam(net.params(), LEARNING_RATE)
 factor = schedule.one_cycle()
 
-test = coding.unit(clothes.x_test)
-noisy_test = coding.add_noise(test, DEVIATION, np.random.default_rng(args.seed))
+test = latent.unit(dataset.x_test)
+noisy_test = latent.add_noise(test, DEVIATION, np.random.default_rng(args.seed))
 
 
 def picture():
@@ -36,16 +37,16 @@ def picture():
     return np.concatenate(rows)
 
 
-run = generative.Run(args, net, optimizer, clothes, picture)
+run = generative.Run(args, net, optimizer, dataset, picture)
 for x, _, rng in run.steps():
     optimizer.lr = LEARNING_RATE * factor(run.progress)
     optimizer.zero_grad()
-    y, cache = fast.forward(coding.add_noise(x, DEVIATION, rng), train=True)  # new noise each time
+    y, cache = fast.forward(latent.add_noise(x, DEVIATION, rng), train=True)  # new noise each time
     loss, dy = ops.mse(y, x)  # C = mean (y - x)^2: the target is the clean image
     fast.backward(dy, cache)
     optimizer.step()
     run.log(mse=loss)
 
-cleaned = coding.outputs(net, noisy_test)
+cleaned = latent.outputs(net, noisy_test)
 before, after = metrics.psnr(noisy_test, test), metrics.psnr(cleaned, test)
 run.finish(psnr_noisy=before, psnr_cleaned=after, gain=after - before)

@@ -16,7 +16,8 @@ import copy
 
 import numpy as np
 
-from numpycnn import coding, generative, layers, models, ops, optim, schedule
+from numpycnn import generative, layers, models, ops, optim, schedule
+from numpycnn.generative import latent
 from numpycnn.models.coder import one_hot, with_classes
 
 EPOCHS = 20
@@ -29,16 +30,16 @@ AVERAGE = 0.999  # what is kept of the generator: its mean over the last thousan
 
 args = generative.arguments(__doc__, "gan", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 3))
 args.latent = args.latent or LATENT
-clothes = generative.dataset(args)
-print(f"{clothes.name}: {clothes.source}")
+dataset = generative.dataset(args)
+print(f"{dataset.name}: {dataset.source}")
 
-classes = len(clothes.classes) if args.conditional else 0
+classes = len(dataset.classes) if args.conditional else 0
 DRAWN = 8 * (classes or 10)
-form = {"latent": args.latent, "classes": classes, "input_shape": clothes.x_train.shape[1:]}
+form = {"latent": args.latent, "classes": classes, "input_shape": dataset.x_train.shape[1:]}
 net = models.build("gan", seed=args.seed, **form, batch_norm=True)
 generator, critic = layers.fuse(net.generator), net.critic
-both = optim.Together(
-    generator=optim.Averaged(optim.Adam(generator.params(), LEARNING_RATE, BETA1), net.generator, AVERAGE),
+both = optim.OptimizerGroup(
+    generator=optim.EMA(optim.Adam(generator.params(), LEARNING_RATE, BETA1), net.generator, AVERAGE),
     critic=optim.Adam(critic.params(), LEARNING_RATE, BETA1),
 )
 factor = schedule.linear()
@@ -49,10 +50,10 @@ shown.generator = both.generator.average  # it draws, and is kept in the end
 
 def picture():
     """Always the same noise; with classes, a column each."""
-    return coding.draw(shown, DRAWN, np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1))
+    return latent.draw(shown, DRAWN, np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1))
 
 
-run = generative.Run(args, net, both, clothes, picture, generated=DRAWN)
+run = generative.Run(args, net, both, dataset, picture, generated=DRAWN)
 for x, labels, rng in run.steps():
     both.generator.lr = both.critic.lr = LEARNING_RATE * factor(run.progress)
     hot = one_hot(labels, classes)  # (N, K), None where there are no classes
@@ -78,5 +79,5 @@ for x, labels, rng in run.steps():
     both.generator.step()
     run.log(critic=real_loss + fake_loss, generator=loss)
 
-both.generator.settle()
+both.generator.copy_to(net.generator)
 run.finish()

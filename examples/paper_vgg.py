@@ -18,8 +18,8 @@ BATCH_SIZE = 32
 LEARNING_RATE = 1e-3
 
 args = arguments(__doc__, out="paper-vgg")
-clothes, train, held = images(args)
-net = nc.models.build("vgg", seed=args.seed, mean=clothes.mean, std=clothes.std)
+dataset, train, held = images(args)
+net = nc.models.build("vgg", seed=args.seed, mean=dataset.mean, std=dataset.std)
 print(net.summary((28, 28, 1)))
 
 history = nc.fit(
@@ -33,6 +33,6 @@ history = nc.fit(
     seed=args.seed,
     out=args.out,
     resume=args.resume,
-    metadata=facts(clothes, args),
+    metadata=facts(dataset, args),
 )
-report(net, history, held, clothes, args)
+report(net, history, held, dataset, args)

@@ -19,8 +19,8 @@ EPOCHS = 28
 BATCH_SIZE = 128
 
 args = arguments(__doc__, out="record-small")
-clothes, train, held = images(args)
-net = nc.models.build("vgg", seed=args.seed, filters=FILTERS, dropout=(0, 0, 0), mean=clothes.mean, std=clothes.std)
+dataset, train, held = images(args)
+net = nc.models.build("vgg", seed=args.seed, filters=FILTERS, dropout=(0, 0, 0), mean=dataset.mean, std=dataset.std)
 print(net.summary((28, 28, 1)))
 
 history = nc.fit(
@@ -37,6 +37,6 @@ history = nc.fit(
     seed=args.seed,
     out=args.out,
     resume=args.resume,
-    metadata=facts(clothes, args),
+    metadata=facts(dataset, args),
 )
-report(net, history, held, clothes, args)
+report(net, history, held, dataset, args)

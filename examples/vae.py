@@ -17,7 +17,8 @@ that new ones are better drawn from a mixture of Gaussians that is fitted to the
 
 import numpy as np
 
-from numpycnn import coding, generative, layers, models, ops, optim, schedule
+from numpycnn import generative, layers, models, ops, optim, schedule
+from numpycnn.generative import latent
 from numpycnn.models.coder import one_hot, with_classes
 
 EPOCHS = 24
@@ -27,12 +28,12 @@ LATENT = 20
 
 args = generative.arguments(__doc__, "vae", EPOCHS, BATCH_SIZE, ["latent", "beta", "conditional"])
 args.latent, args.beta = args.latent or LATENT, 1.0 if args.beta is None else args.beta
-clothes = generative.dataset(args)
-print(f"{clothes.name}: {clothes.source}")
+dataset = generative.dataset(args)
+print(f"{dataset.name}: {dataset.source}")
 
-classes = len(clothes.classes) if args.conditional else 0
+classes = len(dataset.classes) if args.conditional else 0
 DRAWN = 8 * (classes or 10)
-net = models.build("vae", seed=args.seed, latent=args.latent, classes=classes, input_shape=clothes.x_train.shape[1:])
+net = models.build("vae", seed=args.seed, latent=args.latent, classes=classes, input_shape=dataset.x_train.shape[1:])
 encoder, sampling, decoder = layers.fuse(net.encoder, input_gradient=False), net.sampling, layers.fuse(net.decoder)
 optimizer = optim.Adam(net.params(), LEARNING_RATE)
 factor = schedule.one_cycle()
@@ -49,13 +50,13 @@ def picture():
     """Drawn from the prior, with --beta from a Gaussian fitted to the images' codes; with classes, a column each."""
     rng, columns = np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1)
     if args.beta == 1:
-        return coding.draw(net, DRAWN, rng, columns)
-    codes = coding.encode(net, *(coding.evenly(2000, array) for array in (clothes.x_train, clothes.y_train)))
+        return latent.draw(net, DRAWN, rng, columns)
+    codes = latent.encode(net, *(latent.evenly(2000, array) for array in (dataset.x_train, dataset.y_train)))
     drawn = rng.multivariate_normal(codes.mean(axis=0), np.atleast_2d(np.cov(codes, rowvar=False)), DRAWN)
-    return coding.decode(net, drawn.astype(np.float32), columns)
+    return latent.decode(net, drawn.astype(np.float32), columns)
 
 
-run = generative.Run(args, net, optimizer, clothes, picture, generated=DRAWN)
+run = generative.Run(args, net, optimizer, dataset, picture, generated=DRAWN)
 for x, labels, _ in run.steps():
     optimizer.lr = LEARNING_RATE * factor(run.progress)
     optimizer.zero_grad()
@@ -73,4 +74,4 @@ for x, labels, _ in run.steps():
     optimizer.step()
     run.log(loss=loss + args.beta * kl, reconstruction=loss, kl=kl)
 
-run.finish(**coding.elbo(net, clothes, np.random.default_rng(args.seed)))
+run.finish(**latent.elbo(net, dataset, np.random.default_rng(args.seed)))

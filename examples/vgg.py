@@ -19,13 +19,13 @@ LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
 SEED = 0
 QUICK = "--quick" in sys.argv
 
-clothes = data.load_default()
+dataset = data.load_default()
 if QUICK:
-    clothes, EPOCHS = clothes.limit(3000), 2
-print(f"{clothes.name}: {clothes.source}")
+    dataset, EPOCHS = dataset.limit(3000), 2
+print(f"{dataset.name}: {dataset.source}")
 
 # The network: three levels of two 3x3 convolutions, each with batch norm and ReLU.
-net = models.build("vgg", seed=SEED, mean=clothes.mean, std=clothes.std)
+net = models.build("vgg", seed=SEED, mean=dataset.mean, std=dataset.std)
 print(net.summary((28, 28, 1)))
 
 # The same network with conv + batch norm + ReLU + pool computed in one go: equal, and faster.
@@ -39,10 +39,10 @@ def augment(x, rng):
     return data.augment.random_crop(data.augment.horizontal_flip(x, rng), rng, pad=2)
 
 
-steps = -(-len(clothes.x_train) // BATCH_SIZE)
+steps = -(-len(dataset.x_train) // BATCH_SIZE)
 for epoch in range(EPOCHS):
     total, correct = 0.0, 0
-    batches = data.batches(clothes.x_train, clothes.y_train, BATCH_SIZE, seed=SEED, epoch=epoch, augment=augment)
+    batches = data.batches(dataset.x_train, dataset.y_train, BATCH_SIZE, seed=SEED, epoch=epoch, augment=augment)
     bar = tqdm(batches, total=steps, desc=f"epoch {epoch + 1}/{EPOCHS}", leave=False, disable=None)
     for step, (x, y) in enumerate(bar):
         optimizer.lr = LEARNING_RATE * factor((epoch * steps + step) / (EPOCHS * steps))
@@ -53,8 +53,8 @@ for epoch in range(EPOCHS):
         optimizer.step()
         total += loss * len(x)  # the last batch may be smaller
         correct += (logits.argmax(axis=1) == y).sum()
-    n = len(clothes.x_train)
+    n = len(dataset.x_train)
     print(f"epoch {epoch + 1}: loss {total / n:.4f}, training accuracy {correct / n:.2%}")
 
-measured = nc.evaluate(net, clothes.x_test, clothes.y_test)
+measured = nc.evaluate(net, dataset.x_test, dataset.y_test)
 print(f"test loss {measured['loss']:.4f}, test accuracy {measured['accuracy']:.2%}")

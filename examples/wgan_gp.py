@@ -18,7 +18,8 @@ import copy
 
 import numpy as np
 
-from numpycnn import coding, generative, layers, models, ops, optim, schedule
+from numpycnn import generative, layers, models, ops, optim, schedule
+from numpycnn.generative import latent
 from numpycnn.models.coder import one_hot, with_classes
 
 EPOCHS = 24
@@ -32,17 +33,17 @@ AVERAGE = 0.999  # what is kept of the generator: its mean over the last thousan
 
 args = generative.arguments(__doc__, "wgan_gp", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 3))
 args.latent = args.latent or LATENT
-clothes = generative.dataset(args)
-print(f"{clothes.name}: {clothes.source}")
+dataset = generative.dataset(args)
+print(f"{dataset.name}: {dataset.source}")
 
-classes = len(clothes.classes) if args.conditional else 0
+classes = len(dataset.classes) if args.conditional else 0
 DRAWN = 8 * (classes or 10)
-form = {"latent": args.latent, "classes": classes, "input_shape": clothes.x_train.shape[1:]}
+form = {"latent": args.latent, "classes": classes, "input_shape": dataset.x_train.shape[1:]}
 net = models.build("gan", seed=args.seed, **form)
 generator, critic = layers.fuse(net.generator), net.critic
 slope = layers.InputGradient(critic)  # x -> df/dx: the critic's backward pass, as a network
-both = optim.Together(
-    generator=optim.Averaged(optim.Adam(generator.params(), LEARNING_RATE, *BETAS), net.generator, AVERAGE),
+both = optim.OptimizerGroup(
+    generator=optim.EMA(optim.Adam(generator.params(), LEARNING_RATE, *BETAS), net.generator, AVERAGE),
     critic=optim.Adam(critic.params(), LEARNING_RATE, *BETAS),
 )
 factor = schedule.linear()
@@ -53,7 +54,7 @@ shown.generator = both.generator.average  # it draws, and is kept in the end
 
 def picture():
     """Always the same noise; with classes, a column each."""
-    return coding.draw(shown, DRAWN, np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1))
+    return latent.draw(shown, DRAWN, np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1))
 
 
 def penalty_pass(x, fake, hot, rng):
@@ -66,7 +67,7 @@ def penalty_pass(x, fake, hot, rng):
     return penalty
 
 
-run = generative.Run(args, net, both, clothes, picture, generated=DRAWN, turn=CRITIC_STEPS)
+run = generative.Run(args, net, both, dataset, picture, generated=DRAWN, turn=CRITIC_STEPS)
 for x, labels, rng in run.steps():
     both.generator.lr = both.critic.lr = LEARNING_RATE * factor(run.progress)
     hot = one_hot(labels, classes)  # (N, K), None where there are no classes
@@ -93,5 +94,5 @@ for x, labels, rng in run.steps():
         both.generator.step()
         run.log(generator=-float(score.mean()))
 
-both.generator.settle()
+both.generator.copy_to(net.generator)
 run.finish()

@@ -17,7 +17,7 @@ import numpy as np
 
 import numpycnn
 from numpycnn import data, ops, optim
-from numpycnn.gradcheck import GradCheckError
+from numpycnn.gradient_check import GradCheckError
 from numpycnn.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D, Param, Sequential, Standardize
 
 EPOCHS = 4
@@ -73,23 +73,23 @@ except GradCheckError as error:
 
 # ---- 3. train with it -------------------------------------------------------------------------
 
-clothes = data.load("synthetic")
+dataset = data.load("synthetic")
 net = Sequential(
-    Standardize(clothes.mean, clothes.std),  # (N, 28, 28, 1) pixels 0..255 -> mean 0, deviation 1
+    Standardize(dataset.mean, dataset.std),  # (N, 28, 28, 1) pixels 0..255 -> mean 0, deviation 1
     Conv2D(1, FILTERS[0], 3, stride=2, rng=rng),  # -> (N, 14, 14, 16)
     Swish(FILTERS[0]),
     MaxPool2D(2),  # -> (N, 7, 7, 16)
     Conv2D(FILTERS[0], FILTERS[1], 3, rng=rng),  # -> (N, 7, 7, 32)
     Swish(FILTERS[1]),
     Flatten(),  # -> (N, 1568)
-    Dense(7 * 7 * FILTERS[1], len(clothes.classes), rng=rng),  # -> (N, 10) logits
+    Dense(7 * 7 * FILTERS[1], len(dataset.classes), rng=rng),  # -> (N, 10) logits
 )
 optimizer = optim.Adam(net.params(), LEARNING_RATE)
 
-print(f"\nA small network with two of them, on {len(clothes.x_train):,} images ({clothes.source}):\n")
+print(f"\nA small network with two of them, on {len(dataset.x_train):,} images ({dataset.source}):\n")
 for epoch in range(EPOCHS):
     start, total = time.perf_counter(), 0.0
-    for images, labels in data.batches(clothes.x_train, clothes.y_train, BATCH_SIZE, seed=SEED, epoch=epoch):
+    for images, labels in data.batches(dataset.x_train, dataset.y_train, BATCH_SIZE, seed=SEED, epoch=epoch):
         logits, cache = net.forward(images, train=True)
         loss, dlogits = ops.softmax_cross_entropy(logits, labels)
         optimizer.zero_grad()
@@ -97,9 +97,9 @@ for epoch in range(EPOCHS):
         optimizer.step()
         total += loss * len(images)
     seconds = time.perf_counter() - start
-    print(f"epoch {epoch + 1}/{EPOCHS}: loss {total / len(clothes.x_train):.4f}, {seconds:.0f} s", flush=True)
+    print(f"epoch {epoch + 1}/{EPOCHS}: loss {total / len(dataset.x_train):.4f}, {seconds:.0f} s", flush=True)
 
-correct = net.infer(clothes.x_test).argmax(axis=1) == clothes.y_test
+correct = net.infer(dataset.x_test).argmax(axis=1) == dataset.y_test
 print(f"\ntest accuracy {correct.mean():.2%} on {len(correct):,} images")
 for layer in (2, 5):
     beta = net.layers[layer].beta.value

@@ -6,19 +6,60 @@ Start with `numpycnn.ops` (every forward pass above its backward pass), then `nu
 """
 
 import importlib
+import importlib.abc
+import importlib.util
+import sys
+import warnings
 
 __version__ = "0.1.0"
 
 _MODULES = {
-    "data", "errors", "init", "inspection", "layers", "metrics", "models", "ops", "optim", "plots", "report",
-    "saliency", "schedule",
+    "data", "errors", "inspection", "layers", "metrics", "models", "ops", "optim", "report",
+    "schedule", "training",
 }  # fmt: skip
 _NAMES = {
     "fit": "training", "evaluate": "training", "predict": "training", "History": "training",
-    "save": "checkpoint", "load": "checkpoint",
-    "gradcheck": "gradcheck",
+    "save": "training.checkpoint", "load": "training.checkpoint",
+    "gradcheck": "gradient_check",
     "use": "backend",
 }  # fmt: skip
+
+# Where what was public stood before version 0.2, and where it stands now. Both answer until 1.0.
+_MOVED = {
+    "canvas": "report.style",
+    "checkpoint": "training.checkpoint",
+    "coding": "generative.latent",
+    "commands": "cli.commands",
+    "doctor": "cli.doctor",
+    "familiar": "inspection.out_of_distribution",
+    "generate": "generative.drawing",
+    "gradcheck": "gradient_check.gradcheck",
+    "gradpoint": "gradient_check",
+    "init": "layers.init",
+    "interrupt": "training.interrupt",
+    "layers.base.finite": "layers.traverse.all_finite",
+    "layers.base.generators": "layers.traverse.generators",
+    "layers.base.gradients_kept": "layers.traverse.preserve_gradients",
+    "layers.base.named_buffers": "layers.traverse.named_buffers",
+    "layers.base.named_params": "layers.traverse.named_params",
+    "layers.base.walk": "layers.traverse.walk",
+    "layers.base.watch": "layers.traverse.watch",
+    "layers.slope": "layers.input_gradient",
+    "machine": "kernels.runtime",
+    "npz": "training.npz",
+    "optim.Averaged": "optim.EMA",
+    "optim.Together": "optim.OptimizerGroup",
+    "page": "report.html",
+    "pictures": "report.grids",
+    "plots": "report.plots",
+    "progress": "training.progress",
+    "recipes": "cli.recipes",
+    "report.write": "report.training_page.write",
+    "run": "training.run",
+    "saliency": "inspection.saliency",
+    "sample_metrics": "metrics",
+    "seen": "report.plots",
+}
 
 __all__ = sorted(_MODULES | set(_NAMES))
 
@@ -30,8 +71,55 @@ def __getattr__(name):
         value = getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
         globals()[name] = value
         return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return moved("")(name)
 
 
 def __dir__():
     return __all__
+
+
+def moved(module):
+    """The `__getattr__` of a module, some of whose names have moved: it finds them, and warns."""
+
+    def find(name):
+        old = f"{module}.{name}".lstrip(".")
+        if old not in _MOVED:
+            raise AttributeError(f"module 'numpycnn{'.' * bool(module)}{module}' has no attribute {name!r}")
+        warnings.warn(
+            f"numpycnn.{old} is now numpycnn.{_MOVED[old]}; the old name goes with version 1.0",
+            DeprecationWarning, stacklevel=3,
+        )  # fmt: skip
+        return _at(_MOVED[old])
+
+    return find
+
+
+def _at(path):
+    """The module, or what a module defines, at the path below this package."""
+    try:
+        return importlib.import_module(f"{__name__}.{path}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{path}":
+            raise  # a package that is missing
+        module, _, name = path.rpartition(".")
+        return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+
+
+class _MovedModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Lets `import numpycnn.saliency` find numpycnn.inspection.saliency."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        package, _, old = fullname.partition(".")
+        known = package == __name__ and old in _MOVED
+        return importlib.util.spec_from_loader(fullname, self) if known else None
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        package, _, old = module.__name__.rpartition(".")
+        package = package.removeprefix(__name__).lstrip(".")
+        sys.modules[module.__name__] = moved(package)(old)
+
+
+sys.meta_path.append(_MovedModules())

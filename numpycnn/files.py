@@ -3,9 +3,12 @@
 import contextlib
 import errno
 import itertools
+import math
 import os
 import pathlib
 import secrets
+
+from .errors import RunFolderError
 
 PIECE = 1 << 20
 
@@ -71,3 +74,46 @@ def _sync_folder(folder):
             raise
     finally:
         os.close(descriptor)
+
+
+def claim(folder, name):
+    """The first of folder/NAME-1, NAME-2, ... that does not exist, made at once: two processes get two."""
+    for number in itertools.count(1):
+        place = folder / f"{name}-{number}"
+        with contextlib.suppress(FileExistsError):
+            place.mkdir(parents=True)
+            return place
+
+
+def check_folder(out, force):
+    """Refuse a folder that is not empty, unless force, and one that cannot be written. Raises OSError."""
+    if out.exists() and not out.is_dir():
+        raise RunFolderError(f"{out} is a file; --out needs a folder, which may be new")
+    if out.exists() and any(out.iterdir()) and not force:
+        raise RunFolderError(
+            f"{out} exists and is not empty; choose another --out, or --resume, or --force to start anew"
+        )
+    check_writable(out)
+
+
+def check_writable(out):
+    """Refuse a folder that could not be made, or written to. Raises OSError."""
+    place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        raise PermissionError(errno.EACCES, "cannot be written to; choose another --out", str(place))
+
+
+def duration(seconds):
+    """For people: "40 seconds", "5 minutes", "2.5 hours"."""
+    if seconds < 90:
+        return f"{round(seconds)} seconds" if seconds >= 1.5 else "1 second"
+    return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def plain(value):
+    """What JSON can hold: numbers that are not finite become None."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -7,8 +7,9 @@ import copy
 
 import numpy as np
 
+from . import moved
 from .errors import CheckpointError
-from .layers.base import named_buffers, named_params
+from .layers.traverse import named_buffers, named_params
 from .ops.update import adam_update, muon_update, rmsprop_update, sgd_update
 
 
@@ -132,11 +133,11 @@ class Muon(SGD):
             sgd_update(value, grad, velocity, self.rest * self.lr, self.momentum, True, decay)
 
 
-class Averaged:
+class EMA:
     """Any optimiser, with an exponential moving average (EMA) of the network that it trains kept beside it.
 
     average <- average + (1 - d) (value - average) after step t, with d = min(decay, (1 + t) / (10 + t)), for every
-    parameter and running statistic. `average` is that network; `settle()` copies it into the trained one.
+    parameter and running statistic. `average` is that network; `copy_to(net)` copies it into another of the same structure.
     Source: Polyak & Juditsky 1992; the growing decay is TensorFlow's.
     """
 
@@ -168,9 +169,9 @@ class Averaged:
         for average, value in self.pairs:
             average += value.dtype.type(1 - keep) * (value - average)
 
-    def settle(self):
-        """The network takes the average's values."""
-        for average, value in self.pairs:
+    def copy_to(self, net):
+        """`net` takes the average's values."""
+        for average, value in zip(_arrays(self.average).values(), _arrays(net).values(), strict=True):
             value[...] = average
 
     def state_arrays(self):
@@ -201,8 +202,8 @@ class RMSProp(Optimizer):
         rmsprop_update(value, grad, square, self.lr, self.rho, self.eps, decay)
 
 
-class Together:
-    """The optimisers of several networks as one, for a checkpoint: Together(generator=Adam(...), critic=Adam(...)).
+class OptimizerGroup:
+    """The optimisers of several networks as one, for a checkpoint: OptimizerGroup(generator=Adam(...), critic=Adam(...)).
 
     Each is stepped on its own, and is an attribute of its name; their steps and learning rates are among the
     arrays that are saved, so that each goes on where it was.
@@ -270,3 +271,6 @@ def _arrays(net):
 
 
 OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSProp, "muon": Muon}
+
+
+__getattr__ = moved("optim")

@@ -1,4 +1,4 @@
-"""The doors that every op has: layouts, dtypes, foreign caches, wrong shapes; and use()."""
+"""The checks that every op has: layouts, dtypes, foreign caches, wrong shapes; and use()."""
 
 import inspect
 import os
@@ -71,14 +71,14 @@ def defaults(function):
 
 
 def test_defaults_are_those_that_the_text_shows():
-    """The door fills them in; what the op's text says is for its readers, and must be the same."""
+    """The check fills them in; what the op's text says is for its readers, and must be the same."""
     everything = {**vars(ops), **vars(fused), **vars(update)}
-    doors = {name: op for name, op in everything.items() if hasattr(op, "door")}
-    assert set(DEFAULTS) <= set(doors)
-    for name, op in doors.items():
+    checks = {name: op for name, op in everything.items() if hasattr(op, "check")}
+    assert set(DEFAULTS) <= set(checks)
+    for name, op in checks.items():
         assert defaults(op) == DEFAULTS.get(name, {}), name
         if not name.endswith("_backward"):
-            assert defaults(op.door) == DEFAULTS.get(name, {}), name
+            assert defaults(op.check) == DEFAULTS.get(name, {}), name
 
 
 def test_im2col_and_col2im_have_the_defaults_of_convolution():
@@ -210,7 +210,7 @@ def test_nan_in_the_upstream_gradient_is_not_hidden(each_backend, name):
     assert all(np.isnan(g).all() for g in others if name != "prelu")
 
 
-# ---- backward's door --------------------------------------------------------------------------------
+# ---- backward's check ------------------------------------------------------------------------------
 
 
 @every_op

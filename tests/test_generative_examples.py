@@ -12,7 +12,7 @@ import pytest
 
 from numpycnn import data, errors, generative, models
 from numpycnn.errors import CheckpointError, DatasetError, RunFolderError, UnknownNameError
-from numpycnn.interrupt import Interrupted
+from numpycnn.training.interrupt import Interrupted
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 RUNS = [

@@ -6,8 +6,8 @@ import pytest
 import numpycnn as nc
 from numpycnn import layers, models
 from numpycnn.errors import ShapeError, UnknownNameError
-from numpycnn.gradcheck import check_network
-from numpycnn.layers.base import named_buffers, named_params, walk
+from numpycnn.gradient_check import check_network
+from numpycnn.layers.traverse import named_buffers, named_params, walk
 
 SMALL = {  # arguments that make each small, for images of at least 12 x 12
     "alexnet": {"filters": (6, 8), "hidden": (16, 12)},

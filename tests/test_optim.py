@@ -194,8 +194,8 @@ def test_impossible_rates(kind, lr):
         (lambda: optim.Muon(params(), momentum=-0.1), "momentum"),
         (lambda: optim.Muon(params(), rest=-1), "rest"),
         (lambda: optim.Muon(params(), rest_momentum=1.0), "rest_momentum must be"),
-        (lambda: optim.Averaged(optim.SGD(params()), layers.Dense(2, 3), 1.0), "decay of an average"),
-        (lambda: optim.Averaged(optim.SGD(params()), layers.Dense(2, 3), -0.1), "decay of an average"),
+        (lambda: optim.EMA(optim.SGD(params()), layers.Dense(2, 3), 1.0), "decay of an average"),
+        (lambda: optim.EMA(optim.SGD(params()), layers.Dense(2, 3), -0.1), "decay of an average"),
         (lambda: optim.clip_gradients(params(), 0.0), "must be positive"),
         (lambda: optim.clip_gradients(params(), np.nan), "must be positive"),
     ],
@@ -245,7 +245,7 @@ def test_muon_turns_convolutions_and_leaves_the_rest_to_nesterov(each_backend):
 
 def averaged(decay=0.5):
     net = layers.Sequential(layers.Dense(2, 3, rng=np.random.default_rng(73)), layers.BatchNorm(3))
-    return net, optim.Averaged(optim.SGD(net.params(), lr=0.1, momentum=0.9), net, decay)
+    return net, optim.EMA(optim.SGD(net.params(), lr=0.1, momentum=0.9), net, decay)
 
 
 def test_the_average_by_hand(each_backend):
@@ -263,7 +263,7 @@ def test_the_average_by_hand(each_backend):
     np.testing.assert_allclose(shown[0].w.value, wanted, rtol=1e-6)
     np.testing.assert_allclose(shown[1].running_mean, mean, rtol=1e-6)
     assert not np.allclose(first.w.value, wanted, rtol=1e-4)
-    optimiser.settle()
+    optimiser.copy_to(net)
     np.testing.assert_array_equal(first.w.value, shown[0].w.value)
     np.testing.assert_array_equal(norm.running_mean, shown[1].running_mean)
     assert optimiser.steps == 3
@@ -310,7 +310,7 @@ def test_clipping_scales_all_gradients_as_one_vector():
 
 def two_networks():
     a, b = params(1), params(2)
-    return a + b, optim.Together(first=optim.Adam(a, 0.1), second=optim.RMSProp(b, 0.01))
+    return a + b, optim.OptimizerGroup(first=optim.Adam(a, 0.1), second=optim.RMSProp(b, 0.01))
 
 
 def test_together_each_goes_on_where_it_was(each_backend):

@@ -8,8 +8,11 @@ from PIL import Image
 
 import numpycnn as nc
 from benchmarks.generative import samples
-from numpycnn import cli, coding, data, metrics, pictures
-from numpycnn.checkpoint import PRETRAINED
+from numpycnn import data, metrics
+from numpycnn.cli import parser
+from numpycnn.generative import latent
+from numpycnn.report import grids
+from numpycnn.training.checkpoint import PRETRAINED
 
 CLASSIFIERS = [path.stem for path in sorted(PRETRAINED.glob("*.npz")) if "measured" in nc.load(path).metadata]
 GENERATORS = [path.stem for path in sorted(PRETRAINED.glob("*.npz")) if "samples" in nc.load(path).metadata]
@@ -45,11 +48,11 @@ def test_a_card_tells_what_the_checkpoint_holds(name):
 @pytest.mark.skipif(not data.present("fashion-mnist"), reason="the data set is not here")
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_the_test_set_gives_the_card_s_figures(name):
-    net, clothes = nc.load(f"pretrained:{name}"), data.load("fashion-mnist")
-    assert net.metadata["data_sha256"] == clothes.sha256
+    net, dataset = nc.load(f"pretrained:{name}"), data.load("fashion-mnist")
+    assert net.metadata["data_sha256"] == dataset.sha256
     measured = net.metadata["measured"]
-    assert nc.evaluate(net, clothes.x_test, clothes.y_test)["accuracy"] == measured["accuracy"]
-    assert nc.evaluate(net, clothes.x_test, clothes.y_test, flip=True)["accuracy"] == measured["flip_accuracy"]
+    assert nc.evaluate(net, dataset.x_test, dataset.y_test)["accuracy"] == measured["accuracy"]
+    assert nc.evaluate(net, dataset.x_test, dataset.y_test, flip=True)["accuracy"] == measured["flip_accuracy"]
     assert net.summary((28, 28, 1)).total == measured["parameters"]
 
 
@@ -69,7 +72,7 @@ def test_what_a_generator_draws_is_what_its_card_says(name):
     """In the eyes of the classifier, of which no data set is needed: all classes, and the class that was asked for."""
     net, judge = nc.load(f"pretrained:{name}"), nc.load(samples.CLASSIFIER)
     drawn, labels = samples.drawn(net, 1000)
-    guesses = coding.outputs(judge, np.round(255 * drawn).astype(np.uint8)).argmax(axis=1)
+    guesses = latent.outputs(judge, np.round(255 * drawn).astype(np.uint8)).argmax(axis=1)
     measured = net.metadata["samples"]
     shares = metrics.class_shares(guesses, 10)
     assert (shares > 0).all()
@@ -82,10 +85,10 @@ def test_a_generator_draws_offline_at_once(tmp_path, monkeypatch):
     """Without a data set, and without naming one: a grid of bags."""
     monkeypatch.setenv("NUMPYCNN_DATA", str(tmp_path / "nothing"))
     out = tmp_path / "bags.png"
-    assert cli.main(["generate", "--class", "bag", "--count", "8", "--out", str(out)]) == 0
-    wanted = coding.draw(nc.load("pretrained:gan"), 8, np.random.default_rng(0), np.full(8, 8))
+    assert parser.main(["generate", "--class", "bag", "--count", "8", "--out", str(out)]) == 0
+    wanted = latent.draw(nc.load("pretrained:gan"), 8, np.random.default_rng(0), np.full(8, 8))
     with Image.open(out) as picture:
-        np.testing.assert_array_equal(np.asarray(picture), pictures.grid(wanted, columns=8)[..., 0])
+        np.testing.assert_array_equal(np.asarray(picture), grids.grid(wanted, columns=8)[..., 0])
 
 
 @pytest.mark.skipif(not data.present("fashion-mnist"), reason="the data set is not here")
@@ -102,7 +105,7 @@ def test_the_test_images_give_the_distance_on_the_card(name):
 )
 def test_a_generator_is_no_classifier_and_that_is_said(command, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(command.split()) == 2
+    assert parser.main(command.split()) == 2
     said = capsys.readouterr().err
     assert "classifies nothing" in said
     assert said.count("\n") == 1

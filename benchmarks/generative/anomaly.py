@@ -7,7 +7,8 @@ python -m benchmarks.generative.anomaly runs/anomaly-fashion-mnist ...
 
 import numpy as np
 
-from numpycnn import coding, generative, metrics
+from numpycnn import generative, metrics
+from numpycnn.generative import latent
 
 from .baselines import pca_error, principal
 from .common import arguments, header, result_of, write
@@ -18,7 +19,7 @@ COMPONENTS = 32
 
 def pca_auroc(images, k, power):
     """AUROC of the error of principal components fitted to the training images of class k, pixels to that power."""
-    normal, test = (coding.unit(x) ** power for x in (images.x_train[images.y_train == k], images.x_test))
+    normal, test = (latent.unit(x) ** power for x in (images.x_train[images.y_train == k], images.x_test))
     return metrics.auroc(images.y_test != k, pca_error(principal(normal), test, COMPONENTS))
 
 

@@ -5,7 +5,8 @@ python -m benchmarks.generative.denoising runs/denoising-fashion-mnist ...
 
 import numpy as np
 
-from numpycnn import coding, metrics
+from numpycnn import metrics
+from numpycnn.generative import latent
 
 from .baselines import median, wiener
 from .common import arguments, finished, header, write
@@ -18,9 +19,9 @@ def measure(folder):
     """Name and numbers of one run; the filters have their best form, chosen on these very images."""
     result, net, images = finished(folder, "denoising")
     deviation = result["constants"]["DEVIATION"]
-    clean = coding.unit(images.x_test)
-    noisy = coding.add_noise(clean, deviation, np.random.default_rng(NOISE_SEED))
-    before, after = (metrics.psnr(x, clean) for x in (noisy, coding.outputs(net, noisy)))
+    clean = latent.unit(images.x_test)
+    noisy = latent.add_noise(clean, deviation, np.random.default_rng(NOISE_SEED))
+    before, after = (metrics.psnr(x, clean) for x in (noisy, latent.outputs(net, noisy)))
     medians = [metrics.psnr(median(noisy, size), clean) for size in SIZES]
     wieners = [metrics.psnr(wiener(noisy, size, v), clean) for size in SIZES for v in (None, deviation**2)]
     best, minutes = (max(medians), max(wieners)), result["seconds"] / 60

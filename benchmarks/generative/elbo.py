@@ -7,7 +7,7 @@ A Bernoulli is never sure of a grey pixel: even the image itself as its own pred
 
 import numpy as np
 
-from numpycnn import coding
+from numpycnn.generative import latent
 
 from .common import arguments, finished, header, write
 
@@ -26,9 +26,9 @@ def floor(x):
 def measure(folder):
     """Name and numbers of one run: means over DRAWS evaluations."""
     result, net, images = finished(folder, "vae")
-    drawn = [coding.elbo(net, images, np.random.default_rng([1, i])) for i in range(DRAWS)]
+    drawn = [latent.elbo(net, images, np.random.default_rng([1, i])) for i in range(DRAWS)]
     parts = [float(np.mean([one[key] for one in drawn])) for key in ("negative_elbo", "reconstruction", "kl")]
-    lowest = floor(coding.unit(images.x_test))
+    lowest = floor(latent.unit(images.x_test))
     numbers = (images.name, result["seed"], net.latent, *parts, lowest, result["seconds"] / 60)
     return f"elbo-{result['run']}", dict(zip(COLUMNS, numbers, strict=True))
 

@@ -3,7 +3,8 @@
 python -m benchmarks.generative.reconstruction runs/autoencoder-fashion-mnist ...
 """
 
-from numpycnn import coding, ops
+from numpycnn import ops
+from numpycnn.generative import latent
 
 from .baselines import pca_error, principal
 from .common import arguments, finished, header, write
@@ -14,8 +15,8 @@ COLUMNS = ("data", "seed", "latent", "mse", "pca_mse", "minutes")
 def measure(folder):
     """Name and numbers of one run."""
     result, net, images = finished(folder, "autoencoder")
-    train, test = coding.unit(images.x_train), coding.unit(images.x_test)
-    mse, _ = ops.mse(coding.outputs(net, test), test)
+    train, test = latent.unit(images.x_train), latent.unit(images.x_test)
+    mse, _ = ops.mse(latent.outputs(net, test), test)
     pca = float(pca_error(principal(train), test, net.latent).mean())
     numbers = (images.name, result["seed"], net.latent, mse, pca, result["seconds"] / 60)
     return f"mse-{result['run']}", dict(zip(COLUMNS, numbers, strict=True))

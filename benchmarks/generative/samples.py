@@ -17,7 +17,9 @@ import pathlib
 import numpy as np
 
 import numpycnn as nc
-from numpycnn import coding, layers, metrics, ops, pictures
+from numpycnn import layers, metrics, ops
+from numpycnn.generative import latent
+from numpycnn.report import grids
 from numpycnn.studies.baselines import require as require_scikit_learn
 
 from .baselines import pca_gaussian, principal
@@ -47,7 +49,7 @@ class Judge:
     def features(self, x):
         """(N, 92) of images, rounded to the 256 greys that real ones have."""
         x = x if x.dtype == np.uint8 else np.round(255 * np.clip(x, 0, 1)).astype(np.uint8)
-        return coding.outputs(self.body, x)
+        return latent.outputs(self.body, x)
 
     def measure(self, x, labels=None):
         """The columns, for images x, and the labels that they were asked for."""
@@ -67,17 +69,17 @@ class Judge:
 def drawn(net, count):
     """(samples, their labels): of a network with classes as many of each, else None."""
     labels = np.arange(count) % net.classes if net.classes else None
-    return coding.draw(net, count, np.random.default_rng(1234), labels), labels
+    return latent.draw(net, count, np.random.default_rng(1234), labels), labels
 
 
 def mixed(net, x, components, count, seed=1234):
     """`count` images of codes from a mixture of Gaussians with full covariances, fitted to the codes of images x."""
     from sklearn.mixture import GaussianMixture
 
-    codes = coding.encode(net, x).astype(np.float64)
+    codes = latent.encode(net, x).astype(np.float64)
     drawn, _ = GaussianMixture(components, random_state=seed).fit(codes).sample(count)
     drawn = np.random.default_rng(seed).permutation(drawn)  # they come sorted by their Gaussian
-    return coding.decode(net, drawn.astype(np.float32))
+    return latent.decode(net, drawn.astype(np.float32))
 
 
 def title(name, args, mixture=None):
@@ -90,7 +92,7 @@ def title(name, args, mixture=None):
 def rivals(judge, count):
     """PCA-Gaussians and the floor: (name, images)."""
     rng, x = np.random.default_rng(1234), judge.images.x_train
-    parts = principal(coding.unit(x))
+    parts = principal(latent.unit(x))
     for k in COMPONENTS:
         yield f"pca-gaussian-{k}", pca_gaussian(parts, x.shape[1:], k, count, rng)
     yield "floor", x[rng.permutation(len(x))[:count]]
@@ -124,7 +126,7 @@ if __name__ == "__main__":
         own = {key: result[key] for key in ("command", "seed", "epochs", "seconds", "threads")}
         write(args.out, name, numbers, **facts, **own)
         if args.mixture:
-            pictures.write_png(both[0][:80], args.out / f"{name}.png")
+            grids.write_png(both[0][:80], args.out / f"{name}.png")
         for k, share in zip(images.classes, numbers["class_shares"], strict=True):
             if share < FEW:
                 print(f"collapsed: {k} is {share:.1%} of {name}")

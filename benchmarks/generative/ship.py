@@ -9,9 +9,9 @@ import pathlib
 
 import numpycnn as nc
 from numpycnn import models
-from numpycnn.checkpoint import PRETRAINED
 from numpycnn.errors import RunFolderError
-from numpycnn.layers.base import named_buffers, named_params
+from numpycnn.layers.traverse import named_buffers, named_params
+from numpycnn.training.checkpoint import PRETRAINED
 
 from .common import arguments, finished
 

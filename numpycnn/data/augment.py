@@ -3,9 +3,11 @@
 Every function returns a new array of x's dtype, and, but for shrink, of x's shape; none writes to x.
 """
 
+from functools import partial
+
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import ShapeError, unknown
 
 
 def compose(*steps):
@@ -136,3 +138,22 @@ def _check(x):
             f"augment: the batch has shape {x.shape}; expected (N, H, W, C)"
             + (", for grey images x[..., None]" if x.ndim == 3 else "")
         )
+
+
+AUGMENTATIONS = {
+    "flip": horizontal_flip,
+    "vertical-flip": vertical_flip,
+    "crop": partial(random_crop, pad=2),
+    "rotate": partial(rotate, degrees=10),
+    "rotate-45": partial(rotate, degrees=45),
+    "erase": random_erasing,
+}
+
+
+def augmentation(names):
+    """The steps named in "flip,crop" as one function of (x, rng); None for "none". Raises UnknownNameError."""
+    steps = [name for name in names.split(",") if name not in ("", "none")]
+    for name in steps:
+        if name not in AUGMENTATIONS:
+            raise unknown("augmentation", name, [*AUGMENTATIONS, "none"])
+    return compose(*(AUGMENTATIONS[name] for name in steps)) if steps else None

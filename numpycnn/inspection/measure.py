@@ -8,9 +8,9 @@ import numpy as np
 from .. import ops, optim
 from ..errors import ShapeError
 from ..layers import ReLU
-from ..layers.base import named_params, watch
-from ..saliency import unfused
-from ..training import check_data, score
+from ..layers.traverse import named_params, watch
+from ..training.loop import check_data, score
+from .saliency import unfused
 from .updates import Steps, ratios
 
 
@@ -135,7 +135,7 @@ def _backward(net, x, y, size, rows):
             squares[path] = squares.get(path, 0) + np.square(dx.astype(np.float64) * size).sum()
 
     adam = optim.Adam(net.params(), lr=0.0)
-    with watch(net, felt=felt), np.errstate(over="ignore", invalid="ignore"):
+    with watch(net, on_backward=felt), np.errstate(over="ignore", invalid="ignore"):
         for i in range(0, len(x), size):
             adam.zero_grad()
             s, cache = net.forward(x[i : i + size], train=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib import ticker
 
-from ..canvas import BLUE, GREY, INK, ORANGE, drawable, figure, percent, short
-from ..layers.base import watch
-from ..pictures import as_uint8
-from ..saliency import grad_cam, saliency
+from ..layers.traverse import watch
+from ..report.grids import as_uint8
+from ..report.style import BLUE, GREY, INK, ORANGE, drawable, figure, percent, short
 from .diagnosis import DEAD, TOO_FAST, TOO_SLOW, USUAL
+from .saliency import grad_cam, saliency
 
 MOST_STAGES, MOST_MAPS = 12, 16  # rows and columns of the feature maps; a deeper network shows every n-th stage
 

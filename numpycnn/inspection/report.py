@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import files, metrics, page, plots, training
-from ..layers.base import walk
-from ..recipes import plain
-from ..saliency import grad_cam, saliency, stages
+from .. import files, metrics
+from ..files import plain
+from ..layers.traverse import walk
+from ..report import html, plots
+from ..training import loop
 from . import pictures
 from .diagnosis import diagnose
 from .measure import examine
+from .saliency import grad_cam, saliency, stages
 from .source import RESULT
 from .table import HEADS, SOUND, cells
 
@@ -66,7 +68,7 @@ def write(out, net, dataset, subject, *, trained_on=None, steps=None, lr=None, h
     x, y = trained_on or (dataset.x_train, dataset.y_train)
     shuffled = np.random.default_rng(0).permutation(len(y))[:IMAGES]
     examined = examine(net, x[shuffled], y[shuffled], steps=steps, lr=lr)
-    probabilities = training.predict(net, dataset.x_test)
+    probabilities = loop.predict(net, dataset.x_test)
     accuracy = metrics.accuracy(dataset.y_test, probabilities)
     findings = diagnose(examined, history, (accuracy, len(dataset.y_test)))
     out.mkdir(parents=True, exist_ok=True)
@@ -79,11 +81,11 @@ def write(out, net, dataset, subject, *, trained_on=None, steps=None, lr=None, h
         "layers": [asdict(row) for row in examined.layers], "diagnoses": [asdict(one) for one in findings],
         "notes": notes, "pictures": [f"{name}.png" for name in drawn], "out": str(out),
     }  # fmt: skip
-    page.write(
+    html.write(
         out / "inspection.html",
         title=f"Inside {subject}",
         heading="Test accuracy",
-        score=page.percent(accuracy),
+        score=html.percent(accuracy),
         said=f"Found: {', '.join(dict.fromkeys(one.kind for one in findings))}" if findings else "Nothing wrong found",
         facts=_facts(result),
         sections=[_findings(result), _table(result), *(_picture(out, one) for one in drawn),
@@ -100,7 +102,7 @@ def _draw(out, net, dataset, probabilities, examined, history, image):
     if image is None:
         shown, title, guess = x[0], f"true: {classes[dataset.y_test[0]]}", probabilities[0]
     else:
-        shown, title, guess = image, "the image", training.predict(net, image[None])[0]
+        shown, title, guess = image, "the image", loop.predict(net, image[None])[0]
     if any(history.get("loss", ())):
         plots.learning_curves(history, out / "learning_curves.png")
         drawn.append("learning_curves")
@@ -167,17 +169,17 @@ def _table(result):
         f'<p class="soft">Outputs over {result["images"]:,} training images, as the network is used. Gradients of each '
         "image's loss with respect to these outputs. Dead: channels that were 0 everywhere, of all. Update/weight: how "
         "far one step moves the weights, in units of their size; about 1e-3 is usual.</p>\n"
-        + page.table(HEADS, rows, "classes numbers")
+        + html.table(HEADS, rows, "classes numbers")
     )
 
 
 def _picture(out, name):
-    return page.figure(*READING[name], **page.embedded(out / f"{name}.png"), narrow=name == "filters")
+    return html.figure(*READING[name], **html.embedded(out / f"{name}.png"), narrow=name == "filters")
 
 
 def _next(subject, dataset):
     subject, data = shlex.quote(subject), shlex.quote(dataset.name)
-    return page.commands(
+    return html.commands(
         (
             ("Look at an image of your own:", f"numpycnn inspect {subject} --data {data} --image IMAGE"),
             ("Measure it class by class:", f"numpycnn evaluate {subject} --data {data}"),

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import checkpoint, files, recipes
+from .. import files
 from ..errors import CheckpointError, RunFolderError
+from ..training import checkpoint
 from .updates import Steps
 
 RESULT = "inspection.json"
@@ -53,7 +54,7 @@ def folder(out, path):
     place = Path(out) if out else Path(f"{Path(title).stem}-inspect")
     if place.is_dir() and any(place.iterdir()) and _subject(place) != path:
         raise RunFolderError(f"{place} exists and is no inspection of {path}; choose another --out")
-    recipes.check_folder(place, force=True)
+    files.check_folder(place, force=True)
     return place
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import CheckpointError
-from ..layers.base import named_params
+from ..layers.traverse import named_params
 from ..ops.update import muon_update
 
 BETA1, BETA2, EPS, REST = 0.9, 0.999, 1e-8, 8.0  # optim's own defaults: a checkpoint does not hold them

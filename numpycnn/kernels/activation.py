@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..backend import Cache
-from ..machine.memory import empty
-from ..machine.parallel import kernel, parallel
+from .runtime.memory import empty
+from .runtime.threads import kernel, parallel
 
 
 def relu(x):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..backend import Cache
-from ..machine import direct, narrow, winograd
+from . import conv_direct, conv_kn2row, conv_winograd
 
 
 def conv2d(x, w, b=None, stride=1, padding="same"):
@@ -15,11 +15,11 @@ def conv2d(x, w, b=None, stride=1, padding="same"):
 
 def correlate(x, w, b, stride, padding, then=None):
     """y by the form that is faster; `then`: a machine.epilogue.Epilogue."""
-    if winograd.fits(w, stride, padding):
-        return winograd.correlate(x, w, b, padding, then=then)
-    if then is None and narrow.fits(w, stride, padding):
-        return narrow.correlate(x, w, b, padding)
-    return direct.correlate(x, w, b, stride, padding, then=then)
+    if conv_winograd.fits(w, stride, padding):
+        return conv_winograd.correlate(x, w, b, padding, then=then)
+    if then is None and conv_kn2row.fits(w, stride, padding):
+        return conv_kn2row.correlate(x, w, b, padding)
+    return conv_direct.correlate(x, w, b, stride, padding, then=then)
 
 
 def conv2d_backward(dy, cache, input_gradient=True):
@@ -27,12 +27,12 @@ def conv2d_backward(dy, cache, input_gradient=True):
     beyond = any(max(pair) >= k for pair, k in zip(padding, w.shape[:2], strict=True))  # would cut dy, not pad it
     if dy.dtype != np.float32 or beyond:
         return NotImplemented
-    if winograd.fits(w, stride, padding):
-        dw = winograd.weight_gradient(x, dy, w.shape, padding)
-    elif narrow.fits(w, stride, padding):
-        dw = narrow.weight_gradient(x, dy, w.shape, padding)
+    if conv_winograd.fits(w, stride, padding):
+        dw = conv_winograd.weight_gradient(x, dy, w.shape, padding)
+    elif conv_kn2row.fits(w, stride, padding):
+        dw = conv_kn2row.weight_gradient(x, dy, w.shape, padding)
     else:
-        dw = direct.weight_gradient(x, dy, w.shape, stride, padding)
+        dw = conv_direct.weight_gradient(x, dy, w.shape, stride, padding)
     dx = _input_gradient(x.shape, w, dy, stride, padding) if input_gradient else None
     return dx, dw, dy.sum(axis=(0, 1, 2)) if has_bias else None
 
@@ -43,9 +43,9 @@ def _input_gradient(x_shape, w, dy, stride, padding):
     bottom = x_shape[1] + top - (oh - 1) * stride[0] - 1
     right = x_shape[2] + left - (ow - 1) * stride[1] - 1
     around = (kh - 1 - top, bottom), (kw - 1 - left, right)
-    if winograd.fits(w, stride, around):
-        return winograd.correlate(dy, w, None, around, turned=True)
+    if conv_winograd.fits(w, stride, around):
+        return conv_winograd.correlate(dy, w, None, around, turned=True)
     turned = np.ascontiguousarray(w[::-1, ::-1].transpose(0, 1, 3, 2))
-    if narrow.fits(turned, stride, around):
-        return narrow.correlate(dy, turned, None, around)
-    return direct.correlate(dy, turned, None, (1, 1), around, stride)
+    if conv_kn2row.fits(turned, stride, around):
+        return conv_kn2row.correlate(dy, turned, None, around)
+    return conv_direct.correlate(dy, turned, None, (1, 1), around, stride)

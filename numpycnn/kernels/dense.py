@@ -7,9 +7,9 @@ step of AlexNet at batch 128 takes half as long again.
 import numpy as np
 
 from ..backend import Cache
-from ..machine.memory import empty
-from ..machine.parallel import kernel, parallel
-from ..machine.simd import WIDTH, product, steps
+from .runtime.memory import empty
+from .runtime.simd import WIDTH, product, steps
+from .runtime.threads import kernel, parallel
 
 WORTH = 2_000_000  # multiply-adds for which another thread is woken: what one alone does in some 40 microseconds
 

@@ -9,12 +9,12 @@ any number of threads.
 import numpy as np
 
 from ..backend import Cache
-from ..machine.epilogue import epilogue
-from ..machine.memory import empty
-from ..machine.moments import combine
-from ..machine.parallel import kernel, parallel
-from ..machine.rows import activate, fold, gather, repeated, scatter
 from .conv import conv2d_backward, correlate
+from .runtime.epilogue import epilogue
+from .runtime.memory import empty
+from .runtime.moments import combine
+from .runtime.rows import activate, fold, gather, repeated, scatter
+from .runtime.threads import kernel, parallel
 
 _NOBODY = 255  # no place of a window: nothing in it is above zero
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..backend import Cache
-from ..machine.memory import empty
-from ..machine.moments import block_moments, combine
-from ..machine.parallel import kernel, parallel
+from .runtime.memory import empty
+from .runtime.moments import block_moments, combine
+from .runtime.threads import kernel, parallel
 
 BLOCK = 256  # rows that are added up in float32; blocks are added up in float64, in their order
 

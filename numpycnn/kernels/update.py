@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..machine.parallel import kernel, parallel
+from .runtime.threads import kernel, parallel
 
 BLOCK = 256  # shares are cut at multiples: a value in a vector here and alone there might be rounded differently
 

@@ -10,10 +10,10 @@ from .conv import Conv2D, ConvTranspose2D
 from .dense import Dense
 from .dropout import Dropout
 from .fused import ConvBNReLU, fuse
+from .input_gradient import InputGradient
 from .norm import BatchNorm
 from .pool import AvgPool2D, GlobalAvgPool, MaxPool2D
 from .sample import Sampling
-from .slope import InputGradient
 from .standardize import Standardize
 from .upsample import Upsample2D
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..errors import ShapeError
-from .base import Layer, gradients_kept, named_buffers, named_params
+from .base import Layer
+from .traverse import named_buffers, named_params, preserve_gradients
 
 
 class Sequential(Layer):
@@ -87,7 +88,7 @@ class Frozen(Layer):
         return self.layer.forward(x, train=False)
 
     def backward(self, dy, cache):
-        with gradients_kept(self.layer):  # it may be trained elsewhere
+        with preserve_gradients(self.layer):  # it may be trained elsewhere
             return self.layer.backward(dy, cache)
 
     def infer(self, x):

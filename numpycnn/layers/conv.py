@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .. import init as initialisers
-from ..backend import pair
 from ..errors import ShapeError
 from ..ops import conv2d, conv2d_backward, conv_transpose2d, conv_transpose2d_backward
+from ..ops.checks import pair
+from . import init as initialisers
 from .base import Layer, Param
 
 

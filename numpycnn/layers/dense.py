@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .. import init as initialisers
 from ..ops import dense, dense_backward
+from . import init as initialisers
 from .base import Layer, Param
 
 

@@ -4,8 +4,8 @@ import copy
 
 import numpy as np
 
-from ..backend import pair
 from ..errors import ShapeError
+from ..ops.checks import pair
 from ..ops.conv import conv_padding, conv_size
 from ..ops.fused import conv_bn_relu, conv_bn_relu_backward, conv_bn_relu_infer
 from .activation import ReLU
@@ -23,7 +23,7 @@ class ConvBNReLU(Layer):
     for a pool that is no whole number of at least 1, or a pair of two.
     """
 
-    whole = True
+    opaque = True
 
     def __init__(self, conv, norm=None, pool=1):
         self.conv, self.norm, (self.pool, width) = conv, norm, pair("pool", pool)

@@ -1,6 +1,5 @@
 """Pooling layers; the mathematics is in ops/pool.py."""
 
-from ..backend import pair
 from ..ops import (
     avg_pool2d,
     avg_pool2d_backward,
@@ -9,6 +8,7 @@ from ..ops import (
     max_pool2d,
     max_pool2d_backward,
 )
+from ..ops.checks import pair
 from .base import Layer
 
 

@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 
-from .base import named_buffers, named_params, watch
+from .traverse import named_buffers, named_params, watch
 
 
 class Summary(str):

@@ -1,7 +1,7 @@
 """Nearest upsampling as a layer; the mathematics is in ops/upsample.py."""
 
-from ..backend import pair
 from ..ops import upsample2d, upsample2d_backward
+from ..ops.checks import pair
 from .base import Layer
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from .. import ops
-from ..backend import images
 from ..layers import Layer, Sampling
+from ..ops.checks import images
 from .coder import decoder, encoder, one_hot, with_classes
 
 

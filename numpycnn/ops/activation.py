@@ -5,29 +5,30 @@ All take x of any shape (softmax: (..., K)) and keep its shape and dtype. NaN pa
 
 import numpy as np
 
-from ..backend import Cache, backward, floats, twin
+from ..backend import Cache, op
 from ..errors import ShapeError
+from .checks import backward, floats
 
 
-def _door(x):
+def _check(x):
     return (floats("x", x),)
 
 
-@twin(_door)
+@op(_check)
 def relu(x):
     """y = max(x, 0)      Source: Nair & Hinton 2010; the paper's activation throughout."""
     y = np.maximum(x, 0)
     return y, Cache("relu", y, x > 0)
 
 
-@twin(backward("relu"))
+@op(backward("relu"))
 def relu_backward(dy, cache):
     """dx = dy where x > 0, else 0"""
     (positive,) = cache
     return dy * positive
 
 
-@twin(lambda x, negative_slope=0.01: (*_door(x), float(negative_slope)))
+@op(lambda x, negative_slope=0.01: (*_check(x), float(negative_slope)))
 def leaky_relu(x, negative_slope=0.01):
     """y = x where x > 0, else negative_slope * x      Source: Maas et al. 2013."""
     slope = np.where(x > 0, x.dtype.type(1), x.dtype.type(negative_slope))
@@ -35,14 +36,14 @@ def leaky_relu(x, negative_slope=0.01):
     return y, Cache("leaky_relu", y, slope)
 
 
-@twin(backward("leaky_relu"))
+@op(backward("leaky_relu"))
 def leaky_relu_backward(dy, cache):
     """dx = dy where x > 0, else negative_slope * dy"""
     (slope,) = cache
     return dy * slope
 
 
-def _prelu_door(x, alpha):
+def _check_prelu(x, alpha):
     x = floats("x", x)
     alpha = floats("alpha", alpha, 1, like=x)
     if x.ndim < 2 or len(alpha) not in (1, x.shape[-1]):
@@ -52,7 +53,7 @@ def _prelu_door(x, alpha):
     return floats("x", x, like=alpha), alpha
 
 
-@twin(_prelu_door)
+@op(_check_prelu)
 def prelu(x, alpha):
     """y = x where x > 0, else alpha[c] * x      x (..., C), alpha (C,) or (1,), learned.
 
@@ -62,7 +63,7 @@ def prelu(x, alpha):
     return y, Cache("prelu", y, x, alpha)
 
 
-@twin(backward("prelu"))
+@op(backward("prelu"))
 def prelu_backward(dy, cache):
     """dx = dy where x > 0, else alpha[c] * dy      dalpha[c] = sum over x <= 0 of dy * x      -> dx, dalpha"""
     x, alpha = cache
@@ -71,7 +72,7 @@ def prelu_backward(dy, cache):
     return dx, dalpha if len(alpha) > 1 else dalpha.sum(keepdims=True)
 
 
-@twin(lambda x, alpha=1.0: (*_door(x), float(alpha)))
+@op(lambda x, alpha=1.0: (*_check(x), float(alpha)))
 def elu(x, alpha=1.0):
     """y = x where x > 0, else alpha * (exp(x) - 1)      Source: Clevert et al. 2015."""
     negative = x.dtype.type(alpha) * np.expm1(np.minimum(x, 0))
@@ -79,14 +80,14 @@ def elu(x, alpha=1.0):
     return y, Cache("elu", y, x > 0, negative + x.dtype.type(alpha))
 
 
-@twin(backward("elu"))
+@op(backward("elu"))
 def elu_backward(dy, cache):
     """dx = dy where x > 0, else alpha * exp(x) * dy"""
     positive, slope = cache
     return dy * np.where(positive, 1, slope)
 
 
-@twin(_door)
+@op(_check)
 def sigmoid(x):
     """y = 1 / (1 + exp(-x)), written with exp(-|x|) so that nothing overflows"""
     e = np.exp(-np.abs(x))
@@ -94,28 +95,28 @@ def sigmoid(x):
     return y, Cache("sigmoid", y, y)
 
 
-@twin(backward("sigmoid"))
+@op(backward("sigmoid"))
 def sigmoid_backward(dy, cache):
     """dx = dy * y * (1 - y)"""
     (y,) = cache
     return dy * y * (1 - y)
 
 
-@twin(_door)
+@op(_check)
 def tanh(x):
     """y = tanh(x)"""
     y = np.tanh(x)
     return y, Cache("tanh", y, y)
 
 
-@twin(backward("tanh"))
+@op(backward("tanh"))
 def tanh_backward(dy, cache):
     """dx = dy * (1 - y^2)"""
     (y,) = cache
     return dy * (1 - y * y)
 
 
-@twin(_door)
+@op(_check)
 def softmax(x):
     """y[k] = exp(x[k] - max x) / sum_j exp(x[j] - max x) along the last axis: each row sums to 1.
 
@@ -127,7 +128,7 @@ def softmax(x):
     return y, Cache("softmax", y, y)
 
 
-@twin(backward("softmax"))
+@op(backward("softmax"))
 def softmax_backward(dy, cache):
     """dx[k] = y[k] * (dy[k] - sum_j dy[j] * y[j])"""
     (y,) = cache

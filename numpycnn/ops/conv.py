@@ -10,8 +10,9 @@ N images, H x W pixels, C in-channels, F filters, OH x OW output pixels:
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..backend import Cache, backward, channels, floats, images, pair, twin
+from ..backend import Cache, op
 from ..errors import ShapeError
+from .checks import backward, channels, floats, images, pair
 
 
 def conv_padding(size, kernel_size, stride, padding):
@@ -37,7 +38,7 @@ def conv_padding(size, kernel_size, stride, padding):
     return pads
 
 
-def _conv_door(x, w, b=None, stride=1, padding="same"):
+def _check_conv(x, w, b=None, stride=1, padding="same"):
     x = images(x)
     w = floats("w", w, 4, like=x)
     x = floats("x", x, like=w)
@@ -93,7 +94,7 @@ def col2im(cols, shape, kernel_size, stride=1, padding="same"):
     return xp[:, top : top + h, left : left + w]
 
 
-@twin(_conv_door)
+@op(_check_conv)
 def conv2d(x, w, b=None, stride=1, padding="same"):
     """y[n,i,j,f] = b[f] + sum_{di,dj,c} xpad[n, i*s+di, j*s+dj, c] * w[di,dj,c,f]      y = cols @ w + b
 
@@ -108,7 +109,7 @@ def conv2d(x, w, b=None, stride=1, padding="same"):
     return y, Cache("conv2d", y, x, w, b is not None, stride, padding)
 
 
-@twin(backward("conv2d", input_gradient=True))
+@op(backward("conv2d", input_gradient=True))
 def conv2d_backward(dy, cache, input_gradient=True):
     """dcols = dy @ w.T, dx = col2im(dcols)      dw = cols.T @ dy      db = sum_{n,i,j} dy
 
@@ -127,7 +128,7 @@ def conv2d_backward(dy, cache, input_gradient=True):
     return dx, dw, db
 
 
-def _conv_transpose_door(x, w, b=None, stride=1, padding="same"):
+def _check_conv_transpose(x, w, b=None, stride=1, padding="same"):
     x = images(x)
     w = floats("w", w, 4, like=x)
     x = floats("x", x, like=w)
@@ -144,7 +145,7 @@ def _conv_transpose_door(x, w, b=None, stride=1, padding="same"):
     return x, w, _bias(b, w.shape[2], x), stride, padding
 
 
-@twin(_conv_transpose_door)
+@op(_check_conv_transpose)
 def conv_transpose2d(x, w, b=None, stride=1, padding="same"):
     """The input gradient of the convolution with the weights w, read as a forward pass: it enlarges.
 
@@ -162,7 +163,7 @@ def conv_transpose2d(x, w, b=None, stride=1, padding="same"):
     return y, Cache("conv_transpose2d", y, x, w, b is not None, stride, pads)
 
 
-@twin(backward("conv_transpose2d"))
+@op(backward("conv_transpose2d"))
 def conv_transpose2d_backward(dy, cache):
     """dx = conv2d(dy, w)      dw = im2col(dy).T @ x      db = sum_{n,i,j} dy
 

@@ -1,10 +1,11 @@
 """The dense (fully connected) layer."""
 
-from ..backend import Cache, backward, channels, floats, twin
+from ..backend import Cache, op
 from ..errors import ShapeError
+from .checks import backward, channels, floats
 
 
-def _dense_door(x, w, b=None):
+def _check_dense(x, w, b=None):
     w = floats("w", w, 2)
     x = floats("x", x, 2, like=w)
     w = floats("w", w, like=x)
@@ -16,7 +17,7 @@ def _dense_door(x, w, b=None):
     return x, w, b
 
 
-@twin(_dense_door)
+@op(_check_dense)
 def dense(x, w, b=None):
     """y[n,k] = sum_d x[n,d] * w[d,k] + b[k]      y = x @ w + b
 
@@ -28,7 +29,7 @@ def dense(x, w, b=None):
     return y, Cache("dense", y, x, w, b is not None)
 
 
-@twin(backward("dense"))
+@op(backward("dense"))
 def dense_backward(dy, cache):
     """dx = dy @ w.T      dw = x.T @ dy      db = sum_n dy
 

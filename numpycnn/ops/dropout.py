@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from ..backend import Cache, backward, floats, twin
+from ..backend import Cache, op
+from .checks import backward, floats
 
 
-def _dropout_door(x, rate, rng=None, train=True):
+def _check_dropout(x, rate, rng=None, train=True):
     if not 0 <= rate < 1:
         raise ValueError(f"dropout's rate is the share dropped, at least 0 and below 1, not {rate!r}")
     if train and rate > 0 and not isinstance(rng, np.random.Generator):
@@ -13,7 +14,7 @@ def _dropout_door(x, rate, rng=None, train=True):
     return floats("x", x), float(rate), rng, bool(train)
 
 
-@twin(_dropout_door)
+@op(_check_dropout)
 def dropout(x, rate, rng=None, train=True):
     """y = x * mask      mask = 0 with the probability `rate`, else 1/(1 - rate), so that E[y] = x
 
@@ -28,7 +29,7 @@ def dropout(x, rate, rng=None, train=True):
     return y, Cache("dropout", y, mask)
 
 
-@twin(backward("dropout"))
+@op(backward("dropout"))
 def dropout_backward(dy, cache):
     """dx = dy * mask"""
     (mask,) = cache

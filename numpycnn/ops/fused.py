@@ -6,31 +6,32 @@ output are kept; the backward pass computes the rest again, which is cheaper tha
 
 import numpy as np
 
-from ..backend import Cache, backward, pair, twin
+from ..backend import Cache, op
 from ..errors import ShapeError
 from .activation import relu, relu_backward
-from .conv import _conv_door, conv2d, conv2d_backward, conv_size
-from .norm import _norm_door, batch_norm, batch_norm_backward
+from .checks import backward, pair
+from .conv import _check_conv, conv2d, conv2d_backward, conv_size
+from .norm import _check_norm, batch_norm, batch_norm_backward
 from .pool import max_pool2d, max_pool2d_backward
 
 
-def _fused_door(
+def _check_fused(
     x, w, b, gamma, beta, running_mean, running_var, train, stride=1, padding="same", momentum=0.9, eps=1e-5, pool=1
 ):
-    x, w, b, stride, padding = _conv_door(x, w, b, stride, padding)
+    x, w, b, stride, padding = _check_conv(x, w, b, stride, padding)
     height, width = conv_size(x.shape[1:3], w.shape[:2], stride, padding)
     if np.shape(gamma) != w.shape[3:]:
         raise ShapeError(f"gamma has the shape {np.shape(gamma)}, but the convolution has {w.shape[3]} filters")
-    values = min(len(x) * height * width, 2)  # a channel, as far as batch norm's door wants to know
+    values = min(len(x) * height * width, 2)  # a channel, as far as batch norm's check wants to know
     like = np.empty((values, 1, 1, w.shape[3]), x.dtype)
-    _, gamma, beta, *_ = _norm_door(like, gamma, beta, running_mean, running_var, train)
+    _, gamma, beta, *_ = _check_norm(like, gamma, beta, running_mean, running_var, train)
     if pair("pool", pool)[0] > min(height, width):
         raise ShapeError(f"the pooling window {(pool, pool)} is larger than the input {(height, width)}")
     gamma, beta = gamma.astype(x.dtype, copy=False), beta.astype(x.dtype, copy=False)
     return x, w, b, gamma, beta, running_mean, running_var, bool(train), stride, padding, momentum, eps, pool
 
 
-@twin(_fused_door)
+@op(_check_fused)
 def conv_bn_relu(
     x, w, b, gamma, beta, running_mean, running_var, train, stride=1, padding="same", momentum=0.9, eps=1e-5, pool=1,
 ):  # fmt: skip
@@ -46,16 +47,16 @@ def conv_bn_relu(
     return y, Cache("conv_bn_relu", y, conv, a, mean, inv_std, gamma, beta, train, pool)
 
 
-def _infer_door(
+def _check_infer(
     x, w, b, gamma, beta, running_mean, running_var, stride=1, padding="same", eps=1e-5, pool=1
 ):  # fmt: skip
     values = gamma, beta, running_mean, running_var
-    checked = _fused_door(x, w, b, *values, False, stride, padding, eps=eps, pool=pool)
+    checked = _check_fused(x, w, b, *values, False, stride, padding, eps=eps, pool=pool)
     *arrays, _, stride, padding, _, eps, pool = checked
     return *arrays, stride, padding, eps, pool
 
 
-@twin(_infer_door)
+@op(_check_infer)
 def conv_bn_relu_infer(x, w, b, gamma, beta, running_mean, running_var, stride=1, padding="same", eps=1e-5, pool=1):
     """y of conv_bn_relu in use (train=False), and nothing kept for a backward pass."""
     return conv_bn_relu(
@@ -63,7 +64,7 @@ def conv_bn_relu_infer(x, w, b, gamma, beta, running_mean, running_var, stride=1
     )[0]  # fmt: skip
 
 
-@twin(backward("conv_bn_relu", input_gradient=True))
+@op(backward("conv_bn_relu", input_gradient=True))
 def conv_bn_relu_backward(dy, cache, input_gradient=True):
     """The four backward passes in turn, the middle of the chain computed again from the convolution's output a.
 

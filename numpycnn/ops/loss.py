@@ -6,8 +6,8 @@ largest number, give finite values; the gradient comes back in the input's dtype
 
 import numpy as np
 
-from ..backend import floats
 from ..errors import ShapeError
+from .checks import floats
 
 
 def check_labels(labels, n, classes):

@@ -6,11 +6,12 @@ M is the number of values a channel: N for features, N*H*W for images.
 
 import numpy as np
 
-from ..backend import Cache, backward, channels, floats, twin
+from ..backend import Cache, op
 from ..errors import ShapeError
+from .checks import backward, channels, floats
 
 
-def _norm_door(x, gamma, beta, running_mean, running_var, train, momentum=0.9, eps=1e-5):
+def _check_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, eps=1e-5):
     x = floats("x", x, (2, 4))
     gamma = floats("gamma", gamma, 1, like=x)
     x = floats("x", x, like=gamma)
@@ -28,7 +29,7 @@ def _norm_door(x, gamma, beta, running_mean, running_var, train, momentum=0.9, e
     return x, gamma, beta, running_mean, running_var, bool(train), momentum, eps
 
 
-@twin(_norm_door)
+@op(_check_norm)
 def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, eps=1e-5):
     """xhat = (x - mean) / sqrt(var + eps)      y = gamma * xhat + beta
 
@@ -51,7 +52,7 @@ def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, e
     return y, Cache("batch_norm", y, xhat, gamma, inv_std, train)
 
 
-@twin(backward("batch_norm"))
+@op(backward("batch_norm"))
 def batch_norm_backward(dy, cache):
     """dbeta = sum dy      dgamma = sum dy * xhat
 

@@ -6,11 +6,12 @@ OH = floor((H - size) / stride) + 1: what is left over at the border is not look
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..backend import Cache, backward, images, pair, twin
+from ..backend import Cache, op
 from ..errors import ShapeError
+from .checks import backward, images, pair
 
 
-def _pool_door(x, size=2, stride=None):
+def _check_pool(x, size=2, stride=None):
     x = images(x)
     size = pair("size", size)
     stride = size if stride is None else pair("stride", stride)
@@ -33,7 +34,7 @@ def _offsets(y_shape, size, stride):
             yield di * size[1] + dj, slice(di, di + sh * oh, sh), slice(dj, dj + sw * ow, sw)
 
 
-@twin(_pool_door)
+@op(_check_pool)
 def max_pool2d(x, size=2, stride=None):
     """y[n,i,j,c] = max_{di,dj} x[n, i*s+di, j*s+dj, c]
 
@@ -47,7 +48,7 @@ def max_pool2d(x, size=2, stride=None):
     return y, Cache("max_pool2d", y, x.shape, winner, size, stride)
 
 
-@twin(backward("max_pool2d"))
+@op(backward("max_pool2d"))
 def max_pool2d_backward(dy, cache):
     """dx[n, i*s+di, j*s+dj, c] += dy[n,i,j,c] where (di, dj) won: only the largest value had an effect."""
     x_shape, winner, size, stride = cache
@@ -57,7 +58,7 @@ def max_pool2d_backward(dy, cache):
     return dx
 
 
-@twin(_pool_door)
+@op(_check_pool)
 def avg_pool2d(x, size=2, stride=None):
     """y[n,i,j,c] = 1/(size_h*size_w) * sum_{di,dj} x[n, i*s+di, j*s+dj, c]
 
@@ -67,7 +68,7 @@ def avg_pool2d(x, size=2, stride=None):
     return y, Cache("avg_pool2d", y, x.shape, size, stride)
 
 
-@twin(backward("avg_pool2d"))
+@op(backward("avg_pool2d"))
 def avg_pool2d_backward(dy, cache):
     """dx[n, i*s+di, j*s+dj, c] += dy[n,i,j,c] / (size_h*size_w): every value had the same share."""
     x_shape, size, stride = cache
@@ -78,14 +79,14 @@ def avg_pool2d_backward(dy, cache):
     return dx
 
 
-def _global_door(x):
+def _check_global(x):
     x = images(x)
     if 0 in x.shape[1:3]:
         raise ShapeError(f"global_avg_pool: there are no pixels to average in the shape {x.shape}")
     return (x,)
 
 
-@twin(_global_door)
+@op(_check_global)
 def global_avg_pool(x):
     """y[n,c] = 1/(H*W) * sum_{i,j} x[n,i,j,c]
 
@@ -96,7 +97,7 @@ def global_avg_pool(x):
     return y, Cache("global_avg_pool", y, x.shape)
 
 
-@twin(backward("global_avg_pool"))
+@op(backward("global_avg_pool"))
 def global_avg_pool_backward(dy, cache):
     """dx[n,i,j,c] = dy[n,c] / (H*W)"""
     (x_shape,) = cache

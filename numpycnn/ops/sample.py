@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from ..backend import Cache, backward, floats, twin
+from ..backend import Cache, op
 from ..errors import ShapeError
+from .checks import backward, floats
 
 
-def _sample_door(mean, log_var, rng=None, train=True):
+def _check_sample(mean, log_var, rng=None, train=True):
     mean = floats("mean", mean)
     log_var = floats("log_var", log_var, like=mean)
     mean = floats("mean", mean, like=log_var)
@@ -17,7 +18,7 @@ def _sample_door(mean, log_var, rng=None, train=True):
     return mean, log_var, rng, bool(train)
 
 
-@twin(_sample_door)
+@op(_check_sample)
 def gaussian_sample(mean, log_var, rng=None, train=True):
     """z = m + exp(v/2) e      e ~ N(0, 1), so that z ~ N(m, exp(v)); when not training z = m
 
@@ -33,7 +34,7 @@ def gaussian_sample(mean, log_var, rng=None, train=True):
     return z, Cache("gaussian_sample", z, noise)
 
 
-@twin(backward("gaussian_sample"))
+@op(backward("gaussian_sample"))
 def gaussian_sample_backward(dz, cache):
     """dm = dz      dv = dz * 1/2 exp(v/2) e      -> dmean, dlog_var"""
     (noise,) = cache

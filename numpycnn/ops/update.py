@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from ..backend import twin
+from ..backend import op
 from .dense import dense
 
 
-def _update_door(value, grad, *rest):
+def _check_update(value, grad, *rest):
     if grad.shape != value.shape:
         raise ValueError(f"a gradient of the shape {grad.shape} cannot update a value of the shape {value.shape}")
     return value, np.asarray(grad, value.dtype, order="C"), *rest
 
 
-@twin(_update_door)
+@op(_check_update)
 def sgd_update(value, grad, velocity, lr, momentum, nesterov, decay):
     """g = grad + decay * value      u <- momentum * u + g      value -= lr * u
 
@@ -24,7 +24,7 @@ def sgd_update(value, grad, velocity, lr, momentum, nesterov, decay):
     value -= value.dtype.type(lr) * (g + value.dtype.type(momentum) * velocity if nesterov else velocity)
 
 
-@twin(_update_door)
+@op(_check_update)
 def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
     """m <- beta1 m + (1 - beta1) g      v <- beta2 v + (1 - beta2) g^2
     value -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
@@ -43,7 +43,7 @@ def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
     value -= kind(lr / (1 - beta1**t)) * m / (np.sqrt(v * kind(1 / (1 - beta2**t))) + kind(eps))
 
 
-@twin(_update_door)
+@op(_check_update)
 def rmsprop_update(value, grad, square, lr, rho, eps, decay):
     """g = grad + decay * value      s <- rho s + (1 - rho) g^2      value -= lr * g / (sqrt(s) + eps)
 
@@ -61,7 +61,7 @@ def muon_update(value, grad, velocity, lr, momentum):
     Weights (..., C, F) are the matrix (.. * C, F). As the norm is kept, lr is the angle of a step, for weights whose
     size does not matter: those before a batch norm. Source: Jordan 2024, "Muon", normalised as in airbench.
     """
-    value, grad = _update_door(value, grad)
+    value, grad = _check_update(value, grad)
     kind, norm = value.dtype.type, np.linalg.norm(value)
     velocity *= kind(momentum)
     velocity += grad

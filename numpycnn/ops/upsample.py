@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from ..backend import Cache, backward, images, pair, twin
+from ..backend import Cache, op
+from .checks import backward, images, pair
 
 
-@twin(lambda x, size=2: (images(x), pair("size", size)))
+@op(lambda x, size=2: (images(x), pair("size", size)))
 def upsample2d(x, size=2):
     """y[n, i*sh+di, j*sw+dj, c] = x[n,i,j,c]      0 <= di < sh, 0 <= dj < sw
 
@@ -18,7 +19,7 @@ def upsample2d(x, size=2):
     return y, Cache("upsample2d", y, x.shape, size)
 
 
-@twin(backward("upsample2d"))
+@op(backward("upsample2d"))
 def upsample2d_backward(dy, cache):
     """dx[n,i,j,c] = sum_{di,dj} dy[n, i*sh+di, j*sw+dj, c]: every copy had its effect."""
     (n, h, w, c), (sh, sw) = cache

@@ -7,7 +7,7 @@ from statistics import median
 from matplotlib import ticker
 from matplotlib.transforms import Bbox
 
-from ..canvas import BLUE, GREY, INK, ORANGE, figure
+from ..report.style import BLUE, GREY, INK, ORANGE, figure
 from .verdict import conclude, seeds, span, summarize, with_deviation
 
 LABELS = {

@@ -7,11 +7,14 @@ import time
 
 import numpy as np
 
-from .. import backend, data, files, init, models, optim, recipes, training
+from .. import backend, data, files, models, optim
+from ..data.augment import augmentation
 from ..data.balance import class_weights, oversample, thin
 from ..data.dataset import stratified
 from ..errors import DatasetError, RunFolderError, TrainingDiverged, unknown
+from ..layers import init
 from ..metrics import confusion_matrix
+from ..training import loop
 from . import baselines
 from .definitions import DEFAULTS
 
@@ -51,7 +54,7 @@ def perform(job):
     row |= {"measured_on": "test images" if facts["test"] else "held-out training images"}
     if guesses is not None:
         row |= shares(y, guesses, loaded.classes, settings["rare"])
-    return keep(folder, facts, recipes.plain(row))
+    return keep(folder, facts, files.plain(row))
 
 
 def finished(path):
@@ -112,8 +115,8 @@ def network(job, loaded, train, held, measure_on):
     except TrainingDiverged:
         return None, measured | {"status": "diverged"}
     start = time.perf_counter()
-    s = noisy_logits(net, x) if settings["dropout_when_measured"] else training.logits(net, x)
-    measured |= {"predict_seconds": time.perf_counter() - start, "loss": training.score(s, y)[0]}
+    s = noisy_logits(net, x) if settings["dropout_when_measured"] else loop.logits(net, x)
+    measured |= {"predict_seconds": time.perf_counter() - start, "loss": loop.score(s, y)[0]}
     measured |= {"seconds": sum(history["seconds"]), "epochs": history.epochs}
     return s.argmax(axis=1), measured | {"train_accuracy": history["accuracy"][-1]}
 
@@ -124,10 +127,10 @@ def fit(net, job, train, held, classes):
     if settings["optimizer"] not in optim.OPTIMIZERS:
         raise unknown("optimiser", settings["optimizer"], optim.OPTIMIZERS)
     make = optim.OPTIMIZERS[settings["optimizer"]]
-    return training.fit(
+    return loop.fit(
         net, *train, epochs=settings["epochs"], batch_size=settings["batch_size"],
         optimizer=make(net.params(), settings["lr"], **settings["optimizer_arguments"]),
-        schedule=settings["schedule"], augment=recipes.augmentation(settings["augment"]),
+        schedule=settings["schedule"], augment=augmentation(settings["augment"]),
         validation=held if settings["patience"] else None, patience=settings["patience"],
         class_weight=class_weights(train[1], classes) if settings["balance"] == "weights" else None,
         seed=facts["seed"], out=job["folder"], progress=job["progress"], metadata={"job": facts},

@@ -15,7 +15,7 @@ import pathlib
 import time
 import warnings
 
-from .. import backend, data, recipes
+from .. import backend, data, files
 from ..errors import MissingPackage, RunFolderError, unknown
 from . import baselines, results
 from .job import perform
@@ -41,7 +41,7 @@ def run(studies, out, *, jobs=None, quick=False, say=print, command="", **given)
     out = pathlib.Path(out).absolute()
     if out.exists() and not out.is_dir():
         raise RunFolderError(f"{out} is a file; expected a folder, or a name that is free")
-    recipes.check_writable(out)
+    files.check_writable(out)
     jobs = processes(jobs)
     for key, value in given.items():
         if key not in GIVEN:
@@ -170,4 +170,4 @@ class Clock:
         if self.cost_left < 1e-6 or not self.cost_run:
             return ""
         seconds = (time.perf_counter() - self.start) * self.cost_left / self.cost_run
-        return f"; about {recipes.duration(seconds)} left"
+        return f"; about {files.duration(seconds)} left"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from numpycnn import layers, models, ops, predict
-from numpycnn.layers.base import named_buffers, named_params
+from numpycnn.layers.traverse import named_buffers, named_params
 
 NETWORKS = {"vgg": {"filters": (16, 17), "dropout": (0.1, 0.2)}, "alexnet": {"filters": (16, 18), "hidden": (9, 8)}}
 TINY = np.float32(1e-42)  # a denormal number

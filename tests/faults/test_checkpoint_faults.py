@@ -23,9 +23,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpycnn import checkpoint, files, layers, models, npz, optim
+from numpycnn import files, layers, models, optim
 from numpycnn.errors import CheckpointError
-from numpycnn.layers.base import generators, named_buffers, named_params
+from numpycnn.layers.traverse import generators, named_buffers, named_params
+from numpycnn.training import checkpoint, npz
 from tests.faults.dying import STEPS, die_at
 
 ROOT = Path(__file__).parents[2]

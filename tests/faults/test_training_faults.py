@@ -15,11 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from numpycnn import backend, checkpoint, cli
-from numpycnn.run import Run
+from numpycnn import backend
+from numpycnn.cli import parser
+from numpycnn.training import checkpoint
+from numpycnn.training.run import Run
 from tests.faults.dying import STEPS, child, die_at
-from tests.test_training import arrays, fit, pictures, rows, same, small, state
-from tests.test_training import settings as fit_settings
+from tests.training.test_training import arrays, fit, pictures, rows, same, small, state
+from tests.training.test_training import settings as fit_settings
 
 ROOT = Path(__file__).parents[2]
 ATTEMPTS = 400  # of one run, before it is called endless
@@ -168,7 +170,7 @@ def signals(count, seed, folder):
             def run(out=out, started=started):
                 signal.signal(signal.SIGINT, signal.default_int_handler)
                 os.write(started, b"x")
-                return cli.main([*command, "--out", str(out)])
+                return parser.main([*command, "--out", str(out)])
 
             log = folder / "log"
             pid, signum = child(run, log), draw.choice([signal.SIGINT, signal.SIGTERM])

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from numpycnn import checkpoint, layers, ops, optim
+from numpycnn import layers, ops, optim
 from numpycnn.errors import CheckpointError, ShapeError
 from numpycnn.inspection import Steps, examine
 from numpycnn.inspection.updates import ratios
-from numpycnn.layers.base import generators, named_buffers, named_params, watch
-
-from ..test_training import arrays, fit, pictures, same, small
+from numpycnn.layers.traverse import generators, named_buffers, named_params, watch
+from numpycnn.training import checkpoint
+from tests.training.test_training import arrays, fit, pictures, same, small
 
 X, Y = pictures(80)
 
@@ -37,7 +37,7 @@ def test_gradients_are_those_of_each_images_own_loss():
     net, felt = small("alexnet", dropout=0), {}
     examined = examine(net, X, Y, gradient_images=40, batch_size=20)
     for i in range(40):  # without batch norm or dropout each image stands for itself
-        with watch(net, felt=lambda path, _, dy, dx, __: felt.setdefault(path, []).append((dy, dx))):
+        with watch(net, on_backward=lambda path, _, dy, dx, __: felt.setdefault(path, []).append((dy, dx))):
             s, cache = net.forward(X[i : i + 1], train=True)
             net.backward(ops.softmax_cross_entropy(s, Y[i : i + 1])[1], cache)
     for row in examined.layers:
@@ -68,7 +68,7 @@ def last_move(net, optimizer):
         lambda net: optim.Adam(net.params(), 1e-3),
         lambda net: optim.SGD(net.params(), 1e-2, momentum=0.9),
         lambda net: optim.Muon(net.params(), 1e-2, rest_momentum=0.0),
-        lambda net: optim.Averaged(optim.Adam(net.params(), 1e-3), net, 0.9),
+        lambda net: optim.EMA(optim.Adam(net.params(), 1e-3), net, 0.9),
     ],
 )
 def test_the_update_ratio_is_that_of_the_step_that_was_taken(make):
@@ -88,7 +88,7 @@ def test_the_update_ratio_is_that_of_the_step_that_was_taken(make):
 
 def test_a_checkpoint_gives_the_same_steps_as_the_optimiser(tmp_path):
     net = small()
-    optimizer = optim.Averaged(optim.Adam(net.params(), 1e-3), net, 0.9)
+    optimizer = optim.EMA(optim.Adam(net.params(), 1e-3), net, 0.9)
     fit(net, X, Y, optimizer=optimizer)
     checkpoint.save(tmp_path / "a.npz", net, optimizer)
     stored = Steps.stored(*checkpoint.read(tmp_path / "a.npz"))

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import numpycnn as nc
-from numpycnn import checkpoint, layers, optim
+from numpycnn import layers, optim
 from numpycnn.errors import CheckpointError
 from numpycnn.inspection import report, source, table
-
-from ..test_report import Page
-from ..test_training import fit, pictures, small
+from numpycnn.training import checkpoint
+from tests.report.test_training_page import Page
+from tests.training.test_training import fit, pictures, small
 
 pytestmark = pytest.mark.filterwarnings("ignore:class.* never predicted")
 CLASSES = ("cat & dog", "<b>bird</b>", "お茶", "fish")

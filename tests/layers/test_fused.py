@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numpycnn import init, layers, models
+from numpycnn import layers, models
 from numpycnn.errors import ShapeError
+from numpycnn.layers import init
 from tests.naive import agree
 
 # images (N, H, W, C), filters, kernel, pool: both forms of Winograd, the direct one, windows that leave a rest

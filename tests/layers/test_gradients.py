@@ -200,6 +200,6 @@ def test_float32_gradients_are_those_of_float64(case, both_backends):
 
 
 def test_every_layer_has_a_case():
-    made = {type(layer).__name__ for make, _ in CASES.values() for _, layer in layers.base.walk(make())}
+    made = {type(layer).__name__ for make, _ in CASES.values() for _, layer in layers.traverse.walk(make())}
     public = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
     assert made >= public - {"Layer", "Param"}

@@ -6,9 +6,10 @@ import inspect
 import numpy as np
 import pytest
 
-from numpycnn import checkpoint, layers, models
+from numpycnn import layers, models
 from numpycnn.errors import ShapeError
-from numpycnn.layers import base
+from numpycnn.layers import traverse
+from numpycnn.training import checkpoint
 from tests import naive
 
 IMAGE, ROWS = (4, 6, 6, 3), (4, 3)
@@ -61,7 +62,7 @@ LAYERS = {
 
 def test_none_is_forgotten():
     public = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
-    assert public - {name.split()[0] for name in LAYERS} == {"Layer", "Param", "InputGradient"}  # test_slope.py
+    assert public - {name.split()[0] for name in LAYERS} == {"Layer", "Param", "InputGradient"}  # test_input_gradient.py
 
 
 def draw(shape, n=1, dtype=np.float32, seed=32):
@@ -132,7 +133,7 @@ def test_dtypes_stay_and_nothing_is_written_to(each_backend, name, dtype, train)
         assert param.grad.shape == param.value.shape
         assert param.value.dtype == np.float32
         np.testing.assert_array_equal(param.value, value)
-    for _, buffer in base.named_buffers(layer).items():
+    for _, buffer in traverse.named_buffers(layer).items():
         assert buffer.dtype == np.float32
 
 
@@ -168,10 +169,10 @@ def small_vgg():
 
 
 def state(net):
-    arrays = {**base.named_buffers(net), **{k: p.value for k, p in base.named_params(net).items()}}
+    arrays = {**traverse.named_buffers(net), **{k: p.value for k, p in traverse.named_params(net).items()}}
     return (
         {k: a.copy() for k, a in arrays.items()},
-        {k: copy.deepcopy(g.bit_generator.state) for k, g in base.generators(net).items()},
+        {k: copy.deepcopy(g.bit_generator.state) for k, g in traverse.generators(net).items()},
     )
 
 
@@ -251,7 +252,7 @@ def test_one_layer_in_two_places_gets_both_gradients(each_backend):
     naive.agree(y, x @ w @ w)
     naive.agree(dx, dy @ w.T @ w.T)
     naive.agree(shared.w.grad, (x @ w).T @ dy + x.T @ (dy @ w.T))
-    assert list(base.named_params(twice)) == ["0.w", "0.b"]
+    assert list(traverse.named_params(twice)) == ["0.w", "0.b"]
 
 
 def test_reshape_and_flatten(each_backend):
@@ -295,7 +296,7 @@ def test_a_layer_without_passes_says_so():
 
 def test_names_over_the_network():
     net = layers.Sequential(layers.Dense(3, 4), layers.Add(layers.Identity(), block()), [layers.PReLU(2)][0])
-    assert list(base.named_params(net)) == [
+    assert list(traverse.named_params(net)) == [
         "0.w",
         "0.b",
         "1.branches.1.0.w",
@@ -304,17 +305,17 @@ def test_names_over_the_network():
         "1.branches.1.1.beta",
         "2.alpha",
     ]
-    assert list(base.named_buffers(net)) == ["1.branches.1.1.running_mean", "1.branches.1.1.running_var"]
-    assert list(base.generators(net)) == ["1.branches.1.3.rng"]
+    assert list(traverse.named_buffers(net)) == ["1.branches.1.1.running_mean", "1.branches.1.1.running_var"]
+    assert list(traverse.generators(net)) == ["1.branches.1.3.rng"]
     assert [p.name for p in net.params()] == ["w", "b", "w", "b", "gamma", "beta", "alpha"]
-    assert list(base.named_params(layers.Dense(2, 3))) == ["w", "b"]
-    assert [p for p, _ in base.walk(net)][:4] == ["", "0", "1", "1.branches.0"]
+    assert list(traverse.named_params(layers.Dense(2, 3))) == ["w", "b"]
+    assert [p for p, _ in traverse.walk(net)][:4] == ["", "0", "1", "1.branches.0"]
 
 
 def test_a_generator_in_two_layers_is_listed_once():
     shared = rng()
     net = layers.Sequential(layers.Dropout(0.1, shared), layers.Dropout(0.2, shared), layers.Dropout(0.3, rng()))
-    assert list(base.generators(net)) == ["0.rng", "2.rng"]
+    assert list(traverse.generators(net)) == ["0.rng", "2.rng"]
 
 
 def test_a_list_of_layers_is_a_sequential():
@@ -324,11 +325,11 @@ def test_a_list_of_layers_is_a_sequential():
 
 def test_watch_sees_the_leaves_and_leaves_no_trace():
     net, seen = layers.Sequential(layers.Tanh(), layers.Add(layers.ReLU(), layers.Identity())), []
-    with base.watch(net, lambda path, layer, x, y, cache: seen.append((path, type(layer).__name__))):
+    with traverse.watch(net, lambda path, layer, x, y, cache: seen.append((path, type(layer).__name__))):
         net.forward(draw(ROWS))
     net.forward(draw(ROWS))
     assert seen == [("0", "Tanh"), ("1.branches.0", "ReLU"), ("1.branches.1", "Identity")]
-    assert all("forward" not in vars(layer) for _, layer in base.walk(net))
+    assert all("forward" not in vars(layer) for _, layer in traverse.walk(net))
 
 
 # ---- summary ------------------------------------------------------------------------------------
@@ -391,7 +392,7 @@ def test_two_parameters_of_one_name_are_refused():
     layer = Twice()
     layer.b = layers.Param("a", np.ones(2, np.float32))
     with pytest.raises(ValueError, match="two parameters are named a"):
-        base.named_params(layer)
+        traverse.named_params(layer)
 
 
 # ---- mistakes -----------------------------------------------------------------------------------
@@ -654,7 +655,7 @@ def test_frozen_is_the_layer_without_training(each_backend, tmp_path):
     net = layers.Sequential(layers.Standardize(), layers.Frozen(conv), layers.ReLU(), layers.Conv2D(4, 2, 3, rng=rng))
     x = rng.random((2, 5, 5, 1), dtype=np.float32)
     assert [p.value.shape for p in net.params()] == [(3, 3, 4, 2), (2,)]
-    assert {name: b.shape for name, b in base.named_buffers(net).items()} == {"1.w": (3, 3, 1, 4), "1.b": (4,)}
+    assert {name: b.shape for name, b in traverse.named_buffers(net).items()} == {"1.w": (3, 3, 1, 4), "1.b": (4,)}
     assert net.layers[1].multiply_adds(x.shape, (2, 5, 5, 4)) == conv.multiply_adds(x.shape, (2, 5, 5, 4))
     plain = layers.Sequential(net.layers[0], conv, *net.layers[2:])
     np.testing.assert_array_equal(net.infer(x), plain.infer(x))

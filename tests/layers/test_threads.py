@@ -23,7 +23,7 @@ def trained(name, threads, muon=False, **arguments):
     net = models.build(name, seed=1, input_shape=(15, 13, 1), **arguments)
     fast, optimizer = layers.fuse(net), optim.Adam(net.params(), 1e-2)
     if muon:
-        optimizer = optim.Averaged(optim.Muon(net.params(), 1e-2), net, 0.9)
+        optimizer = optim.EMA(optim.Muon(net.params(), 1e-2), net, 0.9)
     rng = np.random.default_rng(2)
     for _ in range(3):
         x, labels = rng.standard_normal((11, 15, 13, 1), dtype=np.float32), rng.integers(0, 10, 11)

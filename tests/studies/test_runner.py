@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import numpycnn as nc
-from numpycnn import cli, files, studies, training
+from numpycnn import files, studies
+from numpycnn.cli import parser
 from numpycnn.errors import DatasetError, MissingPackage, RunFolderError, UnknownNameError
-from numpycnn.run import Run
 from numpycnn.studies import STUDIES, Study, job, plan, results, runner
+from numpycnn.training import loop
+from numpycnn.training.run import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:class.* never predicted", "ignore:invalid value")
 
@@ -53,13 +55,13 @@ def run(data, tmp_path):
 @pytest.fixture
 def trained(monkeypatch):
     """The number of calls of fit, as a list of their seeds."""
-    seeds, fit = [], training.fit
+    seeds, fit = [], loop.fit
 
     def spy(*args, **settings):
         seeds.append(settings["seed"])
         return fit(*args, **settings)
 
-    monkeypatch.setattr(training, "fit", spy)
+    monkeypatch.setattr(loop, "fit", spy)
     return seeds
 
 
@@ -424,8 +426,8 @@ def test_rare_classes_weights_and_sampling(data):
 
 
 def test_the_rare_class_is_weighed(run, data, monkeypatch, tmp_path):
-    seen, fit = [], training.fit
-    monkeypatch.setattr(training, "fit", lambda *a, **k: seen.append(k["class_weight"]) or fit(*a, **k))
+    seen, fit = [], loop.fit
+    monkeypatch.setattr(loop, "fit", lambda *a, **k: seen.append(k["class_weight"]) or fit(*a, **k))
     rare = {"class": 1, "share": 0.1}
     run({"tiny": tiny(plain={"rare": rare}, wide={"rare": rare, "balance": "weights"})}, seeds=1)
     assert seen[0] is None
@@ -456,10 +458,10 @@ def test_recall_of_each_class_by_its_name():
 def test_dropout_that_is_left_on(data):
     net = nc.models.build("alexnet", 0, filters=(2,), hidden=(30,), dropout=0.5, classes=3, input_shape=(12, 12, 1))
     x = nc.data.load(data).x_test
-    quiet = training.logits(net, x)
+    quiet = loop.logits(net, x)
     assert not np.allclose(job.noisy_logits(net, x), quiet)
     silent = nc.models.build("alexnet", 0, filters=(2,), dropout=0, classes=3, input_shape=(12, 12, 1))
-    np.testing.assert_allclose(job.noisy_logits(silent, x), training.logits(silent, x), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(job.noisy_logits(silent, x), loop.logits(silent, x), rtol=1e-4, atol=1e-5)
 
 
 def test_lsuv_and_other_initialisations(data):
@@ -491,7 +493,7 @@ def test_definitions_can_be_built(name):
     assert len({one["folder"] for one in jobs.values()}) == len(jobs)  # no variant is another one's twin
     for one in jobs.values():
         settings = one["facts"]["settings"]
-        nc.recipes.augmentation(settings["augment"])
+        nc.data.augment.augmentation(settings["augment"])
         nc.schedule.named(settings["schedule"])
         if settings["model"] in studies.runner.baselines.BASELINES:
             continue
@@ -517,7 +519,7 @@ def command(capsys):
 
     def call(*arguments):
         try:
-            code = cli.main(["study", *map(str, arguments)])
+            code = parser.main(["study", *map(str, arguments)])
         except SystemExit as stop:
             code = stop.code
         out, err = capsys.readouterr()

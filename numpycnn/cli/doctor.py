@@ -1,0 +1,80 @@
+"""What `numpycnn doctor` reports: versions, threads, folders, data, and whether the kernels give right numbers."""
+
+import importlib.metadata
+import os
+import pathlib
+import platform
+
+import numpy as np
+
+from .. import __version__, backend, ops
+from ..errors import DownloadError
+
+
+def examine():
+    """{fact: value} about this installation, all values strings."""
+    facts = {
+        "numpycnn": __version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {platform.system()}, {os.cpu_count()} cores",
+        "backend": f"{backend.backend()}, {backend.threads()} threads",
+    }
+    for name in ("numpy", "numba", "matplotlib", "pooch", "tqdm", "Pillow"):
+        try:
+            facts[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            facts[name] = "missing: pip install " + name
+    facts["kernels"] = _kernels()
+    facts["kernel cache"] = str(kernel_cache() or "not in use")
+    facts["data"] = ", ".join(f"{name}: {place}" for name, place in _data().items())
+    return facts
+
+
+def _kernels():
+    """Compares the convolution in use with the NumPy text, forward and backward."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 9, 7, 17), dtype=np.float32)
+    w = rng.standard_normal((3, 3, 17, 18), dtype=np.float32)
+    dy = rng.standard_normal((2, 9, 7, 18), dtype=np.float32)
+    chosen = backend.backend()
+
+    def run(name):
+        backend.use(name)
+        y, cache = ops.conv2d(x, w)
+        return [y, *ops.conv2d_backward(dy, cache)[:2]]
+
+    try:
+        pairs = zip(run(chosen), run("numpy"), strict=True)
+        error = max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
+    except Exception as failure:  # a broken compiler or kernel cache can raise anything; the next line shows which
+        return f"BROKEN: {type(failure).__name__}: {' '.join(str(failure).split())}"
+    finally:
+        backend.use(chosen)
+    return f"{'right' if error < 1e-4 else 'WRONG'}: largest relative difference from NumPy {error:.1e}"
+
+
+def _data():
+    """Where each known data set is, without fetching any."""
+    from ..data.download import cache_folder
+    from ..data.official import OFFICIAL
+
+    roots = [pathlib.Path(os.environ["NUMPYCNN_DATA"])] if os.environ.get("NUMPYCNN_DATA") else []
+    try:
+        roots.append(pathlib.Path(cache_folder()))
+    except DownloadError as error:
+        return {"cache": str(error)}
+    found = {}
+    for name in OFFICIAL:
+        places = [root / name for root in roots if (root / name).is_dir()]
+        found[name] = str(places[0]) if places else "not here"
+    return found
+
+
+def kernel_cache():
+    """The folder where numba keeps the compiled kernels, or None: numba is not in use, or keeps nothing."""
+    if backend.backend() != "numba":
+        return None
+    from ..kernels import pool
+
+    folders = [function.stats.cache_path for function in vars(pool).values() if hasattr(function, "stats")]
+    return pathlib.Path(folders[0]) if folders and folders[0] else None

@@ -1,0 +1,5 @@
+"""Two networks and the chain rule between them: a run of one, its codes, and drawing by it."""
+
+from .run import Run, arguments, dataset, load, parent, write_result
+
+__all__ = ["Run", "arguments", "dataset", "load", "parent", "write_result"]

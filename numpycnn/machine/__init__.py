@@ -1,1 +1,0 @@
-"""What the kernels are built from: vector instructions, threads, reused memory, and the two ways to convolve."""

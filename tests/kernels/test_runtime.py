@@ -1,0 +1,197 @@
+"""What the kernels are built from: vector loops against their text, batch moments, shares of work, reused memory."""
+
+import threading
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+import numpycnn
+from numpycnn import backend
+from numpycnn.kernels import conv_winograd
+from numpycnn.kernels.runtime import memory, moments, rows, simd, simd_reference, threads
+
+
+@pytest.fixture
+def four_threads():
+    before = backend.backend(), backend.threads()
+    numpycnn.use("numba", threads=4)
+    yield
+    numpycnn.use(*before)
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+# ---- simd -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, simd.ROWS, simd.ROWS + 1, 2 * simd.ROWS + 7])
+@pytest.mark.parametrize("start_rows", [0, 1])
+def test_a_product_is_its_text(count, start_rows):
+    """Strides, skips and places that no kernel uses together."""
+    inner, outer, width = 5, 3, simd.WIDTH
+    a, b = draw(400), draw((inner * 2 + 3) * outer * width, seed=1)
+    a_at, c_at = np.arange(count) * 7, (np.arange(count)[::-1] * (width + 3)).copy()
+    start, c = draw(count * (width + 3) + width, seed=2), draw(count * (width + 3) + width, seed=3)
+    arguments = a_at, c_at, inner, 2, outer, 11, b, 4, 2 * width, 3 * width, start, 1, start_rows
+    wanted = c.copy()
+    simd.product(count, a, *arguments, c, 2)
+    simd_reference.tile(count, width)(a, a_at, c_at, 0, *arguments[2:], wanted, 2)
+    np.testing.assert_allclose(c, wanted, rtol=0, atol=1e-5)
+    assert (c != draw(len(c), seed=3)).sum() == count * width  # and nothing else was written
+
+
+@simd.kernel
+def apply(x, out, channels):
+    conv_winograd._inputs(x, 3, channels + 1, out, 2, channels + 2, channels)
+
+
+def test_a_linear_map_is_its_text():
+    channels = 3 * simd.LANES
+    x, out = draw(6 * (channels + 1) + 3), draw(6 * (channels + 2) + 2, seed=1)
+    wanted = out.copy()
+    apply(x, out, channels)
+    simd_reference.linear(conv_winograd.B_T)(x, 3, channels + 1, wanted, 2, channels + 2, channels)
+    np.testing.assert_allclose(out, wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("r", [3, 5])
+def test_winograds_matrices_convolve(r):
+    """A^T [(G w) * (B^T d)] is the correlation of d with w, exactly but for rounding: in float64."""
+    d, w = np.random.default_rng(0).standard_normal(6), np.random.default_rng(1).standard_normal(r)
+    m = 7 - r
+    y = np.array(conv_winograd._a_t(m)) @ ((np.array(conv_winograd._g(r)) @ w) * (np.array(conv_winograd.B_T) @ d))
+    np.testing.assert_allclose(y, np.correlate(d, w, "valid"), atol=1e-12)
+
+
+# ---- moments and rows ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shift", [0, 1e3])
+def test_moments_of_blocks_of_any_size(shift):
+    blocks = [draw(n, 5 * 3, seed=n) + np.float32(shift) for n in (1, 2, 7, 40)]
+    out = np.empty((len(blocks), 2, 3), np.float32)
+    for block, one in zip(blocks, out, strict=True):
+        moments.block_moments(block, one)
+    mean, var = moments.combine(out, [5 * len(block) for block in blocks])
+    values = np.concatenate(blocks).astype(np.float64).reshape(-1, 3)
+    np.testing.assert_allclose(mean, values.mean(axis=0), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(var, values.var(axis=0), rtol=1e-4)
+
+
+def test_rows():
+    row = np.arange(12, dtype=np.float32)  # six pixels of two channels
+    total, side = np.empty(2, np.float32), np.empty(4, np.float32)
+    rows.fold(row, total)
+    assert total.tolist() == [30, 36]
+    assert rows.gather(row, 1, 2, 3, side).tolist() == [2, 3, 8, 9]
+    back = np.zeros(12, np.float32)
+    rows.scatter(side, back, 1, 2, 3)
+    assert back.tolist() == [0, 0, 2, 3, 0, 0, 0, 0, 8, 9, 0, 0]
+    assert rows.repeated(2, np.array([1, 2]), np.array([3, 4])).tolist() == [[1, 2, 1, 2], [3, 4, 3, 4]]
+
+
+# ---- shares ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 17])
+@pytest.mark.parametrize("least", [1, 3, 100])
+def test_every_item_is_in_one_share(four_threads, n, least):
+    seen, lock = [], threading.Lock()
+
+    def work(first, lo, hi):
+        with lock:
+            seen.append((lo, hi))
+
+    threads.parallel(work, n, "first", least=least)
+    assert sorted(i for lo, hi in seen for i in range(lo, hi)) == list(range(n))
+    assert len(seen) == (0 if n == 0 else min(4, n, max(1, n // least)))
+
+
+def test_each_share_has_its_own_scratch(four_threads):
+    places = []
+    threads.parallel(lambda scratch, lo, hi: places.append((scratch.ctypes.data, scratch.size)), 4, scratch=10_000)
+    assert len({address for address, _ in places}) == 4
+    assert {size for _, size in places} == {10_000}
+
+
+def test_an_error_in_any_share_is_raised_and_the_team_works_on(four_threads):
+    for wrong in range(4):
+
+        def work(lo, hi, wrong=wrong):
+            if lo <= wrong < hi:
+                raise KeyError(wrong)
+
+        with pytest.raises(KeyError):
+            threads.parallel(work, 4)
+    test_every_item_is_in_one_share(None, 17, 1)
+
+
+def test_a_share_may_ask_for_shares(four_threads):
+    """The team is taken: whoever asks works alone, and waits for nobody."""
+    seen = []
+    threads.parallel(lambda lo, hi: threads.parallel(lambda a, b: seen.append(b - a), 10), 4)
+    assert seen == [10] * 4
+
+
+# ---- memory -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_blocks(monkeypatch):
+    """As if nothing had been kept yet."""
+    monkeypatch.setattr(memory, "_local", threading.local())
+
+
+@pytest.mark.parametrize("shape", [(), 7, (0, 3), (5, 3), (100, 100)])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.float64])
+def test_an_empty_array_begins_at_a_cache_line(shape, dtype):
+    a = memory.empty(shape, dtype)
+    assert a.shape == np.empty(shape).shape
+    assert a.dtype == dtype
+    assert a.size == 0 or a.ctypes.data % memory.LINE == 0
+    assert a.flags.c_contiguous
+    assert a.flags.writeable
+
+
+def test_memory_is_taken_again_when_nobody_looks_at_it(no_blocks):
+    n = memory.SMALL  # float32: four times the least that is kept
+    a = memory.empty(n)
+    place, view = a.ctypes.data, a[5:].reshape(-1, 1)
+    del a
+    b = memory.empty(n)
+    assert b.ctypes.data != place  # a view is left
+    del view
+    assert memory.empty(n).ctypes.data == place
+    assert memory.empty(n // 3).ctypes.data not in (place, b.ctypes.data)  # too small for such a block
+
+
+def test_memory_that_is_not_needed_goes_back(no_blocks):
+    n = 5 * memory.SMALL
+    memory.empty(n)
+    assert any(block.memory.nbytes == 4 * n + memory.LINE for block in memory._local.blocks)
+    kept = [memory.empty(memory.SMALL)]
+    for _ in range(memory.KEEP):
+        memory.empty(memory.SMALL)
+    kept += [memory.empty(memory.SMALL), memory.empty(memory.SMALL)]  # a new block: time to look
+    assert not any(block.memory.nbytes == 4 * n + memory.LINE for block in memory._local.blocks)
+    assert len({a.ctypes.data for a in kept}) == 3
+
+
+def test_threads_do_not_share_it(no_blocks):
+    places = []
+
+    def work():
+        for _ in range(3):
+            places.append(memory.empty(memory.SMALL).ctypes.data)
+
+    own = memory.empty(memory.SMALL)
+    del own
+    thread = threading.Thread(target=work)
+    mine = memory.empty(memory.SMALL)
+    thread.start()
+    thread.join()
+    assert mine.ctypes.data not in places
+    assert len(set(places)) == 1
