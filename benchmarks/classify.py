@@ -33,7 +33,9 @@ def main():
             else:
                 accuracy = float((guesses == dataset.y_test).mean())
                 if accuracy != net.metadata["measured"]["accuracy"]:
-                    raise ValueError(f"pretrained:{name} has {accuracy:.2%}, which is not what its card says")
+                    raise ValueError(
+                        f"pretrained:{name} has {accuracy:.2%}, which is not what its card says"
+                    )
     rows = [
         {"network": f"pretrained:{name}", **{k: net.metadata["measured"][k] for k in ("parameters", "accuracy")},
          "seconds": statistics.median(seconds[name]), "samples": seconds[name]}
@@ -41,7 +43,9 @@ def main():
     ]  # fmt: skip
     path = pathlib.Path(args.out, "classify.json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": facts, "quick": args.quick, "rows": rows}, indent=1) + "\n")
+    path.write_text(
+        json.dumps({"machine": facts, "quick": args.quick, "rows": rows}, indent=1) + "\n"
+    )
     print(json.dumps(rows) if args.json else table(COLUMNS, rows))
     if args.quick and not args.json:
         print("--quick: these numbers mean nothing")

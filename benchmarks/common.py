@@ -21,7 +21,9 @@ def arguments(description, **more):
     parser.add_argument("--quick", action="store_true", help="a trial: its numbers mean nothing")
     parser.add_argument("--threads", type=int, default=2, help="threads of every contender (2)")
     parser.add_argument("--rounds", type=int, help="turns of each contender (15; --quick: 2)")
-    parser.add_argument("--out", default="benchmarks/results", help="folder of the JSON and the plot")
+    parser.add_argument(
+        "--out", default="benchmarks/results", help="folder of the JSON and the plot"
+    )
     for name, text in more.items():
         parser.add_argument(f"--{name}", action="store_true", help=text)
     chosen = parser.parse_args()
@@ -53,7 +55,10 @@ def machine(threads):
 
 def where(machine):
     """The machine in two lines."""
-    m, versions = machine, ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    m, versions = (
+        machine,
+        ", ".join(f"{name} {version}" for name, version in machine["versions"].items()),
+    )
     return f"{m['date']}, {m['cpu']}, {m['cores']} cores, {m['threads']} threads\n{versions}"
 
 
@@ -77,13 +82,20 @@ class Report:
                 row["missing"] = r.missing
             else:
                 low, high = r.quartiles
-                row |= {"ms": 1e3 * r.median, "low": 1e3 * low, "high": 1e3 * high, "memory": r.memory}
+                row |= {
+                    "ms": 1e3 * r.median,
+                    "low": 1e3 * low,
+                    "high": 1e3 * high,
+                    "memory": r.memory,
+                }
                 row["samples_ms"] = [1e3 * s for s in r.samples]
                 row["ratio"] = results[0].median / r.median if compare else None
             self.rows.append({**row, **r.info})
         return {r.name: r for r in results}
 
-    def check(self, what, value, required=None, aim=None, unit="", least=False, note="", holds=None):
+    def check(
+        self, what, value, required=None, aim=None, unit="", least=False, note="", holds=None
+    ):
         """A figure beside what is required of it: at most that, or with `least` at least."""
         if holds is None and value is not None and required is not None:
             holds = value >= required if least else value <= required
@@ -98,7 +110,9 @@ class Report:
             missing = next((r.missing for r in others if r.name.startswith(names)), "missing")
             return self.check(what, None, required, aim, note=missing)
         best = min(rivals, key=measure)
-        return self.check(what, measure(ours) / measure(best), required, aim, note=f"against {best.name}")
+        return self.check(
+            what, measure(ours) / measure(best), required, aim, note=f"against {best.name}"
+        )
 
     def finish(self, columns, draw):
         """Write JSON and plot; print tables (or JSON). columns: {heading: function of a row}."""
@@ -108,7 +122,9 @@ class Report:
                  "checks": self.checks, "rows": self.rows}  # fmt: skip
         text = json.dumps(whole, indent=1, default=float)
         (out / f"{self.command}.json").write_text(text + "\n")
-        note = f"{self.machine['cpu']}, {self.machine['threads']} threads, {self.machine['date'][:10]}"
+        note = (
+            f"{self.machine['cpu']}, {self.machine['threads']} threads, {self.machine['date'][:10]}"
+        )
         plot(out / f"{self.command}.png", draw, self, note + ", QUICK TRIAL" * self.args.quick)
         if self.args.json:
             print(text)
@@ -131,7 +147,9 @@ def table(columns, rows):
 
 
 def _limit(key):
-    return lambda c: "-" if c[key] is None else f"{'>=' if c['least'] else '<='} {number(c[key], c['unit'])}"
+    return lambda c: (
+        "-" if c[key] is None else f"{'>=' if c['least'] else '<='} {number(c[key], c['unit'])}"
+    )
 
 
 CHECK_COLUMNS = {

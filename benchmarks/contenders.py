@@ -106,7 +106,9 @@ def ours(job, backend="numba"):
         return _batching(job), info
     if job.work == "infer":
         x, _ = data(job)
-        run, best = best_batch(lambda batch, limit=None: numpycnn.predict(net, x[:limit], batch)[0, 0])
+        run, best = best_batch(
+            lambda batch, limit=None: numpycnn.predict(net, x[:limit], batch)[0, 0]
+        )
         return run, {**info, **best}
     return repeat(our_step(net), batches_of(job)), info
 
@@ -127,7 +129,12 @@ def _batching(job):
     return run
 
 
-OUR_IMPORTS = ("numpycnn.training", "numpycnn.cli.recipes", "numpycnn.kernels.conv", "numpycnn.kernels.fused")
+OUR_IMPORTS = (
+    "numpycnn.training",
+    "numpycnn.cli.recipes",
+    "numpycnn.kernels.conv",
+    "numpycnn.kernels.fused",
+)
 
 
 def numpycnn_with(job, name="numpycnn", backend="numba"):

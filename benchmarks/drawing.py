@@ -54,7 +54,9 @@ def time_bars(figure, report):
     questions = list(dict.fromkeys(r["what"] for r in report.rows))
     counts = [sum(r["what"] == q and "ms" in r for r in report.rows) for q in questions]
     figure.set_size_inches(9, 1 + 0.5 * len(questions) + 0.3 * sum(counts))
-    panels = figure.subplots(len(questions), 1, squeeze=False, height_ratios=[c + 1 for c in counts])[:, 0]
+    panels = figure.subplots(
+        len(questions), 1, squeeze=False, height_ratios=[c + 1 for c in counts]
+    )[:, 0]
     for axes, question in zip(panels, questions, strict=True):
         rows = [r for r in report.rows if r["what"] == question and "ms" in r]
         texts = [f"{number(r['ms'])} ms" for r in rows]

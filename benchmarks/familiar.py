@@ -86,7 +86,9 @@ def shapes(rng, scene):
     image = Image.fromarray(gradient(rng, 112) if scene else np.zeros((112, 112), np.uint8))
     draw = ImageDraw.Draw(image)
     for _ in range(rng.integers(2, 7)):
-        left, top, width, height = (int(v) for v in rng.integers((-10, -10, 10, 10), (90, 90, 80, 80)))
+        left, top, width, height = (
+            int(v) for v in rng.integers((-10, -10, 10, 10), (90, 90, 80, 80))
+        )
         box, grey = (left, top, left + width, top + height), int(rng.integers(60, 256))
         kind = rng.integers(3)
         if kind == 2:

@@ -42,7 +42,22 @@ def cases():
             norm = np.ones(f, np.float32), draw(f), np.zeros(f, np.float32), np.ones(f, np.float32)
             pool = 2 if h > 7 and c == f else 1
             shape = f"{BATCH}x{h}x{h}, {c} -> {f}" + (", pool 2" if pool > 1 else "")
-            add(fused, "conv_bn_relu", shape, x, w, b, *norm, True, 1, "same", 0.9, 1e-5, pool, **first)
+            add(
+                fused,
+                "conv_bn_relu",
+                shape,
+                x,
+                w,
+                b,
+                *norm,
+                True,
+                1,
+                "same",
+                0.9,
+                1e-5,
+                pool,
+                **first,
+            )
             add(fused, "conv_bn_relu_infer", shape, x, w, b, *norm, 1, "same", 1e-5, pool)
     for h, w, c in IMAGES:
         x, shape = draw(BATCH, h, w, c), f"{BATCH}x{h}x{w}x{c}"
@@ -62,6 +77,21 @@ def cases():
     add(ops, "conv_transpose2d", f"{BATCH}x14x14, 64 -> 32, stride 2", x, w, None, 2)
     for shape in ((3, 3, 92, 92), (3136, 256)):
         value, grad, m, v = draw(*shape), draw(*shape), draw(*shape), np.abs(draw(*shape))
-        add(update, "adam_update", str(shape), value, grad, m, v, 5, 1e-3, 0.9, 0.999, 1e-8, 0.0, False)
+        add(
+            update,
+            "adam_update",
+            str(shape),
+            value,
+            grad,
+            m,
+            v,
+            5,
+            1e-3,
+            0.9,
+            0.999,
+            1e-8,
+            0.0,
+            False,
+        )
         add(update, "sgd_update", str(shape), value.copy(), grad, m.copy(), 1e-3, 0.9, False, 0.0)
     return found

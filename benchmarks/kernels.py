@@ -66,7 +66,9 @@ def measure(threads, rounds, quick):
     rows, made = [], cases()
     for op in twins():
         if op not in made:
-            rows.append({"op": op, "shape": "-", "note": "no case in benchmarks/kernel_cases.py: add one"})
+            rows.append(
+                {"op": op, "shape": "-", "note": "no case in benchmarks/kernel_cases.py: add one"}
+            )
         for shape, make in made.get(op, ()):
             say(f"  {op} {shape}")
             seconds, runs = {"numba": [], "numpy": []}, {}
@@ -115,7 +117,11 @@ def twins():
             text = importlib.import_module(f"numpycnn.ops.{found.name}")
             for name, value in vars(kernel).items():
                 own = getattr(value, "__module__", None) == kernel.__name__
-                if own and not name.startswith("_") and getattr(vars(text).get(name), "__wrapped__", None):
+                if (
+                    own
+                    and not name.startswith("_")
+                    and getattr(vars(text).get(name), "__wrapped__", None)
+                ):
                     yield name
 
 

@@ -17,9 +17,13 @@ def main():
     args = arguments(__doc__.splitlines()[0])
     report = Report("memory", args)
     job = Job(batch=128, threads=args.threads)
-    waiting = [c for c in torch_forms(job) if not c.environment]  # how workers wait makes no difference here
+    waiting = [
+        c for c in torch_forms(job) if not c.environment
+    ]  # how workers wait makes no difference here
     results = report.race("training, batch 128", [numpycnn_with(job), *waiting])
-    report.ratio("peak memory of training, against the best of PyTorch", results, "torch", 1, 0.5, peak)
+    report.ratio(
+        "peak memory of training, against the best of PyTorch", results, "torch", 1, 0.5, peak
+    )
     report.ratio("the same less what the imports took", results, "torch", None, None, training)
     for row in report.rows:
         if "memory" in row:
@@ -53,7 +57,14 @@ def draw(figure, report):
     own, peaks = [r["training"] / MB for r in rows], [r["memory"]["peak"] / MB for r in rows]
     titles = "training: peak less what the imports took", "peak"
     for axes, title, values in zip(figure.subplots(2, 1), titles, (own, peaks), strict=True):
-        bars(axes, f"{title}, MB (less is better)", names, values, [number(v) for v in values], marked)
+        bars(
+            axes,
+            f"{title}, MB (less is better)",
+            names,
+            values,
+            [number(v) for v in values],
+            marked,
+        )
 
 
 if __name__ == "__main__":

@@ -60,7 +60,9 @@ def _profile(threads, batch, quick):
     seconds = {row: statistics.median(one[row] for one in steps) for row in steps[0]}
     whole = seconds.pop("the whole step")
     if not all(seconds[row] > 0 for row in (FORWARD, INPUT, WEIGHTS)):
-        raise RuntimeError(f"op_profile.ROWS does not know the kernels' functions any more: {seconds}")
+        raise RuntimeError(
+            f"op_profile.ROWS does not know the kernels' functions any more: {seconds}"
+        )
     first, work = _multiply_adds(net, job)
     flop = {FORWARD: 2 * work * batch, INPUT: 2 * (work - first) * batch, WEIGHTS: 2 * work * batch}
     seconds = dict(sorted(seconds.items(), key=lambda item: -item[1]))

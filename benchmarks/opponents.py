@@ -23,7 +23,11 @@ def torch_network(job):
     for level, f in enumerate(VGG["filters"]):
         f *= job.width
         for _ in range(2):
-            layers += [nn.Conv2d(channels, f, 3, padding=1), nn.BatchNorm2d(f, momentum=0.1), nn.ReLU()]
+            layers += [
+                nn.Conv2d(channels, f, 3, padding=1),
+                nn.BatchNorm2d(f, momentum=0.1),
+                nn.ReLU(),
+            ]
             channels = f
         if level < 2:
             layers += [nn.MaxPool2d(2), nn.Dropout(VGG["dropout"][level])]
@@ -48,7 +52,10 @@ def torch_form(job, layout="NCHW", compiled=False, folded=False):
         run, best = best_batch(_torch_infer(net.eval(), tensor(data(job)[0]), compiled, folded))
         return run, {**info, **best}
     forward = torch.compile(net) if compiled else net
-    optimizer, loss_of = torch.optim.Adam(net.parameters(), 1e-3, fused=True), torch.nn.CrossEntropyLoss()
+    optimizer, loss_of = (
+        torch.optim.Adam(net.parameters(), 1e-3, fused=True),
+        torch.nn.CrossEntropyLoss(),
+    )
 
     def step(x, y):
         optimizer.zero_grad(set_to_none=True)
@@ -77,7 +84,9 @@ def _torch_infer(net, x, compiled, folded):
     def infer(batch, limit=None):
         images = x[:limit]
         with torch.inference_mode():
-            return torch.cat([forward(images[i : i + batch]) for i in range(0, len(images), batch)])[0, 0]
+            return torch.cat(
+                [forward(images[i : i + batch]) for i in range(0, len(images), batch)]
+            )[0, 0]
 
     return infer
 
@@ -100,12 +109,17 @@ def dezero_form(job):
                 if level < 2:
                     x = F.dropout(F.pooling(x, 2, 2), VGG["dropout"][level])
             n, c, h, w = x.shape
-            return last(F.sum(F.reshape(x, (n, c, h * w)), axis=2) * (1 / (h * w)))  # global average pooling
+            return last(
+                F.sum(F.reshape(x, (n, c, h * w)), axis=2) * (1 / (h * w))
+            )  # global average pooling
 
     net = Net()
     for i, layer in enumerate([one for block in blocks for pair in block for one in pair] + [last]):
         setattr(net, f"layer{i}", layer)  # where DeZero looks for parameters
-    pieces = [(np.ascontiguousarray(x.transpose(0, 3, 1, 2)), y.astype(np.uint8)) for x, y in batches_of(job)]
+    pieces = [
+        (np.ascontiguousarray(x.transpose(0, 3, 1, 2)), y.astype(np.uint8))
+        for x, y in batches_of(job)
+    ]
     net(pieces[0][0])  # makes the parameters
     for p in net.params():
         p.data = p.data.astype(np.float32)
@@ -122,7 +136,9 @@ def dezero_form(job):
     if any(p.grad is not None and p.grad.dtype != np.float32 for p in net.params()):
         raise TypeError("DeZero's gradients are not float32: the comparison would not be fair")
     statistics = {"avg_mean", "avg_var"}
-    return repeat(step, pieces), {"parameters": sum(p.size for p in net.params() if p.name not in statistics)}
+    return repeat(step, pieces), {
+        "parameters": sum(p.size for p in net.params() if p.name not in statistics)
+    }
 
 
 def _mend_numpy():
@@ -138,7 +154,9 @@ def _mend_dezero(dezero):
     as_array = dezero.core.as_array
 
     def mended(x, array_module=np):
-        return np.asarray(x, np.float32) if isinstance(x, (int, float)) else as_array(x, array_module)
+        return (
+            np.asarray(x, np.float32) if isinstance(x, (int, float)) else as_array(x, array_module)
+        )
 
     dezero.core.as_array = mended
 
@@ -146,7 +164,9 @@ def _mend_dezero(dezero):
 # ---- who runs ------------------------------------------------------------------------
 
 TORCH_IMPORTS = ("torch", "torch._dynamo")  # its optimisers import the second
-PASSIVE = {"OMP_WAIT_POLICY": "passive"}  # PyTorch's workers sleep instead of spinning: the faster way counts
+PASSIVE = {
+    "OMP_WAIT_POLICY": "passive"
+}  # PyTorch's workers sleep instead of spinning: the faster way counts
 
 
 def torch_forms(job):
@@ -159,7 +179,9 @@ def torch_forms(job):
         ("torch.compile channels_last", {"compiled": True, "layout": "channels_last"}),
     ):
         for environment in ({}, PASSIVE):
-            found.append(Contender(name, torch_form, job, TORCH_IMPORTS, options, dict(environment)))
+            found.append(
+                Contender(name, torch_form, job, TORCH_IMPORTS, options, dict(environment))
+            )
     return found
 
 

@@ -22,7 +22,12 @@ def main(checkpoint="pretrained:paper"):
     own = nc.predict(net, x).argmax(axis=1)
     for name, disguise in DISGUISES.items():
         rng = np.random.default_rng(1)
-        seen = np.stack([fit_picture(open_picture(jpeg(disguise(image[..., 0], rng))), (28, 28, 1)) for image in x])
+        seen = np.stack(
+            [
+                fit_picture(open_picture(jpeg(disguise(image[..., 0], rng))), (28, 28, 1))
+                for image in x
+            ]
+        )
         same = (nc.predict(net, seen).argmax(axis=1) == own).mean()
         strange = 1 - np.mean(out_of_distribution.familiar(net, seen))
         print(f"{name:32} {same:6.1%} the same class, {strange:6.1%} marked unfamiliar", flush=True)
@@ -37,7 +42,12 @@ def jpeg(image):
 
 def larger(image, background=0, garment=255):
     """Ten times as large, with `background` for black and `garment` for white."""
-    grey = background + (garment - background) * np.asarray(Image.fromarray(image).resize((280, 280)), float) / 255
+    grey = (
+        background
+        + (garment - background)
+        * np.asarray(Image.fromarray(image).resize((280, 280)), float)
+        / 255
+    )
     return Image.fromarray(grey.astype(np.uint8))
 
 
@@ -49,7 +59,9 @@ def off_centre(image, rng):
 
 def noisy(image, rng, deviation):
     pixels = np.asarray(image, float)
-    return Image.fromarray((pixels + rng.normal(0, deviation, pixels.shape)).clip(0, 255).astype(np.uint8))
+    return Image.fromarray(
+        (pixels + rng.normal(0, deviation, pixels.shape)).clip(0, 255).astype(np.uint8)
+    )
 
 
 DISGUISES = {
@@ -58,7 +70,9 @@ DISGUISES = {
     "off-centre on black": lambda image, rng: off_centre(larger(image), rng),
     "off-centre on white": lambda image, rng: off_centre(larger(image, 255, 0), rng),
     "on grey, half the contrast": lambda image, rng: off_centre(larger(image, 150, 22), rng),
-    "on white, noise of 5 levels": lambda image, rng: noisy(off_centre(larger(image, 240, 30), rng), rng, 5),
+    "on white, noise of 5 levels": lambda image, rng: noisy(
+        off_centre(larger(image, 240, 30), rng), rng, 5
+    ),
 }
 
 

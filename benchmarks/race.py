@@ -162,7 +162,9 @@ def _serve(pipe, contender):
         return
     except Exception as error:
         traceback.print_exc()
-        pipe.send((f"cannot run: {type(error).__name__}: {str(error).strip().splitlines()[0][:200]}", {}))
+        pipe.send(
+            (f"cannot run: {type(error).__name__}: {str(error).strip().splitlines()[0][:200]}", {})
+        )
         return
     pipe.send(("", {**info, "warm_seconds": seconds}))
     while True:

@@ -24,12 +24,19 @@ from numpycnn.report import plots
 from .common import machine
 
 ROOT = pathlib.Path(__file__).parents[1]
-RECIPES = {"accuracy": "record_accuracy", "speed": "record_speed", "small": "record_small", "paper": "paper_vgg"}
+RECIPES = {
+    "accuracy": "record_accuracy",
+    "speed": "record_speed",
+    "small": "record_small",
+    "paper": "paper_vgg",
+}
 
 
 def folder(recipe, seed, args):
     """Where that run is; a trial is apart from it."""
-    return pathlib.Path(args.runs, "-".join([recipe, str(seed), *(["quick"] if args.quick else [])]))
+    return pathlib.Path(
+        args.runs, "-".join([recipe, str(seed), *(["quick"] if args.quick else [])])
+    )
 
 
 def run(recipe, seed, args):
@@ -37,7 +44,13 @@ def run(recipe, seed, args):
     out = folder(recipe, seed, args)
     done, before = out / "result.json", {"recipe": digest(recipe), "machine": machine(args.threads)}
     command = [sys.executable, str(script(recipe)), "--seed", str(seed)]
-    command += ["--out", str(out), "--threads", str(args.threads), *(["--quick"] if args.quick else [])]
+    command += [
+        "--out",
+        str(out),
+        "--threads",
+        str(args.threads),
+        *(["--quick"] if args.quick else []),
+    ]
     if not done.exists():
         out.mkdir(parents=True, exist_ok=True)
         resumed = ["--resume"] if (out / "last.npz").exists() else []
@@ -45,7 +58,12 @@ def run(recipe, seed, args):
         with open(out / "log.txt", "a") as log:
             subprocess.run([*command, *resumed], stdout=log, stderr=log, check=True)
         seconds = None if resumed else time.perf_counter() - start
-        more = {"process_seconds": seconds, "threads": args.threads, "side_by_side": args.jobs, **before}
+        more = {
+            "process_seconds": seconds,
+            "threads": args.threads,
+            "side_by_side": args.jobs,
+            **before,
+        }
         files.write(done, json.dumps({**json.loads(done.read_text()), **more}, indent=2).encode())
     return finished(recipe, done)
 
@@ -54,10 +72,14 @@ def finished(recipe, done):
     """The result of a run. Raises RunFolderError for one of other code, but for its docstring, or of unknown code."""
     result = json.loads(done.read_text())
     if "recipe" not in result:
-        raise RunFolderError(f"{done} does not say of which recipe it is; delete it, and give the command again")
+        raise RunFolderError(
+            f"{done} does not say of which recipe it is; delete it, and give the command again"
+        )
     if result["recipe"] != digest(recipe):
         name = script(recipe).name
-        raise RunFolderError(f"{done} is of another {name} than this one; move its folder away to run it anew")
+        raise RunFolderError(
+            f"{done} is of another {name} than this one; move its folder away to run it anew"
+        )
     return result
 
 
@@ -76,7 +98,12 @@ def summary(results):
     """{what: {mean, deviation}} over the seeds; of times, where every run had the machine for itself."""
     alone = all(result.get("side_by_side") == 1 for result in results)
     found = {}
-    for key in ("accuracy", "flip_accuracy", "loss", *(["training_seconds", "process_seconds"] if alone else [])):
+    for key in (
+        "accuracy",
+        "flip_accuracy",
+        "loss",
+        *(["training_seconds", "process_seconds"] if alone else []),
+    ):
         values = [result[key] for result in results if result.get(key) is not None]
         if len(values) == len(results):
             deviation = statistics.stdev(values) if len(values) > 1 else None
@@ -91,10 +118,16 @@ def stored(path):
 
 def others(recipe, entries, seeds):
     """The results of other seeds among the entries. Raises RunFolderError where they are of another recipe."""
-    found = [result for result in entries.get(recipe, {"seeds": []})["seeds"] if result["seed"] not in seeds]
+    found = [
+        result
+        for result in entries.get(recipe, {"seeds": []})["seeds"]
+        if result["seed"] not in seeds
+    ]
     if any(result.get("recipe") != digest(recipe) for result in found):
         name = script(recipe).name
-        raise RunFolderError(f"records.json has seeds of another {name}, or of an unknown one; run all, without --add")
+        raise RunFolderError(
+            f"records.json has seeds of another {name}, or of an unknown one; run all, without --add"
+        )
     return found
 
 
@@ -109,14 +142,25 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("--seeds", type=natural, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--add", action="store_true", help="keep the seeds in records.json, if of the same recipe")
+    parser.add_argument(
+        "--add", action="store_true", help="keep the seeds in records.json, if of the same recipe"
+    )
     parser.add_argument("--threads", type=positive, default=2, help="of each run (2)")
-    parser.add_argument("--jobs", type=positive, default=1, help="runs side by side (1); their times mean little then")
-    parser.add_argument("--runs", default="runs/records", help="where the runs' folders are (runs/records)")
+    parser.add_argument(
+        "--jobs",
+        type=positive,
+        default=1,
+        help="runs side by side (1); their times mean little then",
+    )
+    parser.add_argument(
+        "--runs", default="runs/records", help="where the runs' folders are (runs/records)"
+    )
     parser.add_argument("--results", help="benchmarks/results; with --quick what --runs is")
     parser.add_argument("--quick", action="store_true", help="a trial: its numbers mean nothing")
     args = parser.parse_args()
-    place = pathlib.Path(args.results or (args.runs if args.quick else ROOT / "benchmarks" / "results"))
+    place = pathlib.Path(
+        args.results or (args.runs if args.quick else ROOT / "benchmarks" / "results")
+    )
     path = place / "records.json"
     for done in (folder(args.recipe, seed, args) / "result.json" for seed in args.seeds):
         if done.exists():

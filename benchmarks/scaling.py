@@ -44,14 +44,19 @@ def series(report, axis, label, jobs):
     for row, job in zip(rows, jobs, strict=True):
         row["point"], row["us"] = getattr(job, axis), 1e3 * row["ms"] / job.batch
         row["work"] = our_network(job).summary((job.side, job.side, 1)).multiply_adds
-        row["time_grew"], row["work_grew"] = row["us"] / rows[0]["us"], row["work"] / rows[0]["work"]
+        row["time_grew"], row["work_grew"] = (
+            row["us"] / rows[0]["us"],
+            row["work"] / rows[0]["work"],
+        )
         row["growth"] = row["time_grew"] / row["work_grew"]
     if axis == "threads":
         report.check(f"speed-up of {rows[-1]['point']} threads", rows[0]["ms"] / rows[-1]["ms"])
     else:
         worst = max(rows[1:], key=lambda r: r["growth"])
         note = f"worst at {worst['point']}; {100 * (NOISE - 1):.0f} % are noise"
-        report.check(f"time an image / arithmetic, growth with {label}", worst["growth"], NOISE, 1, note=note)
+        report.check(
+            f"time an image / arithmetic, growth with {label}", worst["growth"], NOISE, 1, note=note
+        )
 
 
 def draw(figure, report):

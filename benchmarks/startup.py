@@ -21,7 +21,9 @@ CLOCK = "import time; begin = time.perf_counter()\n"
 END = "\nprint(time.perf_counter() - begin)"
 IMPORT = CLOCK + "import numpycnn" + END
 EVERYTHING = CLOCK + "import numpycnn\nfor name in numpycnn.__all__: getattr(numpycnn, name)" + END
-JOB = CLOCK + "from benchmarks.contenders import Job, ours; job = Job(batch=32, threads={threads})\n"
+JOB = (
+    CLOCK + "from benchmarks.contenders import Job, ours; job = Job(batch=32, threads={threads})\n"
+)
 STEP = JOB + "ours(job)[0]()" + END
 TORCH_IMPORT = CLOCK + "import torch" + END
 TORCH_STEP = JOB + "from benchmarks.opponents import torch_form; torch_form(job)[0]()" + END
@@ -39,7 +41,9 @@ def main():
             "import torch": TORCH_IMPORT,
             "torch, first step": TORCH_STEP,
         }
-        results = {name: several(name, code, times, args, cache)[0] for name, code in programs.items()}
+        results = {
+            name: several(name, code, times, args, cache)[0] for name, code in programs.items()
+        }
     for r in (*results.values(), fresh):
         row = {"who": r.name, "missing": r.missing}
         if not r.missing:
@@ -47,7 +51,9 @@ def main():
             row |= {"s": r.median, "low": low, "high": high, "samples_s": r.samples}
         report.rows.append(row)
     report.check("import numpycnn", results["import numpycnn"].median, 0.5, 0.2, "s")
-    report.check("first step, warm cache", results["numpycnn, first step, warm cache"].median, 3, 1, "s")
+    report.check(
+        "first step, warm cache", results["numpycnn, first step, warm cache"].median, 3, 1, "s"
+    )
     note = f"it says: {said.splitlines()[0]}" if said else "it does not say that it compiles"
     report.check("first step, fresh cache", fresh.median, 40, 15, "s", note=note)
     columns = {

@@ -26,14 +26,20 @@ def main():
         contenders = [numpycnn_with(job), *slow, *torch_forms(job)]
         results = report.race(f"step, batch {batch}", contenders)
         same_network(results)
-        report.ratio(f"step, batch {batch}, against the best of PyTorch", results, "torch", 0.85, 0.6)
+        report.ratio(
+            f"step, batch {batch}, against the best of PyTorch", results, "torch", 0.85, 0.6
+        )
         if slow:
-            faster(report, "times faster than use('numpy')", results, "numpycnn, use('numpy')", 5, 10)
+            faster(
+                report, "times faster than use('numpy')", results, "numpycnn, use('numpy')", 5, 10
+            )
             faster(report, "times faster than DeZero", results, "DeZero", 8, 12)
     job = Job(model="alexnet", batch=128, threads=args.threads)
     results = report.race("AlexNet, batch 128", [numpycnn_with(job), *torch_forms(job)])
     same_network(results)
-    report.ratio("AlexNet, step, batch 128, against the best of PyTorch", results, "torch", 0.9, 0.6)
+    report.ratio(
+        "AlexNet, step, batch 128, against the best of PyTorch", results, "torch", 0.9, 0.6
+    )
     for batch in (32, 128):
         share_of_batching(report, batch)
     report.finish(TIME_COLUMNS, time_bars)
@@ -57,7 +63,9 @@ def share_of_batching(report, batch):
     """Batching and augmentation (flip, crop) of an epoch against its steps, on uint8 images as in fit."""
     images = 1024 if report.args.quick else 60_032  # both batch sizes divide it
     steps = Job(batch=batch, threads=report.args.threads, pixels="uint8")
-    epoch = Job(work="batching", batch=batch, threads=report.args.threads, pixels="uint8", images=images)
+    epoch = Job(
+        work="batching", batch=batch, threads=report.args.threads, pixels="uint8", images=images
+    )
     results = report.race(
         f"data, batch {batch}",
         [Contender("numpycnn, a step", ours, steps, OUR_IMPORTS),
@@ -69,7 +77,9 @@ def share_of_batching(report, batch):
     row["samples_ms"] = [s / count for s in row["samples_ms"]]
     step, epoch = (r.median for r in results.values())
     share = epoch / (epoch + step * count)
-    report.check(f"augmentation and batching, share of the epoch, batch {batch}", 100 * share, 8, 3, "%")
+    report.check(
+        f"augmentation and batching, share of the epoch, batch {batch}", 100 * share, 8, 3, "%"
+    )
 
 
 if __name__ == "__main__":

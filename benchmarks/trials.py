@@ -21,7 +21,14 @@ from numpycnn.training.loop import logits, score
 
 from .records import ROOT
 
-BASE = {"filters": (32, 64, 92), "depth": 2, "epochs": 24, "ema": 0.998, "batch_size": 128, "lr": 0.015}
+BASE = {
+    "filters": (32, 64, 92),
+    "depth": 2,
+    "epochs": 24,
+    "ema": 0.998,
+    "batch_size": 128,
+    "lr": 0.015,
+}
 FAST = {"epochs": 12, "ema": 0.99}
 SMALL = {"ema": 0.995}
 TRIALS = {  # name: what it has beside BASE

@@ -10,7 +10,16 @@ import time
 import numpy as np
 
 from numpycnn import data, evaluate, ops, optim
-from numpycnn.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential, Standardize
+from numpycnn.layers import (
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+    Standardize,
+)
 
 EPOCHS = 6
 BATCH_SIZE = 64
@@ -23,7 +32,9 @@ if "--quick" in sys.argv:
     dataset, EPOCHS = dataset.limit(3000), 2
 print(f"{dataset.name}: {dataset.source}")
 
-weights, first_drop, second_drop = (np.random.default_rng(s) for s in np.random.SeedSequence(SEED).spawn(3))
+weights, first_drop, second_drop = (
+    np.random.default_rng(s) for s in np.random.SeedSequence(SEED).spawn(3)
+)
 net = Sequential(
     Standardize(dataset.mean, dataset.std),  # (N, 28, 28, 1) pixels 0..255 -> mean 0, deviation 1
     Conv2D(1, 32, 5, rng=weights),  # -> (N, 28, 28, 32)
@@ -39,7 +50,9 @@ net = Sequential(
     Dense(256, 128, rng=weights),
     ReLU(),
     Dropout(DROPOUT, second_drop),
-    Dense(128, len(dataset.classes), rng=weights),  # -> (N, 10) logits; their softmax is in the loss
+    Dense(
+        128, len(dataset.classes), rng=weights
+    ),  # -> (N, 10) logits; their softmax is in the loss
 )
 print(net.summary((28, 28, 1)))
 

@@ -29,7 +29,9 @@ LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
 LATENT = 16
 NEIGHBOURS = 5
 
-args = generative.arguments(__doc__, "anomaly", EPOCHS, BATCH_SIZE, ["latent", "classes"], quick=(10000, 5))
+args = generative.arguments(
+    __doc__, "anomaly", EPOCHS, BATCH_SIZE, ["latent", "classes"], quick=(10000, 5)
+)
 args.latent = args.latent or LATENT
 dataset = generative.dataset(args)
 print(f"{dataset.name}: {dataset.source}")
@@ -39,11 +41,18 @@ factor = schedule.one_cycle()
 
 def train(normal, args):
     """An autoencoder of the training images of one class."""
-    form = {"latent": args.latent, "filters": (16, 32, 64), "depth": 1, "input_shape": normal.x_train.shape[1:]}
+    form = {
+        "latent": args.latent,
+        "filters": (16, 32, 64),
+        "depth": 1,
+        "input_shape": normal.x_train.shape[1:],
+    }
     net = models.build("autoencoder", seed=args.seed, **form)
     encoder, decoder = layers.fuse(net.encoder, input_gradient=False), layers.fuse(net.decoder)
     optimizer = optim.Adam(net.params(), LEARNING_RATE)
-    run = generative.Run(args, net, optimizer, normal, lambda: grids.beside(test[:50], net.infer(test[:50])))
+    run = generative.Run(
+        args, net, optimizer, normal, lambda: grids.beside(test[:50], net.infer(test[:50]))
+    )
     for x, _, _ in run.steps():
         x = np.sqrt(x)
         optimizer.lr = LEARNING_RATE * factor(run.progress)
@@ -83,7 +92,9 @@ def chosen():
         if number not in numbers:
             raise errors.unknown("class", number, numbers)
         k = int(number)
-        if (dataset.y_train == k).sum() < NEIGHBOURS or not 0 < (dataset.y_test == k).sum() < len(dataset.y_test):
+        if (dataset.y_train == k).sum() < NEIGHBOURS or not 0 < (dataset.y_test == k).sum() < len(
+            dataset.y_test
+        ):
             raise errors.DatasetError(
                 f"{dataset.name}: class {k} needs {NEIGHBOURS} training images, one to be tested, and one of another"
             )
@@ -99,7 +110,9 @@ for k in chosen():
     part.out = args.out / f"class-{k}"
     part.resume = args.resume and (part.out / "last.npz").exists()
     net, run = train(normal, part)
-    table[k] = {name: metrics.auroc(dataset.y_test != k, s) for name, s in scores(net, normal).items()}
+    table[k] = {
+        name: metrics.auroc(dataset.y_test != k, s) for name, s in scores(net, normal).items()
+    }
     run.finish(**table[k])
     seconds += run.elapsed
 
@@ -107,4 +120,7 @@ mean = {name: float(np.mean([row[name] for row in table.values()])) for name in 
 facts = {key: getattr(args, key) for key in ("run", "command", "seed", "epochs", "latent", "val")}
 facts |= {"data": dataset.name, "seconds": seconds}
 generative.write_result(args.out, {**facts, "auroc": mean, "classes": table})
-print(f"mean AUROC over {len(table)} classes: " + ", ".join(f"{name} {value:.2%}" for name, value in mean.items()))
+print(
+    f"mean AUROC over {len(table)} classes: "
+    + ", ".join(f"{name} {value:.2%}" for name, value in mean.items())
+)

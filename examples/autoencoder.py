@@ -21,7 +21,9 @@ args.latent = args.latent or LATENT
 dataset = generative.dataset(args)
 print(f"{dataset.name}: {dataset.source}")
 
-net = models.build("autoencoder", seed=args.seed, latent=args.latent, input_shape=dataset.x_train.shape[1:])
+net = models.build(
+    "autoencoder", seed=args.seed, latent=args.latent, input_shape=dataset.x_train.shape[1:]
+)
 encoder, decoder = layers.fuse(net.encoder, input_gradient=False), layers.fuse(net.decoder)
 optimizer = optim.Adam(net.params(), LEARNING_RATE)
 factor = schedule.one_cycle()

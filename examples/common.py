@@ -22,16 +22,26 @@ def arguments(text, out):
     """
     parser = argparse.ArgumentParser(description=text.splitlines()[0])
     parser.add_argument("--seed", type=natural, default=0)
-    parser.add_argument("--out", help=f"the run's folder (default: runs/{out}, with -quick or -val where given)")
+    parser.add_argument(
+        "--out", help=f"the run's folder (default: runs/{out}, with -quick or -val where given)"
+    )
     parser.add_argument("--epochs", type=positive, help="other than the recipe's")
-    parser.add_argument("--val", action="store_true", help="hold 5,000 training images back, leave the test set alone")
+    parser.add_argument(
+        "--val",
+        action="store_true",
+        help="hold 5,000 training images back, leave the test set alone",
+    )
     parser.add_argument("--threads", type=positive, help="default: all cores")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
-    parser.add_argument("--quick", action="store_true", help="3,000 images and two epochs, to see that it works")
+    parser.add_argument(
+        "--quick", action="store_true", help="3,000 images and two epochs, to see that it works"
+    )
     args = parser.parse_args()
     sys.excepthook = errors.in_one_line
     args.command = _command(args)
-    args.out = args.out or "-".join([f"runs/{out}", *(kind for kind in ("quick", "val") if getattr(args, kind))])
+    args.out = args.out or "-".join(
+        [f"runs/{out}", *(kind for kind in ("quick", "val") if getattr(args, kind))]
+    )
     if args.quick and not args.epochs:
         args.epochs = 2
     nc.use(nc.backend.backend(), args.threads)
@@ -41,7 +51,12 @@ def arguments(text, out):
 def _command(args):
     """What to type to get the same network."""
     given = {"seed": args.seed, "epochs": args.epochs}
-    words = [word for key, value in given.items() if value is not None for word in (f"--{key}", str(value))]
+    words = [
+        word
+        for key, value in given.items()
+        if value is not None
+        for word in (f"--{key}", str(value))
+    ]
     words += [f"--{kind}" for kind in ("val", "quick") if getattr(args, kind)]
     return shlex.join(["python", f"examples/{pathlib.Path(sys.argv[0]).name}", *words])
 
@@ -76,9 +91,17 @@ def report(net, history, held, dataset, args):
         "seconds": None if args.resume else time.perf_counter() - START,
     }  # fmt: skip
     known = out_of_distribution.fit(net, dataset.x_train)
-    nc.save(pathlib.Path(args.out, "network.npz"), net, **facts(dataset, args), measured=result, familiarity=known)
+    nc.save(
+        pathlib.Path(args.out, "network.npz"),
+        net,
+        **facts(dataset, args),
+        measured=result,
+        familiarity=known,
+    )
     files.write(pathlib.Path(args.out, "result.json"), json.dumps(result, indent=2).encode())
     print(
         f"{result['parameters']:,} parameters, {history.epochs} epochs, {result['training_seconds']:.0f} s of training"
     )
-    print(f"{result['measured_on']}: accuracy {plain['accuracy']:.2%}, with mirror images {flipped['accuracy']:.2%}")
+    print(
+        f"{result['measured_on']}: accuracy {plain['accuracy']:.2%}, with mirror images {flipped['accuracy']:.2%}"
+    )

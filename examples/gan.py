@@ -28,7 +28,9 @@ REAL = 0.9  # what the critic is to say of real images; 1 makes it too sure
 LATENT = 64
 AVERAGE = 0.999  # what is kept of the generator: its mean over the last thousand steps or so
 
-args = generative.arguments(__doc__, "gan", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 3))
+args = generative.arguments(
+    __doc__, "gan", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 3)
+)
 args.latent = args.latent or LATENT
 dataset = generative.dataset(args)
 print(f"{dataset.name}: {dataset.source}")
@@ -39,7 +41,9 @@ form = {"latent": args.latent, "classes": classes, "input_shape": dataset.x_trai
 net = models.build("gan", seed=args.seed, **form, batch_norm=True)
 generator, critic = layers.fuse(net.generator), net.critic
 both = optim.OptimizerGroup(
-    generator=optim.EMA(optim.Adam(generator.params(), LEARNING_RATE, BETA1), net.generator, AVERAGE),
+    generator=optim.EMA(
+        optim.Adam(generator.params(), LEARNING_RATE, BETA1), net.generator, AVERAGE
+    ),
     critic=optim.Adam(critic.params(), LEARNING_RATE, BETA1),
 )
 factor = schedule.linear()
@@ -50,7 +54,9 @@ shown.generator = both.generator.average  # it draws, and is kept in the end
 
 def picture():
     """Always the same noise; with classes, a column each."""
-    return latent.draw(shown, DRAWN, np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1))
+    return latent.draw(
+        shown, DRAWN, np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1)
+    )
 
 
 run = generative.Run(args, net, both, dataset, picture, generated=DRAWN)
@@ -73,7 +79,9 @@ for x, labels, rng in run.steps():
     # The generator learns: the gradient of the score goes through the critic, into the image, and on.
     score, seen = critic.forward(with_classes(fake, hot), train=True)
     loss, dscore = ops.bce_with_logits(score, np.ones_like(score))
-    dfake = critic.backward(dscore, seen)[..., : x.shape[3]]  # what is left of it is the class's, which is given
+    dfake = critic.backward(dscore, seen)[
+        ..., : x.shape[3]
+    ]  # what is left of it is the class's, which is given
     both.generator.zero_grad()
     generator.backward(dfake, drawn)
     both.generator.step()

@@ -20,7 +20,9 @@ BATCH_SIZE = 128
 
 args = arguments(__doc__, out="record-small")
 dataset, train, held = images(args)
-net = nc.models.build("vgg", seed=args.seed, filters=FILTERS, dropout=(0, 0, 0), mean=dataset.mean, std=dataset.std)
+net = nc.models.build(
+    "vgg", seed=args.seed, filters=FILTERS, dropout=(0, 0, 0), mean=dataset.mean, std=dataset.std
+)
 print(net.summary((28, 28, 1)))
 
 history = nc.fit(

@@ -33,8 +33,18 @@ print(f"{dataset.name}: {dataset.source}")
 
 classes = len(dataset.classes) if args.conditional else 0
 DRAWN = 8 * (classes or 10)
-net = models.build("vae", seed=args.seed, latent=args.latent, classes=classes, input_shape=dataset.x_train.shape[1:])
-encoder, sampling, decoder = layers.fuse(net.encoder, input_gradient=False), net.sampling, layers.fuse(net.decoder)
+net = models.build(
+    "vae",
+    seed=args.seed,
+    latent=args.latent,
+    classes=classes,
+    input_shape=dataset.x_train.shape[1:],
+)
+encoder, sampling, decoder = (
+    layers.fuse(net.encoder, input_gradient=False),
+    net.sampling,
+    layers.fuse(net.decoder),
+)
 optimizer = optim.Adam(net.params(), LEARNING_RATE)
 factor = schedule.one_cycle()
 
@@ -51,8 +61,12 @@ def picture():
     rng, columns = np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1)
     if args.beta == 1:
         return latent.draw(net, DRAWN, rng, columns)
-    codes = latent.encode(net, *(latent.evenly(2000, array) for array in (dataset.x_train, dataset.y_train)))
-    drawn = rng.multivariate_normal(codes.mean(axis=0), np.atleast_2d(np.cov(codes, rowvar=False)), DRAWN)
+    codes = latent.encode(
+        net, *(latent.evenly(2000, array) for array in (dataset.x_train, dataset.y_train))
+    )
+    drawn = rng.multivariate_normal(
+        codes.mean(axis=0), np.atleast_2d(np.cov(codes, rowvar=False)), DRAWN
+    )
     return latent.decode(net, drawn.astype(np.float32), columns)
 
 
@@ -61,15 +75,21 @@ for x, labels, _ in run.steps():
     optimizer.lr = LEARNING_RATE * factor(run.progress)
     optimizer.zero_grad()
     hot = one_hot(labels, classes)  # (N, K), None where there are no classes
-    stats, first = encoder.forward(with_classes(x, hot), train=True)  # -> (N, 2 latent): mean, log_var
+    stats, first = encoder.forward(
+        with_classes(x, hot), train=True
+    )  # -> (N, 2 latent): mean, log_var
     z, second = sampling.forward(stats, train=True)  # z = mean + exp(log_var / 2) e
     logits, third = decoder.forward(with_classes(z, hot), train=True)
     loss, dlogits = reconstruction(logits, x)
     kl, dkl = ops.gaussian_kl(*np.split(stats, 2, axis=1))
 
-    dz = decoder.backward(dlogits, third)[:, : args.latent]  # what is left of it is the class's, which is given
+    dz = decoder.backward(dlogits, third)[
+        :, : args.latent
+    ]  # what is left of it is the class's, which is given
     dstats = sampling.backward(dz, second)  # (1) the loss moves mean and log_var through z
-    dstats += np.float32(args.beta) * np.concatenate(dkl, axis=1)  # (2) the divergence moves them itself
+    dstats += np.float32(args.beta) * np.concatenate(
+        dkl, axis=1
+    )  # (2) the divergence moves them itself
     encoder.backward(dstats, first)
     optimizer.step()
     run.log(loss=loss + args.beta * kl, reconstruction=loss, kl=kl)

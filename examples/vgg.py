@@ -42,7 +42,9 @@ def augment(x, rng):
 steps = -(-len(dataset.x_train) // BATCH_SIZE)
 for epoch in range(EPOCHS):
     total, correct = 0.0, 0
-    batches = data.batches(dataset.x_train, dataset.y_train, BATCH_SIZE, seed=SEED, epoch=epoch, augment=augment)
+    batches = data.batches(
+        dataset.x_train, dataset.y_train, BATCH_SIZE, seed=SEED, epoch=epoch, augment=augment
+    )
     bar = tqdm(batches, total=steps, desc=f"epoch {epoch + 1}/{EPOCHS}", leave=False, disable=None)
     for step, (x, y) in enumerate(bar):
         optimizer.lr = LEARNING_RATE * factor((epoch * steps + step) / (EPOCHS * steps))

@@ -34,7 +34,9 @@ CRITIC_STEPS = 5  # of the critic for each of the generator
 LATENT = 64
 AVERAGE = 0.999  # what is kept of the generator: its mean over the last thousand steps or so
 
-args = generative.arguments(__doc__, "wgan", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 4))
+args = generative.arguments(
+    __doc__, "wgan", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 4)
+)
 args.latent = args.latent or LATENT
 dataset = generative.dataset(args)
 print(f"{dataset.name}: {dataset.source}")
@@ -56,7 +58,9 @@ shown.generator = both.generator.average  # it draws, and is kept in the end
 
 def picture():
     """Always the same noise; with classes, a column each."""
-    return latent.draw(shown, DRAWN, np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1))
+    return latent.draw(
+        shown, DRAWN, np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1)
+    )
 
 
 run = generative.Run(args, net, both, dataset, picture, generated=DRAWN, turn=CRITIC_STEPS)
@@ -80,7 +84,9 @@ for x, labels, rng in run.steps():
     # The generator learns, less often: through the critic, into the image, and on.
     if run.step % CRITIC_STEPS == CRITIC_STEPS - 1:
         score, seen = critic.forward(with_classes(fake, hot), train=True)
-        dfake = critic.backward(-share, seen)[..., : x.shape[3]]  # the rest is the class's, which is given
+        dfake = critic.backward(-share, seen)[
+            ..., : x.shape[3]
+        ]  # the rest is the class's, which is given
         both.generator.zero_grad()
         generator.backward(dfake, drawn)
         both.generator.step()

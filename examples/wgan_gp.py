@@ -31,7 +31,9 @@ CRITIC_STEPS = 3  # of the critic for each of the generator
 LATENT = 64
 AVERAGE = 0.999  # what is kept of the generator: its mean over the last thousand steps or so
 
-args = generative.arguments(__doc__, "wgan_gp", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 3))
+args = generative.arguments(
+    __doc__, "wgan_gp", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 3)
+)
 args.latent = args.latent or LATENT
 dataset = generative.dataset(args)
 print(f"{dataset.name}: {dataset.source}")
@@ -43,7 +45,9 @@ net = models.build("gan", seed=args.seed, **form)
 generator, critic = layers.fuse(net.generator), net.critic
 slope = layers.InputGradient(critic)  # x -> df/dx: the critic's backward pass, as a network
 both = optim.OptimizerGroup(
-    generator=optim.EMA(optim.Adam(generator.params(), LEARNING_RATE, *BETAS), net.generator, AVERAGE),
+    generator=optim.EMA(
+        optim.Adam(generator.params(), LEARNING_RATE, *BETAS), net.generator, AVERAGE
+    ),
     critic=optim.Adam(critic.params(), LEARNING_RATE, *BETAS),
 )
 factor = schedule.linear()
@@ -54,16 +58,24 @@ shown.generator = both.generator.average  # it draws, and is kept in the end
 
 def picture():
     """Always the same noise; with classes, a column each."""
-    return latent.draw(shown, DRAWN, np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1))
+    return latent.draw(
+        shown, DRAWN, np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1)
+    )
 
 
 def penalty_pass(x, fake, hot, rng):
     """Adds the penalty's part to the critic's gradients -> the penalty."""
     t = rng.random((len(x), 1, 1, 1), np.float32)
-    between = with_classes(t * x + (1 - t) * fake, hot)  # a place on the line from each real image to a drawn one
+    between = with_classes(
+        t * x + (1 - t) * fake, hot
+    )  # a place on the line from each real image to a drawn one
     g, cache = slope.forward(between, train=True)
-    penalty, dg = ops.gradient_penalty(g[..., : x.shape[3]], PENALTY)  # of the pixels, not of the class
-    slope.backward(with_classes(dg, None if hot is None else 0 * hot), cache)  # the second-order pass
+    penalty, dg = ops.gradient_penalty(
+        g[..., : x.shape[3]], PENALTY
+    )  # of the pixels, not of the class
+    slope.backward(
+        with_classes(dg, None if hot is None else 0 * hot), cache
+    )  # the second-order pass
     return penalty
 
 
@@ -88,7 +100,9 @@ for x, labels, rng in run.steps():
     # The generator learns, less often: through the critic, into the image, and on.
     if run.step % CRITIC_STEPS == CRITIC_STEPS - 1:
         score, seen = critic.forward(with_classes(fake, hot), train=True)
-        dfake = critic.backward(-share, seen)[..., : x.shape[3]]  # the rest is the class's, which is given
+        dfake = critic.backward(-share, seen)[
+            ..., : x.shape[3]
+        ]  # the rest is the class's, which is given
         both.generator.zero_grad()
         generator.backward(dfake, drawn)
         both.generator.step()

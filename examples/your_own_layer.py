@@ -34,10 +34,14 @@ class Swish(Layer):
     """y = x / (1 + exp(-beta x))      x (..., C), beta (C,), 1 at first: beta = 0 is linear, a large one ReLU."""
 
     def __init__(self, channels):
-        self.beta = Param("beta", np.ones(channels, np.float32))  # found by params(), saved, trained
+        self.beta = Param(
+            "beta", np.ones(channels, np.float32)
+        )  # found by params(), saved, trained
 
     def forward(self, x, train=False):
-        s, _ = ops.sigmoid(self.beta.value * x)  # 1 / (1 + exp(-beta x)), so written that nothing overflows
+        s, _ = ops.sigmoid(
+            self.beta.value * x
+        )  # 1 / (1 + exp(-beta x)), so written that nothing overflows
         y = x * s  # y = x s
         return y, (x, s)  # the cache: what backward needs
 
@@ -86,10 +90,14 @@ net = Sequential(
 )
 optimizer = optim.Adam(net.params(), LEARNING_RATE)
 
-print(f"\nA small network with two of them, on {len(dataset.x_train):,} images ({dataset.source}):\n")
+print(
+    f"\nA small network with two of them, on {len(dataset.x_train):,} images ({dataset.source}):\n"
+)
 for epoch in range(EPOCHS):
     start, total = time.perf_counter(), 0.0
-    for images, labels in data.batches(dataset.x_train, dataset.y_train, BATCH_SIZE, seed=SEED, epoch=epoch):
+    for images, labels in data.batches(
+        dataset.x_train, dataset.y_train, BATCH_SIZE, seed=SEED, epoch=epoch
+    ):
         logits, cache = net.forward(images, train=True)
         loss, dlogits = ops.softmax_cross_entropy(logits, labels)
         optimizer.zero_grad()
@@ -97,10 +105,15 @@ for epoch in range(EPOCHS):
         optimizer.step()
         total += loss * len(images)
     seconds = time.perf_counter() - start
-    print(f"epoch {epoch + 1}/{EPOCHS}: loss {total / len(dataset.x_train):.4f}, {seconds:.0f} s", flush=True)
+    print(
+        f"epoch {epoch + 1}/{EPOCHS}: loss {total / len(dataset.x_train):.4f}, {seconds:.0f} s",
+        flush=True,
+    )
 
 correct = net.infer(dataset.x_test).argmax(axis=1) == dataset.y_test
 print(f"\ntest accuracy {correct.mean():.2%} on {len(correct):,} images")
 for layer in (2, 5):
     beta = net.layers[layer].beta.value
-    print(f"beta of layer {layer}, 1 at first: learned {beta.min():.2f} to {beta.max():.2f}, mean {beta.mean():.2f}")
+    print(
+        f"beta of layer {layer}, 1 at first: learned {beta.min():.2f} to {beta.max():.2f}, mean {beta.mean():.2f}"
+    )

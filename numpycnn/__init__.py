@@ -84,7 +84,9 @@ def moved(module):
     def find(name):
         old = f"{module}.{name}".lstrip(".")
         if old not in _MOVED:
-            raise AttributeError(f"module 'numpycnn{'.' * bool(module)}{module}' has no attribute {name!r}")
+            raise AttributeError(
+                f"module 'numpycnn{'.' * bool(module)}{module}' has no attribute {name!r}"
+            )
         warnings.warn(
             f"numpycnn.{old} is now numpycnn.{_MOVED[old]}; the old name goes with version 1.0",
             DeprecationWarning, stacklevel=3,

@@ -44,7 +44,10 @@ def backend():
     """The name of the backend in use."""
     global _current
     if _current is None:
-        use(os.environ.get("NUMPYCNN_BACKEND") or ("numba" if importlib.util.find_spec("numba") else "numpy"))
+        use(
+            os.environ.get("NUMPYCNN_BACKEND")
+            or ("numba" if importlib.util.find_spec("numba") else "numpy")
+        )
     return _current
 
 
@@ -56,7 +59,11 @@ def threads():
     global _threads
     if _threads is None:
         text = os.environ.get("NUMPYCNN_THREADS", "")
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
         if text and not (text.isascii() and text.isdigit() and int(text)):
             raise ValueError(f"NUMPYCNN_THREADS must be a whole number of at least 1, not {text!r}")
         _threads = int(text or cores)

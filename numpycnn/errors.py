@@ -60,7 +60,9 @@ def unknown(what, name, known):
 def in_one_line(kind, error, trace):
     """A script's sys.excepthook: what this project refuses, and Ctrl-C, get one line; the rest keeps its traceback."""
     if issubclass(kind, KeyboardInterrupt):
-        sys.stderr.write("stopped; --resume continues\n" if getattr(error, "out", None) else "stopped\n")
+        sys.stderr.write(
+            "stopped; --resume continues\n" if getattr(error, "out", None) else "stopped\n"
+        )
         raise SystemExit(128 + getattr(error, "signum", 2))
     elif issubclass(kind, NumpyCNNError):
         sys.stderr.write(f"{error}\n")

@@ -23,7 +23,10 @@ def shown(text, limit=200):
 def unused(path, taken=()):
     """`path`, or beside it NAME-2, NAME-3, ...: the first that does not exist and is not `taken`, as text."""
     path = pathlib.Path(path)
-    names = (f"{path.stem}{number}{path.suffix}" for number in itertools.chain([""], itertools.count(-2, -1)))
+    names = (
+        f"{path.stem}{number}{path.suffix}"
+        for number in itertools.chain([""], itertools.count(-2, -1))
+    )
     free = (str(path.with_name(name)) for name in names)
     return next(place for place in free if not os.path.lexists(place) and place not in taken)
 
@@ -100,7 +103,9 @@ def check_writable(out):
     """Refuse a folder that could not be made, or written to. Raises OSError."""
     place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
     if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
-        raise PermissionError(errno.EACCES, "cannot be written to; choose another --out", str(place))
+        raise PermissionError(
+            errno.EACCES, "cannot be written to; choose another --out", str(place)
+        )
 
 
 def duration(seconds):

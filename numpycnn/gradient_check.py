@@ -75,19 +75,28 @@ class GradCheckResult:
         return self.ok
 
     def __str__(self):
-        table = [("array", "elements", "checked", "at kinks", "left out", "largest error", "verdict")]
+        table = [
+            ("array", "elements", "checked", "at kinks", "left out", "largest error", "verdict")
+        ]
         for r in self.rows:
             counts = (f"{n:,}" for n in (r.elements, r.checked, r.kinks, r.left_out))
             table.append((r.name, *counts, f"{r.error:.1e}" if r.checked else "-", r.verdict))
         widths = [max(len(row[i]) for row in table) for i in range(7)]
         align = (str.ljust, *(str.rjust,) * 5, str.ljust)
-        lines = ["  ".join(a(c, w) for a, c, w in zip(align, r, widths, strict=True)).rstrip() for r in table]
+        lines = [
+            "  ".join(a(c, w) for a, c, w in zip(align, r, widths, strict=True)).rstrip()
+            for r in table
+        ]
         lines += [f"{r.verdict}: {r.worst}" for r in self.rows if r.verdict != "ok"]
         end = f"largest relative error {self.max_error:.1e}, allowed {self.tolerance:.0e}"
-        return "\n".join([self.title, *lines, *self.problems, f"{'passed' if self.ok else 'FAILED'}: {end}"])
+        return "\n".join(
+            [self.title, *lines, *self.problems, f"{'passed' if self.ok else 'FAILED'}: {end}"]
+        )
 
 
-def gradcheck(layer, x, *, train=True, seed=0, tolerance=1e-5, directions=4, elements=200, raise_error=True):
+def gradcheck(
+    layer, x, *, train=True, seed=0, tolerance=1e-5, directions=4, elements=200, raise_error=True
+):
     """Compare layer.backward with central differences of layer.forward, at x -> GradCheckResult.
 
     A layer is whatever has forward(x, train) -> (y, cache) and backward(dy, cache) -> dx. It stays as it is:
@@ -109,13 +118,17 @@ def gradcheck(layer, x, *, train=True, seed=0, tolerance=1e-5, directions=4, ele
     if point.y is not None:
         result.title += f" -> y {point.y.shape}, train={bool(train)}"
         rows = [(name, Row(name, v.size)) for name, v in point.v.items()]
-        result.rows = [_check(point, row, [name], tolerance, directions, elements) for name, row in rows]
+        result.rows = [
+            _check(point, row, [name], tolerance, directions, elements) for name, row in rows
+        ]
     if raise_error and not result.ok:
         raise GradCheckError(result)
     return result
 
 
-def check_network(net, x, seed=0, *, labels=None, train=True, tolerance=1e-5, directions=2, elements=4):
+def check_network(
+    net, x, seed=0, *, labels=None, train=True, tolerance=1e-5, directions=2, elements=4
+):
     """gradcheck of a real network by samples, layer by layer, then as a whole -> GradCheckResult.
 
     A forward pass of x (N, H, W, C; two images are enough) shows each innermost layer the input that it gets
@@ -126,7 +139,9 @@ def check_network(net, x, seed=0, *, labels=None, train=True, tolerance=1e-5, di
     """
     _amounts(directions, elements)
     if directions < 1:
-        raise ValueError(f"check_network needs at least one direction, for its last row, not {directions}")
+        raise ValueError(
+            f"check_network needs at least one direction, for its last row, not {directions}"
+        )
     rng = generator(seed)
     net, calls = double(copy.deepcopy(net)), []
     with watch(net, lambda path, layer, x, y, cache: calls.append((path, layer, x))):
@@ -139,10 +154,14 @@ def check_network(net, x, seed=0, *, labels=None, train=True, tolerance=1e-5, di
             directions=directions, elements=elements, raise_error=False,
         )  # fmt: skip
         where = f"{path} {type(layer).__name__}".lstrip()
-        result.rows += [replace(r, name=f"{where}.{r.name}", worst=f"{where}: {r.worst}") for r in one.rows]
+        result.rows += [
+            replace(r, name=f"{where}.{r.name}", worst=f"{where}: {r.worst}") for r in one.rows
+        ]
         result.problems += [f"{where}: {problem}" for problem in one.problems]
     labels = rng.integers(0, logits.shape[-1], len(logits)) if labels is None else labels
-    end = Loss(net, labels) if logits.ndim == 2 and logits.shape[1] > 1 else net  # images and scores: a random dy
+    end = (
+        Loss(net, labels) if logits.ndim == 2 and logits.shape[1] > 1 else net
+    )  # images and scores: a random dy
     point = Point(end, x, train, rng)
     result.problems += point.problems
     if point.y is not None:
@@ -161,7 +180,9 @@ def _amounts(directions, elements):
     """Refuse a check of nothing, and what is no number of samples. Raises ValueError."""
     both = directions, elements
     if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in both) or not any(both):
-        raise ValueError(f"directions and elements must be whole numbers, of which one is above 0, not {both}")
+        raise ValueError(
+            f"directions and elements must be whole numbers, of which one is above 0, not {both}"
+        )
 
 
 def _check(point, row, names, tolerance, directions, elements=0):
@@ -180,7 +201,9 @@ def _check(point, row, names, tolerance, directions, elements=0):
         if row.verdict == "ok":
             break
     if row.verdict != "ok" and not row.worst:
-        row.worst = f"most samples of {row.name} lie on kinks, where there is no gradient; try another x"
+        row.worst = (
+            f"most samples of {row.name} lie on kinks, where there is no gradient; try another x"
+        )
     if not row.error <= tolerance:
         row.verdict = "WRONG"
     return row
@@ -282,7 +305,11 @@ class Point:
         if self.input in offsets:
             x += offsets[self.input]
         result = layer.forward(x, self.train)
-        return layer, x, *(result if isinstance(result, tuple) and len(result) == 2 else (None, None))
+        return (
+            layer,
+            x,
+            *(result if isinstance(result, tuple) and len(result) == 2 else (None, None)),
+        )
 
     def backward(self, dy):
         """-> dv"""
@@ -377,7 +404,9 @@ def _wrong_forward(point):
     if not isinstance(y, np.ndarray):
         return ["forward must return a pair (y, cache), y an array"]
     if not y.size or not point.v:
-        return ["there is nothing to check: y is empty, or x holds integers and there are no parameters"]
+        return [
+            "there is nothing to check: y is empty, or x holds integers and there are no parameters"
+        ]
     if y.dtype != np.float64:
         return [f"forward: float64 in must give float64 out, not {y.dtype}"]
     if not np.isfinite(y).all():
@@ -385,7 +414,9 @@ def _wrong_forward(point):
     if not np.array_equal(x, point.x):
         return ["forward writes into its input x; work on a copy"]
     if not np.allclose(point.forward()[2], y, rtol=1e-9, atol=0):
-        return ["forward gave two results for one input and random state; keep its Generator as an attribute"]
+        return [
+            "forward gave two results for one input and random state; keep its Generator as an attribute"
+        ]
     return []
 
 
@@ -403,7 +434,9 @@ def _wrong_backward(point):
             wrong.append(f"backward's gradient of {name} {came}, expected the shape {expected}")
             del point.v[name]
         elif grad.dtype != np.float64:
-            wrong.append(f"backward's gradient of {name} is {grad.dtype}: float64 in must give float64")
+            wrong.append(
+                f"backward's gradient of {name} is {grad.dtype}: float64 in must give float64"
+            )
     if wrong:
         return wrong
     second = point.gradients(layer, layer.backward(point.dy.copy(), cache))
@@ -414,8 +447,14 @@ def _wrong_backward(point):
 
 def _wrong_second(name, first, second, is_input):
     """After a second backward with the same cache dx must be the same, and a parameter's gradient double."""
-    if np.allclose(second, first if is_input else 2 * first, rtol=1e-9, atol=1e-12 * np.abs(first).max()):
+    if np.allclose(
+        second, first if is_input else 2 * first, rtol=1e-9, atol=1e-12 * np.abs(first).max()
+    ):
         return []
     if not is_input and np.allclose(second, first, rtol=1e-9, atol=0):
-        return [f"a second backward overwrote the gradient of {name}; gradients add up: param.add_grad(...)"]
-    return [f"a second backward with the same cache gave another gradient of {name}; keep the cache as it is"]
+        return [
+            f"a second backward overwrote the gradient of {name}; gradients add up: param.add_grad(...)"
+        ]
+    return [
+        f"a second backward with the same cache gave another gradient of {name}; keep the cache as it is"
+    ]

@@ -38,7 +38,9 @@ def top_k_accuracy(labels, probabilities, k):
     k = operator.index(k)
     _check_pair(labels, scores, scores.shape[1])
     if not 1 <= k <= scores.shape[1]:
-        raise ValueError(f"top_k_accuracy: k is {k}; expected 1 to {scores.shape[1]}, the number of classes")
+        raise ValueError(
+            f"top_k_accuracy: k is {k}; expected 1 to {scores.shape[1]}, the number of classes"
+        )
     own = scores[np.arange(len(labels)), labels][:, None]
     earlier = np.arange(scores.shape[1]) < labels[:, None]
     rank = np.sum((scores > own) | ((scores == own) & earlier), axis=1)
@@ -81,7 +83,9 @@ def remarks(confusion):
     present, absent = np.flatnonzero(true), np.flatnonzero(true == 0)
     found = []
     if len(present) == 1:
-        found.append(f"the labels hold one class only ({present[0]}): accuracy says nothing about any other")
+        found.append(
+            f"the labels hold one class only ({present[0]}): accuracy says nothing about any other"
+        )
     elif len(absent):
         found.append(f"{_count(absent)} not in the labels: recall is undefined (nan)")
     never = np.flatnonzero((predicted == 0) & (true > 0))
@@ -94,7 +98,9 @@ def check_confusion(confusion):
     """The matrix as int64 (K, K), or ShapeError or ValueError when it is no confusion matrix."""
     confusion = np.asarray(confusion)
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1] or not confusion.size:
-        raise ShapeError(f"a confusion matrix is square, (K, K); this one has shape {confusion.shape}")
+        raise ShapeError(
+            f"a confusion matrix is square, (K, K); this one has shape {confusion.shape}"
+        )
     _check_integers("a confusion matrix", confusion)
     if confusion.min() < 0:
         raise ValueError(f"a confusion matrix holds counts; this one has {confusion.min()}")
@@ -119,7 +125,11 @@ def _pair(labels, predictions, classes=None):
 def _labels(values, what="labels"):
     values = np.asarray(values)
     if values.ndim != 1:
-        hint = "; one-hot labels: pass .argmax(axis=1)" if values.ndim == 2 and values.shape[1] > 1 else ""
+        hint = (
+            "; one-hot labels: pass .argmax(axis=1)"
+            if values.ndim == 2 and values.shape[1] > 1
+            else ""
+        )
         raise ShapeError(f"{what} have shape {values.shape}; expected (N,){hint}")
     if values.size:
         _check_integers(what, values)
@@ -130,8 +140,14 @@ def _scores(values):
     values = np.asarray(values)
     if values.dtype.kind not in "fiu":
         raise TypeError(f"scores are {values.dtype}; expected real numbers")
-    if values.ndim != 2 or values.shape[1] == 0 or (values.shape[1] == 1 and values.dtype.kind in "iu"):
-        raise ShapeError(f"scores have shape {values.shape}; expected (N, K), or integer predictions (N,)")
+    if (
+        values.ndim != 2
+        or values.shape[1] == 0
+        or (values.shape[1] == 1 and values.dtype.kind in "iu")
+    ):
+        raise ShapeError(
+            f"scores have shape {values.shape}; expected (N, K), or integer predictions (N,)"
+        )
     if np.isnan(values).any():
         raise ValueError(f"scores hold NaN, first in row {np.argwhere(np.isnan(values))[0][0]}")
     return values
@@ -139,7 +155,9 @@ def _scores(values):
 
 def _check_pair(labels, other, classes):
     if len(labels) != len(other):
-        raise ShapeError(f"{len(labels)} labels but {len(other)} predictions; expected as many of each")
+        raise ShapeError(
+            f"{len(labels)} labels but {len(other)} predictions; expected as many of each"
+        )
     if not len(labels):
         raise ValueError("there are no labels: the share of nothing is undefined")
     _check_range("labels", labels, classes)
@@ -157,7 +175,9 @@ def _check_integers(what, values):
     if values.dtype.kind not in "biuf":
         raise TypeError(f"{what}: dtype {values.dtype}; expected integers")
     if values.dtype.kind == "f":
-        raise ValueError(f"{what}: dtype {values.dtype}; expected integers (convert with .astype(int))")
+        raise ValueError(
+            f"{what}: dtype {values.dtype}; expected integers (convert with .astype(int))"
+        )
 
 
 def _ratio(top, bottom):
@@ -179,10 +199,14 @@ def psnr(images, targets):
     """
     images, targets = np.asarray(images), np.asarray(targets)
     if not images.dtype.kind == targets.dtype.kind == "f":
-        raise TypeError(f"psnr wants pixels in [0, 1], not {images.dtype} and {targets.dtype}; divide uint8 by 255")
+        raise TypeError(
+            f"psnr wants pixels in [0, 1], not {images.dtype} and {targets.dtype}; divide uint8 by 255"
+        )
     images, targets = images.astype(np.float64), targets.astype(np.float64)
     if images.shape != targets.shape or images.ndim < 2 or not images.size:
-        raise ShapeError(f"psnr compares images of one shape (N, ...), not {images.shape} and {targets.shape}")
+        raise ShapeError(
+            f"psnr compares images of one shape (N, ...), not {images.shape} and {targets.shape}"
+        )
     mse = ((images - targets) ** 2).reshape(len(images), -1).mean(axis=1)
     with np.errstate(divide="ignore"):
         return float(-10 * np.log10(mse).mean())
@@ -196,9 +220,17 @@ def auroc(positive, scores):
     """
     positive, scores = np.asarray(positive), np.asarray(scores, np.float64)
     if positive.ndim != 1 or positive.shape != scores.shape:
-        raise ShapeError(f"auroc needs labels (N,) and scores (N,), not {positive.shape} and {scores.shape}")
-    if not np.isin(positive, (0, 1)).all() or not 0 < positive.sum() < len(positive) or np.isnan(scores).any():
-        raise ValueError("auroc needs labels 0 and 1, at least one of each, and scores that are not NaN")
+        raise ShapeError(
+            f"auroc needs labels (N,) and scores (N,), not {positive.shape} and {scores.shape}"
+        )
+    if (
+        not np.isin(positive, (0, 1)).all()
+        or not 0 < positive.sum() < len(positive)
+        or np.isnan(scores).any()
+    ):
+        raise ValueError(
+            "auroc needs labels 0 and 1, at least one of each, and scores that are not NaN"
+        )
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
     count = int(positive.sum())
@@ -218,7 +250,9 @@ def frechet_distance(features, others):
     values, vectors = np.linalg.eigh(first)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     inner = np.linalg.eigvalsh(root @ second @ root)
-    distance = mean @ mean + np.trace(first) + np.trace(second) - 2 * np.sqrt(np.maximum(inner, 0)).sum()
+    distance = (
+        mean @ mean + np.trace(first) + np.trace(second) - 2 * np.sqrt(np.maximum(inner, 0)).sum()
+    )
     return float(max(distance, 0))
 
 
@@ -238,8 +272,12 @@ def neighbour_distance(x, known, k=5):
     """(N,) mean squared distances from each row of x (N, D) to its k nearest rows of `known` (M, D), M >= k."""
     x, known = _features(x, known, least=1)
     if not 1 <= k <= len(known):
-        raise ShapeError(f"neighbour_distance: {k} neighbours of {len(known)} rows; expected 1 to {len(known)}")
-    return np.concatenate([np.partition(d, k - 1, axis=1)[:, :k].mean(axis=1) for _, d in _squared(x, known)])
+        raise ShapeError(
+            f"neighbour_distance: {k} neighbours of {len(known)} rows; expected 1 to {len(known)}"
+        )
+    return np.concatenate(
+        [np.partition(d, k - 1, axis=1)[:, :k].mean(axis=1) for _, d in _squared(x, known)]
+    )
 
 
 def classifier_score(probabilities):
@@ -251,7 +289,9 @@ def classifier_score(probabilities):
     if p.ndim != 2 or not p.size:
         raise ShapeError(f"classifier_score needs probabilities (N, K), not the shape {p.shape}")
     if not (p >= 0).all() or not np.allclose(p.sum(axis=1), 1, atol=1e-3):
-        raise ValueError("these are no probabilities, >= 0 and adding up to 1; logits: apply softmax first")
+        raise ValueError(
+            "these are no probabilities, >= 0 and adding up to 1; logits: apply softmax first"
+        )
     log = np.log(np.where(p > 0, p, 1)) - np.log(np.maximum(p.mean(axis=0), 1e-300))
     return float(np.exp((p * log).sum(axis=1).mean()))
 
@@ -260,18 +300,26 @@ def class_shares(predictions, classes):
     """(classes,) shares of the predicted classes (N,): where one is near 0, the generator has lost it."""
     predictions = np.asarray(predictions)
     if predictions.ndim != 1 or not len(predictions) or predictions.dtype.kind not in "iu":
-        raise ShapeError(f"class_shares needs integers (N,), not {predictions.dtype} {predictions.shape}")
+        raise ShapeError(
+            f"class_shares needs integers (N,), not {predictions.dtype} {predictions.shape}"
+        )
     if predictions.min() < 0 or predictions.max() >= classes:
-        raise ValueError(f"predictions go from {predictions.min()} to {predictions.max()}; expected 0 to {classes - 1}")
+        raise ValueError(
+            f"predictions go from {predictions.min()} to {predictions.max()}; expected 0 to {classes - 1}"
+        )
     return np.bincount(predictions, minlength=classes) / len(predictions)
 
 
 def _features(first, second, least):
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1] or 0 in first.shape:
-        raise ShapeError(f"expected features (N, D) and (M, D), not {first.shape} and {second.shape}")
+        raise ShapeError(
+            f"expected features (N, D) and (M, D), not {first.shape} and {second.shape}"
+        )
     if min(len(first), len(second)) < least:
-        raise ShapeError(f"expected at least {least} rows of features, not {len(first)} and {len(second)}")
+        raise ShapeError(
+            f"expected at least {least} rows of features, not {len(first)} and {len(second)}"
+        )
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise ValueError("features hold NaN or infinity")
     return first, second
@@ -297,4 +345,6 @@ def _radii(points, k):
 
 def _inside(points, centres, radii):
     """The share of points that lie in the ball of at least one centre."""
-    return float(np.mean(np.concatenate([(d <= radii).any(axis=1) for _, d in _squared(points, centres)])))
+    return float(
+        np.mean(np.concatenate([(d <= radii).any(axis=1) for _, d in _squared(points, centres)]))
+    )

@@ -22,7 +22,9 @@ class Optimizer:
     slots = ()  # the names of the arrays that are kept beside each parameter
 
     def __init__(self, params, lr, weight_decay):
-        self.params = list({id(param): param for param in params}.values())  # one in two places is stepped once
+        self.params = list(
+            {id(param): param for param in params}.values()
+        )  # one in two places is stepped once
         if not self.params:
             raise ValueError("the optimiser got no parameters (a generator can be used only once)")
         for name, value in (("lr", lr), ("weight_decay", weight_decay)):
@@ -56,13 +58,19 @@ class Optimizer:
 
     def state_arrays(self):
         """{"0.m": array, ...}: what a checkpoint keeps of the optimiser, beside `steps` and `lr`."""
-        return {f"{i}.{slot}": array for i, state in enumerate(self.state) for slot, array in state.items()}
+        return {
+            f"{i}.{slot}": array
+            for i, state in enumerate(self.state)
+            for slot, array in state.items()
+        }
 
     def load_state(self, arrays, steps):
         """Take back what state_arrays gave. Raises CheckpointError, before anything changes, if it does not fit."""
         own = self.state_arrays()
         if own.keys() != arrays.keys() or any(own[k].shape != arrays[k].shape for k in own):
-            raise CheckpointError(f"the optimiser's state is not that of {type(self).__name__} for these parameters")
+            raise CheckpointError(
+                f"the optimiser's state is not that of {type(self).__name__} for these parameters"
+            )
         for name, array in own.items():
             array[...] = arrays[name]
         self.steps = int(steps)
@@ -94,7 +102,9 @@ class Adam(Optimizer):
 
     def __init__(self, params, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
         if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and eps > 0):
-            raise ValueError(f"Adam needs betas in [0, 1) and eps > 0, not {beta1!r}, {beta2!r}, {eps!r}")
+            raise ValueError(
+                f"Adam needs betas in [0, 1) and eps > 0, not {beta1!r}, {beta2!r}, {eps!r}"
+            )
         super().__init__(params, lr, weight_decay)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
@@ -119,10 +129,14 @@ class Muon(SGD):
     and rises with the schedule; weight_decay is theirs alone. Source: Jordan 2024, "Muon".
     """
 
-    def __init__(self, params, lr=0.015, momentum=0.9, rest=8.0, rest_momentum=0.9, weight_decay=0.0):
+    def __init__(
+        self, params, lr=0.015, momentum=0.9, rest=8.0, rest_momentum=0.9, weight_decay=0.0
+    ):
         if not (0 <= momentum < 1 and 0 <= rest_momentum < 1 and np.isfinite(rest) and rest >= 0):
             given = f"{momentum!r}, {rest_momentum!r} and {rest!r}"
-            raise ValueError(f"Muon's momentum and rest_momentum must be in [0, 1) and rest >= 0, not {given}")
+            raise ValueError(
+                f"Muon's momentum and rest_momentum must be in [0, 1) and rest >= 0, not {given}"
+            )
         super().__init__(params, lr, rest_momentum, True, weight_decay)
         self.muon_momentum, self.rest = momentum, rest
 
@@ -143,7 +157,9 @@ class EMA:
 
     def __init__(self, optimizer, net, decay):
         if not 0 <= decay < 1:
-            raise ValueError(f"the decay of an average must be at least 0 and below 1, not {decay!r}")
+            raise ValueError(
+                f"the decay of an average must be at least 0 and below 1, not {decay!r}"
+            )
         self.optimizer, self.decay = optimizer, decay
         self.average = copy.deepcopy(net)
         self.pairs = list(zip(_arrays(self.average).values(), _arrays(net).values(), strict=True))
@@ -171,7 +187,9 @@ class EMA:
 
     def copy_to(self, net):
         """`net` takes the average's values."""
-        for average, value in zip(_arrays(self.average).values(), _arrays(net).values(), strict=True):
+        for average, value in zip(
+            _arrays(self.average).values(), _arrays(net).values(), strict=True
+        ):
             value[...] = average
 
     def state_arrays(self):
@@ -230,11 +248,20 @@ class OptimizerGroup:
 
     def load_state(self, arrays, steps):
         """Take back what state_arrays gave. Raises CheckpointError, before anything changes, if it does not fit."""
-        shapes, given = ({key: array.shape for key, array in one.items()} for one in (self.state_arrays(), arrays))
+        shapes, given = (
+            {key: array.shape for key, array in one.items()}
+            for one in (self.state_arrays(), arrays)
+        )
         if shapes != given:
-            raise CheckpointError(f"the optimisers' state is not that of {', '.join(self.optimizers)}")
+            raise CheckpointError(
+                f"the optimisers' state is not that of {', '.join(self.optimizers)}"
+            )
         for name, one in self.optimizers.items():
-            own = {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}
+            own = {
+                key.removeprefix(f"{name}."): array
+                for key, array in arrays.items()
+                if key.startswith(f"{name}.")
+            }
             count, one.lr = own.pop("steps and lr").tolist()
             one.load_state(own, int(count))
 
@@ -267,7 +294,10 @@ def clip_gradients(params, norm):
 
 
 def _arrays(net):
-    return {**{name: param.value for name, param in named_params(net).items()}, **named_buffers(net)}
+    return {
+        **{name: param.value for name, param in named_params(net).items()},
+        **named_buffers(net),
+    }
 
 
 OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSProp, "muon": Muon}

@@ -69,7 +69,9 @@ def warm_up(schedule=None, share=0.05):
     return lambda t: t / share if t < share else schedule((t - share) / max(1 - share, 1e-12))
 
 
-SCHEDULES = {f.__name__: f for f in (constant, step, cosine, linear, one_cycle, triangular, warm_up)}
+SCHEDULES = {
+    f.__name__: f for f in (constant, step, cosine, linear, one_cycle, triangular, warm_up)
+}
 
 
 def named(schedule):

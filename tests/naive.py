@@ -60,7 +60,9 @@ def conv2d(x, w, b, stride, padding):
         for c in range(w.shape[2]):
             for f in range(w.shape[3]):
                 y[n][i][j][f] += X[n][r][s][c] * W[di][dj][c][f]
-    return np.array(y).reshape(x.shape[0], oh, ow, w.shape[3]) + (0 if b is None else b.astype(float))
+    return np.array(y).reshape(x.shape[0], oh, ow, w.shape[3]) + (
+        0 if b is None else b.astype(float)
+    )
 
 
 def conv2d_backward(dy, x, w, stride, padding):
@@ -95,14 +97,19 @@ def conv_transpose_terms(x_shape, w_shape, stride, padding):
 
 def conv_transpose2d(x, w, b, stride, padding):
     """y[n,r,s,f] = b[f] + sum over (i,j,di,dj) that meet (r,s), and c, of x[n,i,j,c] * w[di,dj,f,c]"""
-    oh, ow = (transposed_before(x.shape[a + 1], w.shape[a], stride[a], both(padding)[a])[1] for a in (0, 1))
+    oh, ow = (
+        transposed_before(x.shape[a + 1], w.shape[a], stride[a], both(padding)[a])[1]
+        for a in (0, 1)
+    )
     y = np.zeros((x.shape[0], oh, ow, w.shape[2])).tolist()
     X, W = x.tolist(), w.tolist()
     for n, i, j, r, s, di, dj in conv_transpose_terms(x.shape, w.shape, stride, padding):
         for f in range(w.shape[2]):
             for c in range(w.shape[3]):
                 y[n][r][s][f] += X[n][i][j][c] * W[di][dj][f][c]
-    return np.array(y).reshape(x.shape[0], oh, ow, w.shape[2]) + (0 if b is None else b.astype(float))
+    return np.array(y).reshape(x.shape[0], oh, ow, w.shape[2]) + (
+        0 if b is None else b.astype(float)
+    )
 
 
 def conv_transpose2d_backward(dy, x, w, stride, padding):
@@ -141,7 +148,12 @@ def pool_windows(shape, size, stride):
 
 
 def pool_shape(shape, size, stride):
-    return shape[0], (shape[1] - size[0]) // stride[0] + 1, (shape[2] - size[1]) // stride[1] + 1, shape[3]
+    return (
+        shape[0],
+        (shape[1] - size[0]) // stride[0] + 1,
+        (shape[2] - size[1]) // stride[1] + 1,
+        shape[3],
+    )
 
 
 def winner(x, n, c, places):
@@ -263,4 +275,6 @@ def agree(got, wanted):
     wanted = np.asarray(wanted)
     assert got.shape == wanted.shape
     tolerance = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-10}[got.dtype]
-    np.testing.assert_allclose(got, wanted, rtol=0, atol=tolerance * max(np.abs(wanted).max(initial=0.0), 1.0))
+    np.testing.assert_allclose(
+        got, wanted, rtol=0, atol=tolerance * max(np.abs(wanted).max(initial=0.0), 1.0)
+    )

@@ -156,7 +156,11 @@ def test_gradients_have_the_shapes_of_what_they_are_gradients_of(each_backend, n
 )
 def test_other_floating_kinds_are_converted(each_backend, name, dtype, becomes):
     foreign = arrays(name, np.dtype(dtype))
-    for a, b in zip(run(name, foreign), run(name, {k: v.astype(becomes) for k, v in foreign.items()}), strict=True):
+    for a, b in zip(
+        run(name, foreign),
+        run(name, {k: v.astype(becomes) for k, v in foreign.items()}),
+        strict=True,
+    ):
         assert a.dtype == becomes
         assert a.dtype.isnative
         np.testing.assert_array_equal(a, b)
@@ -165,7 +169,9 @@ def test_other_floating_kinds_are_converted(each_backend, name, dtype, becomes):
 @every_op
 def test_float64_in_one_argument_raises_all(each_backend, name):
     for key in OPS[name][0]:
-        mixed = {k: a.astype(np.float64 if k == key else np.float32) for k, a in arrays(name).items()}
+        mixed = {
+            k: a.astype(np.float64 if k == key else np.float32) for k, a in arrays(name).items()
+        }
         wanted = np.float32 if key in ("b", "beta") else np.float64  # a bias follows the rest
         assert {a.dtype for a in run(name, mixed)} == {np.dtype(wanted)}
 
@@ -223,7 +229,9 @@ def test_a_missing_or_foreign_cache_is_refused(each_backend, name):
         (foreign, "(relu|tanh)'s"),
         (y, "ndarray"),
     ):
-        with pytest.raises(ValueError, match=f"{name}_backward needs the cache that {name} returned, not {came}"):
+        with pytest.raises(
+            ValueError, match=f"{name}_backward needs the cache that {name} returned, not {came}"
+        ):
             backward(name, y, wrong)
 
 
@@ -241,7 +249,9 @@ def test_an_upstream_gradient_of_another_shape_is_refused(each_backend, name):
 def test_an_upstream_gradient_is_brought_into_the_forward_passs_dtype(each_backend, name):
     y, cache = forward(name, arrays(name))
     dy = np.random.default_rng(74).standard_normal(y.shape)
-    for a, b in zip(backward(name, dy, cache), backward(name, dy.astype(np.float32), cache), strict=True):
+    for a, b in zip(
+        backward(name, dy, cache), backward(name, dy.astype(np.float32), cache), strict=True
+    ):
         assert a.dtype == np.float32
         np.testing.assert_array_equal(a, b)
 
@@ -354,7 +364,9 @@ print(*[m for m in sys.modules if m.startswith(("numba", "llvmlite", "numpycnn.k
 """
 
 
-@pytest.mark.parametrize(("use", "environment"), [("numpycnn.use('numpy')", {}), ("", {"NUMPYCNN_BACKEND": "numpy"})])
+@pytest.mark.parametrize(
+    ("use", "environment"), [("numpycnn.use('numpy')", {}), ("", {"NUMPYCNN_BACKEND": "numpy"})]
+)
 def test_numpy_never_imports_numba(use, environment):
     assert python(TRAIN_A_STEP.format(use=use), **environment) == ""
 
@@ -371,7 +383,10 @@ def test_the_environment_chooses():
 
 def test_an_unknown_backend_in_the_environment_is_an_error_of_ours():
     code = "from numpycnn import backend\ntry: backend.backend()\nexcept backend.UnknownNameError as e: print(e)"
-    assert python(code, NUMPYCNN_BACKEND="cupy") == "unknown backend 'cupy'; there are 'numba' and 'numpy'"
+    assert (
+        python(code, NUMPYCNN_BACKEND="cupy")
+        == "unknown backend 'cupy'; there are 'numba' and 'numpy'"
+    )
 
 
 def test_errors_are_what_callers_would_catch():
@@ -387,7 +402,11 @@ def test_the_options_of_a_backward_pass(each_backend):
     assert ops.conv2d_backward(dy, cache, False)[0] is None
     assert ops.conv2d_backward(dy, cache, input_gradient=False)[0] is None
     assert ops.conv2d_backward(dy, cache, True)[0].shape == IMAGE
-    for given, named in [((), {"train": False}), ((True, 1), {}), ((True,), {"input_gradient": False})]:
+    for given, named in [
+        ((), {"train": False}),
+        ((True, 1), {}),
+        ((True,), {"input_gradient": False}),
+    ]:
         with pytest.raises(TypeError, match="takes dy, cache, input_gradient=True"):
             ops.conv2d_backward(dy, cache, *given, **named)
 

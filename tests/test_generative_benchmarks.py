@@ -31,14 +31,18 @@ def test_pca_error_is_what_the_components_leave():
 
 
 def test_pca_gaussian_has_the_mean_and_variance_of_its_components():
-    x = (0.5 + 0.01 * np.random.default_rng(1).standard_normal((400, 4, 3, 1))).astype(np.float32)  # nothing is clipped
+    x = (0.5 + 0.01 * np.random.default_rng(1).standard_normal((400, 4, 3, 1))).astype(
+        np.float32
+    )  # nothing is clipped
     parts = baselines.principal(x)
     drawn = baselines.pca_gaussian(parts, (4, 3, 1), 5, 40_000, np.random.default_rng(0))
     assert drawn.shape == (40_000, 4, 3, 1)
     codes = (drawn.reshape(len(drawn), -1) - parts[0]) @ parts[2]
     np.testing.assert_allclose(codes.var(axis=0)[:5], parts[1][:5], rtol=0.05)
     np.testing.assert_allclose(codes[:, 5:], 0, atol=1e-6)
-    wide = baselines.pca_gaussian((parts[0], 1e6 * parts[1], parts[2]), (4, 3, 1), 5, 50, np.random.default_rng(0))
+    wide = baselines.pca_gaussian(
+        (parts[0], 1e6 * parts[1], parts[2]), (4, 3, 1), 5, 50, np.random.default_rng(0)
+    )
     assert (wide.min(), wide.max()) == (0, 1)
 
 
@@ -59,25 +63,39 @@ def test_the_floor_of_grey_pixels_by_hand():
     """Half grey costs log 2 each; black and white nothing."""
     x = np.array([0.5, 0.5, 0, 1]).reshape(1, 2, 2, 1)
     assert elbo.floor(x) == pytest.approx(2 * np.log(2))
-    assert elbo.floor(np.full((3, 1, 1, 1), 0.1)) == pytest.approx(-0.1 * np.log(0.1) - 0.9 * np.log(0.9))
+    assert elbo.floor(np.full((3, 1, 1, 1), 0.1)) == pytest.approx(
+        -0.1 * np.log(0.1) - 0.9 * np.log(0.9)
+    )
 
 
 def test_a_measurement_is_written_and_a_run_that_is_not_finished_refused(tmp_path, capsys):
     common.header(["mse"])
     common.write(tmp_path / "results", "trial", {"mse": 0.01234, "seed": 0})
-    assert json.loads((tmp_path / "results" / "trial.json").read_text()) == {"mse": 0.01234, "seed": 0}
-    assert capsys.readouterr().out.splitlines() == ["| run | mse |", "|---|---|", "| trial | 0.01234 | 0 |"]
+    assert json.loads((tmp_path / "results" / "trial.json").read_text()) == {
+        "mse": 0.01234,
+        "seed": 0,
+    }
+    assert capsys.readouterr().out.splitlines() == [
+        "| run | mse |",
+        "|---|---|",
+        "| trial | 0.01234 | 0 |",
+    ]
     with pytest.raises(RunFolderError, match="not finished"):
         common.finished(tmp_path)
     (tmp_path / "result.json").write_text(json.dumps({"run": "wgan_gp-fashion-mnist-seed-1"}))
     assert common.result_of(tmp_path, "gan", "wgan_gp")["run"] == "wgan_gp-fashion-mnist-seed-1"
-    with pytest.raises(RunFolderError, match=r"is a run of wgan_gp\.py; this measures runs of vae or gan"):
+    with pytest.raises(
+        RunFolderError, match=r"is a run of wgan_gp\.py; this measures runs of vae or gan"
+    ):
         common.finished(tmp_path, "vae", "gan")
 
 
 def test_a_shipped_generator_draws_the_same_and_fits(tmp_path):
     net = models.build("gan", seed=2, classes=10)
-    z, labels = np.random.default_rng(0).standard_normal((3, net.latent), np.float32), np.array([1, 2, 3])
+    z, labels = (
+        np.random.default_rng(0).standard_normal((3, net.latent), np.float32),
+        np.array([1, 2, 3]),
+    )
     for buffer in dict(nc.layers.base.named_buffers(net)).values():
         buffer += 0.25
     nc.save(tmp_path / "small.npz", ship.shipped(net))
@@ -93,12 +111,19 @@ def test_two_measurements_of_a_run_have_files_of_their_own(monkeypatch):
     """A VAE has an ELBO, and its samples are judged."""
     shown, net = data.load("synthetic").limit(20), models.build("vae", latent=2)
     shown = replace(shown, x_test=shown.x_test[:20], y_test=shown.y_test[:20])
-    monkeypatch.setattr(elbo, "finished", lambda folder, *names: ({"run": "vae", "seed": 0, "seconds": 60}, net, shown))
+    monkeypatch.setattr(
+        elbo,
+        "finished",
+        lambda folder, *names: ({"run": "vae", "seed": 0, "seconds": 60}, net, shown),
+    )
     given = {"count": samples.COUNT, "classifier": samples.CLASSIFIER}
     assert elbo.measure("run")[0] == "elbo-vae"
     assert samples.title("vae", argparse.Namespace(**given)) == "samples-vae"
     assert samples.title("vae", argparse.Namespace(**given | {"count": 500})) == "samples-vae-500"
-    assert samples.title("vae", argparse.Namespace(**given | {"classifier": "a/b.npz"})) == "samples-vae-b"
+    assert (
+        samples.title("vae", argparse.Namespace(**given | {"classifier": "a/b.npz"}))
+        == "samples-vae-b"
+    )
     assert samples.title("vae", argparse.Namespace(**given), 40) == "samples-vae-mixture-40"
 
 
@@ -106,7 +131,9 @@ def test_a_mixture_has_the_codes_of_the_images():
     """Of two heaps of codes, three times as many in one, as many are drawn, with their mean and variance."""
     pytest.importorskip("sklearn")
     rng = np.random.default_rng(0)
-    x = np.concatenate([rng.normal(-3, 0.1, (300, 2)), rng.normal(5, 1, (900, 2))]).astype(np.float32)
+    x = np.concatenate([rng.normal(-3, 0.1, (300, 2)), rng.normal(5, 1, (900, 2))]).astype(
+        np.float32
+    )
     net = types.SimpleNamespace(classes=0, encode=lambda x, labels: x, decode=lambda z, labels: z)
     drawn = samples.mixed(net, x, 2, 4000)
     low = (drawn < 1).all(axis=1)
@@ -118,9 +145,19 @@ def test_a_mixture_has_the_codes_of_the_images():
 
 
 def test_a_card_says_what_was_measured():
-    result = {"data": "fashion-mnist", "command": "python examples/gan.py --conditional", "epochs": 24, "seed": 3}
+    result = {
+        "data": "fashion-mnist",
+        "command": "python examples/gan.py --conditional",
+        "epochs": 24,
+        "seed": 3,
+    }
     result |= {"name": "a run's"}
-    samples_of = {"frechet": 1.2345, "share_of_gaussian": 0.0971, "rarest_class": 0.0712, "class_right": 0.912}
+    samples_of = {
+        "frechet": 1.2345,
+        "share_of_gaussian": 0.0971,
+        "rarest_class": 0.0712,
+        "class_right": 0.912,
+    }
     text = ship.card("gan", result | {"seconds": 1500.0, "threads": 1}, samples_of)
     assert "`python examples/gan.py --conditional`: 24 epochs, seed 3" in text
     assert text.startswith("# gan\n")
@@ -128,7 +165,9 @@ def test_a_card_says_what_was_measured():
     assert "| Frechet distance | 1.23 to" in text
     assert "9.7% of a PCA-Gaussian's" in text
     assert "the rarest has 7.1% of the samples; 91.2% are taken" in text
-    text = ship.card("vae", result | {"seconds": 1500.0, "threads": 1}, samples_of | {"class_right": None})
+    text = ship.card(
+        "vae", result | {"seconds": 1500.0, "threads": 1}, samples_of | {"class_right": None}
+    )
     assert "the rarest has 7.1% of the samples |" in text
 
 
@@ -153,7 +192,9 @@ def test_the_judge_is_the_network_that_is_shipped():
     shown = replace(d.limit(20), name="fashion-mnist", x_test=d.x_test[:20], y_test=d.y_test[:20])
     judge = samples.Judge("pretrained:paper", shown)
     assert judge.test.shape == (20, 92)
-    np.testing.assert_allclose(judge.head.infer(judge.test), net.infer(shown.x_test), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        judge.head.infer(judge.test), net.infer(shown.x_test), rtol=1e-3, atol=1e-3
+    )
     judge.gaussian = 2.0
     asked = net.infer(shown.x_test).argmax(axis=1)
     measured = judge.measure(shown.x_test / np.float32(255), asked)

@@ -32,10 +32,17 @@ def few(tmp_path):
     """An .npz of synthetic garments: 40 of each of two classes to train on."""
     d = data.load("synthetic")
     train, test = (
-        np.concatenate([np.flatnonzero(y == k)[:n] for k in (0, 1)]) for y, n in ((d.y_train, 40), (d.y_test, 10))
+        np.concatenate([np.flatnonzero(y == k)[:n] for k in (0, 1)])
+        for y, n in ((d.y_train, 40), (d.y_test, 10))
     )
     path = tmp_path / "few.npz"
-    np.savez(path, x_train=d.x_train[train], y_train=d.y_train[train], x_test=d.x_test[test], y_test=d.y_test[test])
+    np.savez(
+        path,
+        x_train=d.x_train[train],
+        y_train=d.y_train[train],
+        x_test=d.x_test[test],
+        y_test=d.y_test[test],
+    )
     return path
 
 
@@ -60,7 +67,15 @@ def run(name, monkeypatch, *arguments):
 @pytest.mark.parametrize("command", RUNS)
 def test_it_runs_and_resumes(command, few, more, tmp_path, monkeypatch, capsys):
     name, *options = command.split()
-    given = ["--data", more if name.startswith("wgan") else few, "--epochs", "2", "--out", tmp_path / "run", *options]
+    given = [
+        "--data",
+        more if name.startswith("wgan") else few,
+        "--epochs",
+        "2",
+        "--out",
+        tmp_path / "run",
+        *options,
+    ]
     run(name, monkeypatch, *given)
     folder = tmp_path / "run" / "class-1" if name == "anomaly" else tmp_path / "run"
     assert {"last.npz", "history.csv", "curves.png", "epoch-001.png", "epoch-002.png"} <= {
@@ -68,9 +83,14 @@ def test_it_runs_and_resumes(command, few, more, tmp_path, monkeypatch, capsys):
     }
     first = json.loads((tmp_path / "run" / "result.json").read_text())
     run(name, monkeypatch, *given, "--resume")  # nothing is left to do: the same result
-    assert json.loads((tmp_path / "run" / "result.json").read_text()) | {"seconds": first["seconds"]} == first
+    assert (
+        json.loads((tmp_path / "run" / "result.json").read_text()) | {"seconds": first["seconds"]}
+        == first
+    )
     assert "nan" not in capsys.readouterr().out
-    assert json.loads((folder / "result.json").read_text())["constants"]["LEARNING_RATE"] > 0  # resume compares them
+    assert (
+        json.loads((folder / "result.json").read_text())["constants"]["LEARNING_RATE"] > 0
+    )  # resume compares them
 
 
 @pytest.mark.parametrize("name", ["wgan", "wgan_gp"])
@@ -81,10 +101,15 @@ def test_the_generator_has_its_turn(name, more, tmp_path, monkeypatch):
     assert left["both"].generator.steps == steps
     assert left["both"].critic.steps == 10
     history = (tmp_path / "run" / "history.csv").read_text().splitlines()
-    losses = [float(row.split(",")[history[0].split(",").index("generator")]) for row in history[1:]]
+    losses = [
+        float(row.split(",")[history[0].split(",").index("generator")]) for row in history[1:]
+    ]
     assert np.isfinite(losses).all()
     begun = models.build("gan", seed=0, latent=left["LATENT"], batch_norm=name == "wgan").generator
-    assert any((a.value != b.value).any() for a, b in zip(left["generator"].params(), begun.params(), strict=True))
+    assert any(
+        (a.value != b.value).any()
+        for a, b in zip(left["generator"].params(), begun.params(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", ["wgan", "wgan_gp"])
@@ -100,10 +125,21 @@ def test_the_examples_are_short():
 
 
 def test_what_is_refused_is_said_in_one_line(tmp_path):
-    command = [sys.executable, str(EXAMPLES / "gan.py"), "--data", "synthetic", "--resume", "--out", str(tmp_path)]
+    command = [
+        sys.executable,
+        str(EXAMPLES / "gan.py"),
+        "--data",
+        "synthetic",
+        "--resume",
+        "--out",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == f"there is no last.npz in {tmp_path} to resume from; train without --resume first\n"
+    assert (
+        done.stderr
+        == f"there is no last.npz in {tmp_path} to resume from; train without --resume first\n"
+    )
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -130,21 +166,37 @@ def test_impossible_arguments_are_refused(few, tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("command", ["autoencoder", "denoising", "vae --conditional", "gan", "wgan", "wgan_gp"])
+@pytest.mark.parametrize(
+    "command", ["autoencoder", "denoising", "vae --conditional", "gan", "wgan", "wgan_gp"]
+)
 def test_images_of_another_size_and_in_colour(command, tmp_path, monkeypatch):
     rng, content = np.random.default_rng(0), {}
     for part, n in (("train", 900), ("test", 60)):
-        content |= {f"x_{part}": rng.integers(0, 256, (n, 16, 24, 3), np.uint8), f"y_{part}": np.arange(n) % 3}
+        content |= {
+            f"x_{part}": rng.integers(0, 256, (n, 16, 24, 3), np.uint8),
+            f"y_{part}": np.arange(n) % 3,
+        }
     np.savez(tmp_path / "colour.npz", **content)
     name, *options = command.split()
-    given = ["--data", tmp_path / "colour.npz", "--epochs", "1", "--out", tmp_path / "run", *options]
+    given = [
+        "--data",
+        tmp_path / "colour.npz",
+        "--epochs",
+        "1",
+        "--out",
+        tmp_path / "run",
+        *options,
+    ]
     run(name, monkeypatch, *given)
     assert (tmp_path / "run" / "last.npz").exists()
 
 
 def test_a_class_that_cannot_be_judged_is_refused_before_training(tmp_path, monkeypatch):
     x = np.random.default_rng(0).integers(0, 256, (40, 28, 28, 1), np.uint8)
-    for train, test in ((np.minimum(np.arange(40), 1), np.arange(40) % 2), (np.arange(40) % 2, np.zeros(40, int))):
+    for train, test in (
+        (np.minimum(np.arange(40), 1), np.arange(40) % 2),
+        (np.arange(40) % 2, np.zeros(40, int)),
+    ):
         np.savez(tmp_path / "few.npz", x_train=x, y_train=train, x_test=x, y_test=test)
         with pytest.raises(DatasetError, match="class 0 needs 5 training images"):
             run("anomaly", monkeypatch, "--data", tmp_path / "few.npz", "--out", tmp_path / "run")
@@ -168,4 +220,7 @@ def test_runs_of_several_classes_do_not_settle_in_another_run(few, tmp_path, mon
     before = sorted((path.name, path.stat().st_mtime_ns) for path in (tmp_path / "other").iterdir())
     with pytest.raises(RunFolderError, match="holds something else than runs"):
         run("anomaly", monkeypatch, *given[:-1], tmp_path / "other")
-    assert sorted((path.name, path.stat().st_mtime_ns) for path in (tmp_path / "other").iterdir()) == before
+    assert (
+        sorted((path.name, path.stat().st_mtime_ns) for path in (tmp_path / "other").iterdir())
+        == before
+    )

@@ -190,7 +190,9 @@ def test_two_parameters_of_one_name_are_refused():
         gradcheck(SameName(), draw(2, 3))
 
 
-@pytest.mark.parametrize(("layer", "x", "message"), WRONG, ids=[type(row[0]).__name__ for row in WRONG])
+@pytest.mark.parametrize(
+    ("layer", "x", "message"), WRONG, ids=[type(row[0]).__name__ for row in WRONG]
+)
 def test_wrong_layers_fail_and_say_why(layer, x, message):
     with pytest.raises(GradCheckError, match=message) as caught:
         gradcheck(layer, x)
@@ -251,7 +253,9 @@ class Staircase(layers.Layer):
         return dy
 
 
-@pytest.mark.parametrize("layer", [layers.ReLU(), layers.LeakyReLU(0.1), layers.PReLU(3), Absolute()])
+@pytest.mark.parametrize(
+    "layer", [layers.ReLU(), layers.LeakyReLU(0.1), layers.PReLU(3), Absolute()]
+)
 @pytest.mark.parametrize("near", [0.0, 1e-9, -3e-6, 1e-5 / 3])
 def test_elements_within_the_step_of_zero_are_counted_and_right_layers_pass(layer, near):
     x = np.where(np.arange(30).reshape(10, 3) % 5 == 0, near, draw(10, 3))
@@ -304,7 +308,9 @@ def test_the_step_follows_the_scale(scale):
 
 
 def test_the_callers_layer_stays_as_it_was():
-    net = layers.Sequential(conv(1, 3, 3), layers.BatchNorm(3), layers.Dropout(0.5, np.random.default_rng(3)))
+    net = layers.Sequential(
+        conv(1, 3, 3), layers.BatchNorm(3), layers.Dropout(0.5, np.random.default_rng(3))
+    )
     x = draw(2, 4, 4, 1).astype(np.float32)
     _, cache = net.forward(x, train=True)
     net.backward(np.ones((2, 4, 4, 3), np.float32), cache)
@@ -318,7 +324,10 @@ def test_the_callers_layer_stays_as_it_was():
 def test_dropout_keeps_its_mask_and_eval_mode_is_checked_too():
     for train in (True, False):
         dropout = layers.Dropout(0.5, np.random.default_rng(0))
-        assert gradcheck(layers.Sequential(layers.Tanh(), dropout), draw(4, 5), train=train).max_error < 1e-7
+        assert (
+            gradcheck(layers.Sequential(layers.Tanh(), dropout), draw(4, 5), train=train).max_error
+            < 1e-7
+        )
     assert gradcheck(layers.BatchNorm(3), draw(1, 3), train=False).ok
 
 
@@ -345,7 +354,11 @@ def test_integer_input():
 def test_a_layer_that_does_not_inherit_from_layer():
     class Scale:
         def __init__(self, factor):
-            self.s, self.factor, self.inside = layers.Param("s", np.float32([0.5, 2])), factor, layers.Tanh()
+            self.s, self.factor, self.inside = (
+                layers.Param("s", np.float32([0.5, 2])),
+                factor,
+                layers.Tanh(),
+            )
 
         def forward(self, x, train):
             y, cache = self.inside.forward(x * self.s.value, train)
@@ -380,7 +393,9 @@ def test_a_parameter_called_x():
 def test_one_seed_gives_one_result():
     net = layers.Sequential(conv(2, 3, 3), layers.ReLU())
     x = draw(2, 9, 9, 2)
-    one, two, other = (str(gradcheck(net, x, seed=seed)) for seed in (1, 1, np.random.default_rng(1)))
+    one, two, other = (
+        str(gradcheck(net, x, seed=seed)) for seed in (1, 1, np.random.default_rng(1))
+    )
     assert one == two != other
 
 
@@ -422,7 +437,10 @@ def test_a_wrong_joint_is_seen_by_the_last_row():
 def test_labels_may_be_given_and_problems_name_the_layer():
     net = layers.Sequential(Overwrites(4, 3, rng=RNG), SpoilsCache())
     result = check_network(net, draw(3, 4), labels=np.array([0, 1, 2]))
-    assert any(problem.startswith("0 Overwrites: a second backward overwrote") for problem in result.problems)
+    assert any(
+        problem.startswith("0 Overwrites: a second backward overwrote")
+        for problem in result.problems
+    )
     assert any(problem.startswith("1 SpoilsCache: ") for problem in result.problems)
 
 
@@ -455,9 +473,13 @@ def test_top_level_name():
     assert numpycnn.gradcheck(layers.Tanh(), draw(2, 2)).ok
 
 
-@pytest.mark.parametrize("amounts", [{"directions": 0, "elements": 0}, {"directions": -1}, {"elements": 2.5}])
+@pytest.mark.parametrize(
+    "amounts", [{"directions": 0, "elements": 0}, {"directions": -1}, {"elements": 2.5}]
+)
 def test_a_check_of_nothing_is_refused(amounts):
     with pytest.raises(ValueError, match="of which one is above 0"):
         gradcheck(layers.ReLU(), np.ones((2, 3)), **amounts)
     with pytest.raises(ValueError, match="of which one is above 0"):
-        check_network(models.build("lenet5", seed=0), np.ones((2, 28, 28, 1)), **{"directions": 0, **amounts})
+        check_network(
+            models.build("lenet5", seed=0), np.ones((2, 28, 28, 1)), **{"directions": 0, **amounts}
+        )

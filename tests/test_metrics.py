@@ -35,7 +35,9 @@ def test_confusion_matrix_has_the_truth_in_its_rows():
     matrix = metrics.confusion_matrix(LABELS, GUESSES, 3)
     np.testing.assert_array_equal(matrix, CONFUSION)
     assert matrix.dtype == np.int64
-    np.testing.assert_array_equal(metrics.confusion_matrix(LABELS, scores_for(GUESSES), 3), CONFUSION)
+    np.testing.assert_array_equal(
+        metrics.confusion_matrix(LABELS, scores_for(GUESSES), 3), CONFUSION
+    )
 
 
 def test_small_label_types_do_not_wrap():
@@ -77,7 +79,9 @@ def test_against_scikit_learn(seed):
     guesses = scores.argmax(axis=1)
     matrix = metrics.confusion_matrix(labels, scores, 7)
     np.testing.assert_array_equal(matrix, sklearn.confusion_matrix(labels, guesses))
-    assert metrics.accuracy(labels, scores) == pytest.approx(sklearn.accuracy_score(labels, guesses))
+    assert metrics.accuracy(labels, scores) == pytest.approx(
+        sklearn.accuracy_score(labels, guesses)
+    )
     expected = sklearn.precision_recall_fscore_support(labels, guesses)
     for key, values in zip(("precision", "recall", "f1", "support"), expected, strict=True):
         np.testing.assert_allclose(metrics.per_class(matrix)[key], values)
@@ -152,7 +156,9 @@ def test_top_k_refuses_k(k):
         metrics.top_k_accuracy(LABELS, scores_for(GUESSES), k)
 
 
-@pytest.mark.parametrize("matrix", [[1, 2], [[1, 2, 3]], [[1.5]], [[1, -1], [0, 0]], np.zeros((0, 0), int)])
+@pytest.mark.parametrize(
+    "matrix", [[1, 2], [[1, 2, 3]], [[1.5]], [[1, -1], [0, 0]], np.zeros((0, 0), int)]
+)
 def test_per_class_refuses_what_is_no_confusion_matrix(matrix):
     with pytest.raises(ValueError):
         metrics.per_class(matrix)

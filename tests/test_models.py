@@ -70,7 +70,11 @@ def test_resnet_counts():
 
 def test_resnet_has_as_many_layers_as_it_says_and_halves_twice():
     net = models.build("resnet", depth=14)
-    convs = [layer for _, layer in walk(net) if type(layer) is layers.Conv2D and layer.w.value.shape[0] == 3]
+    convs = [
+        layer
+        for _, layer in walk(net)
+        if type(layer) is layers.Conv2D and layer.w.value.shape[0] == 3
+    ]
     assert len(convs) + 1 == 14
     assert [layer.w.value.shape[3] for layer in convs if layer.stride == (2, 2)] == [32, 64]
     assert net.infer(np.zeros((1, 27, 30, 1), np.float32)).shape == (1, 10)  # odd sizes fit too
@@ -119,7 +123,9 @@ def test_vgg_in_other_forms():
 
 
 def test_weights_of_one_deviation():
-    w = np.concatenate([p.value.ravel() for p in models.build("alexnet", init=0.01).params() if p.value.ndim > 1])
+    w = np.concatenate(
+        [p.value.ravel() for p in models.build("alexnet", init=0.01).params() if p.value.ndim > 1]
+    )
     assert w.std() == pytest.approx(0.01, rel=0.01)
     for wrong in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="positive and finite"):
@@ -148,14 +154,22 @@ def test_training_lowers_the_loss(name):
     x[y == 1, ::3] += 120  # plain, stripes across, stripes down, bright
     x[y == 2, :, ::3] += 120
     x[y == 3] += 60
-    still = {"densenet": {"dropout": 0.0}, "alexnet": {"dropout": 0}, "keras_cnn": {"dropout": (0, 0)}}.get(name, {})
-    net = models.build(name, classes=4, input_shape=(12, 12, 1), mean=0.1, std=0.2, **{**SMALL[name], **still})
+    still = {
+        "densenet": {"dropout": 0.0},
+        "alexnet": {"dropout": 0},
+        "keras_cnn": {"dropout": (0, 0)},
+    }.get(name, {})
+    net = models.build(
+        name, classes=4, input_shape=(12, 12, 1), mean=0.1, std=0.2, **{**SMALL[name], **still}
+    )
     loss = nc.fit(net, x, y, epochs=15, batch_size=8, lr=5e-3, progress=False)["loss"]
     assert loss[-1] < 0.5 * loss[0]
 
 
 @pytest.mark.parametrize("name", SMALL)
-@pytest.mark.parametrize(("shape", "classes"), [((28, 28, 1), 10), ((32, 32, 3), 7), ((13, 18, 2), 2)])
+@pytest.mark.parametrize(
+    ("shape", "classes"), [((28, 28, 1), 10), ((32, 32, 3), 7), ((13, 18, 2), 2)]
+)
 def test_other_images_and_classes(name, shape, classes, each_backend):
     net = models.build(name, input_shape=shape, classes=classes, **SMALL[name])
     x = np.random.default_rng(0).random((3, *shape), dtype=np.float32)
@@ -242,7 +256,11 @@ def test_wrong_arguments_are_refused_in_one_line():
 
 def test_one_rate_of_dropout_is_for_all_levels():
     for name, count in (("vgg", 3), ("keras_cnn", 2)):
-        rates = [layer.rate for layer in models.build(name, dropout=0.25).layers if isinstance(layer, layers.Dropout)]
+        rates = [
+            layer.rate
+            for layer in models.build(name, dropout=0.25).layers
+            if isinstance(layer, layers.Dropout)
+        ]
         assert rates == [0.25] * count
 
 
@@ -273,7 +291,10 @@ def test_gradients_pass_through_one_network_into_the_other(name, each_backend):
 @pytest.mark.parametrize("name", PAIRS)
 def test_pairs_of_networks_load_again(name, tmp_path):
     model, form, shape, _ = PAIRS[name]
-    net, x = models.build(model, seed=4, **TINY, **form), np.random.default_rng(1).random(shape, np.float32)
+    net, x = (
+        models.build(model, seed=4, **TINY, **form),
+        np.random.default_rng(1).random(shape, np.float32),
+    )
     net.forward(x, train=True)  # moves running statistics and generators
     nc.save(tmp_path / "net.npz", net)
     again = nc.load(tmp_path / "net.npz")
@@ -307,7 +328,10 @@ def test_bytes_have_the_code_of_the_pixels_that_they_stand_for():
     for classes, labels in ((0, None), (3, [0, 1, 2])):
         net = models.build("vae", latent=2, classes=classes, **TINY)
         np.testing.assert_allclose(
-            net.encode(bytes_, labels), net.encode(bytes_ / np.float32(255), labels), rtol=1e-4, atol=1e-5
+            net.encode(bytes_, labels),
+            net.encode(bytes_ / np.float32(255), labels),
+            rtol=1e-4,
+            atol=1e-5,
         )
 
 

@@ -8,7 +8,9 @@ from numpycnn.errors import CheckpointError
 
 KINDS = {
     "sgd": lambda params, **more: optim.SGD(params, **{"lr": 0.1, "momentum": 0.9, **more}),
-    "nesterov": lambda params, **more: optim.SGD(params, **{"lr": 0.1, "momentum": 0.9, "nesterov": True, **more}),
+    "nesterov": lambda params, **more: optim.SGD(
+        params, **{"lr": 0.1, "momentum": 0.9, "nesterov": True, **more}
+    ),
     "adam": lambda params, **more: optim.Adam(params, **{"lr": 0.1, **more}),
     "adamw": lambda params, **more: optim.AdamW(params, **{"lr": 0.1, **more}),
     "muon": lambda params, **more: optim.Muon(params, **{"lr": 0.1, "rest": 1.0, **more}),
@@ -18,7 +20,10 @@ KINDS = {
 
 def params(seed=61):
     rng = np.random.default_rng(seed)
-    return [layers.Param(n, rng.standard_normal(s).astype(np.float32)) for n, s in (("w", (3, 2)), ("b", (2,)))]
+    return [
+        layers.Param(n, rng.standard_normal(s).astype(np.float32))
+        for n, s in (("w", (3, 2)), ("b", (2,)))
+    ]
 
 
 def give_gradients(ps, seed):
@@ -69,11 +74,29 @@ def test_defaults():
     ps = params()
     sgd, adam = optim.SGD(ps), optim.Adam(ps)
     assert (sgd.lr, sgd.momentum, sgd.nesterov, sgd.weight_decay) == (0.01, 0.0, False, 0.0)
-    assert (adam.lr, adam.beta1, adam.beta2, adam.eps, adam.weight_decay) == (1e-3, 0.9, 0.999, 1e-8, 0.0)
+    assert (adam.lr, adam.beta1, adam.beta2, adam.eps, adam.weight_decay) == (
+        1e-3,
+        0.9,
+        0.999,
+        1e-8,
+        0.0,
+    )
     adamw = optim.AdamW(ps)
-    assert (adamw.lr, adamw.beta1, adamw.beta2, adamw.eps, adamw.weight_decay) == (1e-3, 0.9, 0.999, 1e-8, 0.01)
+    assert (adamw.lr, adamw.beta1, adamw.beta2, adamw.eps, adamw.weight_decay) == (
+        1e-3,
+        0.9,
+        0.999,
+        1e-8,
+        0.01,
+    )
     muon = optim.Muon(ps)
-    assert (muon.lr, muon.muon_momentum, muon.rest, muon.momentum, muon.weight_decay) == (0.015, 0.9, 8.0, 0.9, 0.0)
+    assert (muon.lr, muon.muon_momentum, muon.rest, muon.momentum, muon.weight_decay) == (
+        0.015,
+        0.9,
+        8.0,
+        0.9,
+        0.0,
+    )
     assert {
         "sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSProp, "muon": optim.Muon,
     } == optim.OPTIMIZERS  # fmt: skip
@@ -163,7 +186,11 @@ def test_state_of_something_else_is_refused_before_anything_changes():
     adam = optim.Adam(params())
     assert set(adam.state_arrays()) == {"0.m", "0.v", "1.m", "1.v"}
     good = {k: np.ones_like(v) for k, v in adam.state_arrays().items()}
-    for bad in (optim.SGD(params()).state_arrays(), {**good, "2.m": np.ones(1)}, {**good, "1.v": np.ones(3)}):
+    for bad in (
+        optim.SGD(params()).state_arrays(),
+        {**good, "2.m": np.ones(1)},
+        {**good, "1.v": np.ones(3)},
+    ):
         with pytest.raises(CheckpointError, match="not that of Adam for these parameters"):
             adam.load_state(bad, 7)
     assert not any(a.any() for a in adam.state_arrays().values())
@@ -228,9 +255,13 @@ def test_a_shared_parameter_is_stepped_once(kind):
 def test_muon_turns_convolutions_and_leaves_the_rest_to_nesterov(each_backend):
     """The angle of a step is lr, nearly, whatever the size of weights and gradient; the norm stays."""
     rng = np.random.default_rng(71)
-    conv, dense = (layers.Param("w", rng.standard_normal(s).astype(np.float32)) for s in ((3, 3, 4, 8), (6, 5)))
+    conv, dense = (
+        layers.Param("w", rng.standard_normal(s).astype(np.float32)) for s in ((3, 3, 4, 8), (6, 5))
+    )
     other = layers.Param("w", dense.value.copy())
-    muon = optim.Muon([conv, dense], lr=0.1, momentum=0.5, rest=2.0, rest_momentum=0.8, weight_decay=0.01)
+    muon = optim.Muon(
+        [conv, dense], lr=0.1, momentum=0.5, rest=2.0, rest_momentum=0.8, weight_decay=0.01
+    )
     sgd = optim.SGD([other], lr=0.2, momentum=0.8, nesterov=True, weight_decay=0.01)
     for _ in range(3):
         give_gradients([conv, dense], 72)
@@ -239,7 +270,9 @@ def test_muon_turns_convolutions_and_leaves_the_rest_to_nesterov(each_backend):
         muon.step(), sgd.step()
         norms = np.linalg.norm(conv.value), np.linalg.norm(before)
         assert norms[0] == pytest.approx(norms[1], rel=1e-5)
-        assert np.arccos((conv.value * before).sum() / np.prod(norms)) == pytest.approx(0.1, rel=0.25)
+        assert np.arccos((conv.value * before).sum() / np.prod(norms)) == pytest.approx(
+            0.1, rel=0.25
+        )
     np.testing.assert_array_equal(dense.value, other.value)
 
 
@@ -279,7 +312,11 @@ def test_an_average_taken_and_given_back_continues_to_the_bit():
         give_gradients(list(one.params()), seed)
         a.step()
     kept = {k: v.copy() for k, v in a.state_arrays().items()}
-    for bad in (optim.SGD(one.params()).state_arrays(), {**kept, "average.0.w": np.ones(2)}, {**kept, "9.velocity": 1}):
+    for bad in (
+        optim.SGD(one.params()).state_arrays(),
+        {**kept, "average.0.w": np.ones(2)},
+        {**kept, "9.velocity": 1},
+    ):
         with pytest.raises(CheckpointError, match=r"no average|not that of SGD"):
             b.load_state(bad, 2)
     assert b.steps == 0
@@ -297,14 +334,19 @@ def test_an_average_taken_and_given_back_continues_to_the_bit():
 def test_clipping_scales_all_gradients_as_one_vector():
     ps = params()
     ps.append(layers.Param("idle", np.ones(3, np.float32)))
-    ps[0].grad, ps[1].grad = np.full((3, 2), 2, np.float32), np.full(2, -5, np.float32)  # 6 * 4 + 2 * 25 = 74
+    ps[0].grad, ps[1].grad = (
+        np.full((3, 2), 2, np.float32),
+        np.full(2, -5, np.float32),
+    )  # 6 * 4 + 2 * 25 = 74
     assert optim.clip_gradients(ps, 10) == pytest.approx(74**0.5)
     assert (ps[0].grad == 2).all()
     assert optim.clip_gradients(ps, 1.0) == pytest.approx(74**0.5)
     np.testing.assert_allclose(ps[0].grad, 2 / 74**0.5, rtol=1e-6)
     np.testing.assert_allclose(ps[1].grad, -5 / 74**0.5, rtol=1e-6)
     assert ps[2].grad is None
-    assert optim.clip_gradients([*ps, ps[0]], 0.5) == pytest.approx(1)  # one in two places counts once
+    assert optim.clip_gradients([*ps, ps[0]], 0.5) == pytest.approx(
+        1
+    )  # one in two places counts once
     np.testing.assert_allclose(ps[0].grad, 1 / 74**0.5, rtol=1e-6)
 
 
@@ -326,8 +368,15 @@ def test_together_each_goes_on_where_it_was(each_backend):
     others, again = two_networks()
     for mine, its in zip(own, others, strict=True):
         its.value[...] = mine.value
-    again.load_state({name: array.copy() for name, array in pair.state_arrays().items()}, pair.steps)
-    assert (again.first.lr, again.second.lr, again.first.steps, again.second.steps) == (0.05, 0.01, 3, 2)
+    again.load_state(
+        {name: array.copy() for name, array in pair.state_arrays().items()}, pair.steps
+    )
+    assert (again.first.lr, again.second.lr, again.first.steps, again.second.steps) == (
+        0.05,
+        0.01,
+        3,
+        2,
+    )
     for ps, both in ((own, pair), (others, again)):
         give_gradients(ps, 9)
         both.first.step()
@@ -341,7 +390,10 @@ def test_together_refuses_the_state_of_others():
     with pytest.raises(CheckpointError, match="first, second"):
         pair.load_state(optim.Adam(params(), 0.1).state_arrays(), 1)
     before = {name: array.copy() for name, array in pair.state_arrays().items()}
-    for name, wrong in (("second.0.square", np.ones((9, 9), np.float32)), ("first.steps and lr", np.ones(3))):
+    for name, wrong in (
+        ("second.0.square", np.ones((9, 9), np.float32)),
+        ("first.steps and lr", np.ones(3)),
+    ):
         with pytest.raises(CheckpointError, match="first, second"):
             pair.load_state({key: array + 1 for key, array in before.items()} | {name: wrong}, 1)
         for key, array in pair.state_arrays().items():

@@ -14,8 +14,12 @@ from numpycnn.generative import latent
 from numpycnn.report import grids
 from numpycnn.training.checkpoint import PRETRAINED
 
-CLASSIFIERS = [path.stem for path in sorted(PRETRAINED.glob("*.npz")) if "measured" in nc.load(path).metadata]
-GENERATORS = [path.stem for path in sorted(PRETRAINED.glob("*.npz")) if "samples" in nc.load(path).metadata]
+CLASSIFIERS = [
+    path.stem for path in sorted(PRETRAINED.glob("*.npz")) if "measured" in nc.load(path).metadata
+]
+GENERATORS = [
+    path.stem for path in sorted(PRETRAINED.glob("*.npz")) if "samples" in nc.load(path).metadata
+]
 FACTS = ("data", "recipe", "test accuracy", "time", "trained by", "measured by")
 
 
@@ -52,7 +56,10 @@ def test_the_test_set_gives_the_card_s_figures(name):
     assert net.metadata["data_sha256"] == dataset.sha256
     measured = net.metadata["measured"]
     assert nc.evaluate(net, dataset.x_test, dataset.y_test)["accuracy"] == measured["accuracy"]
-    assert nc.evaluate(net, dataset.x_test, dataset.y_test, flip=True)["accuracy"] == measured["flip_accuracy"]
+    assert (
+        nc.evaluate(net, dataset.x_test, dataset.y_test, flip=True)["accuracy"]
+        == measured["flip_accuracy"]
+    )
     assert net.summary((28, 28, 1)).total == measured["parameters"]
 
 
@@ -94,14 +101,22 @@ def test_a_generator_draws_offline_at_once(tmp_path, monkeypatch):
 @pytest.mark.skipif(not data.present("fashion-mnist"), reason="the data set is not here")
 @pytest.mark.parametrize("name", GENERATORS)
 def test_the_test_images_give_the_distance_on_the_card(name):
-    net, judge = nc.load(f"pretrained:{name}"), samples.Judge(samples.CLASSIFIER, data.load("fashion-mnist"))
+    net, judge = (
+        nc.load(f"pretrained:{name}"),
+        samples.Judge(samples.CLASSIFIER, data.load("fashion-mnist")),
+    )
     drawn, _ = samples.drawn(net, samples.COUNT)
     distance = metrics.frechet_distance(judge.test, judge.features(drawn))
     assert distance == pytest.approx(net.metadata["samples"]["frechet"], rel=1e-3)
 
 
 @pytest.mark.parametrize(
-    "command", ["evaluate pretrained:gan", "inspect pretrained:vae", "predict --checkpoint pretrained:vae x.png"]
+    "command",
+    [
+        "evaluate pretrained:gan",
+        "inspect pretrained:vae",
+        "predict --checkpoint pretrained:vae x.png",
+    ],
 )
 def test_a_generator_is_no_classifier_and_that_is_said(command, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -43,7 +43,10 @@ def recipe(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_leaves_the_network_that_it_measured(recipe, name, tmp_path, capsys):
     recipe(name, "--epochs", "1", "--out", "run", "--seed", "3")
-    net, result = nc.load("run/network.npz"), json.loads(pathlib.Path("run/result.json").read_text())
+    net, result = (
+        nc.load("run/network.npz"),
+        json.loads(pathlib.Path("run/result.json").read_text()),
+    )
     assert net.metadata["measured"] == result
     assert net.metadata["command"] == f"python examples/{name}.py --seed 3 --epochs 1"
     few = data.load("fashion-mnist")
@@ -64,7 +67,11 @@ def test_a_recipe_goes_on_where_it_was_and_settings_are_measured_on_held_out_ima
     recipe("record_small", "--epochs", "1", "--val", "--resume")
     again = json.loads(pathlib.Path("runs/record-small-val/result.json").read_text())
     assert again == {**first, "seconds": None}  # of the second process they would say nothing
-    assert nc.load("runs/record-small-val/network.npz").metadata["command"].endswith("--epochs 1 --val")
+    assert (
+        nc.load("runs/record-small-val/network.npz")
+        .metadata["command"]
+        .endswith("--epochs 1 --val")
+    )
 
 
 def test_only_a_trial_takes_other_images_where_there_are_no_garments(recipe, monkeypatch):
@@ -126,7 +133,9 @@ def test_a_finished_run_is_read_and_one_that_was_stopped_goes_on(fake, tmp_path)
 def test_a_result_of_another_recipe_is_refused_before_anything_runs(fake, tmp_path, monkeypatch):
     records.run("speed", 0, fake())
     fake(accuracy=0.95)
-    monkeypatch.setattr(sys, "argv", ["records", "speed", "--seeds", "1", "0", "--runs", str(tmp_path / "runs")])
+    monkeypatch.setattr(
+        sys, "argv", ["records", "speed", "--seeds", "1", "0", "--runs", str(tmp_path / "runs")]
+    )
     with pytest.raises(RunFolderError, match="is of another record_speed"):
         records.main()
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["speed-0"]
@@ -142,7 +151,9 @@ def test_a_trial_is_never_taken_for_a_run(fake):
 
 
 def test_times_count_only_where_every_run_had_the_machine_for_itself():
-    runs = [{"accuracy": a, "process_seconds": 60 * a, "side_by_side": 1} for a in (0.9, 0.92, 0.94)]
+    runs = [
+        {"accuracy": a, "process_seconds": 60 * a, "side_by_side": 1} for a in (0.9, 0.92, 0.94)
+    ]
     found = records.summary(runs)
     assert found["accuracy"] == {"mean": pytest.approx(0.92), "deviation": pytest.approx(0.02)}
     assert found["process_seconds"]["mean"] == pytest.approx(55.2)
@@ -156,7 +167,9 @@ def test_all_of_it_is_written_beside_a_picture(fake, tmp_path, monkeypatch, caps
     out, runs = tmp_path / "results", tmp_path / "runs"
     for seed in (0, 1):
         (runs / f"speed-{seed}").mkdir(parents=True)
-        (runs / f"speed-{seed}" / "history.csv").write_text("epoch,loss,accuracy,lr,seconds\n1,0.5,0.8,0.1,3\n")
+        (runs / f"speed-{seed}" / "history.csv").write_text(
+            "epoch,loss,accuracy,lr,seconds\n1,0.5,0.8,0.1,3\n"
+        )
     given = ["records", "speed", "--seeds", "0", "1", "--runs", str(runs), "--results", str(out)]
     monkeypatch.setattr(sys, "argv", given)
     records.main()

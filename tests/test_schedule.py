@@ -23,11 +23,20 @@ EVERYWHERE = np.linspace(0, 1, 1001)
         (schedule.linear(), {0: 1, 0.5: 1, 0.75: 0.5, 1: 0, 1.2: 0}),
         (schedule.linear(start=0), {0: 1, 0.25: 0.75, 1: 0}),
         (schedule.linear(start=1), {0: 1, 0.5: 1, 1: 0}),
-        (schedule.one_cycle(), {0: 0.04, 0.15: 0.52, 0.3: 1, 0.65: (1 + 1e-4) / 2, 1: 1e-4, 1.5: 1e-4}),
-        (schedule.one_cycle(warmup=0.5, start=0.1, final=0), {0: 0.1, 0.25: 0.55, 0.5: 1, 0.75: 0.5, 1: 0}),
+        (
+            schedule.one_cycle(),
+            {0: 0.04, 0.15: 0.52, 0.3: 1, 0.65: (1 + 1e-4) / 2, 1: 1e-4, 1.5: 1e-4},
+        ),
+        (
+            schedule.one_cycle(warmup=0.5, start=0.1, final=0),
+            {0: 0.1, 0.25: 0.55, 0.5: 1, 0.75: 0.5, 1: 0},
+        ),
         (schedule.one_cycle(warmup=0), {0: 1, 1: 1e-4}),
         (schedule.triangular(), {0: 0, 0.1: 0.5, 0.2: 1, 0.6: 0.5, 1: 0, 1.3: 0}),
-        (schedule.triangular(peak=0.5, start=0.2, final=0.1), {0: 0.2, 0.25: 0.6, 0.5: 1, 0.75: 0.55, 1: 0.1}),
+        (
+            schedule.triangular(peak=0.5, start=0.2, final=0.1),
+            {0: 0.2, 0.25: 0.6, 0.5: 1, 0.75: 0.55, 1: 0.1},
+        ),
         (schedule.triangular(peak=1), {0.5: 0.5, 1: 1}),
         (schedule.warm_up(), {0: 0, 0.025: 0.5, 0.05: 1, 1: 1}),
         (schedule.warm_up(schedule.cosine(), share=0.2), {0.1: 0.5, 0.2: 1, 0.6: 0.5, 1: 0}),
@@ -49,7 +58,9 @@ def test_named_ones_stay_within_0_and_1(name):
     assert max(factors) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("made", [schedule.cosine(), schedule.one_cycle(), schedule.warm_up(schedule.cosine())])
+@pytest.mark.parametrize(
+    "made", [schedule.cosine(), schedule.one_cycle(), schedule.warm_up(schedule.cosine())]
+)
 def test_smooth_ones_have_no_jump_and_one_summit(made):
     steps = np.diff([made(t) for t in EVERYWHERE])
     assert np.abs(steps).max() < 0.025

@@ -12,9 +12,15 @@ from numpycnn.errors import RunFolderError, in_one_line
 
 def arguments(doc, runs="+", **more):
     """The command line: the folders of `runs`, how many of argparse's kinds, and `more`, {name: argparse settings}."""
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs=runs, type=pathlib.Path, help="folders of finished runs of examples/")
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("benchmarks/generative/results"))
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "runs", nargs=runs, type=pathlib.Path, help="folders of finished runs of examples/"
+    )
+    parser.add_argument(
+        "--out", type=pathlib.Path, default=pathlib.Path("benchmarks/generative/results")
+    )
     for name, settings in more.items():
         parser.add_argument(f"--{name}", **settings)
     sys.excepthook = in_one_line
@@ -25,11 +31,15 @@ def result_of(folder, *examples):
     """result.json of a run of one of these examples, of any where none is named. Raises RunFolderError."""
     path = folder / "result.json"
     if not path.exists():
-        raise RunFolderError(f"there is no result.json in {folder}: no run, or not finished; continue it with --resume")
+        raise RunFolderError(
+            f"there is no result.json in {folder}: no run, or not finished; continue it with --resume"
+        )
     result = json.loads(path.read_text())
     name = result["run"].partition("-")[0]
     if examples and name not in examples:
-        raise RunFolderError(f"{folder} is a run of {name}.py; this measures runs of {' or '.join(examples)}")
+        raise RunFolderError(
+            f"{folder} is a run of {name}.py; this measures runs of {' or '.join(examples)}"
+        )
     return result
 
 
@@ -43,7 +53,9 @@ def write(out, name, measured, **facts):
     """The JSON of one measurement, with facts about it, and its numbers as a Markdown row on standard output."""
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.json").write_text(json.dumps(measured | facts, indent=2) + "\n")
-    print(f"| {name} | " + " | ".join(shown(value) for value in measured.values()) + " |", flush=True)
+    print(
+        f"| {name} | " + " | ".join(shown(value) for value in measured.values()) + " |", flush=True
+    )
 
 
 def header(names):

@@ -23,7 +23,9 @@ def measure(folder):
     noisy = latent.add_noise(clean, deviation, np.random.default_rng(NOISE_SEED))
     before, after = (metrics.psnr(x, clean) for x in (noisy, latent.outputs(net, noisy)))
     medians = [metrics.psnr(median(noisy, size), clean) for size in SIZES]
-    wieners = [metrics.psnr(wiener(noisy, size, v), clean) for size in SIZES for v in (None, deviation**2)]
+    wieners = [
+        metrics.psnr(wiener(noisy, size, v), clean) for size in SIZES for v in (None, deviation**2)
+    ]
     best, minutes = (max(medians), max(wieners)), result["seconds"] / 60
     numbers = (images.name, result["seed"], before, after, after - before, *best, minutes)
     return f"psnr-{result['run']}", dict(zip(COLUMNS, numbers, strict=True))

@@ -27,7 +27,10 @@ def measure(folder):
     """Name and numbers of one run: means over DRAWS evaluations."""
     result, net, images = finished(folder, "vae")
     drawn = [latent.elbo(net, images, np.random.default_rng([1, i])) for i in range(DRAWS)]
-    parts = [float(np.mean([one[key] for one in drawn])) for key in ("negative_elbo", "reconstruction", "kl")]
+    parts = [
+        float(np.mean([one[key] for one in drawn]))
+        for key in ("negative_elbo", "reconstruction", "kl")
+    ]
     lowest = floor(latent.unit(images.x_test))
     numbers = (images.name, result["seed"], net.latent, *parts, lowest, result["seconds"] / 60)
     return f"elbo-{result['run']}", dict(zip(COLUMNS, numbers, strict=True))

@@ -86,7 +86,9 @@ def title(name, args, mixture=None):
     """The name of a measurement; one of other numbers of samples, by another classifier, of a mixture has its own."""
     parts = ["samples", name, *([f"mixture-{mixture}"] if mixture else [])]
     parts += [str(args.count)] if args.count != COUNT else []
-    return "-".join(parts + ([pathlib.Path(args.classifier).stem] if args.classifier != CLASSIFIER else []))
+    return "-".join(
+        parts + ([pathlib.Path(args.classifier).stem] if args.classifier != CLASSIFIER else [])
+    )
 
 
 def rivals(judge, count):
@@ -101,27 +103,43 @@ def rivals(judge, count):
 if __name__ == "__main__":
     more = {"type": int, "default": COUNT, "help": f"samples ({COUNT:,})"}
     judged = {"default": CLASSIFIER, "help": f"a checkpoint ({CLASSIFIER})"}
-    mixture = {"type": int, "help": "draw a VAE's codes from so many Gaussians, fitted to its codes (scikit-learn)"}
+    mixture = {
+        "type": int,
+        "help": "draw a VAE's codes from so many Gaussians, fitted to its codes (scikit-learn)",
+    }
     args = arguments(__doc__, runs="*", count=more, classifier=judged, mixture=mixture)
     runs = [finished(folder, *EXAMPLES) for folder in args.runs]
     if args.mixture is not None:
         require_scikit_learn()
         if args.mixture < 1 or any(not hasattr(net, "encode") or net.classes for _, net, _ in runs):
-            raise SystemExit("--mixture K, of at least one Gaussian, is for VAEs without classes; measure others apart")
+            raise SystemExit(
+                "--mixture K, of at least one Gaussian, is for VAEs without classes; measure others apart"
+            )
     header(COLUMNS)
     images = runs[0][2] if runs else nc.data.load("fashion-mnist")
     if any(not np.array_equal(one[2].x_test, images.x_test) for one in runs):
         raise SystemExit("these runs are not measured on the same images; give them apart")
     judge = Judge(args.classifier, images)
     measured = {name: judge.measure(x) for name, x in rivals(judge, args.count)}
-    judge.gaussian = min(one["frechet"] for name, one in measured.items() if name.startswith("pca-gaussian"))
+    judge.gaussian = min(
+        one["frechet"] for name, one in measured.items() if name.startswith("pca-gaussian")
+    )
     facts = {"count": args.count, "classifier": args.classifier}
     held = "-val" if runs and runs[0][0]["val"] else ""
     for name, numbers in measured.items():
         share = numbers["frechet"] / judge.gaussian
-        write(args.out, title(f"{name}-{images.name}{held}", args), {**numbers, "share_of_gaussian": share}, **facts)
+        write(
+            args.out,
+            title(f"{name}-{images.name}{held}", args),
+            {**numbers, "share_of_gaussian": share},
+            **facts,
+        )
     for result, net, _ in runs:
-        both = (mixed(net, images.x_train, args.mixture, args.count), None) if args.mixture else drawn(net, args.count)
+        both = (
+            (mixed(net, images.x_train, args.mixture, args.count), None)
+            if args.mixture
+            else drawn(net, args.count)
+        )
         numbers, name = judge.measure(*both), title(result["run"], args, args.mixture)
         own = {key: result[key] for key in ("command", "seed", "epochs", "seconds", "threads")}
         write(args.out, name, numbers, **facts, **own)

@@ -9,7 +9,19 @@ import sys
 from .. import files
 from ..errors import CheckpointError, RunFolderError, unknown
 
-RECIPE_KEYS = ("model", "data", "epochs", "batch_size", "lr", "schedule", "augment", "seed", "val", "limit", "patience")
+RECIPE_KEYS = (
+    "model",
+    "data",
+    "epochs",
+    "batch_size",
+    "lr",
+    "schedule",
+    "augment",
+    "seed",
+    "val",
+    "limit",
+    "patience",
+)
 PAINTERS = "autoencoder", "denoiser", "vae", "gan"  # models whose output is an image
 
 
@@ -52,7 +64,9 @@ def train(args):
         result = recipes.train(recipe, dataset, out, args.resume, say)
     except KeyboardInterrupt as stop:
         if getattr(stop, "out", None):
-            stop.args = (f"stopped; continue with: numpycnn train --resume --out {shlex.quote(str(out))}",)
+            stop.args = (
+                f"stopped; continue with: numpycnn train --resume --out {shlex.quote(str(out))}",
+            )
         raise
     finally:
         if not args.out:  # the new folder, if nothing came into it
@@ -70,7 +84,9 @@ def resumed(out, given):
     recipe = recipes.stored_recipe(out)
     for key, value in given.items():
         if recipe.get(key) != value:
-            raise RunFolderError(f"the run in {out} has {key} {recipe.get(key)}, not {value}; resume it as it was")
+            raise RunFolderError(
+                f"the run in {out} has {key} {recipe.get(key)}, not {value}; resume it as it was"
+            )
     return recipe
 
 
@@ -106,7 +122,9 @@ def classifier(checkpoint):
     net = nc.load(checkpoint)
     for key, kind in (("classes", list), ("data", str)):
         if not isinstance(net.metadata.get(key, kind()), (kind, type(None))):
-            raise CheckpointError(f"{checkpoint}: its {key} are no {kind.__name__} but {net.metadata[key]!r}")
+            raise CheckpointError(
+                f"{checkpoint}: its {key} are no {kind.__name__} but {net.metadata[key]!r}"
+            )
     if net.spec["model"] in PAINTERS:
         raise ValueError(f"{checkpoint} holds a network that classifies nothing ({net.spec['model']}); "
                          "numpycnn generate draws by a gan, vae or autoencoder")  # fmt: skip
@@ -122,7 +140,10 @@ def network_and_data(args):
     net = classifier(args.checkpoint)
     dataset = nc.data.load(args.data or net.metadata.get("data", "fashion-mnist"))
     classes, known = list(dataset.classes), net.metadata.get("classes")
-    expected, came = tuple(net.spec["arguments"].get("input_shape", (28, 28, 1))), dataset.x_test.shape[1:]
+    expected, came = (
+        tuple(net.spec["arguments"].get("input_shape", (28, 28, 1))),
+        dataset.x_test.shape[1:],
+    )
     outputs = net.infer(np.zeros((1, *expected), np.uint8)).shape[1]
     if outputs != len(classes):
         raise ValueError(
@@ -130,7 +151,9 @@ def network_and_data(args):
             "give the data that it was trained for as --data"
         )
     if expected != came:
-        raise ValueError(f"{args.checkpoint} was made for images {expected}, but those of {dataset.name} are {came}")
+        raise ValueError(
+            f"{args.checkpoint} was made for images {expected}, but those of {dataset.name} are {came}"
+        )
     if known and known != classes:
         say(f"note: {args.checkpoint} was trained on other classes than those of {dataset.name}")
     return net, dataset
@@ -145,7 +168,9 @@ def inspect(args):
     net, dataset = network_and_data(args)
     light = bool(net.metadata.get("light"))
     image = read_image(args.image, dataset.x_test.shape[1:], light) if args.image else None
-    result = report.write(out, net, dataset, args.checkpoint, image=image, **source.known(args.checkpoint, dataset))
+    result = report.write(
+        out, net, dataset, args.checkpoint, image=image, **source.known(args.checkpoint, dataset)
+    )
     return result, table.text(result)
 
 
@@ -153,7 +178,9 @@ def count(net):
     """Parameters, trained and not."""
     from ..layers.traverse import named_buffers
 
-    return sum(p.value.size for p in net.params()) + sum(b.size for b in named_buffers(net).values())
+    return sum(p.value.size for p in net.params()) + sum(
+        b.size for b in named_buffers(net).values()
+    )
 
 
 def predict(args):
@@ -177,7 +204,13 @@ def predict(args):
         classes = names(net, len(row))
         best = row.argsort()[::-1][:3]
         shares = dict(zip(classes, row.tolist(), strict=True))
-        facts = {"image": path, "class": classes[best[0]], "probabilities": shares, "familiar": like, "shown": place}
+        facts = {
+            "image": path,
+            "class": classes[best[0]],
+            "probabilities": shares,
+            "familiar": like,
+            "shown": place,
+        }
         results.append(facts)
         lines.append(f"{path}: " + ", ".join(f"{classes[i]} {row[i]:.1%}" for i in best))
         doubt = f"looks like nothing in {net.metadata.get('data', 'its data')}; do not trust this answer"
@@ -194,11 +227,15 @@ def seen_places(show, images):
     place = pathlib.Path(show)
     if place.suffix and not place.is_dir():
         if place.suffix.lower() != ".png":
-            raise ValueError(f"--show {show}: expected a folder or a file.png; images stand before --show")
+            raise ValueError(
+                f"--show {show}: expected a folder or a file.png; images stand before --show"
+            )
         if len(images) > 1:
             raise ValueError(f"--show {show}: one file for {len(images)} images; give a folder")
         if place.exists():
-            raise ValueError(f"--show {show}: it exists, and no file is written over; give another name, or a folder")
+            raise ValueError(
+                f"--show {show}: it exists, and no file is written over; give another name, or a folder"
+            )
         return [str(place)]
     places = []
     for image in images:
@@ -227,7 +264,10 @@ def summary(args):
 
     net = models.build(args.model)
     table = net.summary(getattr(net, "input_shape", (28, 28, 1)))
-    counts = {k: getattr(table, k) for k in ("total", "trainable", "non_trainable", "multiply_adds", "kept_bytes")}
+    counts = {
+        k: getattr(table, k)
+        for k in ("total", "trainable", "non_trainable", "multiply_adds", "kept_bytes")
+    }
     return {"model": args.model, **counts}, table
 
 
@@ -240,7 +280,9 @@ def gradcheck(args):
 
     rng = np.random.default_rng(args.seed)
     net = models.build(args.model, seed=args.seed)
-    result = check_network(net, rng.standard_normal((2, *getattr(net, "input_shape", (28, 28, 1)))), seed=args.seed)
+    result = check_network(
+        net, rng.standard_normal((2, *getattr(net, "input_shape", (28, 28, 1)))), seed=args.seed
+    )
     facts = {"model": args.model, "ok": bool(result.ok), "max_error": float(result.max_error)}
     return facts, str(result), 0 if result.ok else 1
 
@@ -252,12 +294,18 @@ def generate(args):
     from ..generative.drawing import run
 
     if args.out and os.path.lexists(args.out):
-        raise ValueError(f"--out {args.out}: it exists, and no file is written over; give another name")
+        raise ValueError(
+            f"--out {args.out}: it exists, and no file is written over; give another name"
+        )
     args.out = args.out or files.unused("grid.png")
     net = nc.load(args.checkpoint)
     count = run(net, args)
     kind = "frames" if args.out.lower().endswith(".gif") else "images"
-    return {"checkpoint": args.checkpoint, kind: count, "out": args.out}, f"{count:,} {kind}: {args.out}"
+    return {
+        "checkpoint": args.checkpoint,
+        kind: count,
+        "out": args.out,
+    }, f"{count:,} {kind}: {args.out}"
 
 
 def data(args):
@@ -266,8 +314,16 @@ def data(args):
 
     d = datasets.load(args.name)
     sizes = {"train": len(d.x_train), "test": len(d.x_test), "image": list(d.x_train.shape[1:])}
-    counts = f"{len(d.x_train):,} training and {len(d.x_test):,} test images, {len(d.classes)} classes"
-    facts = {"name": d.name, "classes": list(d.classes), "sha256": d.sha256, "source": d.source, **sizes}
+    counts = (
+        f"{len(d.x_train):,} training and {len(d.x_test):,} test images, {len(d.classes)} classes"
+    )
+    facts = {
+        "name": d.name,
+        "classes": list(d.classes),
+        "sha256": d.sha256,
+        "source": d.source,
+        **sizes,
+    }
     return facts, f"{d.name}: {counts}; {d.source}"
 
 
@@ -276,20 +332,34 @@ def study(args):
     from .. import studies
 
     if args.list:
-        claims = {name: {"claim": one.claim, "core_minutes": one.minutes} for name, one in studies.STUDIES.items()}
-        lines = [f"{name:<14} {one['core_minutes']:>4} min  {one['claim']}" for name, one in claims.items()]
-        return {"studies": claims}, "\n".join([*lines, "minutes of one core, for 3 seeds; --quick: a trial in minutes"])
+        claims = {
+            name: {"claim": one.claim, "core_minutes": one.minutes}
+            for name, one in studies.STUDIES.items()
+        }
+        lines = [
+            f"{name:<14} {one['core_minutes']:>4} min  {one['claim']}"
+            for name, one in claims.items()
+        ]
+        return {"studies": claims}, "\n".join(
+            [*lines, "minutes of one core, for 3 seeds; --quick: a trial in minutes"]
+        )
     if not args.names:
         raise ValueError("name a study, or all; --list shows them")
     for name in args.names:
         if name not in studies.STUDIES and name != "all":
             raise unknown("study", name, [*studies.STUDIES, "all"])
-    chosen = {n: one for n, one in studies.STUDIES.items() if n in args.names or "all" in args.names}
+    chosen = {
+        n: one for n, one in studies.STUDIES.items() if n in args.names or "all" in args.names
+    }
     given = {key: getattr(args, key) for key in ("seeds", "epochs", "limit", "data")}
     out = args.out or ("runs/studies-quick" if args.quick else "runs/studies")
-    typed = "".join(f" --{key} {shlex.quote(str(value))}" for key, value in given.items() if value is not None)
+    typed = "".join(
+        f" --{key} {shlex.quote(str(value))}" for key, value in given.items() if value is not None
+    )
     command = f"numpycnn study STUDY{' --quick' if args.quick else ''}{typed}"
-    result = studies.run(chosen, out, jobs=args.jobs, quick=args.quick, say=say, command=command, **given)
+    result = studies.run(
+        chosen, out, jobs=args.jobs, quick=args.quick, say=say, command=command, **given
+    )
     lines = [f"{name:<14} {found['verdict']}" for name, found in result["studies"].items()]
     lines.append(f"Results: {pathlib.Path(result['out'], 'README.md')}")
     if result["failed"]:

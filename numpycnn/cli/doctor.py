@@ -46,7 +46,9 @@ def _kernels():
     try:
         pairs = zip(run(chosen), run("numpy"), strict=True)
         error = max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
-    except Exception as failure:  # a broken compiler or kernel cache can raise anything; the next line shows which
+    except (
+        Exception
+    ) as failure:  # a broken compiler or kernel cache can raise anything; the next line shows which
         return f"BROKEN: {type(failure).__name__}: {' '.join(str(failure).split())}"
     finally:
         backend.use(chosen)
@@ -76,5 +78,7 @@ def kernel_cache():
         return None
     from ..kernels import pool
 
-    folders = [function.stats.cache_path for function in vars(pool).values() if hasattr(function, "stats")]
+    folders = [
+        function.stats.cache_path for function in vars(pool).values() if hasattr(function, "stats")
+    ]
     return pathlib.Path(folders[0]) if folders and folders[0] else None

@@ -12,7 +12,14 @@ import sys
 import warnings
 
 from .. import __version__
-from ..errors import CheckpointError, DatasetError, DownloadError, NumpyCNNError, RunFolderError, TrainingDiverged
+from ..errors import (
+    CheckpointError,
+    DatasetError,
+    DownloadError,
+    NumpyCNNError,
+    RunFolderError,
+    TrainingDiverged,
+)
 from ..training.interrupt import terminable
 from . import commands
 from .commands import say
@@ -32,47 +39,95 @@ def parser():
     known = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(function, **settings):
-        sub = known.add_parser(function.__name__, help=function.__doc__, description=function.__doc__, **settings)
+        sub = known.add_parser(
+            function.__name__, help=function.__doc__, description=function.__doc__, **settings
+        )
         sub.set_defaults(run=function)
         sub.add_argument("--json", action="store_true", help="one JSON object on standard output")
-        sub.add_argument("--threads", type=positive, help="threads of the kernels and of BLAS (default: all cores)")
-        sub.add_argument("--backend", choices=("numba", "numpy"), help="the fast twins, or the readable definitions")
+        sub.add_argument(
+            "--threads",
+            type=positive,
+            help="threads of the kernels and of BLAS (default: all cores)",
+        )
+        sub.add_argument(
+            "--backend",
+            choices=("numba", "numpy"),
+            help="the fast twins, or the readable definitions",
+        )
         sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
         return sub
 
     sub = command(commands.train)
-    sub.add_argument("--model", help="vgg (default), alexnet, resnet, densenet, keras_cnn or lenet5")
-    sub.add_argument("--data", help="fashion-mnist, mnist, kmnist, emnist, synthetic, a folder or an .npz")
-    sub.add_argument("--epochs", type=positive, help="default: those of the model's own recipe, 4 for vgg")
-    sub.add_argument("--batch-size", type=positive, help="default: that of the model's own recipe, 32 for vgg")
-    sub.add_argument("--lr", type=rate, help="the largest learning rate of the schedule")
-    sub.add_argument("--schedule", help="constant, step, cosine, linear, one_cycle, triangular, warm_up")
-    sub.add_argument("--augment", help="of flip, crop, rotate, rotate-45, erase, vertical-flip, with commas; or none")
-    sub.add_argument("--seed", type=natural)
-    sub.add_argument("--val", type=natural, help="validation images cut from the training set (default: a twelfth)")
     sub.add_argument(
-        "--patience", type=positive, metavar="N", help="stop when validation has not been better for N epochs"
+        "--model", help="vgg (default), alexnet, resnet, densenet, keras_cnn or lenet5"
+    )
+    sub.add_argument(
+        "--data", help="fashion-mnist, mnist, kmnist, emnist, synthetic, a folder or an .npz"
+    )
+    sub.add_argument(
+        "--epochs", type=positive, help="default: those of the model's own recipe, 4 for vgg"
+    )
+    sub.add_argument(
+        "--batch-size", type=positive, help="default: that of the model's own recipe, 32 for vgg"
+    )
+    sub.add_argument("--lr", type=rate, help="the largest learning rate of the schedule")
+    sub.add_argument(
+        "--schedule", help="constant, step, cosine, linear, one_cycle, triangular, warm_up"
+    )
+    sub.add_argument(
+        "--augment",
+        help="of flip, crop, rotate, rotate-45, erase, vertical-flip, with commas; or none",
+    )
+    sub.add_argument("--seed", type=natural)
+    sub.add_argument(
+        "--val",
+        type=natural,
+        help="validation images cut from the training set (default: a twelfth)",
+    )
+    sub.add_argument(
+        "--patience",
+        type=positive,
+        metavar="N",
+        help="stop when validation has not been better for N epochs",
     )
     sub.add_argument("--limit", type=positive, metavar="N", help="use N training images only")
-    sub.add_argument("--out", metavar="DIR", help="the run's folder (default: a new one under runs/)")
+    sub.add_argument(
+        "--out", metavar="DIR", help="the run's folder (default: a new one under runs/)"
+    )
     sub = sub.add_mutually_exclusive_group()
     sub.add_argument("--resume", action="store_true", help="continue the run in --out")
-    sub.add_argument("--force", action="store_true", help="start anew in --out; the run there moves to its previous-1")
+    sub.add_argument(
+        "--force",
+        action="store_true",
+        help="start anew in --out; the run there moves to its previous-1",
+    )
 
     sub = command(commands.evaluate)
     sub.add_argument("checkpoint", help="a file.npz, or pretrained:NAME")
     sub.add_argument("--data", help="default: the data set it was trained on")
-    sub.add_argument("--flip", action="store_true", help="average over each image and its mirror image")
+    sub.add_argument(
+        "--flip", action="store_true", help="average over each image and its mirror image"
+    )
     sub = command(commands.predict)
     sub.add_argument("images", nargs="*", metavar="IMAGE", help="a photo or drawing of a garment")
-    sub.add_argument("--checkpoint", default="pretrained:paper", help="a file.npz, or pretrained:NAME")
+    sub.add_argument(
+        "--checkpoint", default="pretrained:paper", help="a file.npz, or pretrained:NAME"
+    )
     place = {"nargs": "?", "const": "", "metavar": "FOLDER or FILE.png"}
-    sub.add_argument("--show", **place, help="draw what the network saw, into IMAGE-seen.png or where you say")
+    sub.add_argument(
+        "--show", **place, help="draw what the network saw, into IMAGE-seen.png or where you say"
+    )
     sub = command(commands.inspect)
     sub.add_argument("checkpoint", help="a file.npz, or pretrained:NAME")
     sub.add_argument("--data", help="default: the data set it was trained on")
-    sub.add_argument("--image", metavar="FILE", help="the picture to look at (default: the first test image)")
-    sub.add_argument("--out", metavar="DIR", help="the folder for page and pictures (default: CHECKPOINT-inspect here)")
+    sub.add_argument(
+        "--image", metavar="FILE", help="the picture to look at (default: the first test image)"
+    )
+    sub.add_argument(
+        "--out",
+        metavar="DIR",
+        help="the folder for page and pictures (default: CHECKPOINT-inspect here)",
+    )
     _generate(command(commands.generate))
     models = "vgg, alexnet, resnet, densenet, keras_cnn, lenet5, autoencoder, denoiser, vae or gan"
     command(commands.summary).add_argument("model", help=models)
@@ -82,14 +137,26 @@ def parser():
     command(commands.data).add_argument("name", help="fashion-mnist, mnist, kmnist or emnist")
     sub = command(commands.study)
     sub.add_argument("names", nargs="*", metavar="NAME", help="of those that --list shows, or all")
-    sub.add_argument("--list", action="store_true", help="the studies, their claims, and how long they take")
-    sub.add_argument("--quick", action="store_true", help="a trial in minutes: its numbers mean nothing")
-    sub.add_argument("--jobs", type=positive, help="networks trained side by side (default: one a core)")
+    sub.add_argument(
+        "--list", action="store_true", help="the studies, their claims, and how long they take"
+    )
+    sub.add_argument(
+        "--quick", action="store_true", help="a trial in minutes: its numbers mean nothing"
+    )
+    sub.add_argument(
+        "--jobs", type=positive, help="networks trained side by side (default: one a core)"
+    )
     sub.add_argument("--seeds", type=positive, help="how many runs of each variant (3)")
     sub.add_argument("--epochs", type=positive, help="instead of the study's own")
-    sub.add_argument("--limit", type=positive, metavar="N", help="training images, instead of the study's own")
+    sub.add_argument(
+        "--limit", type=positive, metavar="N", help="training images, instead of the study's own"
+    )
     sub.add_argument("--data", help="instead of fashion-mnist: as for train")
-    sub.add_argument("--out", metavar="DIR", help="folder of the results (runs/studies); what is done there is kept")
+    sub.add_argument(
+        "--out",
+        metavar="DIR",
+        help="folder of the results (runs/studies); what is done there is kept",
+    )
     command(commands.doctor)
     return top
 
@@ -97,17 +164,40 @@ def parser():
 def _generate(sub):
     checkpoint = "a file.npz of an example, or pretrained:NAME (default: pretrained:gan)"
     sub.add_argument("checkpoint", nargs="?", default="pretrained:gan", help=checkpoint)
-    sub.add_argument("--class", dest="class_name", metavar="NAME", help="draw this class only (conditional networks)")
+    sub.add_argument(
+        "--class",
+        dest="class_name",
+        metavar="NAME",
+        help="draw this class only (conditional networks)",
+    )
     count = "default: 8 rows of 8 or of one for each class; 2 rows in a film; one of each in its still; --map: 5000"
     sub.add_argument("--count", type=positive, help=count)
     sub.add_argument("--seed", type=natural, default=0)
-    sub.add_argument("--out", metavar="FILE", help="a new .png, or a .gif film (default: grid.png, grid-2.png, ...)")
-    sub.add_argument("--data", help="test images for --reconstruct and --map (default: what it was trained on)")
+    sub.add_argument(
+        "--out",
+        metavar="FILE",
+        help="a new .png, or a .gif film (default: grid.png, grid-2.png, ...)",
+    )
+    sub.add_argument(
+        "--data", help="test images for --reconstruct and --map (default: what it was trained on)"
+    )
     kinds = sub.add_mutually_exclusive_group()
-    kinds.add_argument("--walk", action="store_true", help="codes that wander: a .gif, or a .png with a column each")
-    kinds.add_argument("--interpolate", action="store_true", help="from one code to another, a row each")
-    kinds.add_argument("--reconstruct", action="store_true", help="test images, and what is read back from their codes")
-    kinds.add_argument("--map", action="store_true", help="where test images lie in a code of two dimensions")
+    kinds.add_argument(
+        "--walk",
+        action="store_true",
+        help="codes that wander: a .gif, or a .png with a column each",
+    )
+    kinds.add_argument(
+        "--interpolate", action="store_true", help="from one code to another, a row each"
+    )
+    kinds.add_argument(
+        "--reconstruct",
+        action="store_true",
+        help="test images, and what is read back from their codes",
+    )
+    kinds.add_argument(
+        "--map", action="store_true", help="where test images lie in a code of two dimensions"
+    )
 
 
 def positive(text):
@@ -122,7 +212,9 @@ def natural(text):
 
 def _whole(text, least):
     if not text.isascii() or not text.isdigit() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, not {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number of at least {least}, not {text!r}"
+        )
     return int(text)
 
 
@@ -150,14 +242,20 @@ def main(argv=None):
             result, text, *code = args.run(args)
             show(args, result, text)
             return code[0] if code else 0
-    except BrokenPipeError:  # the reader has gone (`| head`): nothing is left to say, also not at exit
+    except (
+        BrokenPipeError
+    ):  # the reader has gone (`| head`): nothing is left to say, also not at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (KeyboardInterrupt, Exception) as error:
         if args.debug:
             raise
-        text = " ".join(str(error).split()) or ("stopped" if isinstance(error, KeyboardInterrupt) else "")
-        if not isinstance(error, (KeyboardInterrupt, NumpyCNNError, ValueError, TypeError, OSError)):
+        text = " ".join(str(error).split()) or (
+            "stopped" if isinstance(error, KeyboardInterrupt) else ""
+        )
+        if not isinstance(
+            error, (KeyboardInterrupt, NumpyCNNError, ValueError, TypeError, OSError)
+        ):
             text = f"{type(error).__name__}: {text}; --debug shows more"
         say(f"numpycnn {args.command}: {text}")
         return exit_code(error)

@@ -20,9 +20,27 @@ from ..training.run import ended, fit_state
 
 # What a model is trained with unless told otherwise: short recipes, a few tried, none tuned.
 RECIPES = {
-    "vgg": {"epochs": 4, "batch_size": 32, "lr": 2e-3, "schedule": "one_cycle", "augment": "flip,crop"},
-    "alexnet": {"epochs": 16, "batch_size": 64, "lr": 1e-3, "schedule": "one_cycle", "augment": "none"},
-    "lenet5": {"epochs": 12, "batch_size": 32, "lr": 2e-3, "schedule": "one_cycle", "augment": "none"},
+    "vgg": {
+        "epochs": 4,
+        "batch_size": 32,
+        "lr": 2e-3,
+        "schedule": "one_cycle",
+        "augment": "flip,crop",
+    },
+    "alexnet": {
+        "epochs": 16,
+        "batch_size": 64,
+        "lr": 1e-3,
+        "schedule": "one_cycle",
+        "augment": "none",
+    },
+    "lenet5": {
+        "epochs": 12,
+        "batch_size": 32,
+        "lr": 2e-3,
+        "schedule": "one_cycle",
+        "augment": "none",
+    },
     "keras_cnn": {
         "epochs": 12,
         "batch_size": 64,
@@ -31,10 +49,33 @@ RECIPES = {
         "augment": "none",
         "patience": 3,
     },
-    "resnet": {"epochs": 4, "batch_size": 32, "lr": 2e-3, "schedule": "one_cycle", "augment": "flip,crop"},
-    "densenet": {"epochs": 4, "batch_size": 32, "lr": 2e-3, "schedule": "one_cycle", "augment": "flip,crop"},
+    "resnet": {
+        "epochs": 4,
+        "batch_size": 32,
+        "lr": 2e-3,
+        "schedule": "one_cycle",
+        "augment": "flip,crop",
+    },
+    "densenet": {
+        "epochs": 4,
+        "batch_size": 32,
+        "lr": 2e-3,
+        "schedule": "one_cycle",
+        "augment": "flip,crop",
+    },
 }
-KEYS = {"model", "data", "epochs", "batch_size", "lr", "schedule", "augment", "seed", "val", "limit"}
+KEYS = {
+    "model",
+    "data",
+    "epochs",
+    "batch_size",
+    "lr",
+    "schedule",
+    "augment",
+    "seed",
+    "val",
+    "limit",
+}
 TRIAL = 6  # steps that are timed to say how long training will take
 
 
@@ -43,9 +84,13 @@ def check(recipe, dataset):
     schedule.named(recipe["schedule"])
     augmentation(recipe["augment"])
     if not 0 <= recipe["val"] < len(dataset.x_train):
-        raise ValueError(f"--val {recipe['val']} must be less than the {len(dataset.x_train)} training images")
+        raise ValueError(
+            f"--val {recipe['val']} must be less than the {len(dataset.x_train)} training images"
+        )
     if recipe.get("patience") and not recipe["val"]:
-        raise ValueError("--patience watches the accuracy on validation images: give --val more than 0")
+        raise ValueError(
+            "--patience watches the accuracy on validation images: give --val more than 0"
+        )
 
 
 def new_folder(model, data):
@@ -58,11 +103,15 @@ def stored_recipe(out):
     """The recipe that the run in `out` was started with. Raises RunFolderError, CheckpointError."""
     path = pathlib.Path(out, "last.npz")
     if not path.exists():
-        raise RunFolderError(f"there is no last.npz in {out} to resume from; train without --resume first")
+        raise RunFolderError(
+            f"there is no last.npz in {out} to resume from; train without --resume first"
+        )
     metadata, _ = checkpoint.read(path)
     recipe = metadata.get("recipe")
     if not isinstance(recipe, dict) or not KEYS <= recipe.keys():
-        raise CheckpointError(f"{path} was not written by `numpycnn train`, so it cannot be resumed by it")
+        raise CheckpointError(
+            f"{path} was not written by `numpycnn train`, so it cannot be resumed by it"
+        )
     return recipe
 
 
@@ -92,14 +141,18 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
     settings = {key: recipe[key] for key in ("epochs", "batch_size", "lr", "schedule", "seed")}
     settings |= {"augment": augmentation(recipe["augment"]), "validation": validation}
     settings["patience"] = recipe.get("patience")
-    say(f"{recipe['model']}: {net.summary(x.shape[1:]).total:,} parameters; {dataset.name}: {dataset.source}")
+    say(
+        f"{recipe['model']}: {net.summary(x.shape[1:]).total:,} parameters; {dataset.name}: {dataset.source}"
+    )
     announce(net, x, y, recipe, out, resume, say)
     history = loop.fit(net, x, y, **settings, out=out, resume=resume, metadata=facts)
     note_familiar(out, validation[0] if recipe["val"] >= out_of_distribution.LEAST else x, say)
 
     logits = loop.logits(net, dataset.x_test)
     measured = loop.measure(logits, dataset.y_test)
-    parameters = sum(p.value.size for p in net.params()) + sum(b.size for b in named_buffers(net).values())
+    parameters = sum(p.value.size for p in net.params()) + sum(
+        b.size for b in named_buffers(net).values()
+    )
     result = {
         "model": recipe["model"], "data": dataset.name, "parameters": parameters, "epochs": history.epochs,
         "test_accuracy": measured["accuracy"], "test_loss": measured["loss"],
@@ -134,7 +187,9 @@ def announce(net, x, y, recipe, out, resume, say):
         steps -= len(state["history"]["loss"]) * per_epoch + state["running"]["step"]
     estimate = duration(steps * seconds_a_step(net, x, y, recipe))
     left = " left" if resume else ""
-    say(f"{len(x):,} training images, {recipe['epochs']} epochs, {steps:,} steps{left}: about {estimate}; into {out}")
+    say(
+        f"{len(x):,} training images, {recipe['epochs']} epochs, {steps:,} steps{left}: about {estimate}; into {out}"
+    )
 
 
 def seconds_a_step(net, x, y, recipe):
@@ -153,7 +208,9 @@ def seconds_a_step(net, x, y, recipe):
 
 def write_report(out, net, recipe, dataset, history, result, probabilities):
     """report.html and its pictures."""
-    command = " ".join(f"--{k.replace('_', '-')} {shlex.quote(str(v))}" for k, v in recipe.items() if v is not None)
+    command = " ".join(
+        f"--{k.replace('_', '-')} {shlex.quote(str(v))}" for k, v in recipe.items() if v is not None
+    )
     filters = next((p.value for p in net.params() if p.value.ndim == 4), None)
     training_page.write(
         out,

@@ -6,4 +6,14 @@ from .dataset import Dataset
 from .datasets import load, load_default, present
 from .picture import read_image
 
-__all__ = ["Dataset", "augment", "batches", "idx", "load", "load_default", "present", "read_image", "synthetic"]
+__all__ = [
+    "Dataset",
+    "augment",
+    "batches",
+    "idx",
+    "load",
+    "load_default",
+    "present",
+    "read_image",
+    "synthetic",
+]

@@ -40,7 +40,9 @@ def random_crop(x, rng, pad=2):
     n, h, w, _ = x.shape
     padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     top, left = rng.integers(0, 2 * pad + 1, size=(2, n))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (h, w), axis=(1, 2))  # (N, P, P, C, H, W)
+    windows = np.lib.stride_tricks.sliding_window_view(
+        padded, (h, w), axis=(1, 2)
+    )  # (N, P, P, C, H, W)
     return np.ascontiguousarray(np.moveaxis(windows[np.arange(n), top, left], 1, 3))
 
 
@@ -55,13 +57,17 @@ def rotate(x, rng, degrees=10):
     dtype = x.dtype if x.dtype.kind == "f" else np.dtype("f4")
     angle = np.deg2rad(rng.uniform(-degrees, degrees, size=(n, 1, 1))).astype(dtype)
     i, j = (np.arange(size, dtype=dtype) - (size - 1) / 2 for size in (h, w))
-    row = i[:, None] * np.cos(angle) - j * np.sin(angle) + (h + 1) / 2  # + 1, for the border of zeros below
+    row = (
+        i[:, None] * np.cos(angle) - j * np.sin(angle) + (h + 1) / 2
+    )  # + 1, for the border of zeros below
     col = i[:, None] * np.sin(angle) + j * np.cos(angle) + (w + 1) / 2
     row, col = np.clip(row, 0, h + 1), np.clip(col, 0, w + 1)
     top, left = np.minimum(row.astype(np.int32), h), np.minimum(col.astype(np.int32), w)
     down, right = (row - top)[..., None], (col - left)[..., None]
     pixels = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).reshape(-1, channels)
-    place = (np.arange(n)[:, None, None] * (h + 2) + top) * (w + 2) + left  # of the upper left neighbour
+    place = (np.arange(n)[:, None, None] * (h + 2) + top) * (
+        w + 2
+    ) + left  # of the upper left neighbour
     upper = (1 - right) * pixels[place] + right * pixels[place + 1]
     lower = (1 - right) * pixels[place + w + 2] + right * pixels[place + w + 3]
     y = (1 - down) * upper + down * lower
@@ -94,7 +100,9 @@ def shrink(x, rng=None, size=20):
     """
     _check(x)
     if int(size) != size or not 1 <= size <= min(x.shape[1:3]):
-        raise ValueError(f"shrink: size is {size}; expected a whole number from 1 to {min(x.shape[1:3])}")
+        raise ValueError(
+            f"shrink: size is {size}; expected a whole number from 1 to {min(x.shape[1:3])}"
+        )
     dtype = x.dtype if x.dtype.kind == "f" else np.dtype("f4")
     rows, cols = (_areas(n, int(size)).astype(dtype) for n in x.shape[1:3])
     y = np.moveaxis(rows @ np.moveaxis(x.astype(dtype), 3, 1) @ cols.T, 1, 3)
@@ -104,7 +112,11 @@ def shrink(x, rng=None, size=20):
 def _areas(n, size):
     """(size, n): the share that each of n pixels has in each of `size` equal areas."""
     edges, pixels = np.arange(size + 1)[:, None] * n / size, np.arange(n)
-    return np.clip(np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels), 0, None) * size / n
+    return (
+        np.clip(np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels), 0, None)
+        * size
+        / n
+    )
 
 
 def _span(first, length, size):
@@ -115,7 +127,9 @@ def _span(first, length, size):
 
 def _noise(x, rng):
     if x.dtype.kind in "iu":
-        return rng.integers(x.min(), x.max(), size=x.shape, dtype=x.dtype.newbyteorder("="), endpoint=True)
+        return rng.integers(
+            x.min(), x.max(), size=x.shape, dtype=x.dtype.newbyteorder("="), endpoint=True
+        )
     return rng.uniform(x.min(), x.max(), size=x.shape).astype(x.dtype)
 
 

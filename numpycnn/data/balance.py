@@ -24,7 +24,9 @@ def class_weights(labels, classes):
     class_weight="balanced".
     """
     counts = np.bincount(labels, minlength=classes)
-    return np.divide(len(labels), (counts > 0).sum() * counts, out=np.zeros(len(counts)), where=counts > 0)
+    return np.divide(
+        len(labels), (counts > 0).sum() * counts, out=np.zeros(len(counts)), where=counts > 0
+    )
 
 
 def oversample(labels, seed):

@@ -14,12 +14,18 @@ def batches(x, y, batch_size, seed=None, epoch=0, augment=None, start=0):
     """
     n = len(x)
     if n == 0 or n != len(y):
-        raise ValueError(f"batches: {n} images and {len(y)} labels; expected equal numbers, at least one")
+        raise ValueError(
+            f"batches: {n} images and {len(y)} labels; expected equal numbers, at least one"
+        )
     if int(batch_size) != batch_size or batch_size < 1:
-        raise ValueError(f"batches: batch_size is {batch_size}; expected a whole number of at least 1")
+        raise ValueError(
+            f"batches: batch_size is {batch_size}; expected a whole number of at least 1"
+        )
     steps = -(-n // int(batch_size))
     if not 0 <= start <= steps:
-        raise ValueError(f"batches: start is {start}; expected 0 to {steps}, the number of steps in an epoch")
+        raise ValueError(
+            f"batches: start is {start}; expected 0 to {steps}, the number of steps in an epoch"
+        )
     if augment is not None and seed is None:
         raise ValueError("batches: augment needs a seed")
     return _batches(x, y, int(batch_size), seed, epoch, augment, range(start, steps))

@@ -44,7 +44,9 @@ class Dataset:
         put(self, "classes", tuple(str(c) for c in self.classes))
         if len(set(self.classes)) < len(self.classes):
             twice = next(name for name in self.classes if self.classes.count(name) > 1)
-            raise DatasetError(f"{self.name}: two classes are named {twice}; expected a name of its own for each")
+            raise DatasetError(
+                f"{self.name}: two classes are named {twice}; expected a name of its own for each"
+            )
         _check_together(self)
 
     @cached_property
@@ -70,7 +72,10 @@ class Dataset:
     def light(self):
         """Whether the border of the training images is light, as paper is: predict prepares photos like them."""
         edges = (self.x_train[:, [0, -1]], self.x_train[:, :, [0, -1]])
-        return bool(np.mean([edge.mean() for edge in edges]) >= (128 if self.x_train.dtype == np.uint8 else 0.5))
+        return bool(
+            np.mean([edge.mean() for edge in edges])
+            >= (128 if self.x_train.dtype == np.uint8 else 0.5)
+        )
 
     @cached_property
     def _moments(self):
@@ -85,7 +90,9 @@ class Dataset:
     def split(self, n, seed=0):
         """-> (x_train, y_train), (x_val, y_val): n training images, each class in proportion, set apart."""
         if not 0 < n < len(self.y_train):
-            raise DatasetError(f"{self.name}: a validation split of {n}; expected 1 to {len(self.y_train) - 1}")
+            raise DatasetError(
+                f"{self.name}: a validation split of {n}; expected 1 to {len(self.y_train) - 1}"
+            )
         chosen = np.zeros(len(self.y_train), bool)
         chosen[stratified(self.y_train, n, seed)] = True
         x, y = self.x_train, self.y_train
@@ -124,7 +131,9 @@ def _images(x, what):
     x = np.asarray(x)
     if x.ndim != 4 or 0 in x.shape:
         hint = "; for grey images use x[..., None]" if x.ndim == 3 else ""
-        raise DatasetError(f"{what} has shape {x.shape}; expected images (N, H, W, C), none of them 0{hint}")
+        raise DatasetError(
+            f"{what} has shape {x.shape}; expected images (N, H, W, C), none of them 0{hint}"
+        )
     if x.shape[1] in (1, 3) and x.shape[3] > 4:
         raise DatasetError(
             f"{what} has shape {x.shape}, which looks like NCHW; expected (N, H, W, C): use x.transpose(0, 2, 3, 1)"
@@ -145,7 +154,9 @@ def _check_floats(x, what):
             bad = tuple(int(k) for k in np.add(np.argwhere(wrong)[0], (i, 0, 0, 0)))
         count += int(wrong.sum())
     if count:
-        raise DatasetError(f"{what} holds {count} values that are NaN or infinite, the first at {bad}")
+        raise DatasetError(
+            f"{what} holds {count} values that are NaN or infinite, the first at {bad}"
+        )
     low, high = x.min(), x.max()
     if low < 0 or high > 1:
         raise DatasetError(
@@ -157,7 +168,9 @@ def _check_floats(x, what):
 def _labels(y, what):
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] > 1:
-        raise DatasetError(f"{what} has shape {y.shape}, one-hot? expected (N,): use y.argmax(axis=1)")
+        raise DatasetError(
+            f"{what} has shape {y.shape}, one-hot? expected (N,): use y.argmax(axis=1)"
+        )
     if y.ndim != 1 or len(y) == 0:
         raise DatasetError(
             f"{what} has shape {y.shape}; expected labels (N,), at least one"

@@ -52,7 +52,9 @@ def _named(name, path=None):
     except DatasetError:
         raise
     except OSError as error:
-        raise DatasetError(f"{name}: {error.filename or path} cannot be read: {error.strerror}") from error
+        raise DatasetError(
+            f"{name}: {error.filename or path} cannot be read: {error.strerror}"
+        ) from error
 
 
 def _synthetic(source):
@@ -85,7 +87,9 @@ def _own(name, path):
         return _read_idx_folder(known, place, OFFICIAL[known])
     if _any_of(place, IDX_FILES):
         return _read_idx_folder(str(name), place, None)
-    found = folder.read(place)  # named so that this name loads it again: a folder may be called mnist
+    found = folder.read(
+        place
+    )  # named so that this name loads it again: a folder may be called mnist
     return replace(found, name=f"./{place}") if str(place) in (*OFFICIAL, "synthetic") else found
 
 
@@ -164,5 +168,7 @@ def _assemble(name, place, paths, official):
         if arrays[i].ndim == 3:
             sideways = official is not None and official.transposed
             arrays[i] = (arrays[i].transpose(0, 2, 1) if sideways else arrays[i])[..., None]
-    source = f"{place}" if packed or official is None else f"{place} (unpacked: checksums not verified)"
+    source = (
+        f"{place}" if packed or official is None else f"{place} (unpacked: checksums not verified)"
+    )
     return Dataset(name, *arrays, official and official.classes, source)

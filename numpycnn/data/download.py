@@ -22,7 +22,9 @@ def cache_folder():
 
     folder = os.path.expanduser(os.environ.get("NUMPYCNN_CACHE") or pooch.os_cache("numpycnn"))
     if folder.startswith("~"):
-        raise DownloadError("no home folder to keep downloaded data in; set NUMPYCNN_CACHE to a folder")
+        raise DownloadError(
+            "no home folder to keep downloaded data in; set NUMPYCNN_CACHE to a folder"
+        )
     return Path(folder)
 
 
@@ -37,7 +39,11 @@ def matches(path, checksum):
 def missing(name, folder, files=None):
     """{file: checksum} of those (None: all) files that `folder` lacks, or has damaged or unreadable."""
     checksums = OFFICIAL[name].files
-    return {file: checksums[file] for file in files or checksums if not _present(folder / file, checksums[file])}
+    return {
+        file: checksums[file]
+        for file in files or checksums
+        if not _present(folder / file, checksums[file])
+    }
 
 
 def _present(path, checksum):
@@ -88,7 +94,14 @@ def _retrieve(url, checksum, file, folder, progress):
     import pooch
     from tqdm import tqdm
 
-    with tqdm(desc=file, total=1, unit="B", unit_scale=True, leave=False, disable=None if progress else True) as bar:
+    with tqdm(
+        desc=file,
+        total=1,
+        unit="B",
+        unit_scale=True,
+        leave=False,
+        disable=None if progress else True,
+    ) as bar:
         get = pooch.HTTPDownloader(
             progressbar=bar if progress else False,
             timeout=TIMEOUT,

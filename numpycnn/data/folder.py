@@ -40,7 +40,9 @@ def _dataset(path, x, y, names, test):
     if test is None:
         n = round(len(y) / 5)
         if n < 1:
-            raise DatasetError(f"{path}: {len(y)} pictures; expected at least 3, better hundreds a class")
+            raise DatasetError(
+                f"{path}: {len(y)} pictures; expected at least 3, better hundreds a class"
+            )
         test = stratified(y, n, seed=0)
         source += f", of which {n} drawn for testing"
     chosen = np.zeros(len(y), bool)
@@ -49,9 +51,13 @@ def _dataset(path, x, y, names, test):
 
 
 def _files(path):
-    files = sorted(f for f in path.glob("*/*") if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+    files = sorted(
+        f for f in path.glob("*/*") if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")
+    )
     if not files:
-        raise DatasetError(f"{path}: no pictures; expected one subfolder a class, PNG or JPEG files in it")
+        raise DatasetError(
+            f"{path}: no pictures; expected one subfolder a class, PNG or JPEG files in it"
+        )
     return files
 
 
@@ -79,13 +85,24 @@ def _header(Image, file):
     try:
         with Image.open(file) as picture:
             size, mode = picture.size, picture.mode
-            noted = picture.format != "PNG" or "exif" in picture.info  # to look for it, a PNG would be read whole
-            if noted and picture.getexif().get(ORIENTATION) in (5, 6, 7, 8):  # it is shown turned by a quarter
+            noted = (
+                picture.format != "PNG" or "exif" in picture.info
+            )  # to look for it, a PNG would be read whole
+            if noted and picture.getexif().get(ORIENTATION) in (
+                5,
+                6,
+                7,
+                8,
+            ):  # it is shown turned by a quarter
                 size = size[::-1]
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{file}: not a picture that Pillow can open: {_one_line(error)}") from error
+        raise DatasetError(
+            f"{file}: not a picture that Pillow can open: {_one_line(error)}"
+        ) from error
     if mode not in GREY | COLOUR:
-        raise DatasetError(f"{file}: its pixels are {mode}; expected 8 bits a channel, grey or colour")
+        raise DatasetError(
+            f"{file}: its pixels are {mode}; expected 8 bits a channel, grey or colour"
+        )
     return size, mode
 
 

@@ -17,7 +17,9 @@ from ..errors import DatasetError
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_DIMENSIONS = 4
 CHUNK = 1 << 20
-EXPANSION = 56 << 20  # a gzipped array may be this much larger than its file: memory < file + 64 MiB
+EXPANSION = (
+    56 << 20
+)  # a gzipped array may be this much larger than its file: memory < file + 64 MiB
 
 
 def read(path, expansion=EXPANSION):
@@ -61,10 +63,16 @@ def _header(stream):
     if start[:2] != b"\0\0" or start[2] not in TYPES:
         beginning = (start + stream.read(CHUNK))[:200].lstrip().lower()
         if beginning.startswith((b"<!doctype html", b"<html")):
-            raise ValueError("looks like an HTML page, not an IDX file (did a login or error page answer?)")
-        raise ValueError(f"not an IDX file: it starts with 0x{start.hex()}; expected 0x0000, type, dimensions")
+            raise ValueError(
+                "looks like an HTML page, not an IDX file (did a login or error page answer?)"
+            )
+        raise ValueError(
+            f"not an IDX file: it starts with 0x{start.hex()}; expected 0x0000, type, dimensions"
+        )
     if not 1 <= start[3] <= MAX_DIMENSIONS:
-        raise ValueError(f"its header declares {start[3]} dimensions; expected 1 to {MAX_DIMENSIONS}")
+        raise ValueError(
+            f"its header declares {start[3]} dimensions; expected 1 to {MAX_DIMENSIONS}"
+        )
     shape = struct.unpack(f">{start[3]}I", _exactly(stream, 4 * start[3], "header"))
     if 0 in shape:
         raise ValueError(f"its header declares an array without elements, {shape}")
@@ -83,7 +91,9 @@ def _exactly(stream, count, what):
     while len(data) < count:
         piece = stream.read(count - len(data))
         if not piece:
-            raise EOFError(f"the file is cut off in its {what}" if data else f"the file is empty: no {what}")
+            raise EOFError(
+                f"the file is cut off in its {what}" if data else f"the file is empty: no {what}"
+            )
         data += piece
     return data
 
@@ -96,7 +106,9 @@ def _elements(stream, count):
             data.resize(min(count, 2 * filled), refcheck=False)
         piece = stream.read(min(CHUNK, data.size - filled))
         if not piece:
-            raise EOFError(f"the file is cut off: its header declares {count} bytes of data, {filled} came")
+            raise EOFError(
+                f"the file is cut off: its header declares {count} bytes of data, {filled} came"
+            )
         data[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
         filled += len(piece)
     return data
@@ -111,7 +123,9 @@ class _Gzip:
     def read(self, count):
         while not self.inflate.eof:
             packed = self.inflate.unconsumed_tail or self.file.read(CHUNK)
-            piece = self.inflate.decompress(packed, count)  # checks the CRC and the length at the end
+            piece = self.inflate.decompress(
+                packed, count
+            )  # checks the CRC and the length at the end
             if piece:
                 return piece
             if not packed:

@@ -26,7 +26,14 @@ def read(path):
             arrays = _arrays(file, os.path.getsize(path))
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        ValueError,
+        EOFError,
+        RuntimeError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise DatasetError(f"{path}: {' '.join(str(error).split())}") from error
     classes = arrays.get("classes")
     if classes is not None and (classes.ndim != 1 or classes.dtype.kind not in "Uiu"):
@@ -49,7 +56,9 @@ def _arrays(file, size):
     wanted = {name: file.getinfo(members[name]) for name in (*NAMES, "classes") if name in members}
     total = sum(info.file_size for info in wanted.values())
     if total > EXPANSION * size + SLACK:
-        raise ValueError(f"unpacks to {total} bytes, from a file of {size}: refused as a possible zip bomb")
+        raise ValueError(
+            f"unpacks to {total} bytes, from a file of {size}: refused as a possible zip bomb"
+        )
     for name, info in wanted.items():
         _check_header(file, name, info)
     arrays = {}

@@ -14,7 +14,9 @@ IDX_FILES = (
     "t10k-labels-idx1-ubyte.gz",
 )
 EMNIST_FILES = tuple(
-    f"emnist-balanced-{part}-{kind}-ubyte.gz" for part in ("train", "test") for kind in ("images-idx3", "labels-idx1")
+    f"emnist-balanced-{part}-{kind}-ubyte.gz"
+    for part in ("train", "test")
+    for kind in ("images-idx3", "labels-idx1")
 )
 
 
@@ -34,7 +36,9 @@ class Official:
 
 
 def _files(names, algorithm, *checksums):
-    return {name: f"{algorithm}:{checksum}" for name, checksum in zip(names, checksums, strict=True)}
+    return {
+        name: f"{algorithm}:{checksum}" for name, checksum in zip(names, checksums, strict=True)
+    }
 
 
 OFFICIAL = {

@@ -25,9 +25,13 @@ def open_picture(path):
         with Image.open(path) as picture:
             mode, image = picture.mode, upright(picture).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{path}: no picture that Pillow can read: {' '.join(str(error).split())}") from None
+        raise DatasetError(
+            f"{path}: no picture that Pillow can read: {' '.join(str(error).split())}"
+        ) from None
     if mode not in GREY | COLOUR:
-        raise DatasetError(f"{path}: its pixels are {mode}; expected 8 bits a channel, grey or colour")
+        raise DatasetError(
+            f"{path}: its pixels are {mode}; expected 8 bits a channel, grey or colour"
+        )
     image.thumbnail((SIDE, SIDE))
     return image
 
@@ -46,7 +50,9 @@ def fit_picture(picture, shape, light=False):
 
     height, width, channels = shape
     if channels not in (1, 3):
-        raise ShapeError(f"a picture is grey or has 3 colours; the network wants images of {channels} channels")
+        raise ShapeError(
+            f"a picture is grey or has 3 colours; the network wants images of {channels} channels"
+        )
     if channels != 1:
         return np.asarray(_centred(picture, width, height)).reshape(shape)
     grey = np.asarray(picture.convert("L"))
@@ -58,7 +64,9 @@ def fit_picture(picture, shape, light=False):
     fitted = _centred(found, width, height)
     most = max(fitted.getextrema()[1], 1)
     stretched = fitted.point([min(255, round(255 * value / most)) for value in range(256)])
-    result = np.asarray(stretched.filter(ImageFilter.UnsharpMask(radius=1, percent=50, threshold=0))).reshape(shape)
+    result = np.asarray(
+        stretched.filter(ImageFilter.UnsharpMask(radius=1, percent=50, threshold=0))
+    ).reshape(shape)
     return 255 - result if light else result
 
 

@@ -9,7 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
-CLASSES = tuple("T-shirt Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag".split()) + ("Ankle boot",)
+CLASSES = tuple("T-shirt Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag".split()) + (
+    "Ankle boot",
+)
 SIZE = 28
 PIXEL = np.float32(2 / SIZE)
 
@@ -119,7 +121,9 @@ def _tops(u, v, r, shade, bottom, sleeve, hem, neck):
     cuff = r(0.1, 0.15)
     end = x + sleeve * sin, y + sleeve * cos
     _paint(picture, _stick(side, v, x, y, *end, r(0.17, 0.22), cuff), shade * r(0.7, 0.95))
-    width = _profile(v, (-0.75, shoulder * 0.5), (-0.6, shoulder), (-0.1, shoulder * r(0.85, 1)), (0.8, hem))
+    width = _profile(
+        v, (-0.75, shoulder * 0.5), (-0.6, shoulder), (-0.1, shoulder * r(0.85, 1)), (0.8, hem)
+    )
     _paint(picture, _both(width - side, v + 0.75, bottom - v), shade)
     _paint(picture, _ellipse(u, v, 0, -0.78, r(0.15, 0.24), neck), 0)
     return picture
@@ -128,7 +132,9 @@ def _tops(u, v, r, shade, bottom, sleeve, hem, neck):
 def _t_shirt(u, v, r, shade):
     picture = _tops(u, v, r, shade, r(0.6, 0.85), r(0.22, 0.62), r(0.4, 0.55), r(0.08, 0.25))
     logo = _both(r(0.05, 0.25) - np.abs(u), r(0.03, 0.2) - np.abs(v + r(0.0, 0.25)))
-    _paint(picture, logo + (r(-1, 1) > 0) * -9, np.clip(shade * r(0.4, 1.6), 0, 1))  # half of them have none
+    _paint(
+        picture, logo + (r(-1, 1) > 0) * -9, np.clip(shade * r(0.4, 1.6), 0, 1)
+    )  # half of them have none
     return picture
 
 
@@ -145,10 +151,13 @@ def _dress(u, v, r, shade):
     sleeve = r(-0.25, 0.4)
     _paint(
         picture,
-        _stick(side, v, chest - 0.1, -0.6, chest + sleeve * 0.5, sleeve - 0.5, 0.13, 0.09) - (sleeve < 0) * 9,
+        _stick(side, v, chest - 0.1, -0.6, chest + sleeve * 0.5, sleeve - 0.5, 0.13, 0.09)
+        - (sleeve < 0) * 9,
         shade * 0.85,
     )
-    width = _profile(v, (-0.85, chest * 0.7), (-0.6, chest), (r(-0.2, 0.05), waist), (0.9, r(0.32, 0.65)))
+    width = _profile(
+        v, (-0.85, chest * 0.7), (-0.6, chest), (r(-0.2, 0.05), waist), (0.9, r(0.32, 0.65))
+    )
     _paint(picture, _both(width - side, v + 0.85, r(0.75, 0.95) - v), shade)
     _paint(picture, _ellipse(u, v, 0, -0.9, r(0.12, 0.2), r(0.15, 0.4)), 0)
     return picture
@@ -156,7 +165,9 @@ def _dress(u, v, r, shade):
 
 def _coat(u, v, r, shade):
     picture = _tops(u, v, r, shade, r(0.72, 0.98), r(0.85, 1.25), r(0.42, 0.62), r(0.05, 0.18))
-    opening = _profile(v, (-0.8, r(0.08, 0.2)), (r(-0.3, 0.1), r(0.0, 0.03)), (0.95, r(0.0, 0.12))) - np.abs(u)
+    opening = _profile(
+        v, (-0.8, r(0.08, 0.2)), (r(-0.3, 0.1), r(0.0, 0.03)), (0.95, r(0.0, 0.12))
+    ) - np.abs(u)
     _paint(picture, _both(opening, picture - 0.05), shade * r(0.2, 1.0))
     return picture
 
@@ -164,7 +175,9 @@ def _coat(u, v, r, shade):
 def _shirt(u, v, r, shade):
     picture = _tops(u, v, r, shade, r(0.65, 0.92), r(0.25, 1.25), r(0.4, 0.55), r(0.08, 0.2))
     dark = shade * r(0.5, 1.0)
-    _paint(picture, _both(r(0.01, 0.03) - np.abs(u), 0.9 - v, picture - 0.05), dark)  # the button band
+    _paint(
+        picture, _both(r(0.01, 0.03) - np.abs(u), 0.9 - v, picture - 0.05), dark
+    )  # the button band
     collar = _stick(np.abs(u), v, 0.05, -0.55, r(0.17, 0.24), -0.75, 0.05, 0.06)
     _paint(picture, collar, np.clip(shade * r(0.9, 1.5), 0, 1))
     return picture
@@ -240,11 +253,31 @@ def _sandal(u, v, r, shade):
     u, picture = _mirrored(u, r), np.zeros_like(u)
     upper, sole = _shoe(u, v, r, r(0.25, 0.4), r(0.0, 0.3), r(0.5, 0.8))
     slant, wide = r(-0.5, 0.7), r(0.05, 0.09)
-    for x in (r(-0.6, -0.45), r(-0.25, 0.0), r(0.1, 0.3), r(0.55, 0.7)):  # straps, with air between them
+    for x in (
+        r(-0.6, -0.45),
+        r(-0.25, 0.0),
+        r(0.1, 0.3),
+        r(0.55, 0.7),
+    ):  # straps, with air between them
         _paint(picture, _both(upper, wide - np.abs(u - x + slant * (v - 0.2))), shade)
-    _paint(picture, _both(upper, wide * 1.4 - upper, np.abs(u - r(-0.3, -0.1)) - 0.25), shade * r(0.7, 1))
+    _paint(
+        picture,
+        _both(upper, wide * 1.4 - upper, np.abs(u - r(-0.3, -0.1)) - 0.25),
+        shade * r(0.7, 1),
+    )
     _paint(picture, sole, shade * r(0.5, 1))
     return picture
 
 
-DRAWERS = (_t_shirt, _trouser, _pullover, _dress, _coat, _sandal, _shirt, _sneaker, _bag, _ankle_boot)
+DRAWERS = (
+    _t_shirt,
+    _trouser,
+    _pullover,
+    _dress,
+    _coat,
+    _sandal,
+    _shirt,
+    _sneaker,
+    _bag,
+    _ankle_boot,
+)

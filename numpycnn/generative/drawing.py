@@ -23,11 +23,17 @@ def run(net, args):
     """
     film = pathlib.Path(args.out).suffix.lower() == ".gif"
     if not film and not args.out.lower().endswith(".png"):
-        raise ValueError(f"--out {args.out}: expected a .png, or with --walk or --interpolate a .gif")
+        raise ValueError(
+            f"--out {args.out}: expected a .png, or with --walk or --interpolate a .gif"
+        )
     if not hasattr(net, "decode"):
-        raise ValueError(f"{args.checkpoint} holds a network that draws nothing; give a vae, gan or autoencoder")
+        raise ValueError(
+            f"{args.checkpoint} holds a network that draws nothing; give a vae, gan or autoencoder"
+        )
     if args.class_name is not None and (args.map or args.reconstruct):
-        raise ValueError("--map and --reconstruct show test images of all classes; leave --class out")
+        raise ValueError(
+            "--map and --reconstruct show test images of all classes; leave --class out"
+        )
     kinds = {"walk": _walk, "interpolate": _interpolations, "reconstruct": _reconstructions}
     kind = next((name for name in kinds if getattr(args, name)), None)
     if film and kind not in ("walk", "interpolate"):
@@ -49,31 +55,50 @@ def _samples(net, args):
     """Images of codes drawn from N(0, 1)."""
     if _drawn(net):
         labels = _labels(net, args)
-        return [latent.draw(net, args.count, np.random.default_rng(args.seed), labels)], _columns(net, args)
-    raise ValueError("an autoencoder's codes have no distribution to draw from; use --reconstruct or --interpolate")
+        return [latent.draw(net, args.count, np.random.default_rng(args.seed), labels)], _columns(
+            net, args
+        )
+    raise ValueError(
+        "an autoencoder's codes have no distribution to draw from; use --reconstruct or --interpolate"
+    )
 
 
 def _walk(net, args, film):
     """A film of `count` codes that go round by STOPS others; as a still, every half leg a row."""
     if not _drawn(net):
-        raise ValueError("a walk needs codes that can be drawn, a vae's or a gan's; use --interpolate")
-    places = np.random.default_rng(args.seed).standard_normal((args.count, STOPS, net.latent), np.float32)
+        raise ValueError(
+            "a walk needs codes that can be drawn, a vae's or a gan's; use --interpolate"
+        )
+    places = np.random.default_rng(args.seed).standard_normal(
+        (args.count, STOPS, net.latent), np.float32
+    )
     paths = [
-        np.concatenate([between(place[i - 1], place[i], STEPS + 1)[:-1] for i in range(STOPS)]) for place in places
+        np.concatenate([between(place[i - 1], place[i], STEPS + 1)[:-1] for i in range(STOPS)])
+        for place in places
     ]
     codes = np.stack(paths, axis=1)  # (frames, count, latent)
     labels = _labels(net, args)
     if film:
         return [net.decode(frame, labels) for frame in codes], _columns(net, args)
-    return [np.concatenate([net.decode(frame, labels) for frame in codes[:: STEPS // 2]])], args.count
+    return [
+        np.concatenate([net.decode(frame, labels) for frame in codes[:: STEPS // 2]])
+    ], args.count
 
 
 def _interpolations(net, args, film):
     """From one code to another, a row each: of drawn codes on the sphere, of two test images' codes in a line."""
     if _drawn(net):
-        ends, way = np.random.default_rng(args.seed).standard_normal((2 * args.count, net.latent), np.float32), between
+        ends, way = (
+            np.random.default_rng(args.seed).standard_normal(
+                (2 * args.count, net.latent), np.float32
+            ),
+            between,
+        )
     else:
-        ends, way = latent.encode(net, latent.evenly(2 * args.count, _test(net, args)[0])), np.linspace
+        ends, way = (
+            latent.encode(net, latent.evenly(2 * args.count, _test(net, args)[0])),
+            np.linspace,
+        )
     args.count = len(ends) // 2
     codes = np.stack([way(ends[2 * i], ends[2 * i + 1], COLUMNS) for i in range(args.count)])
     codes = codes.astype(np.float32)  # (count, COLUMNS, D)
@@ -89,13 +114,17 @@ def _reconstructions(net, args, film):
     """Test images, and under each row what is read back from their codes."""
     x, y, _ = _test(net, args)
     x, labels = latent.evenly(args.count, x), latent.evenly(args.count, y) if net.classes else None
-    return [grids.beside(x, latent.decode(net, latent.encode(net, x, labels), labels), COLUMNS)], COLUMNS
+    return [
+        grids.beside(x, latent.decode(net, latent.encode(net, x, labels), labels), COLUMNS)
+    ], COLUMNS
 
 
 def _map(net, args):
     """Where test images lie, `count` of them."""
     if net.latent != 2:
-        raise ValueError(f"a map needs a code of 2 dimensions, this one has {net.latent}; train with --latent 2")
+        raise ValueError(
+            f"a map needs a code of 2 dimensions, this one has {net.latent}; train with --latent 2"
+        )
     x, y, classes = _test(net, args)
     x, y = (latent.evenly(args.count or MAPPED, array) for array in (x, y))
     grids.latent_map(latent.encode(net, x, y if net.classes else None), y, classes, args.out)
@@ -148,4 +177,6 @@ def between(first, second, count):
     angle = np.arccos(np.clip(first @ second / max(lengths, 1e-12), -1, 1))
     if np.sin(angle) < 1e-3:
         return ((1 - t) * first + t * second).astype(np.float32)
-    return ((np.sin((1 - t) * angle) * first + np.sin(t * angle) * second) / np.sin(angle)).astype(np.float32)
+    return ((np.sin((1 - t) * angle) * first + np.sin(t * angle) * second) / np.sin(angle)).astype(
+        np.float32
+    )

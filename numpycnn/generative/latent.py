@@ -21,7 +21,10 @@ def spread(images, labels=None):
 
     With labels (N,): how much those of one class do, in the mean over the classes.
     """
-    images, labels = unit(np.asarray(images)), np.zeros(len(images)) if labels is None else np.asarray(labels)
+    images, labels = (
+        unit(np.asarray(images)),
+        np.zeros(len(images)) if labels is None else np.asarray(labels),
+    )
     parts = [images[labels == k].var(axis=0, dtype=np.float64).mean() for k in np.unique(labels)]
     return float(np.sqrt(np.mean(parts)))
 
@@ -39,7 +42,9 @@ def outputs(net, x, batch_size=250):
 def encode(net, x, labels=None, batch_size=250):
     """Codes of images, batch by batch; labels where the network is conditional."""
     parts = [slice(i, i + batch_size) for i in range(0, len(x), batch_size)]
-    return np.concatenate([net.encode(x[part], None if labels is None else labels[part]) for part in parts])
+    return np.concatenate(
+        [net.encode(x[part], None if labels is None else labels[part]) for part in parts]
+    )
 
 
 def draw(net, count, rng, labels=None, batch_size=500):
@@ -51,7 +56,9 @@ def draw(net, count, rng, labels=None, batch_size=500):
 def decode(net, z, labels=None, batch_size=500):
     """Images of codes, batch by batch; labels where the network is conditional."""
     parts = [slice(i, i + batch_size) for i in range(0, len(z), batch_size)]
-    return np.concatenate([net.decode(z[part], None if labels is None else labels[part]) for part in parts])
+    return np.concatenate(
+        [net.decode(z[part], None if labels is None else labels[part]) for part in parts]
+    )
 
 
 def elbo(net, dataset, rng, batch_size=500):
@@ -63,6 +70,8 @@ def elbo(net, dataset, rng, batch_size=500):
         mean, log_var = np.split(net.encoder.infer(with_classes(x, hot)), 2, axis=1)
         z, _ = ops.gaussian_sample(mean, log_var, rng)
         logits = net.decoder.infer(with_classes(z, hot))
-        total += len(x) * np.array([ops.bce_with_logits(logits, x)[0] * x[0].size, ops.gaussian_kl(mean, log_var)[0]])
+        total += len(x) * np.array(
+            [ops.bce_with_logits(logits, x)[0] * x[0].size, ops.gaussian_kl(mean, log_var)[0]]
+        )
     reconstruction, kl = (total / len(dataset.x_test)).tolist()
     return {"negative_elbo": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}

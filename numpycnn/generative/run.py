@@ -37,7 +37,18 @@ from ..training import checkpoint
 from ..training.interrupt import StopRequest
 from .latent import evenly, spread, unit
 
-SETTINGS = ("name", "epochs", "seed", "batch_size", "limit", "conditional", "latent", "beta", "val", "constants")
+SETTINGS = (
+    "name",
+    "epochs",
+    "seed",
+    "batch_size",
+    "limit",
+    "conditional",
+    "latent",
+    "beta",
+    "val",
+    "constants",
+)
 HELD = 5_000  # training images that --val holds back, a fifth where there are fewer than 25,000
 NOISE = 3  # keeps a step's random numbers apart from those of data.batches
 SPREAD = 0.25  # samples that differ from each other by a smaller share of what real images do have collapsed
@@ -45,9 +56,17 @@ SPREAD = 0.25  # samples that differ from each other by a smaller share of what 
 
 OPTIONS = {
     "latent": {"type": int, "help": "dimensions of the code"},
-    "beta": {"type": float, "help": "weight of the divergence (1); a smaller one gives sharper images"},
-    "conditional": {"action": "store_true", "help": "the class goes in too: a class in, that garment out"},
-    "classes": {"help": "numbers of the classes that are normal, with commas (default: each in turn)"},
+    "beta": {
+        "type": float,
+        "help": "weight of the divergence (1); a smaller one gives sharper images",
+    },
+    "conditional": {
+        "action": "store_true",
+        "help": "the class goes in too: a class in, that garment out",
+    },
+    "classes": {
+        "help": "numbers of the classes that are normal, with commas (default: each in turn)"
+    },
 }
 
 
@@ -58,12 +77,23 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
     """
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=doc, formatter_class=form, allow_abbrev=False)
-    parser.add_argument("--data", default="fashion-mnist", help="fashion-mnist (default), mnist, a folder, an .npz")
+    parser.add_argument(
+        "--data", default="fashion-mnist", help="fashion-mnist (default), mnist, a folder, an .npz"
+    )
     parser.add_argument("--epochs", type=int, help=f"default {epochs}")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", help=f"the run's folder (default: runs/{name}-DATA, with the options that were given)")
-    parser.add_argument("--val", action="store_true", help="hold training images back, and measure on these: no test")
-    parser.add_argument("--resume", action="store_true", help="continue the run in the folder, to the same bits")
+    parser.add_argument(
+        "--out",
+        help=f"the run's folder (default: runs/{name}-DATA, with the options that were given)",
+    )
+    parser.add_argument(
+        "--val",
+        action="store_true",
+        help="hold training images back, and measure on these: no test",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in the folder, to the same bits"
+    )
     parser.add_argument("--quick", action="store_true", help="under a minute: to see that it works")
     parser.set_defaults(latent=None, beta=None, classes=None, conditional=False)
     for option in options:
@@ -85,7 +115,11 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
 
 def _constants():
     """{"LEARNING_RATE": 0.0002, ...}: the script's names in capitals, as JSON has them, but for those of SETTINGS."""
-    names = ((k, v) for k, v in vars(sys.modules["__main__"]).items() if k.isupper() and k.lower() not in SETTINGS)
+    names = (
+        (k, v)
+        for k, v in vars(sys.modules["__main__"]).items()
+        if k.isupper() and k.lower() not in SETTINGS
+    )
     return json.loads(json.dumps({k: v for k, v in names if isinstance(v, int | float | tuple)}))
 
 
@@ -137,13 +171,18 @@ class Run:
     def __init__(self, args, net, optimizer, dataset, picture, generated=0, turn=1):
         self.args, self.net, self.optimizer, self.dataset = args, net, optimizer, dataset
         self.picture, self.generated, self.out = picture, generated, args.out
-        self.settings = {key: getattr(args, key) for key in SETTINGS} | {"data": dataset.name, "sha256": dataset.sha256}
+        self.settings = {key: getattr(args, key) for key in SETTINGS} | {
+            "data": dataset.name,
+            "sha256": dataset.sha256,
+        }
         self.history, self.epoch, self.step, self.sums, self.seconds = [], 0, 0, {}, 0.0
         self.begun, self.before = time.perf_counter(), 0.0
         self.per_epoch = -(-len(dataset.x_train) // args.batch_size)
         if self.per_epoch < turn:
             n = len(dataset.x_train)
-            raise DatasetError(f"{n} images are {self.per_epoch} batches; {args.name} needs at least {turn} an epoch")
+            raise DatasetError(
+                f"{n} images are {self.per_epoch} batches; {args.name} needs at least {turn} an epoch"
+            )
         if generated:
             real, labels = (evenly(1000, array) for array in (dataset.x_test, dataset.y_test))
             self.real = spread(real, labels if args.conditional else None)
@@ -169,7 +208,10 @@ class Run:
         """
         total, done = self.args.epochs * self.per_epoch, self.epoch * self.per_epoch + self.step
         seed, size = self.args.seed, self.args.batch_size
-        with StopRequest() as stop, tqdm(total=total, initial=done, disable=None, dynamic_ncols=True) as bar:
+        with (
+            StopRequest() as stop,
+            tqdm(total=total, initial=done, disable=None, dynamic_ncols=True) as bar,
+        ):
             while self.epoch < self.args.epochs:
                 images = self.dataset.x_train, self.dataset.y_train
                 for x, y in data.batches(*images, size, seed, self.epoch, None, self.step):
@@ -177,7 +219,9 @@ class Run:
                     yield unit(x), y, np.random.default_rng([seed, NOISE, self.epoch, self.step])
                     self.step += 1
                     self.seconds += time.perf_counter() - start
-                    bar.set_postfix({k: f"{v / n:.4g}" for k, (v, n) in self.sums.items()}, refresh=False)
+                    bar.set_postfix(
+                        {k: f"{v / n:.4g}" for k, (v, n) in self.sums.items()}, refresh=False
+                    )
                     bar.update()
                     if stop.requested:
                         self._save()
@@ -208,7 +252,10 @@ class Run:
 
     def _end_epoch(self, bar):
         self._check()
-        row = {"epoch": self.epoch + 1, **{name: total / count for name, (total, count) in self.sums.items()}}
+        row = {
+            "epoch": self.epoch + 1,
+            **{name: total / count for name, (total, count) in self.sums.items()},
+        }
         images = self.picture()
         if self.generated:
             row["spread"] = self._spread(images[: self.generated])
@@ -218,7 +265,10 @@ class Run:
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
         bar.write(f"epoch {self.epoch}/{self.args.epochs}  {numbers}", file=sys.stderr)
         if row.get("spread", 1) < SPREAD:
-            bar.write(f"collapsed: the samples differ by {row['spread']:.0%} of what images do", file=sys.stderr)
+            bar.write(
+                f"collapsed: the samples differ by {row['spread']:.0%} of what images do",
+                file=sys.stderr,
+            )
         columns = len(self.dataset.classes) if self.args.conditional else grids.COLUMNS
         grids.write_png(images, self.out / f"epoch-{self.epoch:03}.png", columns)
         self._write_history()
@@ -226,11 +276,16 @@ class Run:
 
     def _spread(self, drawn):
         """How much drawn images differ, as a share of what real ones do; of a conditional network within classes."""
-        labels = np.arange(len(drawn)) % len(self.dataset.classes) if self.args.conditional else None
+        labels = (
+            np.arange(len(drawn)) % len(self.dataset.classes) if self.args.conditional else None
+        )
         return spread(drawn, labels) / self.real
 
     def _lr(self):
-        return next((one.lr for one in getattr(self.optimizer, "optimizers", {}).values()), self.optimizer.lr)
+        return next(
+            (one.lr for one in getattr(self.optimizer, "optimizers", {}).values()),
+            self.optimizer.lr,
+        )
 
     def _start(self):
         """A new run; what an older one left in the folder moves to previous-1, -2, ... in it.
@@ -240,7 +295,9 @@ class Run:
         self.out.mkdir(parents=True, exist_ok=True)
         old = [path for path in self.out.iterdir() if not path.name.startswith("previous-")]
         if old and not (self.out / "last.npz").exists():
-            raise RunFolderError(f"{self.out} is not empty, and no run's folder; choose another --out")
+            raise RunFolderError(
+                f"{self.out} is not empty, and no run's folder; choose another --out"
+            )
         if old:
             place = claim(self.out, "previous")
             for path in old:
@@ -250,15 +307,23 @@ class Run:
     def _restore(self):
         path = self.out / "last.npz"
         if not path.exists():
-            raise RunFolderError(f"there is no last.npz in {self.out} to resume from; train without --resume first")
+            raise RunFolderError(
+                f"there is no last.npz in {self.out} to resume from; train without --resume first"
+            )
         state = checkpoint.read(path)[0].get("generative")
         if not isinstance(state, dict):
-            raise CheckpointError(f"{path} was not written by a generative example, so it cannot be resumed by it")
+            raise CheckpointError(
+                f"{path} was not written by a generative example, so it cannot be resumed by it"
+            )
         for name, value in self.settings.items():
             if state["settings"].get(name) != value:
-                raise CheckpointError(f"{path} was trained with {name} {state['settings'].get(name)}, not {value}")
+                raise CheckpointError(
+                    f"{path} was trained with {name} {state['settings'].get(name)}, not {value}"
+                )
         checkpoint.restore(path, self.net, self.optimizer)
-        self.history, self.epoch, self.step, self.seconds = (state[k] for k in ("history", "epoch", "step", "seconds"))
+        self.history, self.epoch, self.step, self.seconds = (
+            state[k] for k in ("history", "epoch", "step", "seconds")
+        )
         self.before = state["elapsed"]
         self.sums = {name: tuple(pair) for name, pair in state["sums"].items()}
 
@@ -271,9 +336,14 @@ class Run:
         """last.npz. Raises TrainingDiverged rather than replace a good one by weights that are not finite."""
         self._check()
         state = {
-            key: getattr(self, key) for key in ("settings", "history", "epoch", "step", "sums", "seconds", "elapsed")
+            key: getattr(self, key)
+            for key in ("settings", "history", "epoch", "step", "sums", "seconds", "elapsed")
         }
-        facts = {"classes": list(self.dataset.classes), "data": self.dataset.name, "seed": self.args.seed}
+        facts = {
+            "classes": list(self.dataset.classes),
+            "data": self.dataset.name,
+            "seed": self.args.seed,
+        }
         checkpoint.save(self.out / "last.npz", self.net, self.optimizer, **facts, generative=state)
 
     def _write_history(self):
@@ -290,7 +360,9 @@ def parent(folder, keep=False):
 
     Raises RunFolderError, before anything changes, where the folder itself is a run's, or holds something else.
     """
-    parts = [path for path in folder.iterdir() if path.name != "result.json"] if folder.exists() else []
+    parts = (
+        [path for path in folder.iterdir() if path.name != "result.json"] if folder.exists() else []
+    )
     if not all((path / "last.npz").exists() for path in parts):
         raise RunFolderError(f"{folder} holds something else than runs; choose another --out")
     folder.mkdir(parents=True, exist_ok=True)

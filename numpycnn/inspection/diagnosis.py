@@ -42,7 +42,9 @@ def diagnose(examined, history=None, held_out=None):
     images that were not trained on.
     """
     found = _exploding(examined) or [*_dead(examined), *_vanishing(examined)]
-    if not any(one.kind in ("vanishing", "exploding") for one in found):  # else the ratio says nothing by itself
+    if not any(
+        one.kind in ("vanishing", "exploding") for one in found
+    ):  # else the ratio says nothing by itself
         found += _speed(examined, dead=bool(found))
     return found + _over_fitting(examined, history or {}, held_out)
 
@@ -67,7 +69,9 @@ def _ends(examined):
 
 def _vanishing(examined):
     first, last = _ends(examined)
-    blocked = any(row.dead is not None and row.dead == row.units for row in examined.layers)  # "dead" says it already
+    blocked = any(
+        row.dead is not None and row.dead == row.units for row in examined.layers
+    )  # "dead" says it already
     if first is None or blocked or examined.loss == 0:  # with loss 0 nothing is left to learn
         return []
     if not (first.signal < VANISHING * last.signal or last.signal == 0):
@@ -81,7 +85,9 @@ def _vanishing(examined):
 
 
 def _exploding(examined):
-    values = [(r, r.activation.deviation) for r in examined.layers] + [(r, r.signal or 0.0) for r in examined.layers]
+    values = [(r, r.activation.deviation) for r in examined.layers] + [
+        (r, r.signal or 0.0) for r in examined.layers
+    ]
     wrong = next((row for row, value in values if not np.isfinite(value)), None)
     advice = "Try a smaller learning rate, He initialisation, batch norm, or clipping (fit's clip)"
     if wrong is not None:
@@ -105,13 +111,21 @@ def _exploding(examined):
 
 
 def _speed(examined, dead):
-    seen = [row.update for row in examined.layers if row.update is not None and np.isfinite(row.update)]
+    seen = [
+        row.update for row in examined.layers if row.update is not None and np.isfinite(row.update)
+    ]
     ratio = float(np.median(seen)) if seen else None
     if ratio is None or TOO_SLOW <= ratio <= TOO_FAST:
         return []
     said = f"one step at lr {examined.lr:g} changes the weights by {ratio:.1e} of their size"
     if ratio > TOO_FAST:
-        return [Finding("too fast", "", f"{said}; about {USUAL:.0e} is usual. Try lr {_nearer(examined.lr, ratio)}")]
+        return [
+            Finding(
+                "too fast",
+                "",
+                f"{said}; about {USUAL:.0e} is usual. Try lr {_nearer(examined.lr, ratio)}",
+            )
+        ]
     if dead or examined.accuracy >= LEARNT:
         return []
     text = f"{said}; about {USUAL:.0e} is usual, and {examined.accuracy:.1%} of the training images are right so far. "
@@ -125,9 +139,12 @@ def _nearer(lr, ratio):
 
 
 def _over_fitting(examined, history, held_out):
-    advice = "Try augmentation, dropout, weight decay, more images, or to stop earlier (fit's patience)"
+    advice = (
+        "Try augmentation, dropout, weight decay, more images, or to stop earlier (fit's patience)"
+    )
     curves = [
-        np.array([np.nan if v is None else v for v in history.get(key, ())], float) for key in ("loss", "val_loss")
+        np.array([np.nan if v is None else v for v in history.get(key, ())], float)
+        for key in ("loss", "val_loss")
     ]
     loss, val = curves
     if len(val) > 1 and len(val) == len(loss) and np.isfinite(val).all():
@@ -141,9 +158,16 @@ def _over_fitting(examined, history, held_out):
     if held_out is None:
         return []
     accuracy, count = held_out
-    counted = [((p * n + 1) / (n + 2), n) for p, n in ((accuracy, count), (examined.accuracy, examined.images))]
-    errors = [p * (1 - p) / n for p, n in counted]  # Laplace's p: one image right of one is no certainty
-    chance = 2 * np.sqrt(sum(errors))  # two standard errors of the difference: what so few images may be off by
+    counted = [
+        ((p * n + 1) / (n + 2), n)
+        for p, n in ((accuracy, count), (examined.accuracy, examined.images))
+    ]
+    errors = [
+        p * (1 - p) / n for p, n in counted
+    ]  # Laplace's p: one image right of one is no certainty
+    chance = 2 * np.sqrt(
+        sum(errors)
+    )  # two standard errors of the difference: what so few images may be off by
     if examined.accuracy - accuracy <= GAP + chance:
         return []
     text = (

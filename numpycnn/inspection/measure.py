@@ -104,7 +104,10 @@ def _forward(net, x, y, size):
 
     def seen(path, layer, _, a, __):
         if path not in rows:
-            rows[path], moments[path] = Row(path, type(layer).__name__, a.shape[1:], None), _Moments()
+            rows[path], moments[path] = (
+                Row(path, type(layer).__name__, a.shape[1:], None),
+                _Moments(),
+            )
         moments[path].add(a)
         if isinstance(layer, ReLU):
             active = (a > 0).any(axis=tuple(range(a.ndim - 1)))
@@ -127,10 +130,14 @@ def _forward(net, x, y, size):
 def _backward(net, x, y, size, rows):
     """Fills in the rows' gradient and signal -> Adam, its state fed with each batch's gradient; weights unchanged."""
     moments, squares = {path: _Moments() for path in rows}, {}
-    weighted = {name.rpartition(".")[0] for name, param in named_params(net).items() if param.value.ndim > 1}
+    weighted = {
+        name.rpartition(".")[0] for name, param in named_params(net).items() if param.value.ndim > 1
+    }
 
     def felt(path, _, dy, dx, __):
-        moments[path].add(dy * size)  # the loss is a batch's mean: this is the gradient of each image's own
+        moments[path].add(
+            dy * size
+        )  # the loss is a batch's mean: this is the gradient of each image's own
         if path in weighted and dx is not None:
             squares[path] = squares.get(path, 0) + np.square(dx.astype(np.float64) * size).sum()
 

@@ -36,7 +36,9 @@ def fit(net, x):
     f, k = _unit(features), net.layers[-1].infer(features).argmax(axis=1)
     classes = np.unique(k)
     means = np.stack([f[k == one].mean(axis=0) for one in classes])
-    variances = ((f - means[np.searchsorted(classes, k)]) ** 2).mean(axis=0) + 1e-6  # a feature may be always 0
+    variances = ((f - means[np.searchsorted(classes, k)]) ** 2).mean(
+        axis=0
+    ) + 1e-6  # a feature may be always 0
     known = {"means": _rounded(means), "variances": _rounded(variances)}
     return {**known, "limit": float(np.quantile(_distance(f, **known), SHARE))}
 
@@ -63,16 +65,22 @@ def familiar(net, x):
     try:
         means, variances = (np.array(known[name], np.float64) for name in ("means", "variances"))
         if means.shape[1:] != f.shape[1:] or variances.shape != f.shape[1:]:
-            raise ValueError(f"the means are {means.shape}, the variances {variances.shape}, the features {f.shape}")
+            raise ValueError(
+                f"the means are {means.shape}, the variances {variances.shape}, the features {f.shape}"
+            )
         return (_distance(f, means, variances) <= float(known["limit"])).tolist()
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"the checkpoint's familiarity is not valid: {files.shown(error)}") from None
+        raise CheckpointError(
+            f"the checkpoint's familiarity is not valid: {files.shown(error)}"
+        ) from None
 
 
 def _features(net, x):
     """What the last layer gets: (N, D)"""
     if not isinstance(net, Sequential) or not isinstance(net.layers[-1], Dense):
-        raise TypeError(f"familiarity is for a Sequential that ends in a Dense layer, not {type(net).__name__}")
+        raise TypeError(
+            f"familiarity is for a Sequential that ends in a Dense layer, not {type(net).__name__}"
+        )
     return loop.logits(Sequential(*net.layers[:-1]), x)
 
 

@@ -12,7 +12,10 @@ from ..report.style import BLUE, GREY, INK, ORANGE, drawable, figure, percent, s
 from .diagnosis import DEAD, TOO_FAST, TOO_SLOW, USUAL
 from .saliency import grad_cam, saliency
 
-MOST_STAGES, MOST_MAPS = 12, 16  # rows and columns of the feature maps; a deeper network shows every n-th stage
+MOST_STAGES, MOST_MAPS = (
+    12,
+    16,
+)  # rows and columns of the feature maps; a deeper network shows every n-th stage
 
 BRIGHTEST = 0.995  # the share of the values below the brightest colour: one glaring pixel does not darken the rest
 
@@ -29,10 +32,16 @@ def layers(rows, path):
             "share of the outputs; ×: of channels\nnever active (dotted: too many)",
             [r.activation.zeros for r in rows],
         ),
-        ("Update/weight", "one step / the weights\n(shaded: networks that train)", [row.update for row in rows]),
+        (
+            "Update/weight",
+            "one step / the weights\n(shaded: networks that train)",
+            [row.update for row in rows],
+        ),
     )
     with figure(path, (11, float(np.clip(0.2 * len(rows) + 1.4, 2.6, 30)))) as fig:
-        for axes, (title, label, values) in zip(fig.subplots(1, 4, sharey=True), panels, strict=True):
+        for axes, (title, label, values) in zip(
+            fig.subplots(1, 4, sharey=True), panels, strict=True
+        ):
             values = np.array([np.nan if v is None else v for v in values], float)
             axes.plot(values, places, "o-", color=GREY if title == "Zeros" else BLUE, lw=1, ms=4)
             axes.set_title(title)
@@ -77,21 +86,32 @@ def feature_maps(net, image, paths, path):
     One row a layer, on one scale, from 0 (or its least value) to one that few are above.
     """
     paths, maps = paths[:: -(-len(paths) // MOST_STAGES)], {}
-    with watch(net, lambda path, layer, x, y, cache: maps.update({path: (type(layer).__name__, y[0])})):
+    with watch(
+        net, lambda path, layer, x, y, cache: maps.update({path: (type(layer).__name__, y[0])})
+    ):
         net.forward(image[None], train=False)
     columns = min(MOST_MAPS, max(maps[one][1].shape[2] for one in paths))
     width, height = max(0.66 * columns + 2.2, 4.8), 0.8 * len(paths) + 0.45
-    with _placed(path, width, height, "Feature maps, the strongest channels of each stage") as square:
+    with _placed(
+        path, width, height, "Feature maps, the strongest channels of each stage"
+    ) as square:
         draw(square(0.1, height - 1.15, 0.6), image)
         for i, one in enumerate(paths):
             kind, y = maps[one]
             strongest = np.argsort(-y.mean(axis=(0, 1)), kind="stable")[:columns]
-            low, high = min(0.0, float(y[..., strongest].min())), float(np.quantile(y[..., strongest], BRIGHTEST))
+            low, high = (
+                min(0.0, float(y[..., strongest].min())),
+                float(np.quantile(y[..., strongest], BRIGHTEST)),
+            )
             bottom = height - 1.15 - 0.8 * i
             for j, channel in enumerate(strongest):
                 axes = square(2.15 + 0.66 * j, bottom, 0.6)
-                axes.imshow(y[..., channel], cmap="magma", vmin=low, vmax=high if high > low else low + 1)
-                axes.set_title(f"{channel}", size=6.5, color=GREY, pad=2, loc="center", weight="normal")
+                axes.imshow(
+                    y[..., channel], cmap="magma", vmin=low, vmax=high if high > low else low + 1
+                )
+                axes.set_title(
+                    f"{channel}", size=6.5, color=GREY, pad=2, loc="center", weight="normal"
+                )
             size = f"{y.shape[0]} × {y.shape[1]}, {len(strongest)} of {y.shape[2]}"
             label = square(1.4, bottom, 0.6)
             label.text(1.05, 0.5, f"{one} {kind}\n{size}", ha="right", va="center", size=7)
@@ -103,10 +123,17 @@ def look(net, image, title, probabilities, classes, path, layer=None):
     names, best = drawable(classes), np.argsort(-probabilities, kind="stable")[:3]
     batch = np.repeat(image[None], len(best), axis=0)
     heats = [] if layer is None else list(grad_cam(net, batch, best, layer))
-    panels = [(short(title, 28), None), (f"saliency of {short(names[best[0]])}", saliency(net, batch[:1], best[:1])[0])]
-    panels += [(f"Grad-CAM of {short(names[k])}", heat) for k, heat in zip(best, heats, strict=False)]
+    panels = [
+        (short(title, 28), None),
+        (f"saliency of {short(names[best[0]])}", saliency(net, batch[:1], best[:1])[0]),
+    ]
+    panels += [
+        (f"Grad-CAM of {short(names[k])}", heat) for k, heat in zip(best, heats, strict=False)
+    ]
     with figure(path, (2.15 * len(panels), 2.6)) as fig:
-        for i, (axes, (title, heat)) in enumerate(zip(fig.subplots(1, len(panels)), panels, strict=True)):
+        for i, (axes, (title, heat)) in enumerate(
+            zip(fig.subplots(1, len(panels)), panels, strict=True)
+        ):
             axes.set_axis_off()
             if i == 1:
                 axes.imshow(heat, cmap="magma", vmin=0)
@@ -114,7 +141,15 @@ def look(net, image, title, probabilities, classes, path, layer=None):
                 draw(axes, image, heat)
             axes.set_title(title, size=9, loc="left", weight="normal", color=INK)
             share = percent(probabilities[best[max(i - 2, 0)]])
-            axes.text(0, -0.04, share if i else "", transform=axes.transAxes, size=8.5, color=GREY, va="top")
+            axes.text(
+                0,
+                -0.04,
+                share if i else "",
+                transform=axes.transAxes,
+                size=8.5,
+                color=GREY,
+                va="top",
+            )
     return Path(path)
 
 
@@ -131,7 +166,9 @@ def confusions(net, images, labels, probabilities, classes, group, path, heat):
         if len(members):
             found[place] = members[probabilities[members, guess].argmax()], len(members)
     chosen = [index for index, _ in found.values()]
-    heats = dict(zip(found, heat(net, images[chosen], guesses[chosen]), strict=True)) if chosen else {}
+    heats = (
+        dict(zip(found, heat(net, images[chosen], guesses[chosen]), strict=True)) if chosen else {}
+    )
     with _grid(path, [names[k] for k in group]) as cell:
         for i, j in np.ndindex(len(group), len(group)):
             left, right = cell(i, j)
@@ -153,10 +190,14 @@ def _grid(path, names):
     title = "The surest image of each kind, and beside it what spoke for the class that was said"
     with _placed(path, width, height, title) as square:
         for k, name in enumerate(names):
-            square(1.15 + 2.2 * k, height - 0.58, 0.1).text(0, 0, f"said: {name}", size=10, color="#a85200")
+            square(1.15 + 2.2 * k, height - 0.58, 0.1).text(
+                0, 0, f"said: {name}", size=10, color="#a85200"
+            )
             row = square(0.1, height - 1.15 - 1.38 * k, 0.1)
             row.text(0, 0, f"true:\n{name}", size=10, color=BLUE, va="center")
-        yield lambda i, j: [square(1.15 + 2.2 * j + x, height - 1.65 - 1.38 * i, 1) for x in (0, 1.02)]
+        yield lambda i, j: [
+            square(1.15 + 2.2 * j + x, height - 1.65 - 1.38 * i, 1) for x in (0, 1.02)
+        ]
 
 
 @contextmanager
@@ -180,4 +221,6 @@ def draw(axes, image, heat=None):
     axes.imshow(shown if heat is None else 0.75 * shown, cmap="gray", vmin=0, vmax=1)
     if heat is not None:
         strength = heat / (heat.max() or 1)
-        axes.imshow(strength, cmap="inferno", vmin=0, vmax=1, alpha=0.8 * np.clip(1.5 * strength, 0, 1))
+        axes.imshow(
+            strength, cmap="inferno", vmin=0, vmax=1, alpha=0.8 * np.clip(1.5 * strength, 0, 1)
+        )

@@ -21,7 +21,12 @@ from .source import RESULT
 from .table import HEADS, SOUND, cells
 
 IMAGES = 1000  # training images that the layers are measured with
-CLOSE = ("T-shirt/top", "Pullover", "Coat", "Shirt")  # the classes of Fashion-MNIST that are confused
+CLOSE = (
+    "T-shirt/top",
+    "Pullover",
+    "Coat",
+    "Shirt",
+)  # the classes of Fashion-MNIST that are confused
 READING = {
     "layers": (
         "The layers at a glance",
@@ -56,7 +61,9 @@ READING = {
 }  # fmt: skip
 
 
-def write(out, net, dataset, subject, *, trained_on=None, steps=None, lr=None, history=None, image=None):
+def write(
+    out, net, dataset, subject, *, trained_on=None, steps=None, lr=None, history=None, image=None
+):
     """Inspect a classifier, and write inspection.html, inspection.json and the pictures into the folder `out`.
 
     dataset: a data.Dataset; subject: what to call the network; trained_on: the images and labels (x, y) that it was
@@ -72,7 +79,9 @@ def write(out, net, dataset, subject, *, trained_on=None, steps=None, lr=None, h
     accuracy = metrics.accuracy(dataset.y_test, probabilities)
     findings = diagnose(examined, history, (accuracy, len(dataset.y_test)))
     out.mkdir(parents=True, exist_ok=True)
-    files.write(out / RESULT, json.dumps({"checkpoint": subject}).encode())  # whose folder it is, if this is stopped
+    files.write(
+        out / RESULT, json.dumps({"checkpoint": subject}).encode()
+    )  # whose folder it is, if this is stopped
     drawn, notes = _draw(out, net, dataset, probabilities, examined, history, image)
     result = {
         "checkpoint": subject, "data": dataset.name, "test_accuracy": accuracy, "train_accuracy": examined.accuracy,
@@ -112,11 +121,15 @@ def _draw(out, net, dataset, probabilities, examined, history, image):
         pictures.feature_maps(net, shown, paths, out / "feature_maps.png")
         drawn += ["filters", "feature_maps"]
     else:
-        notes.append("The network has no convolution: no filters, no feature maps, and saliency instead of Grad-CAM.")
+        notes.append(
+            "The network has no convolution: no filters, no feature maps, and saliency instead of Grad-CAM."
+        )
     pictures.look(net, shown, title, guess, classes, out / "look.png", paths and paths[-1])
     heat = grad_cam if paths else saliency
     group = close_classes(dataset, probabilities)
-    pictures.confusions(net, x, dataset.y_test, probabilities, classes, group, out / "confusions.png", heat)
+    pictures.confusions(
+        net, x, dataset.y_test, probabilities, classes, group, out / "confusions.png", heat
+    )
     return [*drawn, "look", "confusions"], notes
 
 
@@ -156,14 +169,26 @@ def _facts(result):
 
 
 def _findings(result):
-    found = [f'<p class="finding"><b>{escape(d["kind"])}</b>: {escape(d["text"])}.</p>' for d in result["diagnoses"]]
+    found = [
+        f'<p class="finding"><b>{escape(d["kind"])}</b>: {escape(d["text"])}.</p>'
+        for d in result["diagnoses"]
+    ]
     found = found or [f'<p class="finding sound">{SOUND}</p>']
-    return "\n".join(["<h2>Diagnosis</h2>", *found, *(f"<p>Note: {escape(note)}</p>" for note in result["notes"])])
+    return "\n".join(
+        [
+            "<h2>Diagnosis</h2>",
+            *found,
+            *(f"<p>Note: {escape(note)}</p>" for note in result["notes"]),
+        ]
+    )
 
 
 def _table(result):
     marked = {one["where"] for one in result["diagnoses"]}
-    rows = [("low" if row["path"] in marked else None, map(escape, cells(row))) for row in result["layers"]]
+    rows = [
+        ("low" if row["path"] in marked else None, map(escape, cells(row)))
+        for row in result["layers"]
+    ]
     return (
         "<h2>Every layer</h2>\n"
         f'<p class="soft">Outputs over {result["images"]:,} training images, as the network is used. Gradients of each '
@@ -174,14 +199,19 @@ def _table(result):
 
 
 def _picture(out, name):
-    return html.figure(*READING[name], **html.embedded(out / f"{name}.png"), narrow=name == "filters")
+    return html.figure(
+        *READING[name], **html.embedded(out / f"{name}.png"), narrow=name == "filters"
+    )
 
 
 def _next(subject, dataset):
     subject, data = shlex.quote(subject), shlex.quote(dataset.name)
     return html.commands(
         (
-            ("Look at an image of your own:", f"numpycnn inspect {subject} --data {data} --image IMAGE"),
+            (
+                "Look at an image of your own:",
+                f"numpycnn inspect {subject} --data {data} --image IMAGE",
+            ),
             ("Measure it class by class:", f"numpycnn evaluate {subject} --data {data}"),
         )
     )

@@ -29,7 +29,9 @@ def saliency(net, x, classes=None):
     s, cache = net.forward(_batch(x), train=False)
     dx = net.backward(_one_hot(s, classes), cache)
     if dx is None:
-        raise ValueError("the network gives no gradient of its input; saliency needs it with input_gradient on")
+        raise ValueError(
+            "the network gives no gradient of its input; saliency needs it with input_gradient on"
+        )
     return np.abs(dx).max(axis=3)
 
 
@@ -45,12 +47,18 @@ def grad_cam(net, x, classes=None, layer=None, size=None):
     net, x = copy.deepcopy(net), _batch(x)
     chosen = stages(net, x[:1])[-1] if layer is None else layer
     a, da = {}, {}
-    with watch(net, lambda path, _, x, y, cache: a.update({path: y}), lambda path, _, dy, *__: da.setdefault(path, dy)):
+    with watch(
+        net,
+        lambda path, _, x, y, cache: a.update({path: y}),
+        lambda path, _, dy, *__: da.setdefault(path, dy),
+    ):
         s, cache = net.forward(x, train=False)
         net.backward(_one_hot(s, classes), cache)
     if chosen not in a or a[chosen].ndim != 4:
         maps = [path for path in a if a[path].ndim == 4]
-        raise ShapeError(f"Grad-CAM needs a layer with feature maps (N, h, w, C), such as {maps}, not {chosen!r}")
+        raise ShapeError(
+            f"Grad-CAM needs a layer with feature maps (N, h, w, C), such as {maps}, not {chosen!r}"
+        )
     alpha = da[chosen].mean(axis=(1, 2), keepdims=True)
     return resize(np.maximum((alpha * a[chosen]).sum(axis=3), 0), size or x.shape[1:3])
 
@@ -74,7 +82,9 @@ def stages(net, x):
         elif not isinstance(layer, UNCHANGED):
             place = None
     if not ends:
-        raise ShapeError("the network has no convolution, so there are no feature maps for Grad-CAM")
+        raise ShapeError(
+            "the network has no convolution, so there are no feature maps for Grad-CAM"
+        )
     return ends
 
 
@@ -88,7 +98,9 @@ def unfused(net):
 
 def resize(maps, size):
     """(N, h, w) -> (N, H, W) by bilinear interpolation between the centres of the pixels, beyond them constant."""
-    rows, columns = (_weights(old, new, maps.dtype) for old, new in zip(maps.shape[1:], size, strict=True))
+    rows, columns = (
+        _weights(old, new, maps.dtype) for old, new in zip(maps.shape[1:], size, strict=True)
+    )
     return rows @ maps @ columns.T
 
 
@@ -99,7 +111,9 @@ def _weights(old, new, dtype):
 
 
 def _convolves(layer):
-    return any(a.ndim == 4 for a in [*(p.value for p in layer.params()), *(b for _, b in layer.buffers())])
+    return any(
+        a.ndim == 4 for a in [*(p.value for p in layer.params()), *(b for _, b in layer.buffers())]
+    )
 
 
 def _batch(x):
@@ -113,7 +127,13 @@ def _one_hot(s, classes):
     """dS_k/ds: 1 at class k of each row of the logits s (N, K)."""
     if s.ndim != 2:
         raise ShapeError(f"a classifier gives logits (N, K); this network gives {s.shape}")
-    classes = s.argmax(axis=1) if classes is None else np.full(len(s), classes) if np.ndim(classes) == 0 else classes
+    classes = (
+        s.argmax(axis=1)
+        if classes is None
+        else np.full(len(s), classes)
+        if np.ndim(classes) == 0
+        else classes
+    )
     ds = np.zeros_like(s)
     ds[np.arange(len(s)), check_labels(classes, *s.shape)] = 1
     return ds

@@ -18,11 +18,19 @@ def known(path, dataset):
     metadata, arrays = checkpoint.read(path)
     fit = metadata.get("fit") if isinstance(metadata.get("fit"), dict) else {}
     settings, recipe = (
-        part if isinstance(part, dict) else {} for part in (fit.get("settings"), metadata.get("recipe"))
+        part if isinstance(part, dict) else {}
+        for part in (fit.get("settings"), metadata.get("recipe"))
     )
     steps = Steps.stored(metadata, arrays)
-    given = [settings.get("lr"), recipe.get("lr"), steps and steps.lr]  # the schedule's largest, then the last
-    lr = next((float(value) for value in given if type(value) in (int, float) and np.isfinite(value)), None)
+    given = [
+        settings.get("lr"),
+        recipe.get("lr"),
+        steps and steps.lr,
+    ]  # the schedule's largest, then the last
+    lr = next(
+        (float(value) for value in given if type(value) in (int, float) and np.isfinite(value)),
+        None,
+    )
     history = _history(path, fit.get("history", metadata.get("history")))
     trained_on = _training(recipe, metadata.get("data"), dataset)
     return {"trained_on": trained_on, "history": history, "steps": steps, "lr": lr}
@@ -32,7 +40,11 @@ def _history(path, history):
     """Lists of numbers under the keys of a history; {} where the file has none."""
     history = history if isinstance(history, dict) else {}
     columns = {key: values for key, values in history.items() if isinstance(values, list)}
-    if any(not (value is None or type(value) in (int, float)) for values in columns.values() for value in values):
+    if any(
+        not (value is None or type(value) in (int, float))
+        for values in columns.values()
+        for value in values
+    ):
         raise CheckpointError(f"{files.shown(path)}: its history holds something else than numbers")
     return columns
 

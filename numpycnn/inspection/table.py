@@ -14,13 +14,24 @@ def cells(row):
     shape = " × ".join(map(str, row["shape"]))
     dead = "" if row["units"] is None else f"{row['dead']}/{row['units']}"
     update = "" if row["update"] is None else f"{row['update']:.1e}"
-    return [f"{row['path']} {row['kind']}", shape, *_three(row["activation"]), *_three(row["gradient"]), dead, update]
+    return [
+        f"{row['path']} {row['kind']}",
+        shape,
+        *_three(row["activation"]),
+        *_three(row["gradient"]),
+        dead,
+        update,
+    ]
 
 
 def _three(statistics):
     if statistics is None:
         return ["", "", ""]
-    return [f"{statistics['mean']:.2g}", f"{statistics['deviation']:.2g}", f"{statistics['zeros']:.0%}"]
+    return [
+        f"{statistics['mean']:.2g}",
+        f"{statistics['deviation']:.2g}",
+        f"{statistics['zeros']:.0%}",
+    ]
 
 
 def text(result):
@@ -28,7 +39,10 @@ def text(result):
     table = [HEADS, *map(cells, result["layers"])]
     widths = [max(len(line[i]) for line in table) for i in range(len(HEADS))]
     aligned = [
-        "  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
+        "  ".join(
+            c.ljust(w) if i < 2 else c.rjust(w)
+            for i, (c, w) in enumerate(zip(line, widths, strict=True))
+        )
         for line in table
     ]
     lines = [aligned[0], "-" * len(aligned[0]), *(line.rstrip() for line in aligned[1:]), ""]
@@ -37,7 +51,9 @@ def text(result):
         f"{result['gradient_images']} of them, in batches of {result['batch_size']}."
     )
     lines.append(f"Update/weight at lr {result['lr']:g}: {result['update_rule']}.")
-    lines.append(f"Training accuracy: {result['train_accuracy']:.2%}. Test accuracy: {result['test_accuracy']:.2%}.")
+    lines.append(
+        f"Training accuracy: {result['train_accuracy']:.2%}. Test accuracy: {result['test_accuracy']:.2%}."
+    )
     lines += ["", *(f"{one['kind'].upper()}: {one['text']}." for one in result["diagnoses"])]
     lines += [SOUND] if not result["diagnoses"] else []
     return "\n".join([*lines, *result["notes"], f"Page: {Path(result['out'], 'inspection.html')}"])

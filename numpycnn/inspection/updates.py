@@ -8,7 +8,12 @@ from ..errors import CheckpointError
 from ..layers.traverse import named_params
 from ..ops.update import muon_update
 
-BETA1, BETA2, EPS, REST = 0.9, 0.999, 1e-8, 8.0  # optim's own defaults: a checkpoint does not hold them
+BETA1, BETA2, EPS, REST = (
+    0.9,
+    0.999,
+    1e-8,
+    8.0,
+)  # optim's own defaults: a checkpoint does not hold them
 
 
 @dataclass
@@ -27,7 +32,9 @@ class Steps:
         names = {id(param): name for name, param in named_params(net).items()}
         given = [names.get(id(param)) for param in optimizer.params]
         title, arrays = optimizer.title, optimizer.state_arrays()
-        return cls._made(title, optimizer.steps, optimizer.lr if lr is None else lr, given, arrays, rule)
+        return cls._made(
+            title, optimizer.steps, optimizer.lr if lr is None else lr, given, arrays, rule
+        )
 
     @classmethod
     def stored(cls, metadata, arrays, lr=None):
@@ -35,10 +42,17 @@ class Steps:
         saved = metadata["optimizer"]
         if saved is None:
             return None
-        state = {name.partition("/")[2]: a for name, a in arrays.items() if name.startswith("optimizer/")}
+        state = {
+            name.partition("/")[2]: a for name, a in arrays.items() if name.startswith("optimizer/")
+        }
         rule = f"{saved['class']}'s last step, from the optimiser's state in the file"
         return cls._made(
-            saved["class"], saved["steps"], saved["lr"] if lr is None else lr, saved["params"], state, rule
+            saved["class"],
+            saved["steps"],
+            saved["lr"] if lr is None else lr,
+            saved["params"],
+            state,
+            rule,
         )
 
     @classmethod
@@ -46,14 +60,21 @@ class Steps:
         slots = {name: {} for name in names if isinstance(name, str)}
         for key, array in arrays.items():
             place, _, slot = key.partition(".")
-            if place.isascii() and place.isdigit() and int(place) < len(names) and names[int(place)] in slots:
+            if (
+                place.isascii()
+                and place.isdigit()
+                and int(place) < len(names)
+                and names[int(place)] in slots
+            ):
                 slots[names[int(place)]][slot] = array
         return cls(title, steps, lr, slots, rule or f"{title}'s last step")
 
     @property
     def usable(self):
         """Whether steps were taken, by an optimiser whose state is understood here."""
-        known = all({"m", "v"} <= state.keys() or "velocity" in state for state in self.slots.values())
+        known = all(
+            {"m", "v"} <= state.keys() or "velocity" in state for state in self.slots.values()
+        )
         return self.steps > 0 and bool(self.slots) and known
 
 
@@ -69,13 +90,17 @@ def ratios(net, steps, lr):
         if param.value.ndim < 2 or state is None:
             continue
         if any(array.shape != param.value.shape for array in state.values()):
-            raise CheckpointError(f"the optimiser's state of {name} does not have the shape {param.value.shape}")
+            raise CheckpointError(
+                f"the optimiser's state of {name} does not have the shape {param.value.shape}"
+            )
         path = name.rpartition(".")[0]
         with np.errstate(over="ignore", invalid="ignore"):
             step = last_step(param.value, state, steps, lr)
             moved[path] = moved.get(path, 0) + np.square(step, dtype=np.float64).sum()
             size[path] = size.get(path, 0) + np.square(param.value, dtype=np.float64).sum()
-    return {path: float(np.sqrt(moved[path] / size[path])) if size[path] else np.nan for path in moved}
+    return {
+        path: float(np.sqrt(moved[path] / size[path])) if size[path] else np.nan for path in moved
+    }
 
 
 def last_step(value, state, steps, lr):

@@ -28,7 +28,14 @@ def leaky_relu(x, negative_slope=0.01):
     if x.dtype != np.float32:
         return NotImplemented
     y, slope = empty(x.shape), empty(x.shape)
-    parallel(_leaky_relu, x.size, x.reshape(-1), np.float32(negative_slope), y.reshape(-1), slope.reshape(-1))
+    parallel(
+        _leaky_relu,
+        x.size,
+        x.reshape(-1),
+        np.float32(negative_slope),
+        y.reshape(-1),
+        slope.reshape(-1),
+    )
     return y, Cache("leaky_relu", y, slope)
 
 

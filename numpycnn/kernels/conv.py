@@ -24,7 +24,9 @@ def correlate(x, w, b, stride, padding, then=None):
 
 def conv2d_backward(dy, cache, input_gradient=True):
     x, w, has_bias, stride, padding = cache
-    beyond = any(max(pair) >= k for pair, k in zip(padding, w.shape[:2], strict=True))  # would cut dy, not pad it
+    beyond = any(
+        max(pair) >= k for pair, k in zip(padding, w.shape[:2], strict=True)
+    )  # would cut dy, not pad it
     if dy.dtype != np.float32 or beyond:
         return NotImplemented
     if conv_winograd.fits(w, stride, padding):

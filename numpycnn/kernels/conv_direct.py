@@ -29,7 +29,9 @@ def in_panels(w):
 def _tables(images, oh, ow, stride, padded, c):
     """Where in the scratch each output pixel's patch begins, for a group of images."""
     n, i, j = np.ogrid[:images, :oh, :ow]
-    return (((n * padded[0] + i * stride[0]) * padded[1] + j * stride[1]) * c).ravel().astype(np.int64)
+    return (
+        (((n * padded[0] + i * stride[0]) * padded[1] + j * stride[1]) * c).ravel().astype(np.int64)
+    )
 
 
 def correlate(x, w, b, stride, padding, dilation=(1, 1), then=None):
@@ -51,7 +53,9 @@ def correlate(x, w, b, stride, padding, dilation=(1, 1), then=None):
     sizes = padded, top, left, dilation, kh, kw
     rows = steps(group * oh * ow, f), steps(group * oh * ow, WIDTH)
     memory = group * (padded[0] * padded[1] * c + oh * ow * (WIDTH + (f if len(then.z) else 0)))
-    parallel(_correlate_images, n, x, panels, bias, *out, *sizes, starts, *rows, group, scratch=memory)
+    parallel(
+        _correlate_images, n, x, panels, bias, *out, *sizes, starts, *rows, group, scratch=memory
+    )
     return None if len(then.z) else y
 
 
@@ -73,7 +77,25 @@ def _fill(scratch, x, padded, top, left, dilation):
 
 @kernel
 def _correlate_images(
-    x, panels, bias, y, flat_y, then, padded, top, left, dilation, kh, kw, starts, rows, places, group, memory, lo, hi
+    x,
+    panels,
+    bias,
+    y,
+    flat_y,
+    then,
+    padded,
+    top,
+    left,
+    dilation,
+    kh,
+    kw,
+    starts,
+    rows,
+    places,
+    group,
+    memory,
+    lo,
+    hi,
 ):
     _, oh, ow, f = y.shape
     c = x.shape[3]
@@ -91,18 +113,54 @@ def _correlate_images(
         base, pixels = begin * oh * ow * f, images * oh * ow
         for p in range(f // WIDTH):
             at, to = p * WIDTH, base + p * WIDTH
-            _panel(scratch, starts, rows, pixels, kw * c, kh, skip, flat, p * size, bias, at, out, to)
+            _panel(
+                scratch, starts, rows, pixels, kw * c, kh, skip, flat, p * size, bias, at, out, to
+            )
         if f % WIDTH:
             at = f // WIDTH * WIDTH
-            _panel(scratch, starts, places, pixels, kw * c, kh, skip, flat, at // WIDTH * size, bias, at, block, 0)
+            _panel(
+                scratch,
+                starts,
+                places,
+                pixels,
+                kw * c,
+                kh,
+                skip,
+                flat,
+                at // WIDTH * size,
+                bias,
+                at,
+                block,
+                0,
+            )
             _copy(block, pixels, f - at, out[base + at :], f)
         finish(then, flat_y, begin, first, images)
 
 
 @kernel
-def _panel(scratch, starts, rows, pixels, inner, outer, skip, panel, at, bias, bias_at, out, out_at):
+def _panel(
+    scratch, starts, rows, pixels, inner, outer, skip, panel, at, bias, bias_at, out, out_at
+):
     """out[rows[t] + out_at : ... + WIDTH] for every pixel t, by one panel of filters."""
-    product(pixels, scratch, starts, rows, inner, 1, outer, skip, panel, at, WIDTH, 0, bias, bias_at, 0, out, out_at)
+    product(
+        pixels,
+        scratch,
+        starts,
+        rows,
+        inner,
+        1,
+        outer,
+        skip,
+        panel,
+        at,
+        WIDTH,
+        0,
+        bias,
+        bias_at,
+        0,
+        out,
+        out_at,
+    )
 
 
 @kernel
@@ -125,11 +183,23 @@ def weight_gradient(x, dy, shape, stride, padding):
     starts = _patch(kh, kw, padded[1], c)
     sizes = padded, top, left, stride
     memory = padded[0] * padded[1] * c + panels * oh * ow * WIDTH
-    parallel(_weight_gradient_chunks, CHUNKS, x, dy, sums, *sizes, starts, steps(k, WIDTH), scratch=memory)
+    parallel(
+        _weight_gradient_chunks,
+        CHUNKS,
+        x,
+        dy,
+        sums,
+        *sizes,
+        starts,
+        steps(k, WIDTH),
+        scratch=memory,
+    )
     total = sums[0]
     for chunk in sums[1:]:
         total += chunk
-    return np.ascontiguousarray(total.swapaxes(0, 1).reshape(k, panels * WIDTH)[:, :f]).reshape(shape)
+    return np.ascontiguousarray(total.swapaxes(0, 1).reshape(k, panels * WIDTH)[:, :f]).reshape(
+        shape
+    )
 
 
 @functools.lru_cache(256)
@@ -148,7 +218,9 @@ def _weight_gradient_chunks(x, dy, sums, padded, top, left, stride, starts, rows
     memory[:] = np.float32(0)
     scratch, flat = memory[:room], memory[room:]
     right = flat.reshape(panels, oh * ow, WIDTH)
-    block = max(1, 4096 // (ow * max(c, WIDTH)))  # image rows whose values stay in the first-level cache
+    block = max(
+        1, 4096 // (ow * max(c, WIDTH))
+    )  # image rows whose values stay in the first-level cache
     for chunk in range(lo, hi):
         out = sums[chunk].reshape(-1)
         for image in range(n * chunk // CHUNKS, n * (chunk + 1) // CHUNKS):
@@ -159,7 +231,9 @@ def _weight_gradient_chunks(x, dy, sums, padded, top, left, stride, starts, rows
                 part, skip = scratch[i * stride[0] * padded[1] * c :], stride[0] * padded[1] * c
                 for p in range(panels):
                     at, to = (p * oh * ow + i * ow) * WIDTH, p * k * WIDTH
-                    _products(part, starts, rows, k, ow, stride[1] * c, high, skip, flat, at, out, to)
+                    _products(
+                        part, starts, rows, k, ow, stride[1] * c, high, skip, flat, at, out, to
+                    )
 
 
 @kernel
@@ -177,4 +251,22 @@ def _cut(pixels, panels):
 @kernel
 def _products(left, starts, rows, k, inner, step, outer, skip, right, at, out, out_at):
     """out[k, :] += sum over pixels of left[starts[k] + pixel] * right[pixel, :]"""
-    product(k, left, starts, rows, inner, step, outer, skip, right, at, WIDTH, 0, out, out_at, 1, out, out_at)
+    product(
+        k,
+        left,
+        starts,
+        rows,
+        inner,
+        step,
+        outer,
+        skip,
+        right,
+        at,
+        WIDTH,
+        0,
+        out,
+        out_at,
+        1,
+        out,
+        out_at,
+    )

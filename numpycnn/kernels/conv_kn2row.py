@@ -36,7 +36,9 @@ def correlate(x, w, b, padding):
     room = len(panels) * WIDTH  # of a pixel in q
     tables = _tables(h, width, c, top, left, padded[1], kh, kw, f, room)
     bias = np.zeros(f, np.float32) if b is None else b
-    parallel(_images, n, x, panels, bias, y, padded[1], *tables, scratch=padded[0] * padded[1] * room)
+    parallel(
+        _images, n, x, panels, bias, y, padded[1], *tables, scratch=padded[0] * padded[1] * room
+    )
     return y
 
 
@@ -60,7 +62,25 @@ def _images(x, panels, bias, y, padded, pixels, rows, places, q, lo, hi):
         image = x[n].reshape(-1)
         for p in range(len(panels)):
             at = p * WIDTH
-            product(len(pixels), image, pixels, rows, c, 1, 1, 0, flat, at * c, WIDTH, 0, zero, 0, 0, q, at)
+            product(
+                len(pixels),
+                image,
+                pixels,
+                rows,
+                c,
+                1,
+                1,
+                0,
+                flat,
+                at * c,
+                WIDTH,
+                0,
+                zero,
+                0,
+                0,
+                q,
+                at,
+            )
         for i in range(oh):
             for j in range(ow):
                 here = q[(i * padded + j) * room :]
@@ -74,6 +94,8 @@ def _images(x, panels, bias, y, padded, pixels, rows, places, q, lo, hi):
 def weight_gradient(x, dy, shape, padding):
     """dw of the convolution's `shape` (kh, kw, C, F): every patch of dy meets the pixel of x in its middle."""
     kh, kw, c, f = shape
-    around = tuple((k - 1 - before, k - 1 - after) for k, (before, after) in zip(shape, padding, strict=False))
+    around = tuple(
+        (k - 1 - before, k - 1 - after) for k, (before, after) in zip(shape, padding, strict=False)
+    )
     dw = conv_direct.weight_gradient(dy, x, (kh, kw, f, c), (1, 1), around)
     return np.ascontiguousarray(dw[::-1, ::-1].swapaxes(2, 3))

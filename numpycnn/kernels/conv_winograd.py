@@ -25,7 +25,10 @@ B_T = (
     (0, 2, -1, -2, 1, 0),
     (0, 4, 0, -5, 0, 1),
 )
-POINTS, NORMS = (0, 1, -1, 2, -2), (4, -6, -6, 24, 24)  # norm of a point: the product of its distances to the others
+POINTS, NORMS = (
+    (0, 1, -1, 2, -2),
+    (4, -6, -6, 24, 24),
+)  # norm of a point: the product of its distances to the others
 
 
 def _a_t(m):
@@ -35,7 +38,9 @@ def _a_t(m):
 
 def _g(r):
     """G (6, r): the powers 0 .. r-1 of the points, divided by their norms."""
-    finite = tuple(tuple(p**i / norm for i in range(r)) for p, norm in zip(POINTS, NORMS, strict=True))
+    finite = tuple(
+        tuple(p**i / norm for i in range(r)) for p, norm in zip(POINTS, NORMS, strict=True)
+    )
     return (*finite, (0,) * (r - 1) + (1,))
 
 
@@ -111,7 +116,11 @@ def _transform_weights(w, turned, weights, lo, hi):
     """weights[36, C, F] = G w G^T, zeros for the channels that only fill up a vector."""
     r = len(w)
     _, c_up, f_up = weights.shape
-    out, block, half = weights.reshape(-1), np.zeros(r * r * f_up, np.float32), np.empty(6 * r * f_up, np.float32)
+    out, block, half = (
+        weights.reshape(-1),
+        np.zeros(r * r * f_up, np.float32),
+        np.empty(6 * r * f_up, np.float32),
+    )
     c, f = (w.shape[3], w.shape[2]) if turned else (w.shape[2], w.shape[3])
     for one in range(lo, hi):
         for i in range(r):
@@ -128,7 +137,9 @@ def _transform_weights(w, turned, weights, lo, hi):
         for column in range(r):
             _weights(r, block, column * f_up, r * f_up, half, column * f_up, r * f_up, f_up)
         for row in range(6):
-            _weights(r, half, row * r * f_up, f_up, out, (row * 6 * c_up + one) * f_up, c_up * f_up, f_up)
+            _weights(
+                r, half, row * r * f_up, f_up, out, (row * 6 * c_up + one) * f_up, c_up * f_up, f_up
+            )
 
 
 @kernel
@@ -171,7 +182,13 @@ def _cut(memory, geometry, c_up, f_up):
     memory[:padded] = np.float32(0)
     v, rest = memory[padded : padded + tiles * c_up], memory[padded + tiles * c_up :]
     one = 36 * max(c_up, f_up)
-    return memory[:padded], v, rest[: tiles * f_up], rest[tiles * f_up : tiles * f_up + one], rest[tiles * f_up + one :]
+    return (
+        memory[:padded],
+        v,
+        rest[: tiles * f_up],
+        rest[tiles * f_up : tiles * f_up + one],
+        rest[tiles * f_up + one :],
+    )
 
 
 @kernel
@@ -222,13 +239,26 @@ def _correlate_images(x, weights, bias, y, flat_y, then, geometry, rows_c, rows_
             left = v[k * tiles * c_up : (k + 1) * tiles * c_up]
             for p in range(f_up // WIDTH):
                 at, to = k * c_up * f_up + p * WIDTH, k * tiles * f_up + p * WIDTH
-                product(count, left, rows_c, rows_f, c_up, 1, 1, 0, flat, at, f_up, 0, zero, 0, 0, m, to)
+                product(
+                    count, left, rows_c, rows_f, c_up, 1, 1, 0, flat, at, f_up, 0, zero, 0, 0, m, to
+                )
         for t in range(count):
             for column in range(6):
-                _outputs(side, m, (column * tiles + t) * f_up, 6 * tiles * f_up, half, column * f_up, 6 * f_up, f_up)
+                _outputs(
+                    side,
+                    m,
+                    (column * tiles + t) * f_up,
+                    6 * tiles * f_up,
+                    half,
+                    column * f_up,
+                    6 * f_up,
+                    f_up,
+                )
             for row in range(side):
                 _outputs(side, half, row * 6 * f_up, f_up, out, row * side * f_up, f_up, f_up)
-            _place(out, bias, y, begin + t // (th * tw), t // tw % th * side, t % tw * side, side, f_up)
+            _place(
+                out, bias, y, begin + t // (th * tw), t // tw % th * side, t % tw * side, side, f_up
+            )
         finish(then, flat_y, begin, first, images)
 
 
@@ -271,7 +301,9 @@ def _collect(sums, dw, lo, hi):
                 for k in range(f_up):
                     target[k] += source[k]
         for column in range(6):
-            _weight_gradients(r, total, column * f_up, 6 * f_up, half, column * f_up, 6 * f_up, f_up)
+            _weight_gradients(
+                r, total, column * f_up, 6 * f_up, half, column * f_up, 6 * f_up, f_up
+            )
         for row in range(r):
             _weight_gradients(r, half, row * 6 * f_up, f_up, block, row * r * f_up, f_up, f_up)
         for place in range(r * r):
@@ -297,9 +329,26 @@ def _gradient_chunks(x, dy, sums, geometry, rows, places, memory, lo, hi):
             _transform_inputs(scratch, v, half, geometry, images, tiles, c_up)
             count = images * th * tw
             for t in range(count):
-                _take(block, dy, first + t // (th * tw), t // tw % th * side, t % tw * side, side, f_up)
+                _take(
+                    block,
+                    dy,
+                    first + t // (th * tw),
+                    t // tw % th * side,
+                    t % tw * side,
+                    side,
+                    f_up,
+                )
                 for column in range(side):
-                    _gradients(side, block, column * f_up, side * f_up, half, column * f_up, side * f_up, f_up)
+                    _gradients(
+                        side,
+                        block,
+                        column * f_up,
+                        side * f_up,
+                        half,
+                        column * f_up,
+                        side * f_up,
+                        f_up,
+                    )
                 for row in range(6):
                     at = (row * 6 * tiles + t) * f_up
                     _gradients(side, half, row * side * f_up, f_up, m, at, tiles * f_up, f_up)
@@ -307,7 +356,25 @@ def _gradient_chunks(x, dy, sums, geometry, rows, places, memory, lo, hi):
                 left = v[k * tiles * c_up : (k + 1) * tiles * c_up]
                 for p in range(f_up // WIDTH):
                     at, to = k * tiles * f_up + p * WIDTH, k * c_up * f_up + p * WIDTH
-                    product(c_up, left, rows, places, count, c_up, 1, 0, m, at, f_up, 0, out, to, 1, out, to)
+                    product(
+                        c_up,
+                        left,
+                        rows,
+                        places,
+                        count,
+                        c_up,
+                        1,
+                        0,
+                        m,
+                        at,
+                        f_up,
+                        0,
+                        out,
+                        to,
+                        1,
+                        out,
+                        to,
+                    )
 
 
 @kernel

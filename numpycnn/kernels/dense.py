@@ -39,7 +39,9 @@ def _product(left, right):
     flat = (left if left.flags.c_contiguous else left.T).reshape(-1)
     tables = steps(rows, row), step, right.T if turned else right, turned, out, steps(rows, WIDTH)
     least = -(-WORTH // (rows * inner * WIDTH))
-    parallel(_panels, -(-columns // WIDTH), flat, *tables, scratch=(inner + rows) * WIDTH, least=least)
+    parallel(
+        _panels, -(-columns // WIDTH), flat, *tables, scratch=(inner + rows) * WIDTH, least=least
+    )
     return out
 
 
@@ -48,7 +50,11 @@ def _panels(left, starts, step, right, turned, out, places, memory, lo, hi):
     """WIDTH columns of the product at a time; those of `right` are copied side by side first."""
     rows, columns = out.shape
     inner = right.shape[1] if turned else right.shape[0]
-    flat, result, zero = memory[: inner * WIDTH], memory[inner * WIDTH :], np.zeros(WIDTH, np.float32)
+    flat, result, zero = (
+        memory[: inner * WIDTH],
+        memory[inner * WIDTH :],
+        np.zeros(WIDTH, np.float32),
+    )
     for p in range(lo, hi):
         first = p * WIDTH
         wide = min(WIDTH, columns - first)
@@ -61,7 +67,9 @@ def _panels(left, starts, step, right, turned, out, places, memory, lo, hi):
                     target[k] = right[first + k, i]
             else:
                 _copy(right[i, first:], wide, target)
-        product(rows, left, starts, places, inner, step, 1, 0, flat, 0, WIDTH, 0, zero, 0, 0, result, 0)
+        product(
+            rows, left, starts, places, inner, step, 1, 0, flat, 0, WIDTH, 0, zero, 0, 0, result, 0
+        )
         for i in range(rows):
             _copy(result[i * WIDTH :], wide, out[i, first:])
 

@@ -19,7 +19,9 @@ from .runtime.threads import kernel, parallel
 _NOBODY = 255  # no place of a window: nothing in it is above zero
 
 
-def conv_bn_relu(x, w, b, gamma, beta, running_mean, running_var, train, stride, padding, momentum, eps, pool):
+def conv_bn_relu(
+    x, w, b, gamma, beta, running_mean, running_var, train, stride, padding, momentum, eps, pool
+):
     if x.dtype != np.float32:
         return NotImplemented
     moments = np.empty((len(x), 2, w.shape[3]), np.float32) if train else None
@@ -43,7 +45,10 @@ def conv_bn_relu_infer(x, w, b, gamma, beta, running_mean, running_var, stride, 
     """What lies between convolution and pooling never leaves the cache."""
     if x.dtype != np.float32:
         return NotImplemented
-    h, width = ((s + sum(p) - k) // t + 1 for s, p, k, t in zip(x.shape[1:3], padding, w.shape, stride, strict=False))
+    h, width = (
+        (s + sum(p) - k) // t + 1
+        for s, p, k, t in zip(x.shape[1:3], padding, w.shape, stride, strict=False)
+    )
     y = empty((len(x), h // pool, width // pool, w.shape[3]))
     scale = gamma / np.sqrt(running_var.astype(np.float64) + eps)
     rows = repeated(width // pool, scale, beta - scale * running_mean)
@@ -70,7 +75,10 @@ def conv_bn_relu_backward(dy, cache, input_gradient=True):
     n, h, w, f = a.shape
     scale = gamma * inv_std
     shift = beta - scale * mean
-    sums, winner = np.empty((2, n, f), np.float32), empty((*dy.shape[:2], dy[0, 0].size * (pool > 1)), np.uint8)
+    sums, winner = (
+        np.empty((2, n, f), np.float32),
+        empty((*dy.shape[:2], dy[0, 0].size * (pool > 1)), np.uint8),
+    )
     flat = _flat(dy), _flat(a)
     parallel(_gradient_sums, n, *flat, repeated(w // pool, scale, shift, mean), pool, winner, sums)
     dbeta, dgamma = sums.sum(axis=1, dtype=np.float64)
@@ -79,7 +87,9 @@ def conv_bn_relu_backward(dy, cache, input_gradient=True):
     if not train:  # mean and variance are constants: the first of the three terms is all
         one, slope = np.zeros((2, f), np.float32)
     da = empty(a.shape)
-    parallel(_gradient, n, *flat, repeated(w, scale, shift, mean, one, slope), f, pool, winner, _flat(da))
+    parallel(
+        _gradient, n, *flat, repeated(w, scale, shift, mean, one, slope), f, pool, winner, _flat(da)
+    )
     x, w, has_bias, *geometry = conv
     gradients = conv2d_backward(da, Cache("conv2d", da, x, w, False, *geometry), input_gradient)
     if gradients is NotImplemented:
@@ -139,7 +149,10 @@ def _winners(image, i, f, pool, scale, shift, side, best, value, places):
     value[:] = np.float32(0)
     places[:] = np.int32(_NOBODY)
     for place in range(pool * pool):
-        part, number = gather(image[i * pool + place // pool], place % pool, f, pool, side), np.int32(place)
+        part, number = (
+            gather(image[i * pool + place // pool], place % pool, f, pool, side),
+            np.int32(place),
+        )
         for k in range(len(best)):
             z = scale[k] * part[k] + shift[k]
             better = not (z <= best[k])
@@ -156,7 +169,9 @@ def _gradient(dy, a, rows, f, pool, winner, da, lo, hi):
     work = np.empty((2, length), np.float32)
     side, out = work[0], work[1]
     for n in range(lo, hi):
-        if a.shape[1] % pool or a.shape[2] != length * pool:  # some pixels are in no window: dz is 0 there
+        if (
+            a.shape[1] % pool or a.shape[2] != length * pool
+        ):  # some pixels are in no window: dz is 0 there
             for i in range(a.shape[1]):
                 source, target = a[n, i], da[n, i]
                 for k in range(len(target)):
@@ -166,7 +181,11 @@ def _gradient(dy, a, rows, f, pool, winner, da, lo, hi):
             if pool == 1:
                 part, target = a[n, i], da[n, i]
                 for k in range(length):
-                    dz = np.float32(0) if scale[k] * part[k] + shift[k] <= np.float32(0) else upper[k]
+                    dz = (
+                        np.float32(0)
+                        if scale[k] * part[k] + shift[k] <= np.float32(0)
+                        else upper[k]
+                    )
                     target[k] = scale[k] * dz - one[k] - slope[k] * (part[k] - mean[k])
             else:
                 for place in range(pool * pool):

@@ -14,7 +14,15 @@ def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
     mix = np.float32(0 if decoupled else decay)
     size, correct = np.float32(lr / (1 - beta1**t)), np.float32(1 / (1 - beta2**t))
     flat = [a.reshape(-1) for a in (value, grad, m, v)]
-    numbers = size, correct, np.float32(1 - beta1), np.float32(1 - beta2), np.float32(eps), lost, mix
+    numbers = (
+        size,
+        correct,
+        np.float32(1 - beta1),
+        np.float32(1 - beta2),
+        np.float32(eps),
+        lost,
+        mix,
+    )
     parallel(_adam, -(-value.size // BLOCK), *flat, *numbers, least=(1 << 15) // BLOCK)
     return None
 

@@ -42,7 +42,11 @@ class PReLU(Layer):
     """ops.prelu with one learned slope a channel, 0.25 at first as in He et al. 2015."""
 
     def __init__(self, channels=1, alpha=0.25):
-        if isinstance(channels, bool) or not isinstance(channels, (int, np.integer)) or channels < 1:
+        if (
+            isinstance(channels, bool)
+            or not isinstance(channels, (int, np.integer))
+            or channels < 1
+        ):
             raise ShapeError(f"PReLU needs a whole number of at least 1 channel, not {channels!r}")
         self.alpha = Param("alpha", np.full(channels, alpha, np.float32))
 

@@ -72,4 +72,5 @@ class Layer:
         """
         return summarize(self, input_shape)
 
+
 __getattr__ = moved("layers.base")

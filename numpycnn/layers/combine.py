@@ -14,7 +14,9 @@ class Sequential(Layer):
     """
 
     def __init__(self, *layers):
-        self.layers = list(layers[0] if len(layers) == 1 and isinstance(layers[0], (list, tuple)) else layers)
+        self.layers = list(
+            layers[0] if len(layers) == 1 and isinstance(layers[0], (list, tuple)) else layers
+        )
         _check_layers(self, self.layers)
 
     def children(self):
@@ -37,7 +39,9 @@ class Sequential(Layer):
             dy = layer.backward(dy, cache[i])
             if dy is None:  # the layer was told that nobody needs its dx
                 if any(True for before in self.layers[:i] for _ in before.params()):
-                    raise TypeError(f"layer {i} ({type(layer).__name__}): backward returned None instead of dx")
+                    raise TypeError(
+                        f"layer {i} ({type(layer).__name__}): backward returned None instead of dx"
+                    )
                 break
         return dy
 
@@ -53,12 +57,16 @@ class Sequential(Layer):
 def _check_layers(owner, layers):
     for layer in layers:
         if not isinstance(layer, Layer):
-            raise TypeError(f"{type(owner).__name__} is made of layers, not {layer!r}; inherit from layers.Layer")
+            raise TypeError(
+                f"{type(owner).__name__} is made of layers, not {layer!r}; inherit from layers.Layer"
+            )
 
 
 def _own_cache(owner, cache, kind, length):
     if not isinstance(cache, kind) or len(cache) != length:
-        raise ValueError(f"{type(owner).__name__}.backward needs the cache that its own forward returned")
+        raise ValueError(
+            f"{type(owner).__name__}.backward needs the cache that its own forward returned"
+        )
     return cache
 
 
@@ -112,7 +120,9 @@ class Reshape(Layer):
     """y[n] = x[n] in another shape (without the batch); one -1 is worked out."""
 
     def __init__(self, *shape):
-        self.shape = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (list, tuple)) else shape
+        self.shape = (
+            tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (list, tuple)) else shape
+        )
 
     def forward(self, x, train=False):
         size = int(np.prod(x.shape[1:]))
@@ -123,9 +133,13 @@ class Reshape(Layer):
         return x.reshape(len(x), *shape), x.shape
 
     def backward(self, dy, cache):
-        shape = isinstance(cache, tuple) and len(cache) > 0 and all(isinstance(n, int) for n in cache)
+        shape = (
+            isinstance(cache, tuple) and len(cache) > 0 and all(isinstance(n, int) for n in cache)
+        )
         if not shape or int(np.prod(cache)) != dy.size:
-            raise ValueError(f"{type(self).__name__}.backward needs the cache that its own forward returned")
+            raise ValueError(
+                f"{type(self).__name__}.backward needs the cache that its own forward returned"
+            )
         return dy.reshape(cache)
 
     def tangent(self, u, dy, cache):
@@ -161,7 +175,9 @@ class Add(Layer):
 
     def _joined(self, outputs):
         if len({y.shape for y in outputs}) != 1:
-            raise ShapeError(f"Add: the branches give different shapes, {[y.shape for y in outputs]}")
+            raise ShapeError(
+                f"Add: the branches give different shapes, {[y.shape for y in outputs]}"
+            )
         return sum(outputs[1:], outputs[0])
 
     def backward(self, dy, cache):
@@ -191,14 +207,21 @@ class Concat(Layer):
 
     def _joined(self, outputs):
         if len({y.shape[:-1] for y in outputs}) != 1:
-            raise ShapeError(f"Concat: the branches differ in more than channels, {[y.shape for y in outputs]}")
+            raise ShapeError(
+                f"Concat: the branches differ in more than channels, {[y.shape for y in outputs]}"
+            )
         return np.concatenate(outputs, axis=-1)
 
     def backward(self, dy, cache):
         caches, widths = _own_cache(self, cache, tuple, 2)
         _own_cache(self, caches, tuple, len(self.branches))
         if dy.shape[-1] != sum(widths):
-            raise ShapeError(f"Concat: dy has {dy.shape[-1]} channels, the forward pass gave {sum(widths)}")
+            raise ShapeError(
+                f"Concat: dy has {dy.shape[-1]} channels, the forward pass gave {sum(widths)}"
+            )
         pieces = np.split(dy, np.cumsum(widths)[:-1], axis=-1)
-        dxs = [b.backward(piece, one) for b, piece, one in zip(self.branches, pieces, caches, strict=True)]
+        dxs = [
+            b.backward(piece, one)
+            for b, piece, one in zip(self.branches, pieces, caches, strict=True)
+        ]
         return sum(dxs[1:], dxs[0])

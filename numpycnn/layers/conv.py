@@ -15,10 +15,20 @@ class Conv2D(Layer):
     Raises ShapeError at once for sizes, strides or paddings that no input could fit.
     """
 
-    input_gradient = True  # fuse() turns it off for the first layer of a network that is being trained
+    input_gradient = (
+        True  # fuse() turns it off for the first layer of a network that is being trained
+    )
 
     def __init__(
-        self, in_channels, filters, kernel_size, stride=1, padding="same", bias=True, init="he_normal", rng=None
+        self,
+        in_channels,
+        filters,
+        kernel_size,
+        stride=1,
+        padding="same",
+        bias=True,
+        init="he_normal",
+        rng=None,
     ):
         self.stride, self.padding = _geometry(stride, padding)
         kernel_size = pair("kernel_size", kernel_size)
@@ -49,7 +59,15 @@ class ConvTranspose2D(Layer):
     """ops.conv_transpose2d with weights (kh, kw, F, C), as in Keras, and, with `bias`, (F,)."""
 
     def __init__(
-        self, in_channels, filters, kernel_size, stride=1, padding="same", bias=True, init="he_normal", rng=None
+        self,
+        in_channels,
+        filters,
+        kernel_size,
+        stride=1,
+        padding="same",
+        bias=True,
+        init="he_normal",
+        rng=None,
     ):
         self.stride, self.padding = _geometry(stride, padding)
         kernel_size = pair("kernel_size", kernel_size)

@@ -14,9 +14,13 @@ class Dropout(Layer):
 
     def __init__(self, rate, rng=None):
         if not 0 <= rate < 1:
-            raise ValueError(f"dropout's rate is the share dropped, at least 0 and below 1, not {rate!r}")
+            raise ValueError(
+                f"dropout's rate is the share dropped, at least 0 and below 1, not {rate!r}"
+            )
         if rng is not None and not isinstance(rng, np.random.Generator):
-            raise TypeError(f"Dropout needs a numpy.random.Generator as rng, not {type(rng).__name__}")
+            raise TypeError(
+                f"Dropout needs a numpy.random.Generator as rng, not {type(rng).__name__}"
+            )
         self.rate, self.rng = rate, np.random.default_rng() if rng is None else rng
 
     def forward(self, x, train=False):

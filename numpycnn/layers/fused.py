@@ -28,15 +28,27 @@ class ConvBNReLU(Layer):
     def __init__(self, conv, norm=None, pool=1):
         self.conv, self.norm, (self.pool, width) = conv, norm, pair("pool", pool)
         if width != self.pool:
-            raise ShapeError(f"ConvBNReLU pools square windows, not {pool!r}; put a MaxPool2D after it")
+            raise ShapeError(
+                f"ConvBNReLU pools square windows, not {pool!r}; put a MaxPool2D after it"
+            )
 
     def _values(self):
         """gamma, beta, mean, var, momentum, eps"""
         conv, norm = self.conv, self.norm
-        zero, one = np.zeros(conv.w.value.shape[3], np.float32), np.ones(conv.w.value.shape[3], np.float32)
+        zero, one = (
+            np.zeros(conv.w.value.shape[3], np.float32),
+            np.ones(conv.w.value.shape[3], np.float32),
+        )
         if norm is None:
             return one, zero, zero, one, 0, 0
-        return norm.gamma.value, norm.beta.value, norm.running_mean, norm.running_var, norm.momentum, norm.eps
+        return (
+            norm.gamma.value,
+            norm.beta.value,
+            norm.running_mean,
+            norm.running_var,
+            norm.momentum,
+            norm.eps,
+        )
 
     def forward(self, x, train=False):
         conv, (*values, momentum, eps) = self.conv, self._values()
@@ -53,11 +65,16 @@ class ConvBNReLU(Layer):
 
     def infer(self, x):
         conv, (*values, _, eps) = self.conv, self._values()
-        weights, place = (conv.w.value, conv.b and conv.b.value), {"stride": conv.stride, "padding": conv.padding}
+        weights, place = (
+            (conv.w.value, conv.b and conv.b.value),
+            {"stride": conv.stride, "padding": conv.padding},
+        )
         return conv_bn_relu_infer(x, *weights, *values, **place, eps=eps, pool=self.pool)
 
     def backward(self, dy, cache):
-        dx, dw, db, dgamma, dbeta = conv_bn_relu_backward(dy, cache, input_gradient=self.conv.input_gradient)
+        dx, dw, db, dgamma, dbeta = conv_bn_relu_backward(
+            dy, cache, input_gradient=self.conv.input_gradient
+        )
         self.conv.w.add_grad(dw)
         if self.conv.b:
             self.conv.b.add_grad(db)
@@ -80,7 +97,9 @@ def fuse(net, input_gradient=True):
             if isinstance(conv, Conv2D):
                 first = copy.copy(conv)
                 first.input_gradient = False
-                fused.layers[i] = ConvBNReLU(first, layer.norm, layer.pool) if conv is not layer else first
+                fused.layers[i] = (
+                    ConvBNReLU(first, layer.norm, layer.pool) if conv is not layer else first
+                )
             if any(True for _ in conv.params()):
                 break
     return fused
@@ -110,10 +129,14 @@ def _chain(layers):
         else:
             result.append(rest.pop(0))
             continue
-        result.append(ConvBNReLU(conv, norm, rest.pop(0).size[0] if rest and _square(rest[0]) else 1))
+        result.append(
+            ConvBNReLU(conv, norm, rest.pop(0).size[0] if rest and _square(rest[0]) else 1)
+        )
     return result
 
 
 def _square(layer):
     """Whether it is a max pooling of square windows side by side."""
-    return type(layer) is MaxPool2D and layer.size == layer.stride and layer.size[0] == layer.size[1]
+    return (
+        type(layer) is MaxPool2D and layer.size == layer.stride and layer.size[0] == layer.size[1]
+    )

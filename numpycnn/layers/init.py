@@ -43,11 +43,17 @@ def whitening(x, size=3, eps=1e-2):
     x (N, H, W, C) floating, eps in units of the largest l -> (size, size, C, 2 * size * size * C): all filters, then
     their negatives, since a ReLU follows. Source: Coates & Ng 2012; as a frozen first layer: Page 2019.
     """
-    patches = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), (size, size), axis=(1, 2))
+    patches = np.lib.stride_tricks.sliding_window_view(
+        x.astype(np.float64), (size, size), axis=(1, 2)
+    )
     patches = patches.transpose(0, 1, 2, 4, 5, 3).reshape(-1, size * size * x.shape[3])
     values, vectors = np.linalg.eigh(np.cov(patches, rowvar=False))
     filters = vectors / np.sqrt(values + eps * values[-1])
-    return np.concatenate([filters, -filters], axis=1).reshape(size, size, x.shape[3], -1).astype(np.float32)
+    return (
+        np.concatenate([filters, -filters], axis=1)
+        .reshape(size, size, x.shape[3], -1)
+        .astype(np.float32)
+    )
 
 
 def _normal(std):
@@ -72,13 +78,18 @@ def draw(init, shape, rng):
         raise unknown("initialiser", init, INITIALISERS)
     if any(int(n) != n or n < 1 for n in shape):
         raise ShapeError(f"weights need sizes of at least 1, not {tuple(shape)}")
-    refuse_huge(4 * int(np.prod([int(n) for n in shape], dtype=object)), f"weights of the shape {tuple(shape)}")
+    refuse_huge(
+        4 * int(np.prod([int(n) for n in shape], dtype=object)),
+        f"weights of the shape {tuple(shape)}",
+    )
     rng = np.random.default_rng() if rng is None else rng
     if not isinstance(rng, np.random.Generator):
         raise TypeError(
             f"rng must be a numpy.random.Generator, not {type(rng).__name__}; take np.random.default_rng(seed)"
         )
-    weights = np.asarray((init if callable(init) else INITIALISERS[init])(tuple(shape), rng), np.float32)
+    weights = np.asarray(
+        (init if callable(init) else INITIALISERS[init])(tuple(shape), rng), np.float32
+    )
     if weights.shape != tuple(shape):
         raise ShapeError(f"the initialiser gave the shape {weights.shape}, expected {tuple(shape)}")
     return weights
@@ -106,9 +117,17 @@ def lsuv(net, x, rng, tolerance=0.05, iterations=10):
     from .traverse import walk, watch
 
     if any(layer.opaque for _, layer in walk(net)):
-        raise ValueError("initialise the network itself, not fuse(net): what is inside a fused layer cannot be seen")
-    weighted = ((path, one) for path, one in walk(net) if getattr(getattr(one, "w", None), "value", None) is not None)
-    layers = {id(one): (path, one) for path, one in weighted}.values()  # one in two places: its first output
+        raise ValueError(
+            "initialise the network itself, not fuse(net): what is inside a fused layer cannot be seen"
+        )
+    weighted = (
+        (path, one)
+        for path, one in walk(net)
+        if getattr(getattr(one, "w", None), "value", None) is not None
+    )
+    layers = {
+        id(one): (path, one) for path, one in weighted
+    }.values()  # one in two places: its first output
     variance = {}
 
     def measure(path, layer, x, y, cache):

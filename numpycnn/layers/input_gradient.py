@@ -47,13 +47,17 @@ class InputGradient(Layer):
             raise TypeError(f"InputGradient needs a Sequential, not {type(critic).__name__}")
         without = [type(layer).__name__ for layer in critic.layers if not hasattr(layer, "tangent")]
         if without:
-            raise TypeError(f"InputGradient needs layers that have a tangent pass; {', '.join(without)} have none")
+            raise TypeError(
+                f"InputGradient needs layers that have a tangent pass; {', '.join(without)} have none"
+            )
         self.critic = critic
 
     def forward(self, x, train=False):
         scores, caches = self.critic.forward(x, train)
         if scores.shape != (len(x), 1):
-            raise ShapeError(f"InputGradient needs one score an example, ({len(x)}, 1), not {scores.shape}")
+            raise ShapeError(
+                f"InputGradient needs one score an example, ({len(x)}, 1), not {scores.shape}"
+            )
         g, upstream = np.ones_like(scores), []
         with preserve_gradients(self.critic):  # this is no loss: its weight gradients mean nothing
             for layer, cache in zip(reversed(self.critic.layers), reversed(caches), strict=True):

@@ -14,9 +14,17 @@ class BatchNorm(Layer):
 
     def __init__(self, channels, momentum=0.9, eps=1e-5):
         if not 0 <= momentum <= 1 or not eps > 0:
-            raise ValueError(f"batch norm needs a momentum in [0, 1] and eps > 0, not {momentum!r} and {eps!r}")
-        if isinstance(channels, bool) or not isinstance(channels, (int, np.integer)) or channels < 1:
-            raise ShapeError(f"batch norm needs a whole number of at least 1 channel, not {channels!r}")
+            raise ValueError(
+                f"batch norm needs a momentum in [0, 1] and eps > 0, not {momentum!r} and {eps!r}"
+            )
+        if (
+            isinstance(channels, bool)
+            or not isinstance(channels, (int, np.integer))
+            or channels < 1
+        ):
+            raise ShapeError(
+                f"batch norm needs a whole number of at least 1 channel, not {channels!r}"
+            )
         self.momentum, self.eps = momentum, eps
         self.gamma = Param("gamma", np.ones(channels, np.float32))
         self.beta = Param("beta", np.zeros(channels, np.float32))
@@ -25,7 +33,9 @@ class BatchNorm(Layer):
 
     def forward(self, x, train=False):
         running = self.running_mean, self.running_var
-        return batch_norm(x, self.gamma.value, self.beta.value, *running, train, self.momentum, self.eps)
+        return batch_norm(
+            x, self.gamma.value, self.beta.value, *running, train, self.momentum, self.eps
+        )
 
     def backward(self, dy, cache):
         dx, dgamma, dbeta = batch_norm_backward(dy, cache)

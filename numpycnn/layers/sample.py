@@ -15,12 +15,16 @@ class Sampling(Layer):
 
     def __init__(self, rng=None):
         if rng is not None and not isinstance(rng, np.random.Generator):
-            raise TypeError(f"Sampling needs a numpy.random.Generator as rng, not {type(rng).__name__}")
+            raise TypeError(
+                f"Sampling needs a numpy.random.Generator as rng, not {type(rng).__name__}"
+            )
         self.rng = np.random.default_rng() if rng is None else rng
 
     def forward(self, x, train=False):
         if x.ndim != 2 or x.shape[1] % 2:
-            raise ShapeError(f"Sampling needs means and log variances side by side, (N, 2 D), not {x.shape}")
+            raise ShapeError(
+                f"Sampling needs means and log variances side by side, (N, 2 D), not {x.shape}"
+            )
         mean, log_var = np.split(x, 2, axis=1)
         return gaussian_sample(mean, log_var, self.rng, train)
 

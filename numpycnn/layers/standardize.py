@@ -15,13 +15,17 @@ class Standardize(Layer):
 
     def __init__(self, mean=0.0, std=1.0):
         if not std > 0 or not np.isfinite([mean, std]).all():
-            raise ShapeError(f"Standardize needs a finite mean and a std > 0, not {mean!r} and {std!r}")
+            raise ShapeError(
+                f"Standardize needs a finite mean and a std > 0, not {mean!r} and {std!r}"
+            )
         self.mean, self.std = float(mean), float(std)
 
     def forward(self, x, train=False):
         x = np.asarray(x)
         if x.dtype.kind not in "fu" or (x.dtype.kind == "u" and x.dtype != np.uint8):
-            raise TypeError(f"images must be uint8 (0..255) or floating point (0..1), not {x.dtype}")
+            raise TypeError(
+                f"images must be uint8 (0..255) or floating point (0..1), not {x.dtype}"
+            )
         unit = 255.0 if x.dtype == np.uint8 else 1.0
         y = x.astype(np.float64 if x.dtype.itemsize >= 8 else np.float32, copy=False)
         kind = y.dtype.type

@@ -32,15 +32,27 @@ def summarize(net, input_shape):
     """Runs two images of zeros forward through a copy of the net, and writes down what it sees."""
     net = copy.deepcopy(net)
     params, buffers = named_params(net), named_buffers(net)
-    known = {id(_memory(array)) for array in (*(p.value for p in params.values()), *buffers.values())}
+    known = {
+        id(_memory(array)) for array in (*(p.value for p in params.values()), *buffers.values())
+    }
     rows, batch = [], 2
 
     def seen(path, layer, x, y, cache):
         new = {id(_memory(a)): a.nbytes for a in arrays_in(cache) if id(_memory(a)) not in known}
         known.update(new)
-        count = sum(p.value.size for p in layer.params()) + sum(b.size for b in named_buffers(layer).values())
+        count = sum(p.value.size for p in layer.params()) + sum(
+            b.size for b in named_buffers(layer).values()
+        )
         work = layer.multiply_adds(x.shape, y.shape)
-        rows.append((f"{path or '0'} {type(layer).__name__}", y.shape[1:], count, work, sum(new.values()) // batch))
+        rows.append(
+            (
+                f"{path or '0'} {type(layer).__name__}",
+                y.shape[1:],
+                count,
+                work,
+                sum(new.values()) // batch,
+            )
+        )
 
     with watch(net, seen):
         _, keep = net.forward(np.zeros((batch, *input_shape), np.float32), train=True)
@@ -49,10 +61,16 @@ def summarize(net, input_shape):
     trainable = sum(p.value.size for p in params.values())
     fixed = sum(b.size for b in buffers.values())
     header = ("layer", "output shape", "parameters", "multiply-adds", "kept bytes")
-    table = [header, *((name, str(shape), f"{n:,}", f"{m:,}", f"{b:,}") for name, shape, n, m, b in rows)]
+    table = [
+        header,
+        *((name, str(shape), f"{n:,}", f"{m:,}", f"{b:,}") for name, shape, n, m, b in rows),
+    ]
     widths = [max(len(row[i]) for row in table) for i in range(5)]
     lines = [
-        "  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True)))
+        "  ".join(
+            c.ljust(w) if i < 2 else c.rjust(w)
+            for i, (c, w) in enumerate(zip(r, widths, strict=True))
+        )
         for r in table
     ]
     lines.insert(1, "-" * len(lines[0]))

@@ -30,19 +30,28 @@ def named_params(net):
                 seen.add(id(param))
                 name = f"{path}.{param.name}" if path else param.name
                 if name in found:
-                    raise ValueError(f"two parameters are named {name}; give each Param of a layer its own name")
+                    raise ValueError(
+                        f"two parameters are named {name}; give each Param of a layer its own name"
+                    )
                 found[name] = param
     return found
 
 
 def named_buffers(net):
     """{path: array} of every running statistic, e.g. "4.running_mean"."""
-    return {f"{path}.{name}".lstrip("."): array for path, layer in walk(net) for name, array in layer.buffers()}
+    return {
+        f"{path}.{name}".lstrip("."): array
+        for path, layer in walk(net)
+        for name, array in layer.buffers()
+    }
 
 
 def all_finite(net):
     """Whether every parameter and running statistic is."""
-    return all(np.isfinite(array).all() for array in (*(p.value for p in net.params()), *named_buffers(net).values()))
+    return all(
+        np.isfinite(array).all()
+        for array in (*(p.value for p in net.params()), *named_buffers(net).values())
+    )
 
 
 def generators(net):
@@ -73,7 +82,11 @@ def watch(net, on_forward=None, on_backward=None):
 
     on_forward(path, layer, x, y, cache) after its forward pass, on_backward(path, layer, dy, dx, cache) after its backward pass.
     """
-    leaves = {id(layer): (path, layer) for path, layer in walk(net) if layer.opaque or not any(layer.children())}
+    leaves = {
+        id(layer): (path, layer)
+        for path, layer in walk(net)
+        if layer.opaque or not any(layer.children())
+    }
     leaves = list(leaves.values())
 
     def watched_forward(path, layer, forward):

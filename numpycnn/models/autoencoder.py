@@ -1,6 +1,16 @@
 """Autoencoders: an image is written as a code, and read back from it."""
 
-from ..layers import Concat, Conv2D, Identity, Layer, MaxPool2D, Sequential, Sigmoid, Standardize, Upsample2D
+from ..layers import (
+    Concat,
+    Conv2D,
+    Identity,
+    Layer,
+    MaxPool2D,
+    Sequential,
+    Sigmoid,
+    Standardize,
+    Upsample2D,
+)
 from .coder import PIXELS, block, decoder, encoder, smallest
 
 
@@ -29,7 +39,9 @@ class Autoencoder(Layer):
         return self.decoder.infer(z)
 
 
-def autoencoder(latent=32, filters=(32, 64, 128), depth=2, input_shape=(28, 28, 1), init="he_normal", rng=None):
+def autoencoder(
+    latent=32, filters=(32, 64, 128), depth=2, input_shape=(28, 28, 1), init="he_normal", rng=None
+):
     """Undercomplete: `latent` numbers for 784 pixels. Convolutions and pools down, convolutions and upsampling up.
 
     Output: pixels in [0, 1]. Source: Hinton & Salakhutdinov 2006, with convolutions.
@@ -51,7 +63,11 @@ def denoiser(filters=(32, 64, 128), depth=2, input_shape=(28, 28, 1), init="he_n
     smallest(filters, input_shape)
 
     def blocks(channels, count):
-        return [layer for i in range(depth) for layer in block(count if i else channels, count, init, rng)]
+        return [
+            layer
+            for i in range(depth)
+            for layer in block(count if i else channels, count, init, rng)
+        ]
 
     def level(channels, counts):
         count, *smaller = counts

@@ -3,7 +3,18 @@
 import numpy as np
 
 from ..errors import ShapeError
-from ..layers import BatchNorm, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Reshape, Sequential, Standardize, Upsample2D
+from ..layers import (
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Flatten,
+    MaxPool2D,
+    ReLU,
+    Reshape,
+    Sequential,
+    Standardize,
+    Upsample2D,
+)
 from ..ops.loss import check_labels
 
 PIXELS = 0.5, 0.5  # mean and deviation that bring pixels in [0, 1] to [-1, 1]
@@ -13,7 +24,9 @@ def smallest(filters, input_shape):
     """(height, width) of an image that is halved between the levels. Raises ShapeError where it cannot be."""
     halvings = 2 ** (len(filters) - 1)
     if any(n % halvings for n in input_shape[:2]):
-        raise ShapeError(f"{len(filters)} levels halve the image to 1/{halvings}; {input_shape[:2]} cannot be")
+        raise ShapeError(
+            f"{len(filters)} levels halve the image to 1/{halvings}; {input_shape[:2]} cannot be"
+        )
     return tuple(n // halvings for n in input_shape[:2])
 
 
@@ -49,7 +62,12 @@ def encoder(outputs, filters, depth, input_shape, classes, init, rng):
     """Images (N, H, W, C + classes) -> (N, outputs)"""
     h, w = smallest(filters, input_shape)
     body = down(filters, depth, input_shape[2] + classes, init, rng)
-    return Sequential(Standardize(*PIXELS), *body, Flatten(), Dense(h * w * filters[-1], outputs, init=init, rng=rng))
+    return Sequential(
+        Standardize(*PIXELS),
+        *body,
+        Flatten(),
+        Dense(h * w * filters[-1], outputs, init=init, rng=rng),
+    )
 
 
 def decoder(inputs, filters, depth, input_shape, init, rng):
@@ -57,7 +75,11 @@ def decoder(inputs, filters, depth, input_shape, init, rng):
     shape = (*smallest(filters, input_shape), filters[-1])
     first = Dense(inputs, int(np.prod(shape)), bias=False, init=init, rng=rng)
     return Sequential(
-        first, Reshape(*shape), BatchNorm(filters[-1]), ReLU(), *up(filters, depth, input_shape[2], init, rng)
+        first,
+        Reshape(*shape),
+        BatchNorm(filters[-1]),
+        ReLU(),
+        *up(filters, depth, input_shape[2], init, rng),
     )
 
 
@@ -84,5 +106,7 @@ def one_hot(labels, classes):
     if not classes:
         return None
     if labels is None:
-        raise ValueError(f"this network was trained with {classes} classes: give labels, (N,) integers")
+        raise ValueError(
+            f"this network was trained with {classes} classes: give labels, (N,) integers"
+        )
     return np.eye(classes, dtype=np.float32)[check_labels(labels, len(labels), classes)]

@@ -30,14 +30,25 @@ def densenet(
         raise ValueError(f"densenet needs at least one block, not {blocks!r}")
     count, rest = divmod(depth - blocks - 1, blocks)
     if rest or count < 1:
-        raise ValueError(f"densenet's depth is {blocks} n + {blocks + 1} for {blocks} blocks, not {depth!r}")
+        raise ValueError(
+            f"densenet's depth is {blocks} n + {blocks + 1} for {blocks} blocks, not {depth!r}"
+        )
 
     def conv(channels, filters, size):
-        layers = [BatchNorm(channels), ReLU(), Conv2D(channels, filters, size, bias=False, init=init, rng=rng)]
-        return [*layers, Dropout(dropout, rng=rng.spawn(1)[0] if rng else None)] if dropout else layers
+        layers = [
+            BatchNorm(channels),
+            ReLU(),
+            Conv2D(channels, filters, size, bias=False, init=init, rng=rng),
+        ]
+        return (
+            [*layers, Dropout(dropout, rng=rng.spawn(1)[0] if rng else None)] if dropout else layers
+        )
 
     channels = filters
-    layers = [Standardize(mean, std), Conv2D(input_shape[2], channels, 3, bias=False, init=init, rng=rng)]
+    layers = [
+        Standardize(mean, std),
+        Conv2D(input_shape[2], channels, 3, bias=False, init=init, rng=rng),
+    ]
     for block in range(blocks):
         if block:
             kept = int(compression * channels)

@@ -2,7 +2,18 @@
 
 import numpy as np
 
-from ..layers import AvgPool2D, BatchNorm, Conv2D, Dense, Flatten, Layer, LeakyReLU, Sequential, Sigmoid, Standardize
+from ..layers import (
+    AvgPool2D,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Flatten,
+    Layer,
+    LeakyReLU,
+    Sequential,
+    Sigmoid,
+    Standardize,
+)
 from .coder import PIXELS, decoder, one_hot, smallest, with_classes
 
 
@@ -60,7 +71,11 @@ def _critic(filters, batch_norm, input_shape, classes, init, rng):
     for level, count in enumerate(filters):
         layers += [AvgPool2D(2)] if level else []
         norm = [BatchNorm(count)] if batch_norm and level else []
-        layers += [Conv2D(channels, count, 3, init=init, rng=rng, bias=not norm), *norm, LeakyReLU(0.2)]
+        layers += [
+            Conv2D(channels, count, 3, init=init, rng=rng, bias=not norm),
+            *norm,
+            LeakyReLU(0.2),
+        ]
         channels = count
     h, w = smallest(filters, input_shape)
     return Sequential(*layers, Flatten(), Dense(h * w * channels, 1, init=init, rng=rng))

@@ -1,10 +1,27 @@
 """ResNet for small images: three stages of residual blocks, as He et al. made it for CIFAR-10."""
 
-from ..layers import Add, BatchNorm, Conv2D, Dense, GlobalAvgPool, Identity, ReLU, Sequential, Standardize
+from ..layers import (
+    Add,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    GlobalAvgPool,
+    Identity,
+    ReLU,
+    Sequential,
+    Standardize,
+)
 
 
 def resnet(
-    depth=20, filters=(16, 32, 64), classes=10, input_shape=(28, 28, 1), init="he_normal", mean=0.0, std=1.0, rng=None
+    depth=20,
+    filters=(16, 32, 64),
+    classes=10,
+    input_shape=(28, 28, 1),
+    init="he_normal",
+    mean=0.0,
+    std=1.0,
+    rng=None,
 ):
     """One convolution, `depth` = 2 s n + 2 layers in s = len(filters) stages of n blocks, GAP, dense: 20, 32, 56, ...
 
@@ -19,7 +36,9 @@ def resnet(
     blocks, rest = divmod(depth - 2, 2 * len(filters))
     if rest or blocks < 1:
         step = 2 * len(filters)
-        raise ValueError(f"resnet's depth is {step} n + 2 for {len(filters)} stages ({step + 2}, ...), not {depth!r}")
+        raise ValueError(
+            f"resnet's depth is {step} n + 2 for {len(filters)} stages ({step + 2}, ...), not {depth!r}"
+        )
 
     def conv(channels, count, size, stride):
         convolution = Conv2D(channels, count, size, stride, bias=False, init=init, rng=rng)
@@ -30,7 +49,11 @@ def resnet(
     for stage, count in enumerate(filters):
         for block in range(blocks):
             stride = 2 if stage and not block else 1
-            shortcut = Identity() if (stride, channels) == (1, count) else Sequential(*conv(channels, count, 1, stride))
+            shortcut = (
+                Identity()
+                if (stride, channels) == (1, count)
+                else Sequential(*conv(channels, count, 1, stride))
+            )
             body = Sequential(*conv(channels, count, 3, stride), ReLU(), *conv(count, count, 3, 1))
             layers += [Add(shortcut, body), ReLU()]
             channels = count

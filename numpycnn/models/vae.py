@@ -40,7 +40,9 @@ class VAE(Layer):
 
         Raises as one_hot does.
         """
-        return self.sampling.infer(self.encoder.infer(with_classes(x, one_hot(labels, self.classes))))
+        return self.sampling.infer(
+            self.encoder.infer(with_classes(x, one_hot(labels, self.classes)))
+        )
 
     def decode(self, z, labels=None):
         """Codes (N, latent), with classes labels (N,) -> images in [0, 1], the probabilities of a white pixel"""

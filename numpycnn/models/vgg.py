@@ -1,7 +1,17 @@
 """The paper's final network: stacked 3x3 convolutions with batch norm, at most 198,351 parameters."""
 
 from ..errors import unknown
-from ..layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool, MaxPool2D, Sequential, Standardize
+from ..layers import (
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool2D,
+    Sequential,
+    Standardize,
+)
 from ..layers import activation as activation_layer
 from ..layers.dropout import rates
 
@@ -26,7 +36,11 @@ def vgg(
     for level, count in enumerate(filters):
         for _ in range(depth):
             conv = Conv2D(channels, count, kernel_size, init=init, rng=rng)
-            layers += [conv, *([BatchNorm(count)] if batch_norm else []), activation_layer(activation, count)]
+            layers += [
+                conv,
+                *([BatchNorm(count)] if batch_norm else []),
+                activation_layer(activation, count),
+            ]
             channels = count
         if level < len(filters) - 1:
             layers.append(MaxPool2D(2))

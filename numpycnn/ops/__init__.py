@@ -20,7 +20,14 @@ from .activation import (
     tanh,
     tanh_backward,
 )
-from .conv import col2im, conv2d, conv2d_backward, conv_transpose2d, conv_transpose2d_backward, im2col
+from .conv import (
+    col2im,
+    conv2d,
+    conv2d_backward,
+    conv_transpose2d,
+    conv_transpose2d_backward,
+    im2col,
+)
 from .dense import dense, dense_backward
 from .dropout import dropout, dropout_backward
 from .loss import bce_with_logits, gaussian_kl, gradient_penalty, mse, softmax_cross_entropy

@@ -28,13 +28,19 @@ def conv_padding(size, kernel_size, stride, padding):
             for n, k, s in zip(size, kernel_size, stride, strict=True)
         ]
         pads = tuple((total // 2, total - total // 2) for total in totals)
-    elif isinstance(padding, tuple) and len(padding) == 2 and all(isinstance(p, tuple) for p in padding):
+    elif (
+        isinstance(padding, tuple)
+        and len(padding) == 2
+        and all(isinstance(p, tuple) for p in padding)
+    ):
         pads = tuple(pair("padding", p, least=0) for p in padding)
     else:
         pads = tuple((p, p) for p in pair("padding", padding, least=0))
     for n, k, p in zip(size, kernel_size, pads, strict=True):
         if k > n + sum(p):
-            raise ShapeError(f"the kernel {tuple(kernel_size)} is larger than the input {tuple(size)} padded by {pads}")
+            raise ShapeError(
+                f"the kernel {tuple(kernel_size)} is larger than the input {tuple(size)} padded by {pads}"
+            )
     return pads
 
 
@@ -50,7 +56,10 @@ def _check_conv(x, w, b=None, stride=1, padding="same"):
 
 def conv_size(size, kernel_size, stride, pads):
     """(OH, OW) of a convolution over (H, W), with the padding that conv_padding gives."""
-    return tuple((n + sum(p) - k) // s + 1 for n, k, s, p in zip(size, kernel_size, stride, pads, strict=True))
+    return tuple(
+        (n + sum(p) - k) // s + 1
+        for n, k, s, p in zip(size, kernel_size, stride, pads, strict=True)
+    )
 
 
 def _bias(b, length, x):
@@ -85,7 +94,9 @@ def col2im(cols, shape, kernel_size, stride=1, padding="same"):
     n, h, w, c = shape
     oh, ow = conv_size((h, w), (kh, kw), (sh, sw), pads)
     if cols.shape != (n, oh, ow, kh * kw * c):
-        raise ShapeError(f"col2im: cols have the shape {cols.shape}, expected {(n, oh, ow, kh * kw * c)} for {shape}")
+        raise ShapeError(
+            f"col2im: cols have the shape {cols.shape}, expected {(n, oh, ow, kh * kw * c)} for {shape}"
+        )
     cols = cols.reshape(n, oh, ow, kh, kw, c)
     xp = np.zeros((n, h + top + bottom, w + left + right, c), cols.dtype)
     for di in range(kh):
@@ -135,13 +146,19 @@ def _check_conv_transpose(x, w, b=None, stride=1, padding="same"):
     channels(x, w.shape[3])
     stride = pair("stride", stride)
     (kh, kw), (sh, sw) = w.shape[:2], stride
-    if padding == "same":  # a kernel smaller than its stride leaves gaps, the last of them as a negative padding
-        padding = tuple((max(k - s, 0) // 2, k - s - max(k - s, 0) // 2) for k, s in ((kh, sh), (kw, sw)))
+    if (
+        padding == "same"
+    ):  # a kernel smaller than its stride leaves gaps, the last of them as a negative padding
+        padding = tuple(
+            (max(k - s, 0) // 2, k - s - max(k - s, 0) // 2) for k, s in ((kh, sh), (kw, sw))
+        )
     else:
         full = (x.shape[1] - 1) * sh + kh, (x.shape[2] - 1) * sw + kw
         given, padding = padding, conv_padding(full, (1, 1), stride, padding)
         if min(n - sum(p) for n, p in zip(full, padding, strict=True)) < 1:
-            raise ShapeError(f"padding {given} leaves nothing of the output of {x.shape} by the kernel {(kh, kw)}")
+            raise ShapeError(
+                f"padding {given} leaves nothing of the output of {x.shape} by the kernel {(kh, kw)}"
+            )
     return x, w, _bias(b, w.shape[2], x), stride, padding
 
 
@@ -156,7 +173,10 @@ def conv_transpose2d(x, w, b=None, stride=1, padding="same"):
     """
     kh, kw, f, c = w.shape
     (sh, sw), (n, h, width, _), pads = stride, x.shape, padding
-    oh, ow = ((m - 1) * s + k - sum(p) for m, s, k, p in zip((h, width), (sh, sw), (kh, kw), pads, strict=True))
+    oh, ow = (
+        (m - 1) * s + k - sum(p)
+        for m, s, k, p in zip((h, width), (sh, sw), (kh, kw), pads, strict=True)
+    )
     pads = tuple((before, max(after, 0)) for before, after in pads)
     y = col2im(x @ w.reshape(kh * kw * f, c).T, (n, oh, ow, f), (kh, kw), stride, pads)
     y = np.ascontiguousarray(y) if b is None else y + b

@@ -8,7 +8,9 @@ from .checks import backward, floats
 
 def _check_dropout(x, rate, rng=None, train=True):
     if not 0 <= rate < 1:
-        raise ValueError(f"dropout's rate is the share dropped, at least 0 and below 1, not {rate!r}")
+        raise ValueError(
+            f"dropout's rate is the share dropped, at least 0 and below 1, not {rate!r}"
+        )
     if train and rate > 0 and not isinstance(rng, np.random.Generator):
         raise ValueError("dropout needs a numpy.random.Generator as rng to train")
     return floats("x", x), float(rate), rng, bool(train)
@@ -23,7 +25,9 @@ def dropout(x, rate, rng=None, train=True):
     """
     mask = None
     if train and rate > 0:
-        keep = rng.integers(1 << 16, size=x.shape, dtype=np.uint16) >= round(rate * (1 << 16))  # 16 bits suffice
+        keep = rng.integers(1 << 16, size=x.shape, dtype=np.uint16) >= round(
+            rate * (1 << 16)
+        )  # 16 bits suffice
         mask = keep * x.dtype.type(1 / (1 - rate))
     y = x if mask is None else x * mask
     return y, Cache("dropout", y, mask)

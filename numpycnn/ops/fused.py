@@ -16,19 +16,51 @@ from .pool import max_pool2d, max_pool2d_backward
 
 
 def _check_fused(
-    x, w, b, gamma, beta, running_mean, running_var, train, stride=1, padding="same", momentum=0.9, eps=1e-5, pool=1
+    x,
+    w,
+    b,
+    gamma,
+    beta,
+    running_mean,
+    running_var,
+    train,
+    stride=1,
+    padding="same",
+    momentum=0.9,
+    eps=1e-5,
+    pool=1,
 ):
     x, w, b, stride, padding = _check_conv(x, w, b, stride, padding)
     height, width = conv_size(x.shape[1:3], w.shape[:2], stride, padding)
     if np.shape(gamma) != w.shape[3:]:
-        raise ShapeError(f"gamma has the shape {np.shape(gamma)}, but the convolution has {w.shape[3]} filters")
-    values = min(len(x) * height * width, 2)  # a channel, as far as batch norm's check wants to know
+        raise ShapeError(
+            f"gamma has the shape {np.shape(gamma)}, but the convolution has {w.shape[3]} filters"
+        )
+    values = min(
+        len(x) * height * width, 2
+    )  # a channel, as far as batch norm's check wants to know
     like = np.empty((values, 1, 1, w.shape[3]), x.dtype)
     _, gamma, beta, *_ = _check_norm(like, gamma, beta, running_mean, running_var, train)
     if pair("pool", pool)[0] > min(height, width):
-        raise ShapeError(f"the pooling window {(pool, pool)} is larger than the input {(height, width)}")
+        raise ShapeError(
+            f"the pooling window {(pool, pool)} is larger than the input {(height, width)}"
+        )
     gamma, beta = gamma.astype(x.dtype, copy=False), beta.astype(x.dtype, copy=False)
-    return x, w, b, gamma, beta, running_mean, running_var, bool(train), stride, padding, momentum, eps, pool
+    return (
+        x,
+        w,
+        b,
+        gamma,
+        beta,
+        running_mean,
+        running_var,
+        bool(train),
+        stride,
+        padding,
+        momentum,
+        eps,
+        pool,
+    )
 
 
 @op(_check_fused)
@@ -57,7 +89,9 @@ def _check_infer(
 
 
 @op(_check_infer)
-def conv_bn_relu_infer(x, w, b, gamma, beta, running_mean, running_var, stride=1, padding="same", eps=1e-5, pool=1):
+def conv_bn_relu_infer(
+    x, w, b, gamma, beta, running_mean, running_var, stride=1, padding="same", eps=1e-5, pool=1
+):
     """y of conv_bn_relu in use (train=False), and nothing kept for a backward pass."""
     return conv_bn_relu(
         x, w, b, gamma, beta, running_mean, running_var, False, stride, padding, eps=eps, pool=pool
@@ -75,6 +109,8 @@ def conv_bn_relu_backward(dy, cache, input_gradient=True):
     z, relu_cache = relu(gamma * xhat + beta)
     dz = max_pool2d_backward(dy, max_pool2d(z, pool)[1])
     dnorm = relu_backward(dz, relu_cache)
-    da, dgamma, dbeta = batch_norm_backward(dnorm, Cache("batch_norm", a, xhat, gamma, inv_std, train))
+    da, dgamma, dbeta = batch_norm_backward(
+        dnorm, Cache("batch_norm", a, xhat, gamma, inv_std, train)
+    )
     dx, dw, db = conv2d_backward(da, conv, input_gradient=input_gradient)
     return dx, dw, db, dgamma, dbeta

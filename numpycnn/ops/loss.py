@@ -24,7 +24,9 @@ def check_labels(labels, n, classes):
     if labels.shape != (n,):
         raise ShapeError(f"labels must have the shape ({n},), one an example, not {labels.shape}")
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels must be integers, not {labels.dtype}; convert with labels.astype(int)")
+        raise TypeError(
+            f"labels must be integers, not {labels.dtype}; convert with labels.astype(int)"
+        )
     wrong = (labels < 0) | (labels >= classes)
     if wrong.any():
         first = int(np.argmax(wrong))
@@ -49,9 +51,19 @@ def softmax_cross_entropy(logits, labels, label_smoothing=0.0, class_weight=None
         raise ShapeError("softmax_cross_entropy: the batch is empty")
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing must be at least 0 and below 1, not {label_smoothing!r}")
-    weight = np.ones(k) if class_weight is None else floats("class_weight", np.asarray(class_weight, float), 1)
-    if weight.shape != (k,) or not (np.isfinite(weight) & (weight >= 0)).all() or weight[labels].sum() <= 0:
-        raise ValueError(f"class_weight must hold {k} numbers >= 0, not all 0 for the batch's labels")
+    weight = (
+        np.ones(k)
+        if class_weight is None
+        else floats("class_weight", np.asarray(class_weight, float), 1)
+    )
+    if (
+        weight.shape != (k,)
+        or not (np.isfinite(weight) & (weight >= 0)).all()
+        or weight[labels].sum() <= 0
+    ):
+        raise ValueError(
+            f"class_weight must hold {k} numbers >= 0, not all 0 for the batch's labels"
+        )
 
     s = logits.astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -124,5 +136,7 @@ def _same_shape(a, b):
     a = floats("input", a)
     b = np.asarray(b)
     if a.shape != b.shape or a.size == 0:
-        raise ShapeError(f"the loss compares arrays of one shape that are not empty, not {a.shape} and {b.shape}")
+        raise ShapeError(
+            f"the loss compares arrays of one shape that are not empty, not {a.shape} and {b.shape}"
+        )
     return a, floats("target", b.astype(a.dtype) if b.dtype.kind in "iub" else b)

@@ -17,11 +17,19 @@ def _check_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, 
     x = floats("x", x, like=gamma)
     beta = floats("beta", beta, 1, like=x).astype(x.dtype, copy=False)
     channels(x, len(gamma))
-    for name, array in (("beta", beta), ("running_mean", running_mean), ("running_var", running_var)):
+    for name, array in (
+        ("beta", beta),
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+    ):
         if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
-            raise TypeError(f"batch_norm: {name} must be a floating point array, which training updates in place")
+            raise TypeError(
+                f"batch_norm: {name} must be a floating point array, which training updates in place"
+            )
         if array.shape != gamma.shape:
-            raise ShapeError(f"batch_norm: {name} has the shape {array.shape}, but gamma has {len(gamma)} channels")
+            raise ShapeError(
+                f"batch_norm: {name} has the shape {array.shape}, but gamma has {len(gamma)} channels"
+            )
     if train and x.size // max(x.shape[-1], 1) < 2:
         raise ShapeError(
             f"batch_norm cannot train on one value a channel (x {x.shape}): its variance is 0; use a larger batch"
@@ -40,7 +48,9 @@ def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, e
     """
     axes = tuple(range(x.ndim - 1))
     if train:
-        mean = x.mean(axis=axes, dtype=np.float64).astype(x.dtype)  # float32 sums over pixels lose digits
+        mean = x.mean(axis=axes, dtype=np.float64).astype(
+            x.dtype
+        )  # float32 sums over pixels lose digits
         var = x.var(axis=axes, dtype=np.float64).astype(x.dtype)
         running_mean += (1 - momentum) * (mean - running_mean)
         running_var += (1 - momentum) * (var - running_var)

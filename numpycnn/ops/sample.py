@@ -12,7 +12,9 @@ def _check_sample(mean, log_var, rng=None, train=True):
     log_var = floats("log_var", log_var, like=mean)
     mean = floats("mean", mean, like=log_var)
     if mean.shape != log_var.shape:
-        raise ShapeError(f"gaussian_sample: mean {mean.shape} and log_var {log_var.shape} must have one shape")
+        raise ShapeError(
+            f"gaussian_sample: mean {mean.shape} and log_var {log_var.shape} must have one shape"
+        )
     if train and not isinstance(rng, np.random.Generator):
         raise ValueError("gaussian_sample needs a numpy.random.Generator as rng to train")
     return mean, log_var, rng, bool(train)

@@ -8,7 +8,9 @@ from .dense import dense
 
 def _check_update(value, grad, *rest):
     if grad.shape != value.shape:
-        raise ValueError(f"a gradient of the shape {grad.shape} cannot update a value of the shape {value.shape}")
+        raise ValueError(
+            f"a gradient of the shape {grad.shape} cannot update a value of the shape {value.shape}"
+        )
     return value, np.asarray(grad, value.dtype, order="C"), *rest
 
 
@@ -21,7 +23,9 @@ def sgd_update(value, grad, velocity, lr, momentum, nesterov, decay):
     g = grad + value.dtype.type(decay) * value if decay else grad
     velocity *= value.dtype.type(momentum)
     velocity += g
-    value -= value.dtype.type(lr) * (g + value.dtype.type(momentum) * velocity if nesterov else velocity)
+    value -= value.dtype.type(lr) * (
+        g + value.dtype.type(momentum) * velocity if nesterov else velocity
+    )
 
 
 @op(_check_update)

@@ -12,7 +12,10 @@ from ..errors import ShapeError
 from .style import BLUE, drawable, figure
 
 COLUMNS = 10
-GAP, SCALE = 2, 2  # pixels between the images of a grid; each pixel of an image is SCALE x SCALE of the picture
+GAP, SCALE = (
+    2,
+    2,
+)  # pixels between the images of a grid; each pixel of an image is SCALE x SCALE of the picture
 PAPER = 255
 
 
@@ -23,12 +26,16 @@ def grid(images, columns=COLUMNS):
     """
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[3] not in (1, 3) or not len(images):
-        raise ShapeError(f"a grid needs images (N, H, W, 1 or 3), at least one, not the shape {images.shape}")
+        raise ShapeError(
+            f"a grid needs images (N, H, W, 1 or 3), at least one, not the shape {images.shape}"
+        )
     images = as_uint8(images)
     images = images.repeat(SCALE, axis=1).repeat(SCALE, axis=2)
     n, h, w, c = images.shape
     columns = min(columns, n)
-    picture = np.full((-(-n // columns) * (h + GAP) + GAP, columns * (w + GAP) + GAP, c), PAPER, np.uint8)
+    picture = np.full(
+        (-(-n // columns) * (h + GAP) + GAP, columns * (w + GAP) + GAP, c), PAPER, np.uint8
+    )
     for i, image in enumerate(images):
         top, left = GAP + i // columns * (h + GAP), GAP + i % columns * (w + GAP)
         picture[top : top + h, left : left + w] = image
@@ -47,7 +54,8 @@ def as_uint8(images):
 def beside(originals, others, columns=COLUMNS):
     """Rows of originals, and under each row what was made of them: images for `grid` with the same columns."""
     pairs = [
-        np.concatenate([originals[i : i + columns], others[i : i + columns]]) for i in range(0, len(originals), columns)
+        np.concatenate([originals[i : i + columns], others[i : i + columns]])
+        for i in range(0, len(originals), columns)
     ]
     return np.concatenate(pairs)
 
@@ -78,7 +86,9 @@ def curves(history, path):
     names = [name for name in history[0] if name not in ("epoch", "seconds")]
     with figure(path, (3.2 * len(names), 2.6)) as fig:
         for axes, name in zip(fig.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-            axes.plot([row["epoch"] for row in history], [row[name] for row in history], ".-", color=BLUE)
+            axes.plot(
+                [row["epoch"] for row in history], [row[name] for row in history], ".-", color=BLUE
+            )
             axes.set(title=name, xlabel="epoch")
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.grid(axis="y")
@@ -100,14 +110,20 @@ def latent_map(codes, labels, classes, path):
     """Two-dimensional codes (N, 2) as points, coloured by class, each class named about its median -> path."""
     codes, labels = np.asarray(codes), np.asarray(labels)
     if codes.ndim != 2 or codes.shape[1] != 2 or len(codes) != len(labels):
-        raise ShapeError(f"a map needs codes (N, 2) and N labels, not {codes.shape} and {labels.shape}")
+        raise ShapeError(
+            f"a map needs codes (N, 2) and N labels, not {codes.shape} and {labels.shape}"
+        )
     with figure(path, (8.2, 7)) as fig:
         axes = fig.subplots()
         colors = ["#0b6bb0", "#d9710a", "#2a8f4f", "#b3282d", "#7d55a8", "#7a5230", "#d65fa5", "#616e7c",
                   "#a8a100", "#12a3b4"]  # fmt: skip
         shown = [k for k in range(len(classes)) if (labels == k).any()]
-        size = float(np.ptp(codes, axis=0).max()) or 1.0  # of the square that both axes have room for
-        names = apart([np.median(codes[labels == k], axis=0) for k in shown], (0.13 * size, 0.035 * size))
+        size = (
+            float(np.ptp(codes, axis=0).max()) or 1.0
+        )  # of the square that both axes have room for
+        names = apart(
+            [np.median(codes[labels == k], axis=0) for k in shown], (0.13 * size, 0.035 * size)
+        )
         titles = drawable(classes)
         for k, place in zip(shown, names, strict=True):
             color = colors[k % len(colors)]

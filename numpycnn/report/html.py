@@ -105,7 +105,10 @@ def embedded(path):
     """{"source", "width"} of a PNG file for `figure`, its content in the address: such a page is one whole file."""
     content = Path(path).read_bytes()
     pixels = int.from_bytes(content[16:20], "big")  # the first number of a PNG's IHDR
-    return {"source": f"data:image/png;base64,{b64encode(content).decode()}", "width": round(pixels / 1.6) + FRAME}
+    return {
+        "source": f"data:image/png;base64,{b64encode(content).decode()}",
+        "width": round(pixels / 1.6) + FRAME,
+    }
 
 
 def table(heads, rows, name="classes"):
@@ -113,7 +116,11 @@ def table(heads, rows, name="classes"):
     lines = []
     for mark, (first, *cells) in rows:
         kind = f' class="{mark}"' if mark else ""
-        lines.append(f'<tr{kind}><th scope="row">{first}</th>' + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
+        lines.append(
+            f'<tr{kind}><th scope="row">{first}</th>'
+            + "".join(f"<td>{c}</td>" for c in cells)
+            + "</tr>"
+        )
     top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
     return (
         f'<div class="scroll"><table class="{name}">\n<thead><tr>{top}</tr></thead>\n<tbody>\n'
@@ -124,7 +131,8 @@ def table(heads, rows, name="classes"):
 def commands(lines):
     """What to do next: pairs of a sentence and a command to paste."""
     return "<h2>What to do next</h2>\n" + "\n".join(
-        f'<p class="soft">{escape(said)}</p>\n<pre><code>{escape(command)}</code></pre>' for said, command in lines
+        f'<p class="soft">{escape(said)}</p>\n<pre><code>{escape(command)}</code></pre>'
+        for said, command in lines
     )
 
 

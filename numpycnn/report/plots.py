@@ -54,7 +54,9 @@ def confusion(matrix, classes, path):
         drawn = axes.imshow(np.ma.array(share, mask=diagonal), cmap=WRONG, norm=scale)
         if k <= 20:
             _counts(axes, matrix, share, worst)
-        bar = fig.colorbar(drawn, ax=axes, shrink=0.5, aspect=25, format=lambda v, _: f"{100 * v:.0f} %")
+        bar = fig.colorbar(
+            drawn, ax=axes, shrink=0.5, aspect=25, format=lambda v, _: f"{100 * v:.0f} %"
+        )
         bar.set_label("mistakes: share of the true class")
         bar.outline.set_visible(False)
         axes.set(xlabel="predicted class", ylabel="true class")
@@ -105,7 +107,9 @@ def filters(weights, path):
     columns = min(8 if total <= 32 else 16, shown.shape[-1])
     rows = -(-shown.shape[-1] // columns)
     with figure(path, (max(0.8 * columns + 1.3, 4.4), max(0.8 * rows + 0.6, 1.8))) as fig:
-        fig.suptitle(_filters_title(weights.shape, total), x=0.01, ha="left", size=11, weight="bold")
+        fig.suptitle(
+            _filters_title(weights.shape, total), x=0.01, ha="left", size=11, weight="bold"
+        )
         cells = fig.subplots(rows, columns, squeeze=False)
         for i, axes in enumerate(cells.ravel()):
             axes.set_axis_off()
@@ -129,12 +133,19 @@ def per_class_bars(per_class, classes, path):
         axes = fig.subplots()
         for shift, key, color in ((-0.19, "recall", BLUE), (0.19, "precision", ORANGE)):
             values = 100 * np.asarray(per_class[key], dtype=np.float64)[order]
-            label = {"recall": "recall: found of the class", "precision": "precision: right when named"}[key]
+            label = {
+                "recall": "recall: found of the class",
+                "precision": "precision: right when named",
+            }[key]
             axes.barh(np.arange(k) + shift, np.nan_to_num(values), 0.34, color=color, label=label)
             for y, value in enumerate(values):
                 text = "undefined" if np.isnan(value) else f"{value:.1f}"
-                axes.text(np.nan_to_num(value) + 0.8, y + shift, text, va="center", size=8, color=GREY)
-        axes.set(yticks=range(k), yticklabels=[short(names[i]) for i in order], xlabel="%", xlim=(0, 106))
+                axes.text(
+                    np.nan_to_num(value) + 0.8, y + shift, text, va="center", size=8, color=GREY
+                )
+        axes.set(
+            yticks=range(k), yticklabels=[short(names[i]) for i in order], xlabel="%", xlim=(0, 106)
+        )
         axes.set_ylim(k - 0.4, -0.6)
         axes.set_xticks(range(0, 101, 20))
         axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -148,7 +159,9 @@ def worst_mistakes(labels, probabilities, count=24):
     metrics.top_k_accuracy(labels, probabilities, 1)  # refuses what does not fit
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     if probabilities.min() < 0 or probabilities.max() > 1.001:
-        raise ValueError("these are no probabilities (some below 0 or above 1); logits: apply softmax first")
+        raise ValueError(
+            "these are no probabilities (some below 0 or above 1); logits: apply softmax first"
+        )
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][: max(count, 0)]
 
@@ -166,7 +179,14 @@ def _series(values):
 def _curve(axes, values, label, color, dashes):
     if np.isfinite(values).any():
         epochs = np.arange(1, len(values) + 1)
-        axes.plot(epochs, values, dashes, color=color, label=label, marker="o" if len(values) <= 12 else None)
+        axes.plot(
+            epochs,
+            values,
+            dashes,
+            color=color,
+            label=label,
+            marker="o" if len(values) <= 12 else None,
+        )
 
 
 def _validation(axes, values, key):
@@ -180,7 +200,10 @@ def _validation(axes, values, key):
 
 def _finish_curve(axes, key, epochs):
     axes.set_title({"loss": "Loss", "accuracy": "Accuracy", "lr": "Learning rate"}[key])
-    axes.set(xlabel="epoch", ylabel={"loss": "cross-entropy", "accuracy": "% right", "lr": "step size"}[key])
+    axes.set(
+        xlabel="epoch",
+        ylabel={"loss": "cross-entropy", "accuracy": "% right", "lr": "step size"}[key],
+    )
     axes.set_xlim(1 - 0.04 * epochs, 1.04 * epochs)
     axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.margins(y=0.08)
@@ -205,13 +228,17 @@ def _counts(axes, matrix, share, worst):
     for (i, j), count in np.ndenumerate(matrix):
         if count:
             dark = share[i, j] > (0.75 if i == j else 0.45 * worst)
-            axes.text(j, i, f"{count}", ha="center", va="center", size=9, color="white" if dark else INK)
+            axes.text(
+                j, i, f"{count}", ha="center", va="center", size=9, color="white" if dark else INK
+            )
 
 
 def _class_ticks(axes, names):
     k = len(names)
     size = float(np.clip(160 / k, 5, 10))
-    axes.set_xticks(range(k), [short(n) for n in names], rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_xticks(
+        range(k), [short(n) for n in names], rotation=40, ha="right", rotation_mode="anchor"
+    )
     axes.set_yticks(range(k), [short(n) for n in names])
     axes.tick_params(length=0, labelcolor=INK, labelsize=size)
     axes.set_xticks(np.arange(k + 1) - 0.5, minor=True)
@@ -224,7 +251,9 @@ def _class_ticks(axes, names):
 def _filters_title(shape, total):
     height, width, channels, drawn = shape
     which = f"All {total} filters" if drawn == total else f"The first {drawn} of {total} filters"
-    how = {1: "", 3: ", as colours (mid grey: weight 0)"}.get(channels, f", mean over {channels} channels")
+    how = {1: "", 3: ", as colours (mid grey: weight 0)"}.get(
+        channels, f", mean over {channels} channels"
+    )
     return f"{which} of the first convolution, {height} × {width}{how}"
 
 
@@ -251,12 +280,19 @@ def prediction(given, image, probabilities, path, note=""):
         left, middle, right = fig.subplots(1, 3, width_ratios=(3, 3, 3.2))
         left.imshow(np.asarray(given))
         left.set_title("What was given")
-        middle.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
+        middle.imshow(
+            image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255
+        )
         middle.set_title(f"What the network saw, {image.shape[0]} × {image.shape[1]}")
         for axes in (left, middle):
             axes.set(xticks=[], yticks=[], anchor="N")
             axes.spines[:].set(visible=True, color=LINE)
-        _bars(right, drawable(probabilities), np.array([*probabilities.values()]), ORANGE if note else BLUE)
+        _bars(
+            right,
+            drawable(probabilities),
+            np.array([*probabilities.values()]),
+            ORANGE if note else BLUE,
+        )
         if note:
             fig.supxlabel(note, color="#a85200", size=10)
     return Path(path)
@@ -268,7 +304,14 @@ def _bars(axes, names, probabilities, color):
     y = np.arange(len(best))
     axes.barh(y, 100 * probabilities[best], 0.62, color=color)
     for i, k in enumerate(best):
-        axes.text(100 * probabilities[k] + 2, i, percent(probabilities[k]), va="center", size=9, color=GREY)
+        axes.text(
+            100 * probabilities[k] + 2,
+            i,
+            percent(probabilities[k]),
+            va="center",
+            size=9,
+            color=GREY,
+        )
     axes.set(yticks=y, yticklabels=[short(names[k]) for k in best], xticks=[], xlim=(0, 122))
     axes.set_ylim(max(len(best), 3) - 0.5, -0.6)
     axes.tick_params(axis="y", length=0, labelcolor=INK)

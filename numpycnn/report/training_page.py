@@ -33,7 +33,9 @@ READING = {
 }
 
 
-def write(folder, *, title, facts, history, labels, probabilities, images, classes, first_filters=None):
+def write(
+    folder, *, title, facts, history, labels, probabilities, images, classes, first_filters=None
+):
     """Write report.html, learning_curves.png, confusion.png, mistakes.png (and filters.png) into folder.
 
     facts: a dict label -> value, shown in order, floats to four digits, everything else as str() has it.
@@ -57,7 +59,11 @@ def write(folder, *, title, facts, history, labels, probabilities, images, class
         score=html.percent(metrics.accuracy(labels, probabilities)),
         said=_counted(labels, probabilities, confusion),
         facts=facts,
-        sections=[_classes_section(confusion, classes), *map(_picture, pictures), _next_section(folder)],
+        sections=[
+            _classes_section(confusion, classes),
+            *map(_picture, pictures),
+            _next_section(folder),
+        ],
     )
 
 
@@ -100,7 +106,9 @@ def _picture(name):
 
 
 def _next_section(folder):
-    run, last, best = (shlex.quote(str(path)) for path in (folder, folder / "last.npz", folder / "best.npz"))
+    run, last, best = (
+        shlex.quote(str(path)) for path in (folder, folder / "last.npz", folder / "best.npz")
+    )
     return html.commands(
         (
             ("Measure this network again:", f"numpycnn evaluate {last}"),

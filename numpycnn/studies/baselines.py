@@ -81,6 +81,8 @@ def size(model, stored):
         return model.support_vectors_.size + model.dual_coef_.size + model.intercept_.size
     if hasattr(model, "coef_"):
         return model.coef_.size + model.intercept_.size
-    if hasattr(model, "estimators_"):  # a feature and a threshold for each node, a share for each of its classes
+    if hasattr(
+        model, "estimators_"
+    ):  # a feature and a threshold for each node, a share for each of its classes
         return sum(2 * tree.tree_.node_count + tree.tree_.value.size for tree in model.estimators_)
     return stored

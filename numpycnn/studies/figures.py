@@ -23,13 +23,31 @@ def study(path, name, definition, rows):
     with figure(path, (3.2 + 3.9 * len(panels), 1.55 + 0.36 * len(variants))) as fig:
         verdict, _ = conclude(definition, rows)
         claim = f"{name}: {definition.claim}"
-        fig.suptitle(wrapped(claim, 34 + 42 * len(panels)), x=0.01, ha="left", size=11, weight="bold")
-        fig.supxlabel(wrapped(footnote(rows, verdict), 60 + 55 * len(panels)), x=0.01, ha="left", size=8, color=GREY)
-        for i, (axes, measure) in enumerate(zip(fig.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)):
+        fig.suptitle(
+            wrapped(claim, 34 + 42 * len(panels)), x=0.01, ha="left", size=11, weight="bold"
+        )
+        fig.supxlabel(
+            wrapped(footnote(rows, verdict), 60 + 55 * len(panels)),
+            x=0.01,
+            ha="left",
+            size=8,
+            color=GREY,
+        )
+        for i, (axes, measure) in enumerate(
+            zip(fig.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)
+        ):
             dots(axes, measure, variants, rows)
             if definition.target is not None and measure == "accuracy":
-                axes.plot([100 * definition.target] * 2, [-0.6, len(variants) - 0.4], "--", color=ORANGE, lw=1.2)
-                axes.set_title(f"dashed: the paper's {100 * definition.target:.2f} %", color=ORANGE, size=9)
+                axes.plot(
+                    [100 * definition.target] * 2,
+                    [-0.6, len(variants) - 0.4],
+                    "--",
+                    color=ORANGE,
+                    lw=1.2,
+                )
+                axes.set_title(
+                    f"dashed: the paper's {100 * definition.target:.2f} %", color=ORANGE, size=9
+                )
             axes.set_yticks(range(len(variants)), variants if not i else [""] * len(variants))
     return Path(path)
 
@@ -37,7 +55,11 @@ def study(path, name, definition, rows):
 def footnote(rows, verdict):
     """What was found, and on what."""
     where = next((row["measured_on"] for row in rows if row.get("measured_on")), "no images")
-    epochs = f", {span(rows, 'epochs')} epochs" if any(row.get("epochs") is not None for row in rows) else ""
+    epochs = (
+        f", {span(rows, 'epochs')} epochs"
+        if any(row.get("epochs") is not None for row in rows)
+        else ""
+    )
     return (
         f"Measured: {verdict}. {span(rows, 'images')} training images{epochs}, {seeds(rows)} seeds, measured on "
         f"{where}. Grey: single runs; blue: their mean ± deviation."
@@ -57,15 +79,45 @@ def dots(axes, measure, variants, rows):
     for place, variant in enumerate(variants):
         if variant not in found:
             status = next((r["status"] for r in rows if r["variant"] == variant), "no result")
-            axes.text(0.02, place, status[:40], transform=axes.get_yaxis_transform(), va="center", size=8, color=ORANGE)
+            axes.text(
+                0.02,
+                place,
+                status[:40],
+                transform=axes.get_yaxis_transform(),
+                va="center",
+                size=8,
+                color=ORANGE,
+            )
             continue
         measured = found[variant]
-        values = [scale * r[measure] for r in rows if r["variant"] == variant and r.get(measure) is not None]
+        values = [
+            scale * r[measure]
+            for r in rows
+            if r["variant"] == variant and r.get(measure) is not None
+        ]
         axes.plot(values, [place + 0.22] * len(values), "o", ms=3, color=GREY, alpha=0.6)
         error = scale * (measured.deviation or 0)
-        axes.errorbar(scale * measured.mean, place, xerr=error, fmt="o", ms=6, color=BLUE, capsize=3, lw=1.6, zorder=3)
+        axes.errorbar(
+            scale * measured.mean,
+            place,
+            xerr=error,
+            fmt="o",
+            ms=6,
+            color=BLUE,
+            capsize=3,
+            lw=1.6,
+            zorder=3,
+        )
         text = with_deviation(measured, measure)
-        axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center", size=8.5, color=INK)
+        axes.text(
+            1.02,
+            place,
+            text,
+            transform=axes.get_yaxis_transform(),
+            va="center",
+            size=8.5,
+            color=INK,
+        )
     means = [measured.mean for measured in found.values()]
     if measure == "accuracy" and means and min(means) < 0.5 * median(means):
         zoom(axes, {v: scale * m.mean for v, m in found.items()}, variants)
@@ -108,7 +160,11 @@ def cost(path, tables):
         fig.suptitle(title, x=0.01, ha="left", size=11, weight="bold")
         panels = list(zip(fig.subplots(1, 2, sharey=True), labels, strict=True))
         points = {
-            measure: [p for kind, rows in tables.items() for p in scatter(axes, measure, rows, *kinds[kind])]
+            measure: [
+                p
+                for kind, rows in tables.items()
+                for p in scatter(axes, measure, rows, *kinds[kind])
+            ]
             for axes, measure in panels
         }
         for axes, measure in panels:
@@ -131,14 +187,28 @@ def scatter(axes, measure, rows, title, color):
     both = [variant for variant in accuracy if variant in price]
     x, y = [price[v].mean for v in both], [100 * accuracy[v].mean for v in both]
     error = [100 * (accuracy[v].deviation or 0) for v in both]
-    axes.errorbar(x, y, yerr=error, fmt="o", ms=6, color=color, ecolor=color, elinewidth=1.2, capsize=2, label=title)
+    axes.errorbar(
+        x,
+        y,
+        yerr=error,
+        fmt="o",
+        ms=6,
+        color=color,
+        ecolor=color,
+        elinewidth=1.2,
+        capsize=2,
+        label=title,
+    )
     return list(zip(x, y, both, strict=True))
 
 
 def name_points(axes, points):
     """A name beside each point, on the first side where it covers no other name and no point."""
     renderer = axes.figure.canvas.get_renderer()
-    taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in axes.transData.transform([p[:2] for p in points])]
+    taken = [
+        Bbox.from_bounds(x - 6, y - 6, 12, 12)
+        for x, y in axes.transData.transform([p[:2] for p in points])
+    ]
     sides = [(8, 0, "left"), (-8, 0, "right")]
     sides += [(dx, dy, "center") for dy in (11, -11, 20, -20) for dx in (0, 30, -30)]
     for x, y, name in points:
@@ -152,6 +222,12 @@ def name_points(axes, points):
             text.remove()
         else:
             text = axes.annotate(
-                name, (x, y), xytext=(8, 0), textcoords="offset points", va="center", size=8, color=INK
+                name,
+                (x, y),
+                xytext=(8, 0),
+                textcoords="offset points",
+                va="center",
+                size=8,
+                color=INK,
             )
         taken.append(text.get_window_extent(renderer))

@@ -50,7 +50,12 @@ def perform(job):
     else:
         guesses, measured = network(job, loaded, train, held, (x, y))
     row = {"seed": facts["seed"], "status": "done", **measured}
-    row |= {"images": len(train[1]), "measured_images": len(y), "threads": job["threads"], "code": job["code"]}
+    row |= {
+        "images": len(train[1]),
+        "measured_images": len(y),
+        "threads": job["threads"],
+        "code": job["code"],
+    }
     row |= {"measured_on": "test images" if facts["test"] else "held-out training images"}
     if guesses is not None:
         row |= shares(y, guesses, loaded.classes, settings["rare"])
@@ -62,7 +67,9 @@ def finished(path):
     try:
         return json.loads(path.read_bytes())["row"]
     except (ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(f"{path} is damaged; delete it and give the same command again") from error
+        raise RunFolderError(
+            f"{path} is damaged; delete it and give the same command again"
+        ) from error
 
 
 def keep(folder, facts, row):
@@ -140,7 +147,9 @@ def fit(net, job, train, held, classes):
 
 def noisy_logits(net, x):
     """What a network gives whose dropout was left on by mistake."""
-    return np.concatenate([net.forward(x[i : i + BATCH], train=True)[0] for i in range(0, len(x), BATCH)])
+    return np.concatenate(
+        [net.forward(x[i : i + BATCH], train=True)[0] for i in range(0, len(x), BATCH)]
+    )
 
 
 def shares(labels, guesses, classes, rare):
@@ -151,5 +160,7 @@ def shares(labels, guesses, classes, rare):
         "accuracy": float((labels == guesses).mean()),
         "balanced_accuracy": float(recall.mean()),
         "rare_recall": None if rare is None else float(recall[rare["class"]]),
-        "recall": "; ".join(f"{name} {share:.4f}" for name, share in zip(classes, recall, strict=True)),
+        "recall": "; ".join(
+            f"{name} {share:.4f}" for name, share in zip(classes, recall, strict=True)
+        ),
     }

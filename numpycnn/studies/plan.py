@@ -11,7 +11,13 @@ from ..data.official import OFFICIAL
 from .definitions import DEFAULTS
 
 SEEDS = 3
-FROM_DATA = ("classes", "input_shape", "mean", "std", "rng")  # arguments of a model that a job finds out itself
+FROM_DATA = (
+    "classes",
+    "input_shape",
+    "mean",
+    "std",
+    "rng",
+)  # arguments of a model that a job finds out itself
 QUICK = {"seeds": 2, "epochs": 2, "limit": 1_000, "measure_most": 1_000}
 
 
@@ -27,7 +33,9 @@ def plan(name, study, out, jobs, given, sha256_of, say):
         settings = resolve(study, changes, given)
         source, once = settings.pop("data"), settings.pop("once", False)
         if "data" in changes and not data.present(source):
-            say(f"{name}: {variant} is left out: {source} is not on this machine; numpycnn data {source} fetches it")
+            say(
+                f"{name}: {variant} is left out: {source} is not on this machine; numpycnn data {source} fetches it"
+            )
             continue
         facts = {"settings": settings, "test": study.test, "data_sha256": sha256_of(source)}
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]

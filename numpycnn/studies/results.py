@@ -8,7 +8,18 @@ import re
 from .. import files
 from . import figures
 from .definitions import STUDIES
-from .verdict import CAVEAT, HOLDS, RULE, UNDECIDED, conclude, lost, seeds, span, summarize, with_deviation
+from .verdict import (
+    CAVEAT,
+    HOLDS,
+    RULE,
+    UNDECIDED,
+    conclude,
+    lost,
+    seeds,
+    span,
+    summarize,
+    with_deviation,
+)
 
 COLUMNS = (
     "variant", "seed", "status", "accuracy", "loss", "balanced_accuracy", "rare_recall", "train_accuracy", "seconds",
@@ -16,7 +27,9 @@ COLUMNS = (
     "recall", "command", "code",
 )  # fmt: skip
 WORDS = ("variant", "status", "measured_on", "recall", "command", "code")
-RECALL = re.compile(r"(.*?) (\d\.\d+)(?:; |$)")  # of job.shares; a name may hold all of these characters too
+RECALL = re.compile(
+    r"(.*?) (\d\.\d+)(?:; |$)"
+)  # of job.shares; a name may hold all of these characters too
 MARKS = {HOLDS: "holds", UNDECIDED: "undecided"}
 
 
@@ -27,7 +40,11 @@ def publish(name, study, rows, out, command):
     write_csv(out / f"{name}.csv", rows)
     known = {**STUDIES, name: study}
     figures.study(out / f"{name}.png", name, study, rows)
-    beside = {key: read_csv(out / f"{key}.csv") for key in ("architectures", "baselines") if found(out, key)}
+    beside = {
+        key: read_csv(out / f"{key}.csv")
+        for key in ("architectures", "baselines")
+        if found(out, key)
+    }
     if name in beside:
         figures.cost(out / "cost.png", beside)
     files.write(out / "README.md", readme(out, known).encode())
@@ -59,13 +76,18 @@ def read_csv(path):
     """The rows of write_csv: numbers as numbers, None for what is empty."""
     with open(path, newline="", encoding="utf-8") as file:
         return [
-            {k: (v if k in WORDS else float(v)) if v else None for k, v in row.items()} for row in csv.DictReader(file)
+            {k: (v if k in WORDS else float(v)) if v else None for k, v in row.items()}
+            for row in csv.DictReader(file)
         ]
 
 
 def readme(out, known):
     """The table of all studies whose results are in the folder, and a section for each."""
-    tables = {name: (study, read_csv(out / f"{name}.csv")) for name, study in known.items() if found(out, name)}
+    tables = {
+        name: (study, read_csv(out / f"{name}.csv"))
+        for name, study in known.items()
+        if found(out, name)
+    }
     lines = [
         "# Studies: the paper's comparisons, run again",
         "",
@@ -74,11 +96,16 @@ def readme(out, known):
         CAVEAT,
         "",
     ]
-    lines += ["| study | the paper's claim | what was measured | whether it holds | again |", "|---|---|---|---|---|"]
+    lines += [
+        "| study | the paper's claim | what was measured | whether it holds | again |",
+        "|---|---|---|---|---|",
+    ]
     for name, (study, rows) in tables.items():
         verdict, _ = conclude(study, rows)
         again = f"[plot]({name}.png)" + (f", `{rows[0]['command']}`" if rows[0]["command"] else "")
-        lines.append(f"| [{name}](#{name}) | {study.claim} | {in_short(rows, study)} | **{verdict}** | {again} |")
+        lines.append(
+            f"| [{name}](#{name}) | {study.claim} | {in_short(rows, study)} | **{verdict}** | {again} |"
+        )
     if pathlib.Path(out, "cost.png").exists():
         lines += ["", "![Accuracy against parameters and against training time](cost.png)"]
     for name, (study, rows) in tables.items():
@@ -89,7 +116,10 @@ def readme(out, known):
 def in_short(rows, study):
     """Means and deviations in one line, the most accurate first."""
     ranked = sorted(summarize(rows, study.shown[0]).items(), key=lambda item: -item[1].mean)
-    texts = [f"{variant} {with_deviation(m, study.shown[0])}{lost(rows, variant)}" for variant, m in ranked]
+    texts = [
+        f"{variant} {with_deviation(m, study.shown[0])}{lost(rows, variant)}"
+        for variant, m in ranked
+    ]
     title = "" if study.shown[0] == "accuracy" else f"{study.shown[0].replace('_', ' ')}: "
     return title + "; ".join(texts) if texts else "nothing yet"
 
@@ -108,7 +138,10 @@ def section(name, study, rows):
     lines += ["|---" * (len(shown) + 1) + "|"]
     measured = {key: summarize(rows, key) for key in shown}
     for variant in dict.fromkeys(row["variant"] for row in rows):
-        cells = [with_deviation(measured[k][variant], k) if variant in measured[k] else "-" for k in shown]
+        cells = [
+            with_deviation(measured[k][variant], k) if variant in measured[k] else "-"
+            for k in shown
+        ]
         lines.append(f"| {variant}{lost(rows, variant)} | " + " | ".join(cells) + " |")
     return lines + (recalls(rows) if "rare_recall" in study.shown else [])
 
@@ -120,9 +153,17 @@ def recalls(rows):
         for name, share in RECALL.findall(row["recall"] or "") if row["status"] == "done" else ():
             table.setdefault(row["variant"], {}).setdefault(name, []).append(100 * float(share))
     names = [*dict.fromkeys(name for recall in table.values() for name in recall)]
-    lines = ["", "Recall of each class, %:", "", f"| variant | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    lines = [
+        "",
+        "Recall of each class, %:",
+        "",
+        f"| variant | {' | '.join(names)} |",
+        "|---" * (len(names) + 1) + "|",
+    ]
     for variant, recall in table.items():
-        lines.append(f"| {variant} | " + " | ".join(f"{sum(v) / len(v):.1f}" for v in recall.values()) + " |")
+        lines.append(
+            f"| {variant} | " + " | ".join(f"{sum(v) / len(v):.1f}" for v in recall.values()) + " |"
+        )
     return lines
 
 
@@ -131,7 +172,11 @@ def circumstances(rows):
     done = [row for row in rows if row["status"] == "done"]
     if not done:
         return "No job has ended well."
-    threads = f", threads for each: {span(done, 'threads')}" if any(row.get("threads") for row in done) else ""
+    threads = (
+        f", threads for each: {span(done, 'threads')}"
+        if any(row.get("threads") for row in done)
+        else ""
+    )
     epochs = f"{span(done, 'epochs')} epochs, " if any(row.get("epochs") for row in done) else ""
     return (
         f"{span(done, 'images')} training images, {epochs}{seeds(rows)} seeds (mean ± deviation over them), "

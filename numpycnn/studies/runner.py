@@ -48,9 +48,13 @@ def run(studies, out, *, jobs=None, quick=False, say=print, command="", **given)
             raise unknown("setting of a study", key, GIVEN)
         if key != "data" and value is not None and value < 1:
             raise ValueError(f"{key} must be at least 1, not {value!r}")
-    given = (QUICK if quick else {}) | {key: value for key, value in given.items() if value is not None}
+    given = (QUICK if quick else {}) | {
+        key: value for key, value in given.items() if value is not None
+    }
     sha256_of = functools.cache(lambda source: data.load(source).sha256)
-    planned = {name: plan(name, study, out, jobs, given, sha256_of, say) for name, study in studies.items()}
+    planned = {
+        name: plan(name, study, out, jobs, given, sha256_of, say) for name, study in studies.items()
+    }
     everything = {job["folder"]: job for some in planned.values() for job in some.values()}
     if any(job["facts"]["settings"]["model"] in baselines.BASELINES for job in everything.values()):
         baselines.require()
@@ -87,16 +91,29 @@ def finish(studies, planned, everything, out, jobs, say, command):
             folder, failed = outcome["job"]["folder"], failed + ("error" in outcome)
             row = rows[folder] = outcome.get("row") or failure(outcome)
             who = "; ".join(f"{name}: {variant}" for name, variant in users[folder])
-            say(f"[{clock.tick(outcome)}/{len(everything)}] {who}, seed {row['seed']}: {sentence(row)}{clock.left()}")
+            say(
+                f"[{clock.tick(outcome)}/{len(everything)}] {who}, seed {row['seed']}: {sentence(row)}{clock.left()}"
+            )
             for name in dict(users[folder]):
                 if all(job["folder"] in rows for job in planned[name].values()):
-                    own = [{"variant": key[0], **rows[job["folder"]]} for key, job in planned[name].items()]
-                    found[name] = results.publish(name, studies[name], own, out, command.replace("STUDY", name))
+                    own = [
+                        {"variant": key[0], **rows[job["folder"]]}
+                        for key, job in planned[name].items()
+                    ]
+                    found[name] = results.publish(
+                        name, studies[name], own, out, command.replace("STUDY", name)
+                    )
                     say(f"{name}: {found[name]['verdict']}")
     others = sum(row["status"] == "done" and row.get("code") != code() for row in rows.values())
     if others:
-        say(f"{others} of {len(rows)} results are of other code than this; to have them anew, give another --out")
-    return {"out": str(out), "failed": failed, "studies": {name: found[name] for name in studies if name in found}}
+        say(
+            f"{others} of {len(rows)} results are of other code than this; to have them anew, give another --out"
+        )
+    return {
+        "out": str(out),
+        "failed": failed,
+        "studies": {name: found[name] for name in studies if name in found},
+    }
 
 
 def outcomes(everything, jobs):
@@ -118,7 +135,9 @@ def side_by_side(everything, jobs):
     kind = "generator_unordered" if chosen.supports_return_generator else "list"
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*tasks have been successfully executed")  # they are kept
+            warnings.filterwarnings(
+                "ignore", message=".*tasks have been successfully executed"
+            )  # they are kept
             parallel = joblib.Parallel(jobs, return_as=kind, batch_size=1)
             yield from parallel(joblib.delayed(attempt)(job) for job in everything)
     except TerminatedWorkerError as error:

@@ -66,7 +66,9 @@ def decide(statement, rows):
         return UNDECIDED, f"{title}: no result"
     if relation == "within":
         low, high = other
-        return (HOLDS if low <= a.mean <= high else CONTRADICTED), f"{title}: {with_deviation(a, measure)}"
+        return (
+            HOLDS if low <= a.mean <= high else CONTRADICTED
+        ), f"{title}: {with_deviation(a, measure)}"
     return compare(title, a, relation, b, measure)
 
 
@@ -102,8 +104,13 @@ def conclude(study, rows):
     if study.target is not None:
         return explain(study.target, rows)
     parts = study.expect if isinstance(study.expect, dict) else {"": study.expect}
-    found = {part: [decide(statement, rows) for statement in statements] for part, statements in parts.items()}
-    verdicts = {part: judge([outcome for outcome, _ in findings]) for part, findings in found.items()}
+    found = {
+        part: [decide(statement, rows) for statement in statements]
+        for part, statements in parts.items()
+    }
+    verdicts = {
+        part: judge([outcome for outcome, _ in findings]) for part, findings in found.items()
+    }
     findings = [finding for some in found.values() for finding in some]
     if len(set(verdicts.values())) == 1:
         return next(iter(verdicts.values())), findings
@@ -128,7 +135,9 @@ def explain(target, rows):
     away = {variant: abs(measured.mean - target) for variant, measured in found.items()}
     ranked = sorted(found, key=away.get)
     near = [variant for variant in ranked if away[variant] <= NEAR]
-    texts = [f"{variant}: {with_deviation(found[variant], 'accuracy')}" for variant in near or ranked[:1]]
+    texts = [
+        f"{variant}: {with_deviation(found[variant], 'accuracy')}" for variant in near or ranked[:1]
+    ]
     word = "explained by" if near else "not explained; the nearest is"
     return f"{word} {', '.join(texts)}", [(HOLDS if near else UNDECIDED, text) for text in texts]
 
@@ -141,7 +150,9 @@ def span(rows, key):
 
 def seeds(rows):
     """How many runs the variants have, as text."""
-    return between(sorted({sum(row["variant"] == v for row in rows) for v in {row["variant"] for row in rows}}))
+    return between(
+        sorted({sum(row["variant"] == v for row in rows) for v in {row["variant"] for row in rows}})
+    )
 
 
 def between(values):
@@ -157,13 +168,18 @@ def shown(value, measure, signed=False):
     if measure in SHARES:
         return f"{100 * value:{sign}.2f} {'points' if signed else '%'}"
     if measure in ("seconds", "predict_seconds"):
-        return f"{value:{sign}#.3g}".rstrip(".") + " s" if abs(value) < 100 else f"{value:{sign}.0f} s"
+        return (
+            f"{value:{sign}#.3g}".rstrip(".") + " s" if abs(value) < 100 else f"{value:{sign}.0f} s"
+        )
     return f"{value:{sign},.0f}"
 
 
 def with_deviation(measured, measure):
     """Mean ± deviation, in one unit, and to the same place."""
-    text, error = shown(measured.mean, measure), (measured.deviation or 0) * (100 if measure in SHARES else 1)
+    text, error = (
+        shown(measured.mean, measure),
+        (measured.deviation or 0) * (100 if measure in SHARES else 1),
+    )
     number, _, unit = text.partition(" ")
     places = len(number.partition(".")[2])
     return f"{number} ± {error:,.{places}f} {unit}".strip() if error else text

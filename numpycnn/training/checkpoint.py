@@ -24,7 +24,15 @@ from ..layers.traverse import generators, named_buffers, named_params
 from . import npz
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
-OWN = ("format", "versions", "model", "arguments", "optimizer", "random", "arrays")  # save's own metadata
+OWN = (
+    "format",
+    "versions",
+    "model",
+    "arguments",
+    "optimizer",
+    "random",
+    "arrays",
+)  # save's own metadata
 
 
 def save(path, net, optimizer=None, **metadata):
@@ -34,7 +42,9 @@ def save(path, net, optimizer=None, **metadata):
     TypeError or ValueError, before anything is written, for what a checkpoint cannot hold, and OSError.
     """
     if not isinstance(net, Layer):
-        raise TypeError(f"save(path, net): the second argument must be a network, not {type(net).__name__}")
+        raise TypeError(
+            f"save(path, net): the second argument must be a network, not {type(net).__name__}"
+        )
     files.write(path, pack(net, optimizer, **metadata))
 
 
@@ -42,7 +52,9 @@ def pack(net, optimizer=None, **metadata):
     """The bytes of such a file. Raises TypeError or ValueError for what a checkpoint cannot hold."""
     taken = [name for name in metadata if name in OWN]
     if taken:
-        raise TypeError(f"{', '.join(taken)}: save writes metadata of this name itself; choose another")
+        raise TypeError(
+            f"{', '.join(taken)}: save writes metadata of this name itself; choose another"
+        )
     own = _describe(net, optimizer)
     _check_metadata(own)
     return npz.pack(_arrays(net, optimizer), {**own, **metadata})
@@ -104,7 +116,11 @@ def _arrays(net, optimizer=None):
     groups = {"param": params, "buffer": named_buffers(net)}
     if optimizer is not None:
         groups["optimizer"] = optimizer.state_arrays()
-    return {f"{group}/{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
+    return {
+        f"{group}/{name}": array
+        for group, arrays in groups.items()
+        for name, array in arrays.items()
+    }
 
 
 def _describe(net, optimizer):
@@ -112,10 +128,16 @@ def _describe(net, optimizer):
     states = {name: generator.bit_generator.state for name, generator in generators(net).items()}
     return {
         "format": npz.FORMAT,
-        "versions": {"numpycnn": __version__, "numpy": np.__version__, "python": platform.python_version()},
+        "versions": {
+            "numpycnn": __version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
         "model": spec["model"],
         # a function as initialiser is not needed to load, and could not be stored
-        "arguments": {k: v for k, v in spec["arguments"].items() if not (k == "init" and callable(v))},
+        "arguments": {
+            k: v for k, v in spec["arguments"].items() if not (k == "init" and callable(v))
+        },
         "optimizer": None if optimizer is None else _describe_optimizer(net, optimizer),
         "random": _plain(states),
     }
@@ -148,7 +170,9 @@ def _locate(path):
     names = [file.stem for file in PRETRAINED.glob("*.npz")]
     if name not in names:
         if not names:
-            raise UnknownNameError(f"unknown pretrained network {name!r}; there are none in {PRETRAINED}")
+            raise UnknownNameError(
+                f"unknown pretrained network {name!r}; there are none in {PRETRAINED}"
+            )
         raise unknown("pretrained network", name, names)
     return str(PRETRAINED / f"{name}.npz")
 
@@ -165,21 +189,29 @@ def _check_metadata(metadata):
         good = good and type(optimizer.get("lr")) is float and 0 <= optimizer["lr"] < math.inf
         good = good and type(optimizer.get("params")) is list
     if not good:
-        raise CheckpointError("the metadata's model, arguments, optimizer (its lr?) or random is not valid")
+        raise CheckpointError(
+            "the metadata's model, arguments, optimizer (its lr?) or random is not valid"
+        )
 
 
 def _build(metadata, arrays):
     """The model, unfilled. Weights that the file does not hold are refused before they are allocated."""
     name, arguments = metadata["model"], metadata["arguments"]
-    left = collections.Counter(array.size for key, array in arrays.items() if key.startswith("param/"))
+    left = collections.Counter(
+        array.size for key, array in arrays.items() if key.startswith("param/")
+    )
 
     def init(shape, rng):
         if not left[math.prod(shape)]:
-            raise CheckpointError(f"it needs weights of the shape {shape}, which the file does not hold")
+            raise CheckpointError(
+                f"it needs weights of the shape {shape}, which the file does not hold"
+            )
         left[math.prod(shape)] -= 1
         return np.zeros(shape, np.float32)
 
-    takes_init = name in models.MODELS and "init" in inspect.signature(models.MODELS[name]).parameters
+    takes_init = (
+        name in models.MODELS and "init" in inspect.signature(models.MODELS[name]).parameters
+    )
     net = models.build(name, **{**arguments, **({"init": init} if takes_init else {})})
     net.spec = {"model": name, "arguments": arguments}
     return net
@@ -188,7 +220,9 @@ def _build(metadata, arrays):
 def _fill(path, metadata, arrays, net, optimizer=None):
     own, found = _arrays(net, optimizer), generators(net)
     if optimizer is None:
-        arrays = {name: array for name, array in arrays.items() if not name.startswith("optimizer/")}
+        arrays = {
+            name: array for name, array in arrays.items() if not name.startswith("optimizer/")
+        }
     else:
         _check_optimizer(path, metadata, net, optimizer)
     differences = _differences(arrays, own) + _random_differences(metadata["random"], found)
@@ -200,7 +234,9 @@ def _fill(path, metadata, arrays, net, optimizer=None):
             f"{'; '.join(differences[:3])}{more}; build the network with the arguments of the saved one"
         )
     if optimizer is not None:
-        state = {name.partition("/")[2]: a for name, a in arrays.items() if name.startswith("optimizer/")}
+        state = {
+            name.partition("/")[2]: a for name, a in arrays.items() if name.startswith("optimizer/")
+        }
         optimizer.load_state(state, metadata["optimizer"]["steps"])
         optimizer.lr = metadata["optimizer"]["lr"]
     for name, array in own.items():
@@ -213,7 +249,9 @@ def _fill(path, metadata, arrays, net, optimizer=None):
 def _check_optimizer(path, metadata, net, optimizer):
     saved, own = metadata["optimizer"], _describe_optimizer(net, optimizer)
     if saved is None:
-        raise CheckpointError(f"{files.shown(path)}: it holds no optimizer's state; restore without one")
+        raise CheckpointError(
+            f"{files.shown(path)}: it holds no optimizer's state; restore without one"
+        )
     if saved["class"] != own["class"] or saved["params"] != own["params"]:
         raise CheckpointError(
             f"{files.shown(path)}: it holds the state of {files.shown(saved['class'], 40)} for "
@@ -232,14 +270,18 @@ def _differences(saved, own):
         for name in names
         if kind(saved, name) != kind(own, name)
     ]
-    return differences or [f"{name} is read-only" for name, array in own.items() if not array.flags.writeable]
+    return differences or [
+        f"{name} is read-only" for name, array in own.items() if not array.flags.writeable
+    ]
 
 
 def _random_differences(saved, found):
     names = sorted(saved.keys() ^ found.keys())
     if names:
         where = {name: "network" if name in found else "file" for name in names}
-        return [f"the generator {files.shown(name, 60)} is in the {where[name]} only" for name in names]
+        return [
+            f"the generator {files.shown(name, 60)} is in the {where[name]} only" for name in names
+        ]
     return [
         f"the random state {name} is not one of {type(generator.bit_generator).__name__}"
         for name, generator in found.items()

@@ -9,7 +9,9 @@ class Interrupted(KeyboardInterrupt):
     """Training was asked to stop and has saved what it had. Attributes: signum (SIGINT or SIGTERM), out (folder)."""
 
     def __init__(self, signum, out=None):
-        super().__init__(f"stopped; with resume=True, fit continues from {out}" if out else "stopped")
+        super().__init__(
+            f"stopped; with resume=True, fit continues from {out}" if out else "stopped"
+        )
         self.signum, self.out = signum, out
 
 

@@ -55,10 +55,16 @@ def fit(
             validation = check_data(net, *validation)
         except (ValueError, TypeError) as error:
             raise type(error)(f"validation: {error}") from None
-    loss = functools.partial(ops.softmax_cross_entropy, label_smoothing=label_smoothing, class_weight=class_weight)
-    loss(np.zeros((len(y), _classes(net, x))), y)  # refuses wrong settings before anything is written
+    loss = functools.partial(
+        ops.softmax_cross_entropy, label_smoothing=label_smoothing, class_weight=class_weight
+    )
+    loss(
+        np.zeros((len(y), _classes(net, x))), y
+    )  # refuses wrong settings before anything is written
     if class_weight is not None and not np.all(np.asarray(class_weight)[np.unique(y)]):
-        raise ValueError("class_weight is 0 for a class that occurs: a batch may have no other; leave its images out")
+        raise ValueError(
+            "class_weight is 0 for a class that occurs: a batch may have no other; leave its images out"
+        )
     if clip is not None:
         optim.clip_gradients((), clip)  # refuses what is no norm
     if patience is not None:
@@ -67,7 +73,9 @@ def fit(
             raise ValueError("patience needs validation data, whose accuracy it watches")
     optimizer = optimizer or optim.Adam(net.params(), lr)
     if {id(param) for param in optimizer.params} - {id(param) for param in net.params()}:
-        raise ValueError("the optimizer steps parameters that are not net's: make it of net.params()")
+        raise ValueError(
+            "the optimizer steps parameters that are not net's: make it of net.params()"
+        )
     if ema is not None:
         optimizer = optim.EMA(optimizer, net, ema)
     settings = {
@@ -98,8 +106,17 @@ def _train(run, loss, x, y, factor, augment, validation, progress, resume):
         while not run.complete():
             epoch = run.history.epochs
             pairs = batches(x, y, size, seed, epoch, augment(epoch / epochs), run.step)
-            _epoch(run, loss, pairs, lambda step, epoch=epoch: top * factor((epoch + step / steps) / epochs), stop, bar)
-            run.end_epoch(validation and (lambda net: score(logits(net, validation[0]), validation[1])))
+            _epoch(
+                run,
+                loss,
+                pairs,
+                lambda step, epoch=epoch: top * factor((epoch + step / steps) / epochs),
+                stop,
+                bar,
+            )
+            run.end_epoch(
+                validation and (lambda net: score(logits(net, validation[0]), validation[1]))
+            )
             bar.epoch(run.history)
             if stop.requested:
                 stop.give_up(run.out)
@@ -134,16 +151,28 @@ def _phases(augment):
     if augment is None or callable(augment):
         return lambda t: augment
     pairs = list(augment) if isinstance(augment, (list, tuple)) else [augment]
-    if not all(isinstance(p, (list, tuple)) and len(p) == 2 and (p[1] is None or callable(p[1])) for p in pairs):
-        raise ValueError(f"augment must be a function of (x, rng), or pairs (share, function), not {augment!r}")
+    if not all(
+        isinstance(p, (list, tuple)) and len(p) == 2 and (p[1] is None or callable(p[1]))
+        for p in pairs
+    ):
+        raise ValueError(
+            f"augment must be a function of (x, rng), or pairs (share, function), not {augment!r}"
+        )
     ends = [end for end, _ in pairs]
     if not ends or sorted(ends) != ends or not ends[-1] >= 1:
-        raise ValueError(f"augment's phases end at {ends}; expected rising shares of the epochs, the last of them 1")
+        raise ValueError(
+            f"augment's phases end at {ends}; expected rising shares of the epochs, the last of them 1"
+        )
     return lambda t: next(step for end, step in augment if t < end)
 
 
 def _whole(name, value, least):
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer)) or not value >= least or value % 1:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float, np.integer))
+        or not value >= least
+        or value % 1
+    ):
         raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
     return int(value)
 
@@ -151,7 +180,11 @@ def _whole(name, value, least):
 def _numbers(optimizer):
     """The settings of an optimiser, momentum and the like; lr and steps are looked at by themselves."""
     own = vars(getattr(optimizer, "optimizer", optimizer))  # not those of an average of it
-    return {k: v for k, v in own.items() if isinstance(v, (bool, int, float)) and k not in ("lr", "steps")}
+    return {
+        k: v
+        for k, v in own.items()
+        if isinstance(v, (bool, int, float)) and k not in ("lr", "steps")
+    }
 
 
 def _crc32(x, y):
@@ -174,7 +207,9 @@ def check_data(net, x, y):
     """Images and labels fit for net, as (x, y). Raises ShapeError, TypeError, ValueError saying what is wrong."""
     x, y = np.asarray(x), np.asarray(y)
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
-        raise ShapeError(f"there are images of the shape {x.shape} but labels of the shape {y.shape}")
+        raise ShapeError(
+            f"there are images of the shape {x.shape} but labels of the shape {y.shape}"
+        )
     if len(x) == 0:
         raise ShapeError("there are no images to train or evaluate on")
     x = _as_input(net, x)
@@ -182,7 +217,9 @@ def check_data(net, x, y):
         wrong = ~np.isfinite(x)
         if wrong.any():
             first = [int(i) for i in np.unravel_index(wrong.argmax(), x.shape)]
-            raise ValueError(f"{wrong.sum()} values of the images are NaN or infinite, the first is x{first}")
+            raise ValueError(
+                f"{wrong.sum()} values of the images are NaN or infinite, the first is x{first}"
+            )
     return x, check_labels(y, len(y), _classes(net, x))
 
 
@@ -216,7 +253,9 @@ def logits(net, x, batch_size=256, flip=False):
     fast, x, size = fuse(net), _as_input(net, x), _whole("batch_size", batch_size, 1)
     parts = [x[i : i + size] for i in range(0, max(len(x), 1), size)]
     if flip:
-        return np.concatenate([(fast.infer(part) + fast.infer(part[:, :, ::-1])) / 2 for part in parts])
+        return np.concatenate(
+            [(fast.infer(part) + fast.infer(part[:, :, ::-1])) / 2 for part in parts]
+        )
     return np.concatenate([fast.infer(part) for part in parts])
 
 
@@ -243,7 +282,12 @@ def measure(s, y):
     """What evaluate returns, of logits s (N, K)."""
     loss, accuracy = score(s, y)
     confusion = confusion_matrix(y, s.argmax(axis=1), s.shape[1])
-    return {"loss": loss, "accuracy": accuracy, "per_class": per_class(confusion), "confusion": confusion}
+    return {
+        "loss": loss,
+        "accuracy": accuracy,
+        "per_class": per_class(confusion),
+        "confusion": confusion,
+    }
 
 
 def score(s, y):

@@ -20,7 +20,9 @@ import numpy as np
 from ..errors import CheckpointError
 from ..files import PIECE, shown
 
-FORMAT = 1  # one higher when an older numpycnn would misread a new file; tests keep one file of each
+FORMAT = (
+    1  # one higher when an older numpycnn would misread a new file; tests keep one file of each
+)
 DTYPES = ("<f4", "<f8", "|b1", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8")
 NAME = re.compile(r"(param|buffer|optimizer)/\w[\w.: -]{0,199}")
 METADATA, CHECKSUM = "metadata.json", "metadata.sha256"
@@ -63,10 +65,14 @@ def pack(arrays, metadata):
 
 def _little_endian(name, array):
     if not NAME.fullmatch(name):
-        raise ValueError(f"{shown(name)}: names of arrays may only have letters, digits, spaces and . _ : -")
+        raise ValueError(
+            f"{shown(name)}: names of arrays may only have letters, digits, spaces and . _ : -"
+        )
     if not isinstance(array, np.ndarray) or array.dtype.newbyteorder("<").str not in DTYPES:
         came = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
-        raise TypeError(f"{name} must be an array of float32, float64, whole numbers or bool, not {came}")
+        raise TypeError(
+            f"{name} must be an array of float32, float64, whole numbers or bool, not {came}"
+        )
     return np.asarray(array, array.dtype.newbyteorder("<"), order="C")
 
 
@@ -97,7 +103,9 @@ def _to_json(metadata):
     try:
         return json.dumps(metadata, default=number)
     except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(f"metadata must be what JSON holds (numbers, text, lists, dicts): {error}") from None
+        raise TypeError(
+            f"metadata must be what JSON holds (numbers, text, lists, dicts): {error}"
+        ) from None
 
 
 def _add(archive, name, *pieces):
@@ -128,7 +136,9 @@ def read(path):
         raise CheckpointError(f"{where}: there is no such checkpoint{_beside(path)}") from None
     except OSError as error:
         raise CheckpointError(f"{where}: cannot be read: {error.strerror or error}") from None
-    except Exception as error:  # whatever hostile bytes make zipfile, json and NumPy raise, MemoryError too
+    except (
+        Exception
+    ) as error:  # whatever hostile bytes make zipfile, json and NumPy raise, MemoryError too
         raise damaged(f"{where}: {shown(error) or type(error).__name__}") from None
 
 
@@ -151,9 +161,13 @@ def _read(file):
         odd = sorted(declared.keys() ^ (members.keys() - {METADATA, CHECKSUM}))
         odd += [name for name in declared.values() if not NAME.fullmatch(name)]
         if odd:
-            raise damaged(f"members that are extra, missing or misnamed: {shown(', '.join(odd[:3]))}")
+            raise damaged(
+                f"members that are extra, missing or misnamed: {shown(', '.join(odd[:3]))}"
+            )
         arrays = metadata["arrays"]
-        return metadata, {name: _array(archive, members[key], arrays[name]) for key, name in declared.items()}
+        return metadata, {
+            name: _array(archive, members[key], arrays[name]) for key, name in declared.items()
+        }
 
 
 def _check_end(file, size):
@@ -201,9 +215,17 @@ def _metadata(archive, members):
 def _array(archive, info, declared):
     """The array of one member, allocated only when its declared size is the size of the member."""
     name = shown(info.orig_filename)
-    dtype, shape = (declared.get("dtype"), declared.get("shape")) if type(declared) is dict else (None, None)
-    if dtype not in DTYPES or type(shape) is not list or any(type(n) is not int or n < 0 for n in shape):
-        raise damaged(f"{name} is declared as {shown(declared, 80)}, expected a dtype, a shape and a sha256")
+    dtype, shape = (
+        (declared.get("dtype"), declared.get("shape")) if type(declared) is dict else (None, None)
+    )
+    if (
+        dtype not in DTYPES
+        or type(shape) is not list
+        or any(type(n) is not int or n < 0 for n in shape)
+    ):
+        raise damaged(
+            f"{name} is declared as {shown(declared, 80)}, expected a dtype, a shape and a sha256"
+        )
     header = _header(dtype, shape)
     size = len(header) + math.prod(shape) * np.dtype(dtype).itemsize
     if size != info.file_size:

@@ -14,8 +14,23 @@ from . import checkpoint
 
 KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds")
 PICTURES = ("learning_curves.png", "confusion.png", "mistakes.png", "filters.png")
-FILES = ("last.npz", "best.npz", "network.npz", "history.csv", "result.json", "report.html", *PICTURES)
-RUNNING = "step", "images", "loss_sum", "correct", "seconds", "best"  # what last.npz keeps of the running epoch
+FILES = (
+    "last.npz",
+    "best.npz",
+    "network.npz",
+    "history.csv",
+    "result.json",
+    "report.html",
+    *PICTURES,
+)
+RUNNING = (
+    "step",
+    "images",
+    "loss_sum",
+    "correct",
+    "seconds",
+    "best",
+)  # what last.npz keeps of the running epoch
 
 
 class History(dict):
@@ -80,12 +95,16 @@ class Run:
             raise RunFolderError("resume needs out, the folder of the run to continue")
         path = self.out / "last.npz"
         if not path.exists():
-            raise RunFolderError(f"there is no last.npz in {self.out} to resume from; train without resume first")
+            raise RunFolderError(
+                f"there is no last.npz in {self.out} to resume from; train without resume first"
+            )
         state = fit_state(path)
         for name, value in self.settings.items():
             stored = state["settings"].get(name, value)  # an older version may not have noted it
             if stored != value:
-                raise CheckpointError(f"{path} was trained with {name} {stored}, not {value}; resume with the same")
+                raise CheckpointError(
+                    f"{path} was trained with {name} {stored}, not {value}; resume with the same"
+                )
         checkpoint.restore(path, self.net, self.optimizer)
         self.history = History(state["history"])
         for name in RUNNING:
@@ -136,7 +155,9 @@ class Run:
     def check_finite(self):
         """The loss is finite one step longer than the weights: raises TrainingDiverged if these are not."""
         if not all_finite(self.net):
-            raise TrainingDiverged(self.history.epochs + 1, self.step, self.optimizer.lr, "a weight")
+            raise TrainingDiverged(
+                self.history.epochs + 1, self.step, self.optimizer.lr, "a weight"
+            )
 
     def _save(self, name, net):
         files.write(self.out / name, self._packed(net))

@@ -17,7 +17,14 @@ import numpycnn as nc
 from numpycnn import files
 from numpycnn.cli import parser, recipes
 from numpycnn.data import augment
-from numpycnn.errors import CheckpointError, DatasetError, DownloadError, RunFolderError, ShapeError, TrainingDiverged
+from numpycnn.errors import (
+    CheckpointError,
+    DatasetError,
+    DownloadError,
+    RunFolderError,
+    ShapeError,
+    TrainingDiverged,
+)
 from numpycnn.inspection import report
 from numpycnn.training import checkpoint, loop
 from tests.training.test_training import arrays, pictures, same, small
@@ -25,12 +32,27 @@ from tests.training.test_training import arrays, pictures, same, small
 pytestmark = pytest.mark.filterwarnings("ignore:classes? .* never predicted")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RUN = {"best.npz", "last.npz", "history.csv", "report.html", "result.json"}
-TRAIN_KEYS = {"model", "data", "parameters", "epochs", "test_accuracy", "test_loss", "seconds", "out"}
+TRAIN_KEYS = {
+    "model",
+    "data",
+    "parameters",
+    "epochs",
+    "test_accuracy",
+    "test_loss",
+    "seconds",
+    "out",
+}
 
 
 def write_data(path, classes=("one", "two", "three", "four"), **changes):
     (x, y), (x_test, y_test) = pictures(64), pictures(40, 1)
-    content = {"x_train": x, "y_train": y, "x_test": x_test, "y_test": y_test, "classes": np.array(classes)}
+    content = {
+        "x_train": x,
+        "y_train": y,
+        "x_test": x_test,
+        "y_test": y_test,
+        "classes": np.array(classes),
+    }
     np.savez(path, **{**content, **changes})
     return str(path)
 
@@ -76,7 +98,11 @@ def trained(data, no_report, run):
 
 def start(*arguments, **settings):
     """The command in a process of its own."""
-    command = [sys.executable, *(() if arguments[0] == "-c" else ("-m", "numpycnn")), *map(str, arguments)]
+    command = [
+        sys.executable,
+        *(() if arguments[0] == "-c" else ("-m", "numpycnn")),
+        *map(str, arguments),
+    ]
     environment = {**os.environ, "PYTHONPATH": ROOT, **settings.pop("env", {})}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=environment, **{**pipes, **settings})
@@ -93,7 +119,20 @@ def finish(*arguments, **settings):
 
 
 def test_train_leaves_a_whole_run(data, run, tmp_path):
-    settings = ["--model", "vgg", "--epochs", 2, "--batch-size", 32, "--limit", 48, "--val", 8, "--lr", "0.002"]
+    settings = [
+        "--model",
+        "vgg",
+        "--epochs",
+        2,
+        "--batch-size",
+        32,
+        "--limit",
+        48,
+        "--val",
+        8,
+        "--lr",
+        "0.002",
+    ]
     code, out, err = run("train", "--data", data, *settings, "--out", "a run/größe", "--json")
     assert code == 0
     assert out.count("\n") == 1
@@ -111,8 +150,15 @@ def test_train_leaves_a_whole_run(data, run, tmp_path):
     assert result["test_loss"] == pytest.approx(measured["loss"], rel=1e-6)
     assert result["parameters"] == net.summary((12, 12, 1)).total
     lines = err.splitlines()
-    assert [bool(re.match(r"epoch [12]/2  loss .*accuracy .*val_loss .*val_accuracy .* s$", x)) for x in lines[-2:]]
-    said = [i for i, line in enumerate(lines) if re.search(r"40 training images, 2 epochs, 4 steps: about \d+ ", line)]
+    assert [
+        bool(re.match(r"epoch [12]/2  loss .*accuracy .*val_loss .*val_accuracy .* s$", x))
+        for x in lines[-2:]
+    ]
+    said = [
+        i
+        for i, line in enumerate(lines)
+        if re.search(r"40 training images, 2 epochs, 4 steps: about \d+ ", line)
+    ]
     assert said
     assert said[0] < len(lines) - 2
     metadata = net.metadata
@@ -123,9 +169,13 @@ def test_train_leaves_a_whole_run(data, run, tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_train_on_floats_of_any_channels_ends_with_a_report(channels, data, run):
-    x, x_test = (np.repeat(pictures(n, k)[0] / 255, channels, axis=3) for n, k in ((64, 0), (40, 1)))
+    x, x_test = (
+        np.repeat(pictures(n, k)[0] / 255, channels, axis=3) for n, k in ((64, 0), (40, 1))
+    )
     write_data("floats.npz", x_train=x, x_test=x_test)
-    code, _, err = run("train", "--model", "alexnet", "--data", "floats.npz", "--epochs", 1, "--out", "run")
+    code, _, err = run(
+        "train", "--model", "alexnet", "--data", "floats.npz", "--epochs", 1, "--out", "run"
+    )
     assert code == 0, err
     assert os.path.exists("run/report.html")
     assert run("inspect", "run/last.npz")[0] == 0
@@ -133,7 +183,9 @@ def test_train_on_floats_of_any_channels_ends_with_a_report(channels, data, run)
 
     Image.fromarray(pictures(1)[0][0, ..., 0]).save("photo.png")
     code, _, err = run("predict", "photo.png", "--checkpoint", "run/last.npz")
-    assert (code, "the network wants images of 2 channels" in err) == ((2, True) if channels == 2 else (0, False))
+    assert (code, "the network wants images of 2 channels" in err) == (
+        (2, True) if channels == 2 else (0, False)
+    )
 
 
 def test_two_trainings_at_once_have_a_folder_each(data, no_report, run, monkeypatch):
@@ -173,7 +225,12 @@ def test_the_validation_images_are_a_twelfth_unless_told(data, no_report, run):
     assert run("train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "a")[0] == 0
     assert checkpoint.read("a/last.npz")[0]["recipe"]["val"] == 64 // 12
     assert checkpoint.read("a/last.npz")[0]["fit"]["settings"]["images"] == 64 - 64 // 12
-    assert run("train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "b", "--val", 0)[0] == 0
+    assert (
+        run("train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "b", "--val", 0)[
+            0
+        ]
+        == 0
+    )
     assert checkpoint.read("b/last.npz")[0]["fit"]["settings"]["images"] == 64
     assert np.isnan(checkpoint.read("b/last.npz")[0]["fit"]["history"]["val_loss"]).all()
 
@@ -181,7 +238,10 @@ def test_the_validation_images_are_a_twelfth_unless_told(data, no_report, run):
 def test_without_out_each_run_has_a_folder_of_its_own(data, no_report, run, tmp_path):
     for _ in range(2):
         assert run("train", "--model", "alexnet", "--data", data, "--epochs", 1)[0] == 0
-    assert {p.name for p in (tmp_path / "runs").iterdir()} == {"alexnet-data.npz-1", "alexnet-data.npz-2"}
+    assert {p.name for p in (tmp_path / "runs").iterdir()} == {
+        "alexnet-data.npz-1",
+        "alexnet-data.npz-2",
+    }
 
 
 def test_without_data_and_network_it_says_that_it_draws(data, no_report, run, monkeypatch):
@@ -191,7 +251,9 @@ def test_without_data_and_network_it_says_that_it_draws(data, no_report, run, mo
     monkeypatch.setattr(nc.data.datasets.download, "fetch", offline)
     monkeypatch.setattr(nc.data.datasets, "SYNTHETIC_TRAIN", 200)
     monkeypatch.setattr(nc.data.datasets, "SYNTHETIC_TEST", 50)
-    code, out, err = run("train", "--model", "alexnet", "--epochs", 1, "--limit", 64, "--out", "run", "--json")
+    code, out, err = run(
+        "train", "--model", "alexnet", "--epochs", 1, "--limit", 64, "--out", "run", "--json"
+    )
     assert code == 0
     assert json.loads(out)["data"] == "synthetic"
     assert "Fashion-MNIST is not here" in err
@@ -203,7 +265,11 @@ def test_without_data_and_network_it_says_that_it_draws(data, no_report, run, mo
 def test_missing_data_names_the_places(data, run, monkeypatch, tmp_path):
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("NUMPYCNN_DATA", str(tmp_path / "empty"))
-    monkeypatch.setattr(nc.data.datasets.download, "_fetch_from", lambda *_: (_ for _ in ()).throw(OSError("no route")))
+    monkeypatch.setattr(
+        nc.data.datasets.download,
+        "_fetch_from",
+        lambda *_: (_ for _ in ()).throw(OSError("no route")),
+    )
     monkeypatch.setattr(nc.data.datasets.download, "PAUSE", 0)
     code, out, err = run("train", "--data", "fashion-mnist")
     assert (code, out) == (4, "")
@@ -247,7 +313,10 @@ def test_a_folder_that_is_not_empty_is_refused(trained, run):
     assert err.count("\n") == 1
     assert {path: os.stat(f"run/{path}").st_mtime_ns for path in os.listdir("run")} == before
     code, _, err = run("train", "--data", trained, "--out", "data.npz", "--force")
-    assert (code, err) == (2, "numpycnn train: data.npz is a file; --out needs a folder, which may be new\n")
+    assert (code, err) == (
+        2,
+        "numpycnn train: data.npz is a file; --out needs a folder, which may be new\n",
+    )
 
 
 def test_force_starts_anew_and_loses_nothing(trained, run):
@@ -269,7 +338,13 @@ def test_force_that_fails_leaves_the_old_run_as_it_was(trained, run):
 
 
 def test_resume_refuses_another_run(trained, run):
-    for setting in (["--epochs", "9"], ["--model", "vgg"], ["--lr", "0.5"], ["--seed", "1"], ["--limit", "9"]):
+    for setting in (
+        ["--epochs", "9"],
+        ["--model", "vgg"],
+        ["--lr", "0.5"],
+        ["--seed", "1"],
+        ["--limit", "9"],
+    ):
         code, out, err = run("train", "--resume", "--out", "run", *setting)
         assert (code, out) == (2, "")
         assert f"has {setting[0][2:]}" in err
@@ -310,7 +385,9 @@ def test_interrupted_and_resumed_as_if_never_interrupted(data, no_report, run, m
     monkeypatch.setattr(loop.Run, "end_step", spy)
     code, out, err = run(*command, "--out", "it's a run")
     assert (code, out) == (130, "")
-    assert err.endswith("""stopped; continue with: numpycnn train --resume --out 'it'"'"'s a run'\n""")
+    assert err.endswith(
+        """stopped; continue with: numpycnn train --resume --out 'it'"'"'s a run'\n"""
+    )
     code, _, err = run("train", "--resume", "--out", "it's a run")
     assert code == 0
     assert re.search(r"6 steps left: about", err)
@@ -345,10 +422,16 @@ def test_a_signal_that_an_import_turns_into_an_import_error(signum, run, monkeyp
 
 @pytest.mark.parametrize(
     ("signum", "place", "code"),
-    [(signal.SIGINT, "epoch", 130), (signal.SIGTERM, "epoch", 143), (signal.SIGINT, r"\d+ training", 130)],
+    [
+        (signal.SIGINT, "epoch", 130),
+        (signal.SIGTERM, "epoch", 143),
+        (signal.SIGINT, r"\d+ training", 130),
+    ],
 )
 def test_a_signal_saves_and_ends(signum, place, code, data, tmp_path):
-    with start("train", "--model", "alexnet", "--data", data, "--epochs", 9999, "--out", "run") as process:
+    with start(
+        "train", "--model", "alexnet", "--data", data, "--epochs", 9999, "--out", "run"
+    ) as process:
         for line in process.stderr:
             if re.match(place, line):
                 break
@@ -381,7 +464,9 @@ def test_a_signal_elsewhere_ends_at_once(signum, place, data, run, monkeypatch):
 
     monkeypatch.setattr(*target[place], hit)
     began = time.monotonic()
-    code, out, err = run("train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "run")
+    code, out, err = run(
+        "train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "run"
+    )
     assert (code, out) == (128 + signum, "")
     assert err.splitlines()[-1].startswith("numpycnn train: stopped")
     assert time.monotonic() - began < 30
@@ -396,7 +481,18 @@ def test_a_terminal_sees_a_bar(data):
 
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    command = ["train", "--model", "alexnet", "--data", data, "--epochs", "4", "--batch-size", "8", "--json"]
+    command = [
+        "train",
+        "--model",
+        "alexnet",
+        "--data",
+        data,
+        "--epochs",
+        "4",
+        "--batch-size",
+        "8",
+        "--json",
+    ]
     code = f"from numpycnn import cli\nfrom numpycnn.cli import recipes\nrecipes.training_page.write = lambda *a, **k: None\ncli.main({command})"
     with start("-c", code, stderr=child, text=False) as process:
         os.close(child)
@@ -412,7 +508,10 @@ def test_a_terminal_sees_a_bar(data):
     lines = [line.split("\r")[-1] for line in text.replace("\r\n", "\n").split("\n")]
     assert sum(bool(re.match(r"epoch [1-4]/4  loss", line)) for line in lines) == 4
     assert not any("|" in line for line in lines)  # no bar is left behind
-    assert max(len(piece) for line in text.split("\n") for piece in line.split("\r") if "|" in piece) <= 80
+    assert (
+        max(len(piece) for line in text.split("\n") for piece in line.split("\r") if "|" in piece)
+        <= 80
+    )
 
 
 def test_numpy_trains_without_numba_and_under_O(data):
@@ -424,7 +523,9 @@ def test_numpy_trains_without_numba_and_under_O(data):
         "print('numba' in sys.modules, code)"
     )
     env = {**os.environ, "PYTHONPATH": ROOT}
-    done = subprocess.run([sys.executable, "-O", "-c", code], env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-O", "-c", code], env=env, capture_output=True, text=True
+    )
     assert done.stdout.splitlines()[-1] == "False 0", done.stderr
     assert "compiling" not in done.stderr
 
@@ -436,9 +537,13 @@ def test_a_closed_pipe_is_no_error():
         assert finish("summary", "vgg", stdout=pipe) == (141, None, "")
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that even root cannot write to")
+@pytest.mark.skipif(
+    not os.path.isdir("/proc/self"), reason="needs a folder that even root cannot write to"
+)
 def test_a_working_directory_that_cannot_be_written(data, tmp_path):
-    code, out, err = finish("train", "--model", "alexnet", "--data", data, "--epochs", 1, cwd="/proc/self")
+    code, out, err = finish(
+        "train", "--model", "alexnet", "--data", data, "--epochs", 1, cwd="/proc/self"
+    )
     assert (code, out) == (1, "")
     assert err.count("\n") == 1
     assert "--out" in err
@@ -460,7 +565,11 @@ def test_evaluate(trained, run):
     code, out, _ = run("evaluate", "run/last.npz", "--flip", "--json")
     net = nc.load("run/last.npz")
     held = nc.data.load(net.metadata["data"])
-    assert json.loads(out)["loss"] == nc.evaluate(net, held.x_test, held.y_test, flip=True)["loss"] != result["loss"]
+    assert (
+        json.loads(out)["loss"]
+        == nc.evaluate(net, held.x_test, held.y_test, flip=True)["loss"]
+        != result["loss"]
+    )
 
 
 def test_evaluate_on_other_data(trained, run, tmp_path):
@@ -499,7 +608,11 @@ def test_a_checkpoint_of_something_else_is_refused(content, trained, run):
     else:
         with open("other.npz", "wb") as file:
             file.write(content)
-    commands = ["evaluate", "other.npz"], ["predict", "x.png", "--checkpoint", "other.npz"], ["evaluate", "no.npz"]
+    commands = (
+        ["evaluate", "other.npz"],
+        ["predict", "x.png", "--checkpoint", "other.npz"],
+        ["evaluate", "no.npz"],
+    )
     for command in commands:
         code, out, err = run(*command)
         assert (code, out) == (3, "")
@@ -526,7 +639,9 @@ def test_predict_prints_the_top_classes(trained, run):
     assert run("predict", "run/history.csv", "--checkpoint", "run/best.npz")[0] == 3
 
 
-def test_a_file_of_the_training_data_is_predicted_as_it_was_trained_on(tmp_path, monkeypatch, no_report, run):
+def test_a_file_of_the_training_data_is_predicted_as_it_was_trained_on(
+    tmp_path, monkeypatch, no_report, run
+):
     """On a light background too: the network sees the file, not its negative."""
     from PIL import Image
 
@@ -535,7 +650,9 @@ def test_a_file_of_the_training_data_is_predicted_as_it_was_trained_on(tmp_path,
         (tmp_path / "mine" / f"class {label}").mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(tmp_path / "mine" / f"class {label}" / f"{i}.png")
     monkeypatch.chdir(tmp_path)
-    assert run("train", "--model", "lenet5", "--data", "./mine", "--epochs", 1, "--out", "run")[0] == 0
+    assert (
+        run("train", "--model", "lenet5", "--data", "./mine", "--epochs", 1, "--out", "run")[0] == 0
+    )
     path = f"mine/class {y[0]}/0.png"
     code, out, _ = run("predict", path, "--checkpoint", "run/last.npz", "--json")
     assert code == 0
@@ -569,14 +686,22 @@ def test_predict_shows_what_the_network_saw_and_writes_over_nothing(photos, run)
 
     before = [open(path, "rb").read() for path in photos]
     command = ["predict", *photos, "--checkpoint", "net.npz", "--json", "--show"]
-    shown = [[one["shown"] for one in json.loads(run(*command)[1])["predictions"]] for _ in range(2)]
-    assert shown == [["photo-seen.png", "photo-seen-2.png"], ["photo-seen-3.png", "photo-seen-4.png"]]
+    shown = [
+        [one["shown"] for one in json.loads(run(*command)[1])["predictions"]] for _ in range(2)
+    ]
+    assert shown == [
+        ["photo-seen.png", "photo-seen-2.png"],
+        ["photo-seen-3.png", "photo-seen-4.png"],
+    ]
     assert [one["shown"] for one in json.loads(run(*command, "new/seen")[1])["predictions"]] == [
         os.path.join("new", "seen", "photo-seen.png"), os.path.join("new", "seen", "photo-seen-2.png")]  # fmt: skip
     assert [open(path, "rb").read() for path in photos] == before
     assert Image.open("new/seen/photo-seen.png").width > 1000
     code, out, _ = run("predict", "--checkpoint", "net.npz", "--show", "photo.png")
-    assert (code, out.splitlines()[1]) == (0, "photo.png: what the network saw is in photo-seen-5.png")
+    assert (code, out.splitlines()[1]) == (
+        0,
+        "photo.png: what the network saw is in photo-seen-5.png",
+    )
     assert run("predict", "photo.png", "--checkpoint", "net.npz", "--show", "one.png")[0] == 0
     assert Image.open("one.png").width > 1000
 
@@ -643,18 +768,30 @@ def test_inspect(trained, run, tmp_path, monkeypatch):
     code, out, err = run("inspect", "run/last.npz")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert [line.split()[:2] for line in lines[2:5]] == [["0", "Standardize"], ["1", "Conv2D"], ["2", "ReLU"]]
-    assert "Update/weight at lr 0.001: Adam's last step, from the optimiser's state in the file." in lines
+    assert [line.split()[:2] for line in lines[2:5]] == [
+        ["0", "Standardize"],
+        ["1", "Conv2D"],
+        ["2", "ReLU"],
+    ]
+    assert (
+        "Update/weight at lr 0.001: Adam's last step, from the optimiser's state in the file."
+        in lines
+    )
     assert lines[-1] == f"Page: {os.path.join('last-inspect', 'inspection.html')}"
     first = json.loads((tmp_path / "last-inspect" / "inspection.json").read_text())
-    assert {path.name for path in (tmp_path / "last-inspect").glob("*.png")} == set(first["pictures"])
+    assert {path.name for path in (tmp_path / "last-inspect").glob("*.png")} == set(
+        first["pictures"]
+    )
     names = [name.removesuffix(".png") for name in first["pictures"]]
     monkeypatch.setattr(report, "_draw", lambda *_: (names, []))
     code, out, _ = run("inspect", "run/last.npz", "--json")  # over its own
     result = json.loads(out)
     assert result == first
     assert (code, result["checkpoint"], result["data"]) == (0, "run/last.npz", trained)
-    assert result["test_accuracy"] == json.loads(run("evaluate", "run/last.npz", "--json")[1])["accuracy"]
+    assert (
+        result["test_accuracy"]
+        == json.loads(run("evaluate", "run/last.npz", "--json")[1])["accuracy"]
+    )
 
 
 def test_inspect_overwrites_no_foreign_folder(trained, run):
@@ -735,7 +872,10 @@ def test_gradcheck_of_a_model(run):
     found = json.loads(out)
     assert (code, found["model"], found["ok"]) == (0, "lenet5", True)
     assert 0 < found["max_error"] < 1e-5
-    assert json.loads(run("gradcheck", "lenet5", "--seed", 2, "--json")[1])["max_error"] != found["max_error"]
+    assert (
+        json.loads(run("gradcheck", "lenet5", "--seed", 2, "--json")[1])["max_error"]
+        != found["max_error"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -768,7 +908,11 @@ def test_gradcheck_fails_with_an_exit_code(ok, code, run, monkeypatch):
             return "a table"
 
     Result.ok = ok
-    monkeypatch.setattr(importlib.import_module("numpycnn.gradient_check"), "check_network", lambda *a, **k: Result())
+    monkeypatch.setattr(
+        importlib.import_module("numpycnn.gradient_check"),
+        "check_network",
+        lambda *a, **k: Result(),
+    )
     assert run("gradcheck", "vgg") == (code, "a table\n", "")
     found, out, _ = run("gradcheck", "vgg", "--json")
     assert found == code
@@ -803,8 +947,16 @@ def test_gradcheck_fails_with_an_exit_code(ok, code, run, monkeypatch):
         (["inspect"], 2, "checkpoint"),
         (["inspect", "nowhere.npz"], 3, "no such checkpoint"),
         (["inspect", "pretrained:nobody"], 2, "pretrained"),
-        (["inspect", "pretrained:paper", "--data", "data.npz"], 2, "10 classes, but data.npz has 4"),
-        (["inspect", "pretrained:paper", "--data", "fashion-mnits"], 2, "did you mean fashion-mnist"),
+        (
+            ["inspect", "pretrained:paper", "--data", "data.npz"],
+            2,
+            "10 classes, but data.npz has 4",
+        ),
+        (
+            ["inspect", "pretrained:paper", "--data", "fashion-mnits"],
+            2,
+            "did you mean fashion-mnist",
+        ),
         (["summary", "alexnt"], 2, "did you mean alexnet"),
         (["gradcheck", "alexnt"], 2, "did you mean alexnet"),
         (["data", "mnits"], 2, "did you mean mnist"),
@@ -833,7 +985,18 @@ def test_an_unexpected_error_is_one_line_too_and_debug_shows_it(run, monkeypatch
 
 
 def test_divergence_exits_5_and_keeps_a_good_checkpoint(data, no_report, run):
-    arguments = ["--model", "alexnet", "--epochs", 5, "--lr", "1e30", "--schedule", "constant", "--out", "run"]
+    arguments = [
+        "--model",
+        "alexnet",
+        "--epochs",
+        5,
+        "--lr",
+        "1e30",
+        "--schedule",
+        "constant",
+        "--out",
+        "run",
+    ]
     code, out, err = run("train", "--data", data, *arguments)
     assert (code, out) == (5, "")
     assert "training diverged" in err.splitlines()[-1]
@@ -845,7 +1008,9 @@ def test_a_full_disk_exits_1(data, no_report, run, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
-    code, out, err = run("train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "run")
+    code, out, err = run(
+        "train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "run"
+    )
     assert (code, out) == (1, "")
     assert "No space left on device" in err.splitlines()[-1]
     assert os.listdir("run") == []
@@ -881,14 +1046,21 @@ def test_the_first_run_says_that_it_compiles_and_the_second_does_not(tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMPYCNN_BACKEND": "numba"}
     environment.pop("NUMBA_DISABLE_JIT", None)
     said = [
-        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stderr
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr
         for _ in range(2)
     ]
     assert said == ["numpycnn: compiling the kernels, once: about 20 seconds\n", ""]
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.2, "1 second"), (40, "40 seconds"), (300, "5 minutes"), (9000, "2.5 hours")]
+    ("seconds", "text"),
+    [(0.2, "1 second"), (40, "40 seconds"), (300, "5 minutes"), (9000, "2.5 hours")],
 )
 def test_duration(seconds, text):
     assert files.duration(seconds) == text

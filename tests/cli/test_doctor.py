@@ -13,7 +13,16 @@ def test_the_facts(each_backend, tmp_path, monkeypatch):
     monkeypatch.setenv("NUMPYCNN_DATA", str(tmp_path))
     facts = doctor.examine()
     assert all(isinstance(value, str) for value in facts.values())
-    assert {"numpycnn", "python", "machine", "backend", "numpy", "kernels", "kernel cache", "data"} <= facts.keys()
+    assert {
+        "numpycnn",
+        "python",
+        "machine",
+        "backend",
+        "numpy",
+        "kernels",
+        "kernel cache",
+        "data",
+    } <= facts.keys()
     assert facts["backend"].startswith(each_backend)
     assert facts["kernels"].startswith("right")
     assert f"mnist: {tmp_path / 'mnist'}" in facts["data"]

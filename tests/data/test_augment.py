@@ -46,7 +46,9 @@ def test_different_seeds_and_images_differ(step):
     assert any((image != y[0]).any() for image in y)
 
 
-@pytest.mark.parametrize(("flip", "axis"), [(augment.horizontal_flip, 1), (augment.vertical_flip, 0)])
+@pytest.mark.parametrize(
+    ("flip", "axis"), [(augment.horizontal_flip, 1), (augment.vertical_flip, 0)]
+)
 def test_flips(flip, axis):
     x = batch((400, 3, 4, 2))
     y = flip(x, np.random.default_rng(0))
@@ -107,7 +109,9 @@ def test_rotate_against_its_definition(degrees, dtype, tolerance):
 
 
 def test_rotating_by_nothing_changes_nothing():
-    np.testing.assert_array_equal(augment.rotate(batch(), np.random.default_rng(0), degrees=0), batch())
+    np.testing.assert_array_equal(
+        augment.rotate(batch(), np.random.default_rng(0), degrees=0), batch()
+    )
 
 
 def test_random_erasing_fills_one_rectangle():
@@ -141,7 +145,9 @@ def test_wrong_shapes(step):
         step(batch((4, 5, 6)), np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("step", [augment.horizontal_flip, augment.vertical_flip, augment.random_erasing])
+@pytest.mark.parametrize(
+    "step", [augment.horizontal_flip, augment.vertical_flip, augment.random_erasing]
+)
 @pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
 def test_wrong_probabilities(step, p):
     with pytest.raises(ValueError, match="probability"):
@@ -158,13 +164,17 @@ def test_shrink_averages_areas():
     x = np.arange(36, dtype=np.float64).reshape(1, 6, 6, 1)
     y = augment.shrink(x, size=3)
     np.testing.assert_allclose(y[0, :, :, 0], x[0, :, :, 0].reshape(3, 2, 3, 2).mean(axis=(1, 3)))
-    np.testing.assert_allclose(augment.shrink(x, size=4)[0, 0, 0, 0], (0 + 0.5 * 1 + 0.5 * 6 + 0.25 * 7) / 2.25)
+    np.testing.assert_allclose(
+        augment.shrink(x, size=4)[0, 0, 0, 0], (0 + 0.5 * 1 + 0.5 * 6 + 0.25 * 7) / 2.25
+    )
     np.testing.assert_allclose(augment.shrink(x, size=4).mean(), x.mean())
     np.testing.assert_array_equal(augment.shrink(x, size=6), x)
     pictures = batch((3, 8, 6, 2))
     small = augment.shrink(pictures, np.random.default_rng(0), size=5)
     assert (small.shape, small.dtype) == ((3, 5, 5, 2), np.uint8)
-    np.testing.assert_allclose(small, augment.shrink(pictures.astype(np.float64), size=5), atol=0.501)
+    np.testing.assert_allclose(
+        small, augment.shrink(pictures.astype(np.float64), size=5), atol=0.501
+    )
     assert augment.shrink(pictures[:0], size=5).shape == (0, 5, 5, 2)
     for size in (0, 7, 2.5):
         with pytest.raises(ValueError, match="shrink: size is"):

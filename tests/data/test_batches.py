@@ -40,7 +40,11 @@ def test_epochs_and_steps_have_their_own_augmentation():
     def noise(x, rng):
         return rng.random(len(x))
 
-    drawn = [tuple(x) for epoch in range(2) for x, _ in batches(X, Y, 5, seed=1, epoch=epoch, augment=noise)]
+    drawn = [
+        tuple(x)
+        for epoch in range(2)
+        for x, _ in batches(X, Y, 5, seed=1, epoch=epoch, augment=noise)
+    ]
     assert len(set(drawn)) == 4
 
 

@@ -35,7 +35,11 @@ def test_mean_and_deviation_are_those_of_the_training_images():
 def test_sha256_sees_every_array():
     data = make()
     assert data.sha256 == make().sha256
-    other = {X.tobytes(): make(x=X[:, ::-1]), Y.tobytes(): make(y=Y[::-1]), TX.tobytes(): make(tx=TX[::-1])}
+    other = {
+        X.tobytes(): make(x=X[:, ::-1]),
+        Y.tobytes(): make(y=Y[::-1]),
+        TX.tobytes(): make(tx=TX[::-1]),
+    }
     assert len({data.sha256, *(d.sha256 for d in other.values()), make(ty=TY[::-1]).sha256}) == 5
     assert make(x=X.transpose(0, 2, 1, 3), tx=TX.transpose(0, 2, 1, 3)).sha256 != data.sha256
 

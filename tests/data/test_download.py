@@ -43,7 +43,9 @@ OTHER = some_files(official.IDX_FILES, seed=1)
 
 
 def checksums(files):
-    return {name: "sha256:" + hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    return {
+        name: "sha256:" + hashlib.sha256(content).hexdigest() for name, content in files.items()
+    }
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -90,7 +92,9 @@ def server(tmp_path, monkeypatch):
 
 
 def mirrors(monkeypatch, *addresses, name=FASHION, **changes):
-    entry = replace(official.OFFICIAL[name], mirrors=addresses, **{"files": checksums(FILES), **changes})
+    entry = replace(
+        official.OFFICIAL[name], mirrors=addresses, **{"files": checksums(FILES), **changes}
+    )
     monkeypatch.setitem(official.OFFICIAL, name, entry)
 
 
@@ -135,7 +139,13 @@ def test_a_bad_mirror_then_a_good_one(server, tmp_path, monkeypatch, kind):
 
 @pytest.mark.parametrize(
     ("kind", "reason"),
-    [("missing", "404"), ("half", ""), ("wrong", "checksum"), ("stall", "timed out"), ("http", "not https")],
+    [
+        ("missing", "404"),
+        ("half", ""),
+        ("wrong", "checksum"),
+        ("stall", "timed out"),
+        ("http", "not https"),
+    ],
 )
 def test_only_bad_mirrors(server, tmp_path, monkeypatch, kind, reason):
     mirrors(monkeypatch, f"{server.url}{kind}/")
@@ -156,7 +166,9 @@ def test_files_that_cannot_be_read_are_bad_data_by_default_too(monkeypatch):
 
     monkeypatch.setattr("numpycnn.data.datasets._official", lambda *_, **__: refuse())
     for load in (data.load_default, lambda: data.load(FASHION)):
-        with pytest.raises(DatasetError, match="fashion-mnist: train cannot be read: Permission denied"):
+        with pytest.raises(
+            DatasetError, match="fashion-mnist: train cannot be read: Permission denied"
+        ):
             load()
 
 
@@ -234,7 +246,9 @@ def test_emnist_from_its_archive_stands_upright(server, tmp_path, monkeypatch):
     loaded = data.load("emnist", progress=False)
     assert len(loaded.classes) == 47
     assert cached(tmp_path, "emnist") == sorted(files)
-    sideways = np.frombuffer(gzip.decompress(files[official.EMNIST_FILES[0]]), "u1")[16:].reshape(20, 28, 28)
+    sideways = np.frombuffer(gzip.decompress(files[official.EMNIST_FILES[0]]), "u1")[16:].reshape(
+        20, 28, 28
+    )
     np.testing.assert_array_equal(loaded.x_train[..., 0], sideways.transpose(0, 2, 1))
     wrong = {**checksums(files), official.EMNIST_FILES[3]: "sha256:" + "0" * 64}
     mirrors(monkeypatch, both[1], name="emnist", files=wrong, archive=archive)
@@ -284,16 +298,24 @@ def test_the_table_is_complete():
     assert set(official.OFFICIAL) == {"fashion-mnist", "mnist", "kmnist", "emnist"}
     for entry in official.OFFICIAL.values():
         assert len(entry.mirrors) >= 2
-        assert all(mirror.startswith("https://") and mirror.endswith(("/", ".zip")) for mirror in entry.mirrors)
+        assert all(
+            mirror.startswith("https://") and mirror.endswith(("/", ".zip"))
+            for mirror in entry.mirrors
+        )
         assert len(entry.files) == len(set(entry.files.values())) == 4
         for checksum in entry.files.values():
             algorithm, digits = checksum.split(":")
             assert len(bytes.fromhex(digits)) == {"sha256": 32, "md5": 16}[algorithm]
-    assert len(official.OFFICIAL["emnist"].classes) == len(set(official.OFFICIAL["emnist"].classes)) == 47
+    assert (
+        len(official.OFFICIAL["emnist"].classes)
+        == len(set(official.OFFICIAL["emnist"].classes))
+        == 47
+    )
 
 
 REAL = pytest.mark.skipif(
-    not os.path.isdir(os.path.join(os.environ.get("NUMPYCNN_DATA", ""), FASHION)) or "NUMPYCNN_DATA" not in os.environ,
+    not os.path.isdir(os.path.join(os.environ.get("NUMPYCNN_DATA", ""), FASHION))
+    or "NUMPYCNN_DATA" not in os.environ,
     reason="NUMPYCNN_DATA does not point to the real data",
 )
 
@@ -303,7 +325,10 @@ def test_the_real_fashion_mnist():
     start = time.perf_counter()
     fashion = data.load(FASHION)
     assert time.perf_counter() - start < 30
-    assert (fashion.x_train.shape, fashion.x_test.shape) == ((60_000, 28, 28, 1), (10_000, 28, 28, 1))
+    assert (fashion.x_train.shape, fashion.x_test.shape) == (
+        (60_000, 28, 28, 1),
+        (10_000, 28, 28, 1),
+    )
     assert np.bincount(fashion.y_train).tolist() == [6000] * 10
     assert fashion.mean == pytest.approx(0.2860, abs=1e-4)  # as published
     assert fashion.std == pytest.approx(0.3530, abs=1e-4)

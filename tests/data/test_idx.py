@@ -78,7 +78,9 @@ def test_gzip_flipped_at_every_byte_is_never_misread(tmp_path):
             read = idx.read(write(tmp_path, bytes(damaged)))
         except DatasetError:
             continue
-        np.testing.assert_array_equal(read, array)  # the gzip header's time stamp and system are not data
+        np.testing.assert_array_equal(
+            read, array
+        )  # the gzip header's time stamp and system are not data
         assert i < 10
 
 
@@ -146,7 +148,11 @@ def test_gzip_bombs(tmp_path):
     longer = zlib.compressobj(9, zlib.DEFLATED, 31)
     start = longer.compress(header(0x08, MiB))
     longer_bomb = start + b"".join(longer.compress(zeros) for _ in range(200)) + longer.flush()
-    for content, word in (bomb, "dimensions"), (honest_bomb, "gzip bomb"), (longer_bomb, "after the end"):
+    for content, word in (
+        (bomb, "dimensions"),
+        (honest_bomb, "gzip bomb"),
+        (longer_bomb, "after the end"),
+    ):
         path = write(tmp_path, content)
         refused(path, word)
         assert peak(path) < len(content) + 16 * MiB

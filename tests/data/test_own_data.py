@@ -27,7 +27,11 @@ def refused(path, word):
 @pytest.mark.parametrize("images", [X, X[..., None], np.stack([X] * 3, -1), (X / 255)[..., None]])
 def test_npz(tmp_path, save, images):
     path = tmp_path / "my Bilder.npz"
-    save(path, **{**ARRAYS, "x_train": images, "x_test": images[:8]}, classes=np.array(["a", "b", "c", "ü"]))
+    save(
+        path,
+        **{**ARRAYS, "x_train": images, "x_test": images[:8]},
+        classes=np.array(["a", "b", "c", "ü"]),
+    )
     for name in path, str(path):
         loaded = data.load(name)
         assert loaded.x_train.shape == (20, 6, 5, images.shape[3] if images.ndim == 4 else 1)
@@ -90,7 +94,9 @@ def test_npz_cut_or_flipped_anywhere_is_refused_or_equal(tmp_path):
 
 def npy_header(shape, descr="|u1"):
     file = io.BytesIO()
-    np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": descr, "fortran_order": False, "shape": shape}
+    )
     return file.getvalue()
 
 
@@ -178,10 +184,14 @@ def test_a_picture_is_read_for_training_as_for_prediction(tmp_path):
     loaded = data.load(tmp_path)
     read = np.concatenate([loaded.x_train, loaded.x_test])
     wanted = [X[0], np.where(clear[..., 3] == 255, X[1], 255), X[2], X[3]]
-    assert {image.tobytes() for image in read[..., 0]} == {image.astype("u1").tobytes() for image in wanted}
+    assert {image.tobytes() for image in read[..., 0]} == {
+        image.astype("u1").tobytes() for image in wanted
+    }
 
 
-def test_a_folder_that_is_called_like_a_known_data_set_has_a_name_that_loads_it(tmp_path, monkeypatch):
+def test_a_folder_that_is_called_like_a_known_data_set_has_a_name_that_loads_it(
+    tmp_path, monkeypatch
+):
     from PIL import Image
 
     (tmp_path / "mnist" / "a").mkdir(parents=True)
@@ -193,11 +203,15 @@ def test_a_folder_that_is_called_like_a_known_data_set_has_a_name_that_loads_it(
     assert data.load(loaded.name).sha256 == loaded.sha256
 
 
-@pytest.mark.parametrize(("images", "light"), [(X, None), (X // 4, False), (255 - X // 4, True), (X / 1020, False)])
+@pytest.mark.parametrize(
+    ("images", "light"), [(X, None), (X // 4, False), (255 - X // 4, True), (X / 1020, False)]
+)
 def test_whether_the_background_is_light(tmp_path, images, light):
     np.savez(tmp_path / "a.npz", **{**ARRAYS, "x_train": images, "x_test": images[:8]})
     found = data.load(tmp_path / "a.npz")
-    edge = np.concatenate([found.x_train[:, i] for i in (0, -1)] + [found.x_train[:, :, i] for i in (0, -1)], axis=1)
+    edge = np.concatenate(
+        [found.x_train[:, i] for i in (0, -1)] + [found.x_train[:, :, i] for i in (0, -1)], axis=1
+    )
     assert found.light == (edge.mean() / found.x_train.max() > 0.5 if light is None else light)
 
 
@@ -218,7 +232,11 @@ def test_folder_refused(tmp_path):
 
 
 def idx(array):
-    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype("u1").tobytes()
+    return (
+        bytes([0, 0, 8, array.ndim])
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.astype("u1").tobytes()
+    )
 
 
 def test_folder_of_idx_files(tmp_path):

@@ -44,7 +44,9 @@ def test_for_data_on_a_light_background_it_is_the_other_way_round(png):
         np.testing.assert_array_equal(255 - read(picture, png), read_image(png, SHAPE, light=True))
 
 
-@pytest.mark.parametrize(("background", "garment"), [(255, 0), (0, 255), (240, 215), (120, 30), (120, 220), (0, 40)])
+@pytest.mark.parametrize(
+    ("background", "garment"), [(255, 0), (0, 255), (240, 215), (120, 30), (120, 220), (0, 40)]
+)
 def test_a_rectangle_fills_the_frame_white_on_black(background, garment, png):
     seen = read(boxed(background, garment), png)[..., 0]  # 70 x 140: 14 x 28
     assert (seen[:, :7] == 0).all()
@@ -61,14 +63,16 @@ def test_place_and_size_do_not_matter(png):
 
 
 def test_an_odd_remainder_goes_left_and_up_as_in_fashion_mnist(png):
-    assert np.flatnonzero(read(boxed(255, 0, box=(60, 30, 125, 170)), png)[..., 0].any(axis=0)).tolist() == list(
-        range(8, 21)
-    )
+    assert np.flatnonzero(
+        read(boxed(255, 0, box=(60, 30, 125, 170)), png)[..., 0].any(axis=0)
+    ).tolist() == list(range(8, 21))
 
 
 def test_noise_specks_and_uneven_light_are_background(tmp_path):
     rng = np.random.default_rng(0)
-    pixels = np.asarray(boxed(200, 40), float) + np.linspace(-12, 12, 300) + rng.normal(0, 4, (200, 300))
+    pixels = (
+        np.asarray(boxed(200, 40), float) + np.linspace(-12, 12, 300) + rng.normal(0, 4, (200, 300))
+    )
     pixels[5, 280:282] = 0
     photo = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
     seen = read(photo, tmp_path / "photo.jpg", quality=80)[..., 0]

@@ -38,7 +38,9 @@ def test_the_data_set(garments):
     assert np.bincount(garments.y_test).tolist() == [200] * 10
     assert garments.classes[0] == "T-shirt"
     assert garments.classes[9] == "Ankle boot"
-    assert len({x.tobytes() for x in (*garments.x_train, *garments.x_test)}) == 12_000  # no image twice
+    assert (
+        len({x.tobytes() for x in (*garments.x_train, *garments.x_test)}) == 12_000
+    )  # no image twice
 
 
 def test_a_linear_model_stays_below_90_percent(garments):

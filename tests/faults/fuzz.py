@@ -26,10 +26,14 @@ FORMS = {  # name: (what runs, how often)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("forms", nargs="*", metavar="form", help=f"{', '.join(FORMS)}; all of them if none is named")
+    parser.add_argument(
+        "forms", nargs="*", metavar="form", help=f"{', '.join(FORMS)}; all of them if none is named"
+    )
     parser.add_argument("--count", type=int, help="how often (default: as in README.md)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--folder", help="where the files go, in a folder that is deleted afterwards")
+    parser.add_argument(
+        "--folder", help="where the files go, in a folder that is deleted afterwards"
+    )
     options = parser.parse_args()
     unknown = set(options.forms) - set(FORMS)
     if unknown:

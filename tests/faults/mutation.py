@@ -57,9 +57,13 @@ def mutate(file, folder, timeout=60):
     tools = Path(sys.executable).parent
 
     def run(*words):
-        return subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            words, cwd=copy, env=environment, capture_output=True, text=True, check=True
+        ).stdout
 
-    subprocess.run(command, shell=True, cwd=copy, env=environment, check=True, stdout=subprocess.DEVNULL)  # all pass
+    subprocess.run(
+        command, shell=True, cwd=copy, env=environment, check=True, stdout=subprocess.DEVNULL
+    )  # all pass
     run(tools / "cosmic-ray", "init", "mutants.toml", "mutants.sqlite")
     run(tools / "cr-filter-operators", "mutants.sqlite", "mutants.toml")
     run(tools / "cosmic-ray", "exec", "mutants.toml", "mutants.sqlite")
@@ -69,14 +73,18 @@ def mutate(file, folder, timeout=60):
         mutation = item["mutations"][0]
         if result and result["worker_outcome"] != "skipped":
             operator = mutation["operator_name"].removeprefix("core/")
-            found.append((mutation["start_pos"][0], operator, result["test_outcome"], result["diff"]))
+            found.append(
+                (mutation["start_pos"][0], operator, result["test_outcome"], result["diff"])
+            )
     shutil.rmtree(copy)
     return found
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="*", metavar="file", help=f"{', '.join(FILES)}; all if none is named")
+    parser.add_argument(
+        "files", nargs="*", metavar="file", help=f"{', '.join(FILES)}; all if none is named"
+    )
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", default="survivors.txt", help="what the surviving mutants changed")
     options = parser.parse_args()
@@ -94,7 +102,9 @@ def main():
             sys.stdout.write(f"{file}: {len(found) - len(alive)} of {len(found)} killed\n")
             sys.stdout.flush()
             for line, operator, _, diff in alive:
-                changes = [d for d in diff.splitlines() if d[:1] in "+-" and d[:3] not in ("+++", "---")]
+                changes = [
+                    d for d in diff.splitlines() if d[:1] in "+-" and d[:3] not in ("+++", "---")
+                ]
                 out.write(f"{file}:{line} {operator}\n" + "".join(f"    {d}\n" for d in changes))
             out.flush()
     sys.stdout.write(f"{dead} of {whole} mutants killed: {100 * dead / max(whole, 1):.1f} %\n")

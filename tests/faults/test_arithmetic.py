@@ -10,7 +10,10 @@ import pytest
 from numpycnn import layers, models, ops, predict
 from numpycnn.layers.traverse import named_buffers, named_params
 
-NETWORKS = {"vgg": {"filters": (16, 17), "dropout": (0.1, 0.2)}, "alexnet": {"filters": (16, 18), "hidden": (9, 8)}}
+NETWORKS = {
+    "vgg": {"filters": (16, 17), "dropout": (0.1, 0.2)},
+    "alexnet": {"filters": (16, 18), "hidden": (9, 8)},
+}
 TINY = np.float32(1e-42)  # a denormal number
 
 
@@ -38,7 +41,9 @@ def test_what_is_not_finite_in_a_pixel_shows_in_its_image_alone(name, value, eac
 def test_nan_in_any_weight_or_running_value_shows(name, each_backend):
     net, x = network(name), images()
     for path in [*named_params(net), *named_buffers(net)]:
-        whole = named_params(net)[path].value if path in named_params(net) else named_buffers(net)[path]
+        whole = (
+            named_params(net)[path].value if path in named_params(net) else named_buffers(net)[path]
+        )
         kept = whole.copy()
         whole[...] = np.nan
         assert np.isnan(predict(net, x)).any(), path
@@ -62,7 +67,9 @@ def test_denormal_images_and_weights_train_to_finite_numbers(name, each_backend)
 def test_a_batch_of_one(name, each_backend):
     net, x = network(name), images(3)
     for i in range(3):
-        np.testing.assert_allclose(predict(net, x[i : i + 1])[0], predict(net, x)[i], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(
+            predict(net, x[i : i + 1])[0], predict(net, x)[i], rtol=1e-4, atol=1e-6
+        )
     logits, cache = net.forward(x[:1], train=True)
     net.backward(ops.softmax_cross_entropy(logits, [4])[1], cache)
     assert all(np.isfinite(p.grad).all() for p in net.params())
@@ -84,7 +91,9 @@ def test_blas_on_one_thread_or_two(tmp_path):
     results = []
     for threads in "12":
         path = str(tmp_path / f"{threads}.npz")
-        blas = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), threads)
+        blas = dict.fromkeys(
+            ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), threads
+        )
         environment = {**os.environ, **blas, "NUMPYCNN_BACKEND": "numpy"}
         subprocess.run([sys.executable, "-c", STEP, path], env=environment, check=True)
         results.append(np.load(path))
@@ -95,7 +104,9 @@ def test_blas_on_one_thread_or_two(tmp_path):
 def test_dropout_that_drops_everything(each_backend):
     x = np.ones((1, 4), np.float32)
     seeds = (np.random.default_rng(seed) for seed in range(1000))
-    y, cache = next(pair for pair in (ops.dropout(x, 0.9, rng) for rng in seeds) if not pair[0].any())
+    y, cache = next(
+        pair for pair in (ops.dropout(x, 0.9, rng) for rng in seeds) if not pair[0].any()
+    )
     assert y.dtype == np.float32
     np.testing.assert_array_equal(ops.dropout_backward(x, cache), np.zeros_like(x))
 
@@ -118,7 +129,10 @@ def test_classes_that_a_batch_lacks(weights, each_backend):
     s = np.random.default_rng(0).standard_normal((4, 5))
     y = np.array([1, 1, 3, 3])
     _, ds = ops.softmax_cross_entropy(s, y, class_weight=weights)
-    p, own = np.exp(s) / np.exp(s).sum(axis=1, keepdims=True), np.ones(4) if weights is None else np.array(weights)[y]
+    p, own = (
+        np.exp(s) / np.exp(s).sum(axis=1, keepdims=True),
+        np.ones(4) if weights is None else np.array(weights)[y],
+    )
     wanted = own[:, None] * (p - np.eye(5)[y]) / own.sum()
     np.testing.assert_allclose(ds, wanted, rtol=1e-10)
     assert (ds[:, [0, 2, 4]] > 0).all()

@@ -40,14 +40,22 @@ def tiny(seed=0):
 
 
 def small(seed=0):
-    arguments = {"filters": (2,), "kernel_size": 3, "hidden": (3,), "classes": 3, "input_shape": (4, 4, 1)}
+    arguments = {
+        "filters": (2,),
+        "kernel_size": 3,
+        "hidden": (3,),
+        "classes": 3,
+        "input_shape": (4, 4, 1),
+    }
     net = models.build("alexnet", seed=seed, **arguments)
     return net, optim.SGD(net.params(), momentum=0.9)
 
 
 def saved(folder, net, optimizer=None):
     path = os.path.join(folder, "original.npz")
-    checkpoint.save(path, net, optimizer, epoch=3, classes=["a", "b", "c"], history={"loss": [0.5, 0.25]})
+    checkpoint.save(
+        path, net, optimizer, epoch=3, classes=["a", "b", "c"], history={"loss": [0.5, 0.25]}
+    )
     return Path(path).read_bytes()
 
 
@@ -56,7 +64,9 @@ def in_memory(net, optimizer=None):
     arrays |= {name: array.tobytes() for name, array in named_buffers(net).items()}
     if optimizer:
         arrays |= {name: array.tobytes() for name, array in optimizer.state_arrays().items()}
-    states = {name: repr(generator.bit_generator.state) for name, generator in generators(net).items()}
+    states = {
+        name: repr(generator.bit_generator.state) for name, generator in generators(net).items()
+    }
     return arrays, states, optimizer and (optimizer.steps, optimizer.lr)
 
 
@@ -70,7 +80,11 @@ def attempt(path, function, *args):
     try:
         return function(path, *args)
     except CheckpointError as error:
-        if not str(error).isprintable() or not str(error).startswith(str(path)) or len(str(error)) > 1000:
+        if (
+            not str(error).isprintable()
+            or not str(error).startswith(str(path))
+            or len(str(error)) > 1000
+        ):
             raise RuntimeError(f"not one short line with the path in it: {error!r}") from error
         return None
 
@@ -149,7 +163,10 @@ def forgeries(content, canary):
     yield "extra", archive_of([*members, ["extra.npy", members[at][1]]])
     yield "missing", archive_of(without)
     yield "duplicate", archive_of([*members, members[at]])
-    yield "two of one name, one changed", archive_of([*members, [names[at], bytes(len(members[at][1]))]])
+    yield (
+        "two of one name, one changed",
+        archive_of([*members, [names[at], bytes(len(members[at][1]))]]),
+    )
     yield "above the folder", archive_of([*without, ["../0.w.npy", members[at][1]]])
     yield "extra above the folder", archive_of([*members, ["../../evil", b""]])
     renamed = members[0][1].replace(b"param/0.w", b"../evil")
@@ -169,10 +186,19 @@ def forgeries(content, canary):
     yield "no checksum", archive_of([m for m in members if m[0] != npz.CHECKSUM])
     yield "unsigned", archive_of([[n, d.replace(b"epoch", b"epocH")] for n, d in members])
     yield "deep metadata", archive_of(signed(b"[" * 500_000, members))
-    yield "deep arguments", archive_of(signed(b'{"format":1,"arrays":' + b'{"a":' * 100_000, members))
+    yield (
+        "deep arguments",
+        archive_of(signed(b'{"format":1,"arrays":' + b'{"a":' * 100_000, members)),
+    )
     yield "a long number", archive_of(signed(b'{"format":' + b"9" * 500_000 + b"}", members))
-    yield "wide metadata", archive_of(signed(b'{"format":1,"x":[' + b"{}," * 340_000 + b"{}]}", members))
-    yield "too much metadata", archive_of(signed(b'{"format":1,"x":[' + b"{}," * 10**6 + b"{}]}", members))
+    yield (
+        "wide metadata",
+        archive_of(signed(b'{"format":1,"x":[' + b"{}," * 340_000 + b"{}]}", members)),
+    )
+    yield (
+        "too much metadata",
+        archive_of(signed(b'{"format":1,"x":[' + b"{}," * 10**6 + b"{}]}", members)),
+    )
     yield "another header", archive_of([[n, d.replace(b"'<f4'", b"'>f4'")] for n, d in members])
     yield "not text", archive_of(signed(b"\xff\xfe{}", members))
     yield "html", b"<!DOCTYPE html><html><body>404</body></html>"
@@ -191,7 +217,9 @@ def crowd(count, bits=32):
     if bits == 64:
         end = b"PK\6\6" + struct.pack("<Q2H2I4Q", 44, 45, 45, 0, 0, count, count, size, 0)
         end += b"PK\6\7" + struct.pack("<IQI", 0, size, 1)
-    return one * count + end + b"PK\5\6" + struct.pack("<4H2IH", 0, 0, 0, 0, 0 if end else size, 0, 0)
+    return (
+        one * count + end + b"PK\5\6" + struct.pack("<4H2IH", 0, 0, 0, 0, 0 if end else size, 0, 0)
+    )
 
 
 def nested(count):
@@ -207,7 +235,10 @@ def nested(count):
     directory, content = b"", blob
     for name, data in heads:
         directory += directory_entry(name, data, len(blob) - len(data) - 30 - len(name))
-    for name, data in ((npz.METADATA, text), (npz.CHECKSUM, hashlib.sha256(text).hexdigest().encode())):
+    for name, data in (
+        (npz.METADATA, text),
+        (npz.CHECKSUM, hashlib.sha256(text).hexdigest().encode()),
+    ):
         directory += directory_entry(name.encode(), data, len(content))
         content += local_header(name.encode(), data) + data
     end = b"PK\5\6" + struct.pack("<4H2IH", 0, 0, 0, 0, len(directory), len(content), 0)
@@ -221,7 +252,11 @@ def local_header(name, data):
 
 def directory_entry(name, data, offset):
     sizes = zlib.crc32(data), len(data), len(data), len(name)
-    return b"PK\1\2" + struct.pack("<6H3I5H2I", 20, 20, 0, 0, 0, 33, *sizes, 0, 0, 0, 0, 0, offset) + name
+    return (
+        b"PK\1\2"
+        + struct.pack("<6H3I5H2I", 20, 20, 0, 0, 0, 33, *sizes, 0, 0, 0, 0, 0, offset)
+        + name
+    )
 
 
 def test_forged_archives_are_refused_in_bounded_memory_and_change_nothing(tmp_path):
@@ -329,7 +364,13 @@ NASTY += ["", "../x", "a\nb", [], {}, [[]]]
 
 def leaves(value, path=()):
     yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, inside in items:
         yield from leaves(inside, (*path, key))
 
@@ -359,7 +400,9 @@ def forge_members(draw, members, canary):
     elif kind == 2:
         members.insert(j, members[i])
     elif kind == 3:
-        members[i][0] = draw.choice(["../" + members[i][0], members[j][0], "/etc/passwd", "x\0y", "ü" * 99])
+        members[i][0] = draw.choice(
+            ["../" + members[i][0], members[j][0], "/etc/passwd", "x\0y", "ü" * 99]
+        )
     elif kind == 4:
         members[i][1] = pickled(canary)
     elif kind == 5:
@@ -405,7 +448,9 @@ def fuzz(count, seed, folder):
         filled = attempt(path, checkpoint.restore, net, optimizer) is not None
         same = in_memory(net, optimizer) == before
         if not whole or canary.exists() or (came is None and filled) or filled == same:
-            raise RuntimeError(f"seed {seed}, file {number}: a silent difference, or the network was touched")
+            raise RuntimeError(
+                f"seed {seed}, file {number}: a silent difference, or the network was touched"
+            )
         attempt(path, checkpoint.load)
         refused += not filled
         if filled:
@@ -452,7 +497,18 @@ def kill_saves(count, seed, folder):
 
 
 def test_kill_9_leaves_the_old_or_the_new_checkpoint(tmp_path):
-    command = [sys.executable, "-m", "tests.faults.fuzz", "saving", "--count", "20", "--folder", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.faults.fuzz",
+        "saving",
+        "--count",
+        "20",
+        "--folder",
+        str(tmp_path),
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert "40 kills" in done.stdout

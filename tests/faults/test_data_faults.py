@@ -31,7 +31,11 @@ def idx_file(draw):
     code = draw.choice(list(CODES))
     shape = [draw.randint(1, 6) for _ in range(draw.randint(1, 4))]
     size = int(np.prod(shape)) * np.dtype(CODES[code]).itemsize
-    return bytes([0, 0, code, len(shape)]) + struct.pack(f">{len(shape)}I", *shape) + draw.randbytes(size)
+    return (
+        bytes([0, 0, code, len(shape)])
+        + struct.pack(f">{len(shape)}I", *shape)
+        + draw.randbytes(size)
+    )
 
 
 def cut(draw, content):
@@ -58,8 +62,18 @@ def splice(draw, content):
 def lie(draw, content):
     """Another header before the same elements: sizes up to 2^32 - 1, any type, any number of dimensions."""
     start = 4 + 4 * content[3]
-    sizes = [draw.choice([0, 1, 2, 255, 65_536, 1 << 24, 1 << 31, (1 << 32) - 1]) for _ in range(draw.randint(0, 6))]
-    head = bytes([0, draw.choice([0, 0, 0, 1]), draw.choice([*CODES, 0x0A, 0, 255]), draw.choice([len(sizes), 3, 255])])
+    sizes = [
+        draw.choice([0, 1, 2, 255, 65_536, 1 << 24, 1 << 31, (1 << 32) - 1])
+        for _ in range(draw.randint(0, 6))
+    ]
+    head = bytes(
+        [
+            0,
+            draw.choice([0, 0, 0, 1]),
+            draw.choice([*CODES, 0x0A, 0, 255]),
+            draw.choice([len(sizes), 3, 255]),
+        ]
+    )
     return head + struct.pack(f">{len(sizes)}I", *sizes) + content[start:]
 
 
@@ -108,7 +122,9 @@ def read(path, size):
             raise RuntimeError(f"not one line with the path in it: {error!r}") from error
         found = None
     if tracemalloc.get_traced_memory()[1] - before > size + ALLOWANCE:
-        raise RuntimeError(f"{tracemalloc.get_traced_memory()[1] - before} bytes for a file of {size}")
+        raise RuntimeError(
+            f"{tracemalloc.get_traced_memory()[1] - before} bytes for a file of {size}"
+        )
     if time.perf_counter() - began > LIMIT:
         raise RuntimeError(f"{time.perf_counter() - began:.1f} s")
     return found
@@ -135,14 +151,18 @@ def fuzz(count, seed, folder):
                 sets += verified_set(draw, folder)
     finally:
         tracemalloc.stop()
-    return f"{count} files, {accepted} accepted as right; {sets} data sets with checksums; 0 defects"
+    return (
+        f"{count} files, {accepted} accepted as right; {sets} data sets with checksums; 0 defects"
+    )
 
 
 def verified_set(draw, folder):
     """Damage one file of a folder whose checksums are known: it is refused, or what comes is what was there."""
     folder, files = os.path.join(folder, "set"), official_files()
     os.makedirs(folder, exist_ok=True)
-    checksums = {name: "sha256:" + hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    checksums = {
+        name: "sha256:" + hashlib.sha256(content).hexdigest() for name, content in files.items()
+    }
     entry = replace(official.OFFICIAL["fashion-mnist"], files=checksums)
     name = draw.choice(list(files))
     damaged = draw.choice([cut, flip, splice])(draw, files[name])
@@ -163,9 +183,17 @@ def verified_set(draw, folder):
 
 def official_files():
     rng = np.random.default_rng(0)
-    arrays = (rng.integers(0, 256, (10, 28, 28)), np.arange(10), rng.integers(0, 256, (10, 28, 28)), np.arange(10))
+    arrays = (
+        rng.integers(0, 256, (10, 28, 28)),
+        np.arange(10),
+        rng.integers(0, 256, (10, 28, 28)),
+        np.arange(10),
+    )
     heads = [bytes([0, 0, 8, a.ndim]) + struct.pack(f">{a.ndim}I", *a.shape) for a in arrays]
-    contents = (gzip.compress(h + a.astype("u1").tobytes(), mtime=0) for h, a in zip(heads, arrays, strict=True))
+    contents = (
+        gzip.compress(h + a.astype("u1").tobytes(), mtime=0)
+        for h, a in zip(heads, arrays, strict=True)
+    )
     return dict(zip(official.IDX_FILES, contents, strict=True))
 
 
@@ -184,7 +212,9 @@ def test_the_fuzzer_would_notice(tmp_path, monkeypatch):
         try:
             unpacked = zlib.decompressobj(wbits=31).decompress(content)  # never looks at the end
             shape = struct.unpack(f">{unpacked[3]}I", unpacked[4 : 4 + 4 * unpacked[3]])
-            return np.frombuffer(unpacked[4 + 4 * unpacked[3] :], CODES[unpacked[2]])[: np.prod(shape)].reshape(shape)
+            return np.frombuffer(unpacked[4 + 4 * unpacked[3] :], CODES[unpacked[2]])[
+                : np.prod(shape)
+            ].reshape(shape)
         except Exception as error:
             raise DatasetError(f"{path}: {type(error).__name__}") from None
 

@@ -29,8 +29,13 @@ def right():
 
 def run(code, folder=ROOT, **environment):
     """-> standard output, standard error of `python -c code` in a folder, which must end well."""
-    whole, command = {**os.environ, "PYTHONPATH": str(folder), **environment}, [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=folder, env=whole, capture_output=True, text=True, timeout=120, check=False)
+    whole, command = (
+        {**os.environ, "PYTHONPATH": str(folder), **environment},
+        [sys.executable, "-c", code],
+    )
+    done = subprocess.run(
+        command, cwd=folder, env=whole, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
 
@@ -47,7 +52,9 @@ DAMAGE = {
     "emptied": lambda content: b"",
     "cut": lambda content: content[: len(content) // 2],
     "flipped": lambda content: content[:-20] + bytes([content[-20] ^ 1]) + content[-19:],
-    "flipped in the middle": lambda content: content[: len(content) // 2] + b"??" + content[len(content) // 2 + 2 :],
+    "flipped in the middle": lambda content: (
+        content[: len(content) // 2] + b"??" + content[len(content) // 2 + 2 :]
+    ),
     "junk": lambda content: b"junk" * 1000,
 }
 
@@ -78,7 +85,10 @@ def warm(tmp_path_factory):
 def test_processes_that_fill_it_at_once(right, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", POOL]
-    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    running = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
     found = [process.communicate(timeout=120)[0] for process in running]
     assert [process.returncode for process in running] == [0] * 3
     assert found[0] == found[1] == found[2]
@@ -105,10 +115,19 @@ def test_no_folder_can_be_written(right, tmp_path):
 
 
 def test_no_home(right, tmp_path):
-    environment = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")}
+    environment = {
+        k: v
+        for k, v in os.environ.items()
+        if k not in ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")
+    }
     command = [sys.executable, "-c", POOL]
     done = subprocess.run(
-        command, env={**environment, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120, check=False
+        command,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert (done.returncode, [float(word) for word in done.stdout.split()]) == (0, values(right))
 

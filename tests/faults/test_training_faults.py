@@ -47,7 +47,14 @@ def train(out, step=None, at=0):
         die_at(step, at)
     x, y = pictures(42)
     resume = (Path(out) / "last.npz").exists()
-    fit(small("alexnet", seed=0 if not resume else 9), x, y, out=out, resume=resume, **fit_settings())
+    fit(
+        small("alexnet", seed=0 if not resume else 9),
+        x,
+        y,
+        out=out,
+        resume=resume,
+        **fit_settings(),
+    )
 
 
 def look(out):
@@ -98,7 +105,9 @@ def kills(count, seed, folder):
                 raise RuntimeError("the run came to no end")
             done += 1
             if (state(out), rows(out)) != wanted:
-                raise RuntimeError(f"seed {seed}, run {number}: another result than without the kills")
+                raise RuntimeError(
+                    f"seed {seed}, run {number}: another result than without the kills"
+                )
             shutil.rmtree(out)
     return f"{died} kills in {done} runs, each of which ended bit-identical; 0 defects"
 
@@ -119,7 +128,10 @@ def resumes(count, seed, folder):
             steps = 3 * -(-images // options["batch_size"])
             whole = small(name, seed=number)
             fit(whole, x, y, out=folder / f"{number} whole", **options)
-            stops, seen = sorted(draw.sample(range(1, steps + 1), draw.randint(1, min(3, steps)))), []
+            stops, seen = (
+                sorted(draw.sample(range(1, steps + 1), draw.randint(1, min(3, steps)))),
+                [],
+            )
 
             def spy(run, *args, seen=seen, stops=stops):
                 end_step(run, *args)
@@ -137,8 +149,12 @@ def resumes(count, seed, folder):
                     points += 1
             Run.end_step = end_step
             if len(seen) != steps or not same(arrays(net), arrays(whole)):
-                raise RuntimeError(f"seed {seed}, run {number}: {len(seen)} steps of {steps}, or other weights")
-            if state(out) != state(folder / f"{number} whole") or rows(out) != rows(folder / f"{number} whole"):
+                raise RuntimeError(
+                    f"seed {seed}, run {number}: {len(seen)} steps of {steps}, or other weights"
+                )
+            if state(out) != state(folder / f"{number} whole") or rows(out) != rows(
+                folder / f"{number} whole"
+            ):
                 raise RuntimeError(f"seed {seed}, run {number}: another checkpoint or history")
     finally:
         Run.end_step = end_step
@@ -161,7 +177,10 @@ def signals(count, seed, folder):
     draw, folder = random.Random(seed), Path(folder)
     x, y = pictures(64)
     np.savez(folder / "data.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    codes, command = {}, ["train", "--data", str(folder / "data.npz"), "--model", "alexnet", "--epochs", "9999"]
+    codes, command = (
+        {},
+        ["train", "--data", str(folder / "data.npz"), "--model", "alexnet", "--epochs", "9999"],
+    )
     with quick():
         for number in range(count):
             out = folder / f"signal {number}"
@@ -183,13 +202,18 @@ def signals(count, seed, folder):
             os.close(ready)
             os.close(started)
             if code != 128 + signum:
-                raise RuntimeError(f"seed {seed}, signal {number}: exit {code} after {signum.name}:\n{log.read_text()}")
+                raise RuntimeError(
+                    f"seed {seed}, signal {number}: exit {code} after {signum.name}:\n{log.read_text()}"
+                )
             saved = (out / "last.npz").exists()
             if saved:
                 look(out)
             codes[code, saved] = codes.get((code, saved), 0) + 1
             shutil.rmtree(out, ignore_errors=True)
-    told = (f"{n} times exit {code}{'' if s else ' before the first save'}" for (code, s), n in sorted(codes.items()))
+    told = (
+        f"{n} times exit {code}{'' if s else ' before the first save'}"
+        for (code, s), n in sorted(codes.items())
+    )
     return f"{count} signals: {', '.join(told)}; 0 defects"
 
 
@@ -236,8 +260,19 @@ def memory(count, seed=0, folder=None):
 
 def test_kill_9_during_training(tmp_path):
     """In a process of its own, which forks while it has one thread only."""
-    command = [sys.executable, "-m", "tests.faults.fuzz", "training", "--count", "25", "--folder", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.faults.fuzz",
+        "training",
+        "--count",
+        "25",
+        "--folder",
+        str(tmp_path),
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert "bit-identical; 0 defects" in done.stdout
 
@@ -247,8 +282,19 @@ def test_resume_at_random_points(tmp_path):
 
 
 def test_signals_at_random_times(tmp_path):
-    command = [sys.executable, "-m", "tests.faults.fuzz", "signals", "--count", "5", "--folder", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.faults.fuzz",
+        "signals",
+        "--count",
+        "5",
+        "--folder",
+        str(tmp_path),
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert "5 signals" in done.stdout
 

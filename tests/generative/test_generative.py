@@ -13,7 +13,13 @@ import numpycnn as nc
 from numpycnn import generative, layers, models, ops, optim
 from numpycnn.cli import parser
 from numpycnn.data import Dataset
-from numpycnn.errors import CheckpointError, DatasetError, RunFolderError, ShapeError, TrainingDiverged
+from numpycnn.errors import (
+    CheckpointError,
+    DatasetError,
+    RunFolderError,
+    ShapeError,
+    TrainingDiverged,
+)
 from numpycnn.generative import drawing, latent
 from numpycnn.models.coder import one_hot, with_classes
 from numpycnn.report import grids
@@ -67,7 +73,10 @@ def train_gan(args, batch_norm=False):
 
     The penalty's second-order pass is for critics without batch norm.
     """
-    data, net = dataset(), models.build("gan", seed=1, classes=2, batch_norm=batch_norm, **SMALL_GAN)
+    data, net = (
+        dataset(),
+        models.build("gan", seed=1, classes=2, batch_norm=batch_norm, **SMALL_GAN),
+    )
     both = optim.OptimizerGroup(
         generator=optim.EMA(optim.Adam(net.generator.params(), 1e-3), net.generator, 0.5),
         critic=optim.RMSProp(net.critic.params(), 1e-3),
@@ -81,7 +90,9 @@ def train_gan(args, batch_norm=False):
     for x, labels, rng in run.steps():
         both.generator.lr = 1e-3 * (1 - run.progress)
         hot = one_hot(labels, 2)
-        fake, drawn = net.generator.forward(with_classes(rng.standard_normal((len(x), 3), np.float32), hot), train=True)
+        fake, drawn = net.generator.forward(
+            with_classes(rng.standard_normal((len(x), 3), np.float32), hot), train=True
+        )
         score, seen = net.critic.forward(with_classes(fake, hot), train=True)
         both.critic.zero_grad()
         net.critic.backward(score, seen)
@@ -102,7 +113,9 @@ def train_gan(args, batch_norm=False):
 
 
 def bits(net, both):
-    arrays = [p.value for p in net.params()] + [b for _, b in sorted(layers.base.named_buffers(net).items())]
+    arrays = [p.value for p in net.params()] + [
+        b for _, b in sorted(layers.base.named_buffers(net).items())
+    ]
     return [array.tobytes() for array in arrays + list(both.state_arrays().values())]
 
 
@@ -200,7 +213,9 @@ def test_runs_that_differ_do_not_share_a_folder(monkeypatch, given, folder):
 def a_run(tmp_path, picture, **more):
     more = {"conditional": False, **more}
     net = models.build("autoencoder", latent=2, **SMALL)
-    return generative.Run(arguments(tmp_path, **more), net, optim.Adam(net.params(), 1e-3), dataset(), picture, 6)
+    return generative.Run(
+        arguments(tmp_path, **more), net, optim.Adam(net.params(), 1e-3), dataset(), picture, 6
+    )
 
 
 def test_a_diverged_run_says_so_and_keeps_what_was_good(tmp_path):
@@ -213,7 +228,9 @@ def test_a_diverged_run_says_so_and_keeps_what_was_good(tmp_path):
     with pytest.raises(TrainingDiverged, match="epoch 1, step 2"):
         run.log(loss=np.nan)
     next(run.net.params()).value[...] = np.inf
-    with pytest.raises(TrainingDiverged, match=f"a weight is not finite in epoch 1, step {run.per_epoch},"):
+    with pytest.raises(
+        TrainingDiverged, match=f"a weight is not finite in epoch 1, step {run.per_epoch},"
+    ):
         list(steps)
     assert (tmp_path / "last.npz").read_bytes() == before
 
@@ -237,13 +254,20 @@ def test_test_images_that_are_all_alike_are_refused_at_the_start(tmp_path):
     few = dataset()
     few = replace(few, x_test=few.x_test[:2], y_test=few.y_test[:2])
     with pytest.raises(DatasetError, match="are alike"):
-        generative.Run(arguments(tmp_path, conditional=True), models.build("lenet5"), None, few, None, 6)
+        generative.Run(
+            arguments(tmp_path, conditional=True), models.build("lenet5"), None, few, None, 6
+        )
     assert not list(tmp_path.iterdir())
 
 
 def test_one_image_a_class_is_a_collapse_too(tmp_path, capsys):
     """Images of different classes differ, so a conditional network is looked at class by class."""
-    run = a_run(tmp_path, lambda: np.tile(latent.unit(dataset().x_test[:2]), (3, 1, 1, 1)), epochs=1, conditional=True)
+    run = a_run(
+        tmp_path,
+        lambda: np.tile(latent.unit(dataset().x_test[:2]), (3, 1, 1, 1)),
+        epochs=1,
+        conditional=True,
+    )
     for _ in run.steps():
         run.log(loss=1.0)
     assert run.history[0]["spread"] == 0
@@ -269,7 +293,10 @@ def test_elbo_is_its_definition():
         mean, log_var = np.split(net.encoder.infer(with_classes(x[None], hot))[0].astype(float), 2)
         z = (mean + np.exp(log_var / 2) * e[i]).astype(np.float32)[None]
         p = 1 / (1 + np.exp(-net.decoder.infer(with_classes(z, hot))[0].astype(float)))
-        total += -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(), 0.5 * (np.exp(log_var) + mean**2 - 1 - log_var).sum()
+        total += (
+            -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(),
+            0.5 * (np.exp(log_var) + mean**2 - 1 - log_var).sum(),
+        )
     assert got["reconstruction"] == pytest.approx(total[0] / 12, rel=1e-4)
     assert got["kl"] == pytest.approx(total[1] / 12, rel=1e-4)
     assert got["negative_elbo"] == pytest.approx(total.sum() / 12, rel=1e-4)
@@ -300,7 +327,9 @@ def test_a_grid_is_made_row_by_row():
     assert picture[gap, gap, 0] == 0
     assert picture[gap + 2 * scale + gap, gap + 3 * scale + gap, 0] == 4
     assert picture[-gap - 1, -gap - 1, 0] == grids.PAPER  # no sixth image
-    np.testing.assert_array_equal(grids.grid(np.array([[[[0.5]]]])).max(initial=0, where=[[[True]]]), 255)
+    np.testing.assert_array_equal(
+        grids.grid(np.array([[[[0.5]]]])).max(initial=0, where=[[[True]]]), 255
+    )
     with pytest.raises(ShapeError, match="N, H, W"):
         grids.grid(np.zeros((3, 4)))
 
@@ -318,9 +347,19 @@ def test_names_on_a_map_do_not_cover_each_other():
 def saved(tmp_path):
     """A conditional GAN, a VAE with a map, an autoencoder, and the data they were trained on."""
     data = dataset()
-    np.savez(tmp_path / "data.npz", x_train=data.x_train, y_train=data.y_train, x_test=data.x_test, y_test=data.y_test)
+    np.savez(
+        tmp_path / "data.npz",
+        x_train=data.x_train,
+        y_train=data.y_train,
+        x_test=data.x_test,
+        y_test=data.y_test,
+    )
     facts = {"classes": list(data.classes), "data": str(tmp_path / "data.npz")}
-    for name, form in (("gan", {"classes": 2, "latent": 3}), ("vae", {"latent": 2}), ("autoencoder", {"latent": 2})):
+    for name, form in (
+        ("gan", {"classes": 2, "latent": 3}),
+        ("vae", {"latent": 2}),
+        ("autoencoder", {"latent": 2}),
+    ):
         nc.save(tmp_path / f"{name}.npz", models.build(name, **SMALL, **form), **facts)
     return tmp_path
 
@@ -358,7 +397,13 @@ def test_generate_draws(saved, capsys, command, size):
 def test_a_class_has_a_column_of_its_own(tmp_path):
     """Of three classes 6 columns, not 8: one below the other are samples of one class."""
     net = models.build("gan", classes=3, latent=3, **SMALL)
-    given = {"checkpoint": "x", "count": 12, "seed": 0, "class_name": None, "out": str(tmp_path / "a.png")}
+    given = {
+        "checkpoint": "x",
+        "count": 12,
+        "seed": 0,
+        "class_name": None,
+        "out": str(tmp_path / "a.png"),
+    }
     kinds = dict.fromkeys(("map", "walk", "interpolate", "reconstruct"))
     assert drawing.run(net, argparse.Namespace(**given, **kinds)) == 12
     wanted = latent.draw(net, 12, np.random.default_rng(0), np.arange(12) % 3)
@@ -376,7 +421,20 @@ def shows(path, images, columns):
 def test_an_autoencoders_codes_are_joined_by_a_line(saved):
     """They are no Gaussian's: the middle row is what is read back from the mean of the two ends' codes."""
     net, out = nc.load(saved / "autoencoder.npz"), str(saved / "line.png")
-    assert parser.main(["generate", str(saved / "autoencoder.npz"), "--interpolate", "--count", "1", "--out", out]) == 0
+    assert (
+        parser.main(
+            [
+                "generate",
+                str(saved / "autoencoder.npz"),
+                "--interpolate",
+                "--count",
+                "1",
+                "--out",
+                out,
+            ]
+        )
+        == 0
+    )
     x = dataset().x_test
     first, second = net.encode(latent.unit(x[[0, len(x) // 2]]))
     wanted = net.decode(np.linspace(first, second, 8, dtype=np.float32))
@@ -385,17 +443,34 @@ def test_an_autoencoders_codes_are_joined_by_a_line(saved):
 
 def test_what_comes_back_of_images_stands_below_them(saved):
     net, out = nc.load(saved / "vae.npz"), str(saved / "back.png")
-    assert parser.main(["generate", str(saved / "vae.npz"), "--reconstruct", "--count", "8", "--out", out]) == 0
+    assert (
+        parser.main(
+            ["generate", str(saved / "vae.npz"), "--reconstruct", "--count", "8", "--out", out]
+        )
+        == 0
+    )
     x = latent.unit(latent.evenly(8, dataset().x_test))
     shows(out, np.concatenate([x, net.decode(net.encode(x))]), columns=8)
 
 
 def test_a_walk_is_drawn_from_the_codes_of_its_seed(saved):
     net, out = nc.load(saved / "gan.npz"), str(saved / "walk.png")
-    command = ["generate", str(saved / "gan.npz"), "--walk", "--count", "2", "--seed", "5", "--out", out]
+    command = [
+        "generate",
+        str(saved / "gan.npz"),
+        "--walk",
+        "--count",
+        "2",
+        "--seed",
+        "5",
+        "--out",
+        out,
+    ]
     assert parser.main(command) == 0
     places = np.random.default_rng(5).standard_normal((2, drawing.STOPS, net.latent), np.float32)
-    ends = net.decode(np.ascontiguousarray(places[:, -1]), np.arange(2))  # it goes round: from the last to the first
+    ends = net.decode(
+        np.ascontiguousarray(places[:, -1]), np.arange(2)
+    )  # it goes round: from the last to the first
     shows(out, ends, columns=2)
 
 

@@ -22,7 +22,11 @@ def kinds(net, history=None, held_out=None, **settings):
 
 def stack(activation, depth=8, scale=1.0):
     """`depth` dense layers of 24, He normal times `scale`."""
-    rng, features, chain = np.random.default_rng(0), 144, [layers.Standardize(0.3, 0.2), layers.Flatten()]
+    rng, features, chain = (
+        np.random.default_rng(0),
+        144,
+        [layers.Standardize(0.3, 0.2), layers.Flatten()],
+    )
     for _ in range(depth):
         chain += [layers.Dense(features, 24, rng=rng), activation()]
         features = 24
@@ -37,7 +41,9 @@ def test_a_sound_network_is_left_alone_before_and_after_training(name):
     net, optimizer = small(name, dropout=(0, 0) if name == "vgg" else 0), None
     assert kinds(net) == []
     optimizer = optim.Adam(net.params(), 2e-3)
-    history = fit(net, X, Y, epochs=6, optimizer=optimizer, validation=pictures(64, 1), schedule="one_cycle")
+    history = fit(
+        net, X, Y, epochs=6, optimizer=optimizer, validation=pictures(64, 1), schedule="one_cycle"
+    )
     steps = Steps.of(net, optimizer)
     held_out = nc.evaluate(net, *pictures(64, 2))["accuracy"], 64
     assert kinds(net, history, held_out, steps=steps, lr=2e-3) == []
@@ -59,7 +65,11 @@ def test_a_large_negative_bias_is_dead(name):
             (layer.beta if name == "vgg" else layer.b).value[...] = -1e3
     found = diagnose(examine(net, X, Y))
     assert {one.kind for one in found} == {"dead"}
-    assert "8 of 8 units of 3 ReLU" in found[0].text if name == "vgg" else "4 of 4 units of 2 ReLU" in found[0].text
+    assert (
+        "8 of 8 units of 3 ReLU" in found[0].text
+        if name == "vgg"
+        else "4 of 4 units of 2 ReLU" in found[0].text
+    )
     assert "64 images" in found[0].text
 
 
@@ -80,12 +90,16 @@ def test_a_deep_stack_of_sigmoids_vanishes():
 
 def test_a_tiny_initialisation_vanishes():
     assert kinds(stack(layers.ReLU, depth=3, scale=1e-3)) == ["vanishing"]
-    assert kinds(stack(layers.Tanh, depth=3, scale=0)) == ["vanishing"]  # nothing comes through at all
+    assert kinds(stack(layers.Tanh, depth=3, scale=0)) == [
+        "vanishing"
+    ]  # nothing comes through at all
 
 
 def test_where_nothing_is_left_to_learn_nothing_vanishes():
     x, y = pictures(16)
-    net = layers.Sequential(layers.Standardize(), layers.Flatten(), layers.Dense(x[0].size, 4), layers.Dense(4, 4))
+    net = layers.Sequential(
+        layers.Standardize(), layers.Flatten(), layers.Dense(x[0].size, 4), layers.Dense(4, 4)
+    )
     net.layers[3].b.value[0] = 200
     assert diagnose(examine(net, x, np.zeros_like(y))) == []
 

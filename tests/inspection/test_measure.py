@@ -37,7 +37,9 @@ def test_gradients_are_those_of_each_images_own_loss():
     net, felt = small("alexnet", dropout=0), {}
     examined = examine(net, X, Y, gradient_images=40, batch_size=20)
     for i in range(40):  # without batch norm or dropout each image stands for itself
-        with watch(net, on_backward=lambda path, _, dy, dx, __: felt.setdefault(path, []).append((dy, dx))):
+        with watch(
+            net, on_backward=lambda path, _, dy, dx, __: felt.setdefault(path, []).append((dy, dx))
+        ):
             s, cache = net.forward(X[i : i + 1], train=True)
             net.backward(ops.softmax_cross_entropy(s, Y[i : i + 1])[1], cache)
     for row in examined.layers:
@@ -59,7 +61,9 @@ def last_move(net, optimizer):
     optimizer.step()
     moved = {name: np.linalg.norm(p.value - before[name]) for name, p in named_params(net).items()}
     size = {name: np.linalg.norm(p.value) for name, p in named_params(net).items()}
-    return {name.rpartition(".")[0]: moved[name] / size[name] for name in moved if before[name].ndim > 1}
+    return {
+        name.rpartition(".")[0]: moved[name] / size[name] for name in moved if before[name].ndim > 1
+    }
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,10 @@ def test_the_update_ratio_is_that_of_the_step_that_was_taken(make):
     found = ratios(net, Steps.of(net, optimizer), optimizer.lr)
     assert found.keys() == taken.keys()
     for path in taken:
-        loose = "Muon" in optimizer.title and path in ("1", "4")  # Nesterov's look ahead is left out
+        loose = "Muon" in optimizer.title and path in (
+            "1",
+            "4",
+        )  # Nesterov's look ahead is left out
         assert found[path] == pytest.approx(taken[path], rel=0.25 if loose else 1e-2)
 
 
@@ -106,7 +113,10 @@ def test_without_a_state_adam_is_fed_and_the_rule_says_so():
     assert examine(small(), X, Y, steps=Steps.of(small(), untouched)).lr == 5e-4
     update = {row.path: row.update for row in examined.layers if row.update is not None}
     assert update.keys() == {"1", "6", "11"}
-    twice = {row.path: row.update for row in examine(small(), X, Y, lr=2e-3, gradient_images=64, batch_size=16).layers}
+    twice = {
+        row.path: row.update
+        for row in examine(small(), X, Y, lr=2e-3, gradient_images=64, batch_size=16).layers
+    }
     assert all(twice[path] == pytest.approx(2 * update[path]) for path in update)
 
 
@@ -138,7 +148,11 @@ def test_few_images_and_one():
     ("net", "error", "message"),
     [
         (lambda: layers.fuse(small()), ValueError, "fuse"),
-        (lambda: layers.Sequential(layers.Standardize(), layers.Conv2D(1, 4, 3)), ShapeError, "logits"),
+        (
+            lambda: layers.Sequential(layers.Standardize(), layers.Conv2D(1, 4, 3)),
+            ShapeError,
+            "logits",
+        ),
         (lambda: small(input_shape=(12, 12, 3)), ShapeError, "channels"),
     ],
 )

@@ -44,7 +44,10 @@ def test_the_formula_in_loops(known):
         f = [int(p) / 255 for p in image.ravel()]
         length = math.sqrt(sum(p * p for p in f))
         distances = [
-            sum((p / length - m) ** 2 / v for p, m, v in zip(f, mean, stored["variances"], strict=True))
+            sum(
+                (p / length - m) ** 2 / v
+                for p, m, v in zip(f, mean, stored["variances"], strict=True)
+            )
             for mean in stored["means"]
         ]
         assert found == (min(distances) <= stored["limit"])

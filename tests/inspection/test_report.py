@@ -43,7 +43,11 @@ def test_the_page_is_one_whole_file(written):
     assert result["pictures"] == [f"{name}.png" for name in ALL]
     assert len(sources) == len(ALL)
     assert all(one.startswith("data:image/png;base64,") for one in sources)
-    assert {path.name for path in out.iterdir()} == {*result["pictures"], "inspection.html", "inspection.json"}
+    assert {path.name for path in out.iterdir()} == {
+        *result["pictures"],
+        "inspection.html",
+        "inspection.json",
+    }
     assert "http" not in text
     assert "<script" not in text
 
@@ -58,7 +62,9 @@ def test_page_file_and_result_say_the_same(written):
     out, result, text = written
     assert json.loads((out / "inspection.json").read_text()) == json.loads(json.dumps(result))
     rows = Page(text.replace("<img ", '<img srcset="data: 1x" ')).rows
-    assert [row for row in rows if re.match(r"\d+ [A-Z]", row[0])] == [table.cells(row) for row in result["layers"]]
+    assert [row for row in rows if re.match(r"\d+ [A-Z]", row[0])] == [
+        table.cells(row) for row in result["layers"]
+    ]
     assert f"{result['test_accuracy']:.2%}".replace("%", "\u00a0%") in text
 
 
@@ -78,15 +84,25 @@ def test_what_is_wrong_stands_on_the_page_and_marks_its_row(tmp_path):
     net.layers[2].beta.value[...] = -1e3
     result = report.write(tmp_path, net, dataset(), "broken")
     text = (tmp_path / "inspection.html").read_text(encoding="utf-8")
-    assert [one["kind"] for one in result["diagnoses"]] == ["dead", "dead"]  # nor does the next stage get anything
+    assert [one["kind"] for one in result["diagnoses"]] == [
+        "dead",
+        "dead",
+    ]  # nor does the next stage get anything
     assert "Found: dead<" in text
     assert re.findall(r'<tr class="low"><th scope="row">(.*?)<', text) == ["3 ReLU", "8 ReLU"]
 
 
 def test_a_network_without_convolution_is_shown_without_grad_cam(tmp_path):
     rng = np.random.default_rng(0)
-    chain = layers.Flatten(), layers.Dense(144, 8, rng=rng), layers.ReLU(), layers.Dense(8, 4, rng=rng)
-    result = report.write(tmp_path, layers.Sequential(layers.Standardize(), *chain), dataset(), "dense")
+    chain = (
+        layers.Flatten(),
+        layers.Dense(144, 8, rng=rng),
+        layers.ReLU(),
+        layers.Dense(8, 4, rng=rng),
+    )
+    result = report.write(
+        tmp_path, layers.Sequential(layers.Standardize(), *chain), dataset(), "dense"
+    )
     assert result["pictures"] == ["layers.png", "look.png", "confusions.png"]
     assert "no convolution" in result["notes"][0]
     assert result["notes"][0] in table.text(result)
@@ -132,7 +148,11 @@ def test_the_images_are_those_that_were_trained_on(tmp_path):
     (expected, labels), _ = data.limit(40).split(8, 3)
     np.testing.assert_array_equal(x, expected)
     np.testing.assert_array_equal(y, labels)
-    for name, other in (("mnist", recipe), ("garments", {**recipe, "limit": "x", "val": None}), ("garments", None)):
+    for name, other in (
+        ("mnist", recipe),
+        ("garments", {**recipe, "limit": "x", "val": None}),
+        ("garments", None),
+    ):
         assert len(saved(tmp_path / "a.npz", data=name, recipe=other)["trained_on"][0]) == 48
 
 

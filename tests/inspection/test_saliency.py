@@ -31,8 +31,12 @@ def half(size=4):
 def test_grad_cam_of_a_network_whose_answer_is_known():
     x = half()
     # S_0 = 3/16 sum A_0, so alpha = (3/16, 0) after the mean over 16 places that have 1/16 of the gradient each
-    np.testing.assert_allclose(grad_cam(bright_and_dark(), x, 0)[0], 3 / 16 * np.maximum(x[0, ..., 0], 0), rtol=1e-6)
-    np.testing.assert_allclose(grad_cam(bright_and_dark(), x, 1)[0], 5 / 16 * np.maximum(-x[0, ..., 0], 0), rtol=1e-6)
+    np.testing.assert_allclose(
+        grad_cam(bright_and_dark(), x, 0)[0], 3 / 16 * np.maximum(x[0, ..., 0], 0), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        grad_cam(bright_and_dark(), x, 1)[0], 5 / 16 * np.maximum(-x[0, ..., 0], 0), rtol=1e-6
+    )
 
 
 def test_classes_one_for_all_or_one_each_or_those_that_are_named():
@@ -85,7 +89,9 @@ def test_stages_end_before_a_pool_and_after_a_sum():
     assert [*stages(small(), pictures(1)[0])] == ["3", "8"]
     assert [*stages(small("alexnet"), pictures(1)[0])] == ["2", "5"]
     body = layers.Sequential(layers.Conv2D(1, 1, 3), layers.ReLU(), layers.Conv2D(1, 1, 3))
-    net = layers.Sequential(layers.Add(body, layers.Identity()), layers.ReLU(), layers.GlobalAvgPool())
+    net = layers.Sequential(
+        layers.Add(body, layers.Identity()), layers.ReLU(), layers.GlobalAvgPool()
+    )
     assert stages(net, half()) == ["0.branches.0.1", "1"]
 
 
@@ -99,7 +105,9 @@ def test_any_layer_with_maps_can_be_asked():
     ("look", "error", "message"),
     [
         (
-            lambda net, x: grad_cam(layers.Sequential(layers.Flatten(), layers.Dense(144, 4)), x / np.float32(255)),
+            lambda net, x: grad_cam(
+                layers.Sequential(layers.Flatten(), layers.Dense(144, 4)), x / np.float32(255)
+            ),
             ShapeError,
             "no conv",
         ),
@@ -109,8 +117,16 @@ def test_any_layer_with_maps_can_be_asked():
         (lambda net, x: grad_cam(net, x, 9), ValueError, "label 9"),
         (lambda net, x: saliency(net, x, [0]), ShapeError, "labels"),
         (lambda net, x: saliency(net, x, 0.5), TypeError, "integers"),
-        (lambda net, x: saliency(net.layers[1], x[..., :1].astype(np.float32)), ShapeError, "logits"),
-        (lambda net, x: saliency(layers.fuse(net, input_gradient=False), x), ValueError, "input_gradient"),
+        (
+            lambda net, x: saliency(net.layers[1], x[..., :1].astype(np.float32)),
+            ShapeError,
+            "logits",
+        ),
+        (
+            lambda net, x: saliency(layers.fuse(net, input_gradient=False), x),
+            ValueError,
+            "input_gradient",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(look, error, message):
@@ -128,7 +144,11 @@ def test_resize_keeps_what_is_constant_and_its_middle():
 def test_watch_tells_of_both_passes_and_leaves_nothing_behind():
     net, x = bright_and_dark(), half()
     seen, felt = [], []
-    with watch(net, lambda path, *_: seen.append(path), lambda path, _, dy, dx, __: felt.append((path, dx.shape))):
+    with watch(
+        net,
+        lambda path, *_: seen.append(path),
+        lambda path, _, dy, dx, __: felt.append((path, dx.shape)),
+    ):
         y, cache = net.forward(x)
         net.backward(np.ones_like(y), cache)
     assert seen == ["0", "1", "2", "3"]

@@ -62,7 +62,9 @@ def test_winograds_matrices_convolve(r):
     """A^T [(G w) * (B^T d)] is the correlation of d with w, exactly but for rounding: in float64."""
     d, w = np.random.default_rng(0).standard_normal(6), np.random.default_rng(1).standard_normal(r)
     m = 7 - r
-    y = np.array(conv_winograd._a_t(m)) @ ((np.array(conv_winograd._g(r)) @ w) * (np.array(conv_winograd.B_T) @ d))
+    y = np.array(conv_winograd._a_t(m)) @ (
+        (np.array(conv_winograd._g(r)) @ w) * (np.array(conv_winograd.B_T) @ d)
+    )
     np.testing.assert_allclose(y, np.correlate(d, w, "valid"), atol=1e-12)
 
 
@@ -90,7 +92,10 @@ def test_rows():
     back = np.zeros(12, np.float32)
     rows.scatter(side, back, 1, 2, 3)
     assert back.tolist() == [0, 0, 2, 3, 0, 0, 0, 0, 8, 9, 0, 0]
-    assert rows.repeated(2, np.array([1, 2]), np.array([3, 4])).tolist() == [[1, 2, 1, 2], [3, 4, 3, 4]]
+    assert rows.repeated(2, np.array([1, 2]), np.array([3, 4])).tolist() == [
+        [1, 2, 1, 2],
+        [3, 4, 3, 4],
+    ]
 
 
 # ---- shares ---------------------------------------------------------------------------------------
@@ -112,7 +117,11 @@ def test_every_item_is_in_one_share(four_threads, n, least):
 
 def test_each_share_has_its_own_scratch(four_threads):
     places = []
-    threads.parallel(lambda scratch, lo, hi: places.append((scratch.ctypes.data, scratch.size)), 4, scratch=10_000)
+    threads.parallel(
+        lambda scratch, lo, hi: places.append((scratch.ctypes.data, scratch.size)),
+        4,
+        scratch=10_000,
+    )
     assert len({address for address, _ in places}) == 4
     assert {size for _, size in places} == {10_000}
 
@@ -165,7 +174,10 @@ def test_memory_is_taken_again_when_nobody_looks_at_it(no_blocks):
     assert b.ctypes.data != place  # a view is left
     del view
     assert memory.empty(n).ctypes.data == place
-    assert memory.empty(n // 3).ctypes.data not in (place, b.ctypes.data)  # too small for such a block
+    assert memory.empty(n // 3).ctypes.data not in (
+        place,
+        b.ctypes.data,
+    )  # too small for such a block
 
 
 def test_memory_that_is_not_needed_goes_back(no_blocks):

@@ -31,7 +31,10 @@ def chain(c, f, kernel, pool, norm):
     if norm:
         own.append(layers.BatchNorm(f))
         own[1].gamma.value[:], own[1].beta.value[:] = rng.standard_normal((2, f))
-        own[1].running_mean[:], own[1].running_var[:] = rng.standard_normal(f), rng.uniform(0.5, 2, f)
+        own[1].running_mean[:], own[1].running_var[:] = (
+            rng.standard_normal(f),
+            rng.uniform(0.5, 2, f),
+        )
     own[0].b.value[:] = rng.standard_normal(f)
     return layers.Sequential(*own, layers.ReLU(), *([layers.MaxPool2D(pool)] if pool > 1 else []))
 
@@ -86,7 +89,9 @@ def test_what_does_not_fit_is_said():
     conv = layers.Conv2D(1, 4, 3)
     with pytest.raises(ShapeError, match="pools square windows"):
         layers.ConvBNReLU(conv, pool=(2, 3))
-    with pytest.raises(ShapeError, match=r"gamma has the shape \(5,\), but the convolution has 4 filters"):
+    with pytest.raises(
+        ShapeError, match=r"gamma has the shape \(5,\), but the convolution has 4 filters"
+    ):
         layers.ConvBNReLU(conv, layers.BatchNorm(5)).forward(np.zeros((2, 6, 6, 1), np.float32))
 
 
@@ -96,7 +101,14 @@ def problems(draw):
     pool = draw(st.integers(1, 4))
     size = [pool + draw(st.integers(0, 9)) for _ in range(2)]
     c, f = draw(st.tuples(*[st.sampled_from([1, 3, 16, 17, 33])] * 2))
-    return (draw(st.integers(2, 5)), *size, c), f, kernel, pool, draw(st.booleans()), draw(st.integers(0, 2**32 - 1))
+    return (
+        (draw(st.integers(2, 5)), *size, c),
+        f,
+        kernel,
+        pool,
+        draw(st.booleans()),
+        draw(st.integers(0, 2**32 - 1)),
+    )
 
 
 @given(problem=problems(), train=st.booleans())
@@ -147,7 +159,9 @@ def test_the_window_may_be_as_large_as_what_it_pools_and_no_larger(each_backend)
 
 
 def test_one_value_a_channel_cannot_train_but_can_be_used(each_backend):
-    one = layers.ConvBNReLU(layers.Conv2D(1, 2, 1, rng=np.random.default_rng(0)), layers.BatchNorm(2))
+    one = layers.ConvBNReLU(
+        layers.Conv2D(1, 2, 1, rng=np.random.default_rng(0)), layers.BatchNorm(2)
+    )
     x = np.ones((1, 1, 1, 1), np.float32)
     with pytest.raises(ShapeError, match="one value a channel"):
         one.forward(x, train=True)
@@ -167,7 +181,9 @@ def test_nan_passes_a_fused_chain(each_backend):
 
 
 def test_what_is_not_such_a_chain_stays():
-    one = layers.Sequential(layers.Conv2D(1, 2, 3), layers.BatchNorm(2), layers.Tanh(), layers.MaxPool2D(2))
+    one = layers.Sequential(
+        layers.Conv2D(1, 2, 3), layers.BatchNorm(2), layers.Tanh(), layers.MaxPool2D(2)
+    )
     assert layers.fuse(one).layers == one.layers
     overlapping = layers.Sequential(layers.Conv2D(1, 2, 3), layers.ReLU(), layers.MaxPool2D(3, 2))
     assert layers.fuse(overlapping).layers[1:] == overlapping.layers[2:]
@@ -175,8 +191,15 @@ def test_what_is_not_such_a_chain_stays():
 
 def network(*first):
     rng = np.random.default_rng(6)
-    body = [layers.Conv2D(3, 4, 3, rng=rng), layers.BatchNorm(4), layers.ReLU(), layers.MaxPool2D(2)]
-    return layers.Sequential(*first, *body, layers.Conv2D(4, 2, 3, rng=rng), layers.ReLU(), layers.GlobalAvgPool())
+    body = [
+        layers.Conv2D(3, 4, 3, rng=rng),
+        layers.BatchNorm(4),
+        layers.ReLU(),
+        layers.MaxPool2D(2),
+    ]
+    return layers.Sequential(
+        *first, *body, layers.Conv2D(4, 2, 3, rng=rng), layers.ReLU(), layers.GlobalAvgPool()
+    )
 
 
 @pytest.mark.parametrize(
@@ -193,11 +216,15 @@ def test_only_the_first_convolution_is_spared_its_input_gradient(first, each_bac
     net = network(*copy.deepcopy(first))
     convolutions = [layer for layer in net.layers if isinstance(layer, layers.Conv2D)]
     fused = layers.fuse(net, input_gradient=False)
-    spared = [layer.conv if isinstance(layer, layers.ConvBNReLU) else layer for layer in fused.layers]
+    spared = [
+        layer.conv if isinstance(layer, layers.ConvBNReLU) else layer for layer in fused.layers
+    ]
     spared = [layer.input_gradient for layer in spared if isinstance(layer, layers.Conv2D)]
     assert spared == [False] + [True] * (len(convolutions) - 1)
     assert all(conv.input_gradient for conv in convolutions)  # the network itself is as it was
-    assert [type(layer) for layer in fused.layers] == [type(layer) for layer in layers.fuse(net).layers]
+    assert [type(layer) for layer in fused.layers] == [
+        type(layer) for layer in layers.fuse(net).layers
+    ]
 
     x = np.random.default_rng(8).standard_normal((2, 6, 6, 3), dtype=np.float32)
     y, cache = fused.forward(x, train=True)
@@ -218,12 +245,20 @@ def test_behind_another_layer_with_parameters_nothing_is_spared():
     assert layers.fuse(layers.Identity(), input_gradient=False).infer(3) == 3
 
 
-@pytest.mark.parametrize(("size", "stride"), [((2, 3), None), ((3, 2), None), (2, 1), ((2, 2), (2, 1))])
+@pytest.mark.parametrize(
+    ("size", "stride"), [((2, 3), None), ((3, 2), None), (2, 1), ((2, 2), (2, 1))]
+)
 def test_only_square_windows_side_by_side_are_fused(size, stride):
     conv = layers.Conv2D(3, 4, 3, rng=np.random.default_rng(0))
     square = layers.MaxPool2D(2)
-    fused = layers.fuse(layers.Sequential(conv, layers.ReLU(), layers.MaxPool2D(size, stride), square))
-    assert [type(layer) for layer in fused.layers] == [layers.ConvBNReLU, layers.MaxPool2D, layers.MaxPool2D]
+    fused = layers.fuse(
+        layers.Sequential(conv, layers.ReLU(), layers.MaxPool2D(size, stride), square)
+    )
+    assert [type(layer) for layer in fused.layers] == [
+        layers.ConvBNReLU,
+        layers.MaxPool2D,
+        layers.MaxPool2D,
+    ]
     assert fused.layers[0].pool == 1
 
 

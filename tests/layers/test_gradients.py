@@ -36,7 +36,9 @@ from numpycnn.layers import (
     Upsample2D,
 )
 
-numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba is not installed")
+numba = pytest.mark.skipif(
+    importlib.util.find_spec("numba") is None, reason="numba is not installed"
+)
 
 
 @pytest.fixture(params=[pytest.param("numba", marks=numba), "numpy"])
@@ -73,8 +75,21 @@ def a_network():
 
 
 def a_critic():
-    first = [Standardize(0.5, 0.5), conv(1, 4, 4, stride=2), LeakyReLU(0.2), conv(4, 3, 3), ReLU(), AvgPool2D(2)]
-    return Sequential(*first, conv(3, 4, 3, stride=2, bias=False), LeakyReLU(0.1), Flatten(), Dense(4, 1, rng=rng()))
+    first = [
+        Standardize(0.5, 0.5),
+        conv(1, 4, 4, stride=2),
+        LeakyReLU(0.2),
+        conv(4, 3, 3),
+        ReLU(),
+        AvgPool2D(2),
+    ]
+    return Sequential(
+        *first,
+        conv(3, 4, 3, stride=2, bias=False),
+        LeakyReLU(0.1),
+        Flatten(),
+        Dense(4, 1, rng=rng()),
+    )
 
 
 CASES = {
@@ -88,10 +103,16 @@ CASES = {
         lambda: conv(2, 1, (2, 3), stride=(1, 2), padding="valid"),
         (2, 5, 6, 2),
     ),
-    "conv 5x5 padding (3, 1), no bias": (lambda: conv(1, 2, 5, padding=(3, 1), bias=False), (1, 4, 6, 1)),
+    "conv 5x5 padding (3, 1), no bias": (
+        lambda: conv(1, 2, 5, padding=(3, 1), bias=False),
+        (1, 4, 6, 1),
+    ),
     "conv 3x3 stride 3 padding 2": (lambda: conv(2, 3, 3, stride=3, padding=2), (3, 5, 4, 2)),
     "conv 4x2, even kernel": (lambda: conv(1, 2, (4, 2)), (2, 5, 4, 1)),
-    "conv stride above the kernel": (lambda: conv(2, 2, 2, stride=3, padding="valid"), (1, 9, 8, 2)),
+    "conv stride above the kernel": (
+        lambda: conv(2, 2, 2, stride=3, padding="valid"),
+        (1, 9, 8, 2),
+    ),
     "conv 3x3, eight channels to sixteen": (lambda: conv(8, 16, 3), (2, 6, 6, 8)),
     "transposed 3x3": (lambda: transposed(2, 3, 3), (2, 4, 3, 2)),
     "transposed 4x4 stride 2": (lambda: transposed(2, 1, 4, stride=2), (1, 3, 4, 2)),
@@ -99,7 +120,10 @@ CASES = {
         lambda: transposed(1, 2, (2, 3), stride=(2, 1), padding="valid", bias=False),
         (2, 3, 3, 1),
     ),
-    "transposed 3x3 stride 2 padding 1": (lambda: transposed(2, 2, 3, stride=2, padding=1), (2, 3, 3, 2)),
+    "transposed 3x3 stride 2 padding 1": (
+        lambda: transposed(2, 2, 3, stride=2, padding=1),
+        (2, 3, 3, 2),
+    ),
     "batch norm of images": (lambda: BatchNorm(3), (3, 4, 3, 3)),
     "batch norm of one image": (lambda: BatchNorm(2), (1, 3, 5, 2)),
     "batch norm of features": (lambda: BatchNorm(4), (6, 4)),
@@ -124,11 +148,15 @@ CASES = {
     "upsample (3, 1)": (lambda: Upsample2D((3, 1)), (1, 2, 4, 2)),
     "sampling": (lambda: Sampling(rng()), (4, 6)),
     "the input gradient of a dense critic": (
-        lambda: InputGradient(Sequential(Dense(5, 4, rng=rng()), LeakyReLU(0.2), Dense(4, 1, rng=rng()))),
+        lambda: InputGradient(
+            Sequential(Dense(5, 4, rng=rng()), LeakyReLU(0.2), Dense(4, 1, rng=rng()))
+        ),
         (3, 5),
     ),
     "the input gradient of a strided conv": (
-        lambda: InputGradient(Sequential(conv(2, 3, 3, stride=2, padding=1), Flatten(), Dense(27, 1, rng=rng()))),
+        lambda: InputGradient(
+            Sequential(conv(2, 3, 3, stride=2, padding=1), Flatten(), Dense(27, 1, rng=rng()))
+        ),
         (2, 6, 5, 2),
     ),
     "the input gradient of a whole critic": (lambda: InputGradient(a_critic()), (3, 8, 8, 1)),
@@ -141,7 +169,10 @@ CASES = {
     "dense block": (lambda: Concat(Identity(), conv(2, 3, 3), MaxPool2D(1)), (2, 4, 3, 2)),
     "concat of features": (lambda: Concat(Dense(4, 2, rng=rng()), Dense(4, 3, rng=rng())), (3, 4)),
     "fused conv, batch norm, relu": (lambda: ConvBNReLU(conv(2, 3, 3), BatchNorm(3)), (2, 5, 4, 2)),
-    "fused and pooled": (lambda: ConvBNReLU(conv(1, 2, 3, bias=False), BatchNorm(2), pool=2), (2, 4, 6, 1)),
+    "fused and pooled": (
+        lambda: ConvBNReLU(conv(1, 2, 3, bias=False), BatchNorm(2), pool=2),
+        (2, 4, 6, 1),
+    ),
     "fused network": (lambda: layers.fuse(Sequential(*a_network())), (2, 6, 7, 1)),
     "a whole network": (lambda: Sequential(*a_network()), (2, 6, 7, 1)),
 }
@@ -196,10 +227,16 @@ def test_float32_gradients_are_those_of_float64(case, both_backends):
         grads.append([y, dx, *(param.grad for param in layer.params())])
     for single, double in zip(*grads, strict=True):
         assert double.dtype == np.float64
-        np.testing.assert_allclose(single, double, rtol=2e-3, atol=2e-4 * max(1, np.abs(double).max()))
+        np.testing.assert_allclose(
+            single, double, rtol=2e-3, atol=2e-4 * max(1, np.abs(double).max())
+        )
 
 
 def test_every_layer_has_a_case():
-    made = {type(layer).__name__ for make, _ in CASES.values() for _, layer in layers.traverse.walk(make())}
+    made = {
+        type(layer).__name__
+        for make, _ in CASES.values()
+        for _, layer in layers.traverse.walk(make())
+    }
     public = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
     assert made >= public - {"Layer", "Param"}

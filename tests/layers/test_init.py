@@ -64,7 +64,9 @@ def test_a_seed_fixes_the_weights_and_nothing_else_does(name):
 
 
 def test_without_a_generator_weights_are_new_every_time():
-    assert not np.array_equal(init.draw("he_normal", DENSE, None), init.draw("he_normal", DENSE, None))
+    assert not np.array_equal(
+        init.draw("he_normal", DENSE, None), init.draw("he_normal", DENSE, None)
+    )
 
 
 def test_a_function_may_draw():
@@ -86,7 +88,9 @@ def test_the_transposed_layer_draws_for_its_own_fan_in():
 
 def test_he_keeps_the_signal_alive_through_ten_layers():
     rng = np.random.default_rng(44)
-    net = layers.Sequential([f() for _ in range(10) for f in (lambda: layers.Dense(300, 300, rng=rng), layers.ReLU)])
+    net = layers.Sequential(
+        [f() for _ in range(10) for f in (lambda: layers.Dense(300, 300, rng=rng), layers.ReLU)]
+    )
     y = net.infer(rng.standard_normal((200, 300)).astype(np.float32))
     assert 0.3 < (y**2).mean() < 3
 
@@ -98,13 +102,16 @@ def test_sizes_below_one_are_refused(shape):
 
 
 def test_an_unknown_name_gets_the_nearest():
-    with pytest.raises(UnknownNameError, match="unknown initialiser 'glorot'; did you mean glorot_uniform"):
+    with pytest.raises(
+        UnknownNameError, match="unknown initialiser 'glorot'; did you mean glorot_uniform"
+    ):
         draw("glorot", DENSE)
 
 
 def test_what_no_memory_could_hold_is_refused_before_it_is_asked_for():
     with pytest.raises(
-        ShapeError, match=r"shape \(1000000, 1000000, 1000000\) would need 4,000,000,000,000,000,000 bytes"
+        ShapeError,
+        match=r"shape \(1000000, 1000000, 1000000\) would need 4,000,000,000,000,000,000 bytes",
     ):
         draw("he_normal", (10**6, 10**6, 10**6))
 
@@ -116,13 +123,17 @@ def nets():
     rng = np.random.default_rng(45)
     yield models.vgg(filters=(6, 8), input_shape=(8, 8, 1), rng=rng), (16, 8, 8, 1)
     yield (
-        models.alexnet(filters=(4, 6), kernel_size=3, hidden=(20, 10), input_shape=(8, 8, 1), rng=rng),
+        models.alexnet(
+            filters=(4, 6), kernel_size=3, hidden=(20, 10), input_shape=(8, 8, 1), rng=rng
+        ),
         (16, 8, 8, 1),
     )
     body = layers.Sequential(layers.Dense(9, 9, rng=rng), layers.Tanh())
     yield (
         layers.Sequential(
-            layers.Dense(5, 9, rng=rng), layers.Add(layers.Identity(), body), layers.Dense(9, 4, rng=rng)
+            layers.Dense(5, 9, rng=rng),
+            layers.Add(layers.Identity(), body),
+            layers.Dense(9, 4, rng=rng),
         ),
         (64, 5),
     )
@@ -170,7 +181,9 @@ def test_lsuv_reports_the_variance_that_it_found():
     assert before == pytest.approx(wanted, rel=1e-9)
     assert not np.array_equal(net.w.value, w)
     directions = net.w.value / np.linalg.norm(net.w.value, axis=0)
-    np.testing.assert_allclose(directions.T @ directions, np.eye(40), atol=1e-5)  # scaled, but still orthogonal
+    np.testing.assert_allclose(
+        directions.T @ directions, np.eye(40), atol=1e-5
+    )  # scaled, but still orthogonal
     assert 0.95 <= after <= 1.05
 
 
@@ -199,5 +212,7 @@ def test_whitening_makes_patches_uncorrelated_with_variance_one():
     np.testing.assert_array_equal(w[..., 8:], -w[..., :8])
     y, _ = ops.conv2d(x, w.astype(np.float64), padding="valid")
     np.testing.assert_allclose(np.cov(y.reshape(-1, 16)[:, :8], rowvar=False), np.eye(8), atol=1e-3)
-    damped, _ = ops.conv2d(x, init.whitening(x, size=2, eps=0.1).astype(np.float64), padding="valid")
+    damped, _ = ops.conv2d(
+        x, init.whitening(x, size=2, eps=0.1).astype(np.float64), padding="valid"
+    )
     assert (damped.reshape(-1, 16).var(axis=0) < 1).all()

@@ -9,10 +9,14 @@ from numpycnn.layers.traverse import named_params
 
 
 def critic(classes=0, dtype=np.float64):
-    net = models.build("gan", seed=3, filters=(3, 4), depth=1, input_shape=(8, 8, 1), classes=classes).critic
+    net = models.build(
+        "gan", seed=3, filters=(3, 4), depth=1, input_shape=(8, 8, 1), classes=classes
+    ).critic
     for param in net.params():
         param.value = param.value.astype(dtype)
-        param.value += 0.05 * np.random.default_rng(1).standard_normal(param.value.shape).astype(dtype)
+        param.value += 0.05 * np.random.default_rng(1).standard_normal(param.value.shape).astype(
+            dtype
+        )
     return net
 
 
@@ -93,7 +97,10 @@ def test_the_tangent_of_each_layer_is_what_differences_say(name):
     g = rng.standard_normal(y.shape)
     got = layer.tangent(u, g, cache)
     np.testing.assert_allclose(
-        got, (layer.forward(x + h * u)[0] - layer.forward(x - h * u)[0]) / (2 * h), rtol=1e-6, atol=1e-8
+        got,
+        (layer.forward(x + h * u)[0] - layer.forward(x - h * u)[0]) / (2 * h),
+        rtol=1e-6,
+        atol=1e-8,
     )
     for param, analytic in [(param, param.grad) for param in layer.params()]:
         assert (analytic is None) == (param.name == "b")
@@ -122,7 +129,9 @@ def test_against_autograd_of_second_order():
     y = (at - 0.5) / 0.5
     for name in ("1", "4"):
         y = torch.nn.functional.avg_pool2d(y, 2) if name == "4" else y
-        y = torch.nn.functional.conv2d(y, weights[f"{name}.w"].permute(3, 2, 0, 1), weights[f"{name}.b"], padding=1)
+        y = torch.nn.functional.conv2d(
+            y, weights[f"{name}.w"].permute(3, 2, 0, 1), weights[f"{name}.b"], padding=1
+        )
         y = torch.nn.functional.leaky_relu(y, 0.2)
     score = y.permute(0, 2, 3, 1).flatten(1) @ weights["7.w"] + weights["7.b"]
     (g,) = torch.autograd.grad(score.sum(), at, create_graph=True)
@@ -130,12 +139,16 @@ def test_against_autograd_of_second_order():
     theirs.backward()
     assert loss == pytest.approx(theirs.item(), rel=1e-10)
     for name in ("1.w", "4.w", "7.w"):
-        np.testing.assert_allclose(own[name].grad, weights[name].grad.numpy(), rtol=1e-8, atol=1e-12)
+        np.testing.assert_allclose(
+            own[name].grad, weights[name].grad.numpy(), rtol=1e-8, atol=1e-12
+        )
 
 
 def test_critics_without_a_second_order_pass_are_refused():
     with pytest.raises(TypeError, match="BatchNorm, Tanh"):
-        layers.InputGradient(layers.Sequential(layers.Dense(3, 2), layers.BatchNorm(2), layers.Tanh()))
+        layers.InputGradient(
+            layers.Sequential(layers.Dense(3, 2), layers.BatchNorm(2), layers.Tanh())
+        )
     with pytest.raises(TypeError, match="Sequential"):
         layers.InputGradient(layers.Dense(3, 1))
     with pytest.raises(ShapeError, match="one score"):

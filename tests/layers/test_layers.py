@@ -21,7 +21,10 @@ def rng():
 
 def block():
     return layers.Sequential(
-        layers.Conv2D(3, 4, 3, rng=rng()), layers.BatchNorm(4), layers.ReLU(), layers.Dropout(0.3, rng())
+        layers.Conv2D(3, 4, 3, rng=rng()),
+        layers.BatchNorm(4),
+        layers.ReLU(),
+        layers.Dropout(0.3, rng()),
     )
 
 
@@ -55,14 +58,24 @@ LAYERS = {
     "Upsample2D": (layers.Upsample2D, IMAGE),
     "Sampling": (lambda: layers.Sampling(rng()), (4, 6)),
     "Frozen": (lambda: layers.Frozen(layers.Conv2D(3, 4, 3, rng=rng())), IMAGE),
-    "ConvBNReLU": (lambda: layers.ConvBNReLU(layers.Conv2D(3, 4, 3, rng=rng()), layers.BatchNorm(4), 2), IMAGE),
-    "ConvBNReLU without batch norm": (lambda: layers.ConvBNReLU(layers.Conv2D(3, 4, 3, rng=rng())), IMAGE),
+    "ConvBNReLU": (
+        lambda: layers.ConvBNReLU(layers.Conv2D(3, 4, 3, rng=rng()), layers.BatchNorm(4), 2),
+        IMAGE,
+    ),
+    "ConvBNReLU without batch norm": (
+        lambda: layers.ConvBNReLU(layers.Conv2D(3, 4, 3, rng=rng())),
+        IMAGE,
+    ),
 }
 
 
 def test_none_is_forgotten():
     public = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
-    assert public - {name.split()[0] for name in LAYERS} == {"Layer", "Param", "InputGradient"}  # test_input_gradient.py
+    assert public - {name.split()[0] for name in LAYERS} == {
+        "Layer",
+        "Param",
+        "InputGradient",
+    }  # test_input_gradient.py
 
 
 def draw(shape, n=1, dtype=np.float32, seed=32):
@@ -169,7 +182,10 @@ def small_vgg():
 
 
 def state(net):
-    arrays = {**traverse.named_buffers(net), **{k: p.value for k, p in traverse.named_params(net).items()}}
+    arrays = {
+        **traverse.named_buffers(net),
+        **{k: p.value for k, p in traverse.named_params(net).items()},
+    }
     return (
         {k: a.copy() for k, a in arrays.items()},
         {k: copy.deepcopy(g.bit_generator.state) for k, g in traverse.generators(net).items()},
@@ -207,7 +223,9 @@ def test_training_does_change_what_it_should(each_backend):
 def test_batch_norm_learns_the_statistics_of_its_input(each_backend):
     layer, source = layers.BatchNorm(2), np.random.default_rng(37)
     for _ in range(100):
-        layer.forward((source.standard_normal((200, 2)) * [2, 0.5] + [3, -1]).astype(np.float32), train=True)
+        layer.forward(
+            (source.standard_normal((200, 2)) * [2, 0.5] + [3, -1]).astype(np.float32), train=True
+        )
     # of 200 values 0.9 remembers about 10 batches: 2000 values' mean and variance
     np.testing.assert_allclose(layer.running_mean, [3, -1], atol=5 * 2 / 2000**0.5)
     np.testing.assert_allclose(layer.running_var, [4, 0.25], rtol=5 * (2 / 2000) ** 0.5)
@@ -239,7 +257,9 @@ def test_add_sums_and_concat_stands_side_by_side(each_backend):
     y, cache = concat.forward(x)
     np.testing.assert_array_equal(y, np.concatenate([3 * x, alone, x], axis=1))
     dy = draw((4, 9))
-    naive.agree(concat.backward(dy, cache), 3 * dy[:, :3] + dy[:, 3:6] @ dense.w.value.T + dy[:, 6:])
+    naive.agree(
+        concat.backward(dy, cache), 3 * dy[:, :3] + dy[:, 3:6] @ dense.w.value.T + dy[:, 6:]
+    )
 
 
 def test_one_layer_in_two_places_gets_both_gradients(each_backend):
@@ -274,7 +294,9 @@ def test_standardize_takes_bytes_and_floats(each_backend):
         assert y.dtype == np.dtype("=f4")
         naive.agree(y, wanted)
     naive.agree(layer.forward(pixels / 255)[0], wanted)  # float64
-    naive.agree(layers.Standardize().forward(pixels)[0], pixels / np.float32(255))  # by default as it is
+    naive.agree(
+        layers.Standardize().forward(pixels)[0], pixels / np.float32(255)
+    )  # by default as it is
     assert layer.forward(np.zeros((1, 2), np.float16))[0].dtype == np.float32
     for dtype in (np.int64, np.int8, np.uint16, bool, complex, object, "U1"):
         with pytest.raises(TypeError, match="images must be uint8"):
@@ -295,7 +317,9 @@ def test_a_layer_without_passes_says_so():
 
 
 def test_names_over_the_network():
-    net = layers.Sequential(layers.Dense(3, 4), layers.Add(layers.Identity(), block()), [layers.PReLU(2)][0])
+    net = layers.Sequential(
+        layers.Dense(3, 4), layers.Add(layers.Identity(), block()), [layers.PReLU(2)][0]
+    )
     assert list(traverse.named_params(net)) == [
         "0.w",
         "0.b",
@@ -305,7 +329,10 @@ def test_names_over_the_network():
         "1.branches.1.1.beta",
         "2.alpha",
     ]
-    assert list(traverse.named_buffers(net)) == ["1.branches.1.1.running_mean", "1.branches.1.1.running_var"]
+    assert list(traverse.named_buffers(net)) == [
+        "1.branches.1.1.running_mean",
+        "1.branches.1.1.running_var",
+    ]
     assert list(traverse.generators(net)) == ["1.branches.1.3.rng"]
     assert [p.name for p in net.params()] == ["w", "b", "w", "b", "gamma", "beta", "alpha"]
     assert list(traverse.named_params(layers.Dense(2, 3))) == ["w", "b"]
@@ -314,7 +341,9 @@ def test_names_over_the_network():
 
 def test_a_generator_in_two_layers_is_listed_once():
     shared = rng()
-    net = layers.Sequential(layers.Dropout(0.1, shared), layers.Dropout(0.2, shared), layers.Dropout(0.3, rng()))
+    net = layers.Sequential(
+        layers.Dropout(0.1, shared), layers.Dropout(0.2, shared), layers.Dropout(0.3, rng())
+    )
     assert list(traverse.generators(net)) == ["0.rng", "2.rng"]
 
 
@@ -325,7 +354,9 @@ def test_a_list_of_layers_is_a_sequential():
 
 def test_watch_sees_the_leaves_and_leaves_no_trace():
     net, seen = layers.Sequential(layers.Tanh(), layers.Add(layers.ReLU(), layers.Identity())), []
-    with traverse.watch(net, lambda path, layer, x, y, cache: seen.append((path, type(layer).__name__))):
+    with traverse.watch(
+        net, lambda path, layer, x, y, cache: seen.append((path, type(layer).__name__))
+    ):
         net.forward(draw(ROWS))
     net.forward(draw(ROWS))
     assert seen == [("0", "Tanh"), ("1.branches.0", "ReLU"), ("1.branches.1", "Identity")]
@@ -458,7 +489,11 @@ def test_shape_errors_name_the_layer(each_backend, net, shape, message):
 @pytest.mark.parametrize(
     ("build", "kind", "message"),
     [
-        (lambda: layers.Conv2D(1, 2, 0), ShapeError, "kernel_size must be a whole number of at least 1"),
+        (
+            lambda: layers.Conv2D(1, 2, 0),
+            ShapeError,
+            "kernel_size must be a whole number of at least 1",
+        ),
         (lambda: layers.Conv2D(1, 2, 3, stride=0), ShapeError, "stride must be"),
         (lambda: layers.Conv2D(1, 2, 3, padding=-1), ShapeError, "padding must be"),
         (
@@ -480,7 +515,11 @@ def test_shape_errors_name_the_layer(each_backend, net, shape, message):
         (lambda: layers.AvgPool2D(2, 0), ShapeError, "stride must be"),
         (lambda: layers.Dropout(1), ValueError, "below 1, not 1"),
         (lambda: layers.Dropout(-0.1), ValueError, "at least 0"),
-        (lambda: layers.Dropout(0.5, rng=3), TypeError, r"numpy\.random\.Generator as rng, not int"),
+        (
+            lambda: layers.Dropout(0.5, rng=3),
+            TypeError,
+            r"numpy\.random\.Generator as rng, not int",
+        ),
         (lambda: layers.BatchNorm(3, momentum=1.1), ValueError, "momentum"),
         (lambda: layers.BatchNorm(3, eps=0), ValueError, "eps"),
     ],
@@ -491,7 +530,12 @@ def test_what_no_input_could_fit_is_refused_at_once(build, kind, message):
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in LAYERS if n not in ("Identity", "Standardize", "Flatten", "Reshape", "Add", "Concat")]
+    "name",
+    [
+        n
+        for n in LAYERS
+        if n not in ("Identity", "Standardize", "Flatten", "Reshape", "Add", "Concat")
+    ],
 )
 def test_backward_wants_its_own_cache(each_backend, name):
     make, shape = LAYERS[name]
@@ -545,7 +589,9 @@ class Guest(ForwardOnly, BackwardOnly):
     """Both passes, but its parameters would never be found."""
 
 
-@pytest.mark.parametrize("wrong", [Guest(), ForwardOnly(), BackwardOnly(), layers.Identity, "a layer", None])
+@pytest.mark.parametrize(
+    "wrong", [Guest(), ForwardOnly(), BackwardOnly(), layers.Identity, "a layer", None]
+)
 @pytest.mark.parametrize("kind", [layers.Sequential, layers.Add, layers.Concat])
 def test_what_is_no_layer_is_refused_wherever_it_stands(kind, wrong):
     for parts in ((wrong, layers.Identity()), (layers.Identity(), wrong)):
@@ -581,7 +627,9 @@ def test_the_caches_of_others_are_refused():
 def test_concat_of_other_widths_or_heights_is_refused():
     for size in (1, 2), (2, 1):
         with pytest.raises(ShapeError, match="differ in more than channels"):
-            layers.Concat(layers.Identity(), layers.MaxPool2D(size)).forward(np.zeros((1, 4, 4, 1), np.float32))
+            layers.Concat(layers.Identity(), layers.MaxPool2D(size)).forward(
+                np.zeros((1, 4, 4, 1), np.float32)
+            )
 
 
 def test_reshape_says_what_it_was_to_make_of_what():
@@ -595,7 +643,13 @@ def test_reshape_says_what_it_was_to_make_of_what():
 
 DEFAULTS = {
     layers.Conv2D: {"stride": 1, "padding": "same", "bias": True, "init": "he_normal", "rng": None},
-    layers.ConvTranspose2D: {"stride": 1, "padding": "same", "bias": True, "init": "he_normal", "rng": None},
+    layers.ConvTranspose2D: {
+        "stride": 1,
+        "padding": "same",
+        "bias": True,
+        "init": "he_normal",
+        "rng": None,
+    },
     layers.MaxPool2D: {"size": 2, "stride": None},
     layers.AvgPool2D: {"size": 2, "stride": None},
     layers.LeakyReLU: {"negative_slope": 0.01},
@@ -624,7 +678,12 @@ def test_multiply_adds_of_images_that_are_not_square():
 
 def test_the_protocol_itself_is_in_use_unless_told_to_train():
     assert inspect.signature(layers.Layer.forward).parameters["train"].default is False
-    assert layers.ConvTranspose2D(1, 1, 3, padding=0, rng=rng()).infer(np.zeros((1, 2, 2, 1), np.float32)).shape[1] == 4
+    assert (
+        layers.ConvTranspose2D(1, 1, 3, padding=0, rng=rng())
+        .infer(np.zeros((1, 2, 2, 1), np.float32))
+        .shape[1]
+        == 4
+    )
 
 
 @pytest.mark.parametrize(
@@ -652,11 +711,18 @@ def test_dropout_of_nothing_is_possible():
 def test_frozen_is_the_layer_without_training(each_backend, tmp_path):
     rng = np.random.default_rng(30)
     conv = layers.Conv2D(1, 4, 3, rng=rng)
-    net = layers.Sequential(layers.Standardize(), layers.Frozen(conv), layers.ReLU(), layers.Conv2D(4, 2, 3, rng=rng))
+    net = layers.Sequential(
+        layers.Standardize(), layers.Frozen(conv), layers.ReLU(), layers.Conv2D(4, 2, 3, rng=rng)
+    )
     x = rng.random((2, 5, 5, 1), dtype=np.float32)
     assert [p.value.shape for p in net.params()] == [(3, 3, 4, 2), (2,)]
-    assert {name: b.shape for name, b in traverse.named_buffers(net).items()} == {"1.w": (3, 3, 1, 4), "1.b": (4,)}
-    assert net.layers[1].multiply_adds(x.shape, (2, 5, 5, 4)) == conv.multiply_adds(x.shape, (2, 5, 5, 4))
+    assert {name: b.shape for name, b in traverse.named_buffers(net).items()} == {
+        "1.w": (3, 3, 1, 4),
+        "1.b": (4,),
+    }
+    assert net.layers[1].multiply_adds(x.shape, (2, 5, 5, 4)) == conv.multiply_adds(
+        x.shape, (2, 5, 5, 4)
+    )
     plain = layers.Sequential(net.layers[0], conv, *net.layers[2:])
     np.testing.assert_array_equal(net.infer(x), plain.infer(x))
     y, cache = net.forward(x, train=True)
@@ -674,7 +740,9 @@ def test_frozen_is_the_layer_without_training(each_backend, tmp_path):
     assert (conv.w.grad == 1).all()
     for p in net.params():
         p.grad = None
-    fast = layers.fuse(net, input_gradient=False)  # nobody needs a gradient before the first trained layer
+    fast = layers.fuse(
+        net, input_gradient=False
+    )  # nobody needs a gradient before the first trained layer
     assert fast.backward(dy, fast.forward(x, train=True)[1]) is None
     for p, grad in zip(net.params(), wanted, strict=True):
         naive.agree(p.grad, grad)

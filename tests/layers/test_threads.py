@@ -52,7 +52,9 @@ def test_the_same_bits_for_any_number_of_threads(numba, name, arguments):
 
 def test_a_dense_layer_that_all_threads_share(numba):
     rng = np.random.default_rng(7)
-    x, w, dy = (rng.standard_normal(s, dtype=np.float32) for s in ((128, 784), (784, 257), (128, 257)))
+    x, w, dy = (
+        rng.standard_normal(s, dtype=np.float32) for s in ((128, 784), (784, 257), (128, 257))
+    )
     results = []
     for threads in (1, 2, 3, 4):
         backend.use("numba", threads=threads)
@@ -91,7 +93,10 @@ def test_two_forwards_before_two_backwards_share_no_memory(numba):
     rng = np.random.default_rng(6)
     xs = rng.standard_normal((2, 5, 28, 28, 1), dtype=np.float32)
     dys = rng.standard_normal((2, 5, 10), dtype=np.float32)
-    alone = [fast.backward(dy, fast.forward(x, train=True)[1]).copy() for x, dy in zip(xs, dys, strict=True)]
+    alone = [
+        fast.backward(dy, fast.forward(x, train=True)[1]).copy()
+        for x, dy in zip(xs, dys, strict=True)
+    ]
     caches = [fast.forward(x, train=True)[1] for x in xs]
     together = [fast.backward(dy, cache) for dy, cache in zip(dys, caches, strict=True)]
     np.testing.assert_array_equal(together, alone)

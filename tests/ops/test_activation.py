@@ -51,7 +51,9 @@ def test_activation_is_its_definition(each_backend, name, shape, dtype, layout, 
     y, cache = getattr(ops, name)(x, **arguments)
     naive.agree(y, np.vectorize(value, otypes=[float])(x))
     dy = naive.lay_out(rng.standard_normal(shape).astype(dtype), layout)
-    naive.agree(getattr(ops, f"{name}_backward")(dy, cache), dy * np.vectorize(slope, otypes=[float])(x))
+    naive.agree(
+        getattr(ops, f"{name}_backward")(dy, cache), dy * np.vectorize(slope, otypes=[float])(x)
+    )
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
@@ -62,7 +64,9 @@ def test_many_elements(each_backend, name):
     x, dy = rng.standard_normal((2, 5, 7, 3, 43), np.float32)
     y, cache = getattr(ops, name)(x, **arguments)
     naive.agree(y, np.vectorize(value, otypes=[float])(x))
-    naive.agree(getattr(ops, f"{name}_backward")(dy, cache), dy * np.vectorize(slope, otypes=[float])(x))
+    naive.agree(
+        getattr(ops, f"{name}_backward")(dy, cache), dy * np.vectorize(slope, otypes=[float])(x)
+    )
 
 
 @pytest.mark.parametrize("name", [*DEFINITIONS, "prelu", "softmax"])
@@ -116,7 +120,10 @@ def test_large_values_do_not_overflow(each_backend, name, dtype):
 )
 def test_prelu_is_its_definition(each_backend, n, c, image, one, dtype, layout, seed):
     rng = np.random.default_rng(seed)
-    x, dy = (naive.lay_out(rng.standard_normal((n, 2, 3, c) if image else (n, c)).astype(dtype), layout) for _ in "xy")
+    x, dy = (
+        naive.lay_out(rng.standard_normal((n, 2, 3, c) if image else (n, c)).astype(dtype), layout)
+        for _ in "xy"
+    )
     alpha = rng.standard_normal(1 if one else c).astype(dtype)
     y, cache = ops.prelu(x, alpha)
     dx, dalpha = ops.prelu_backward(dy, cache)
@@ -141,7 +148,9 @@ def test_prelu_wants_one_slope_a_channel():
 
 def test_prelu_of_two_channels_has_two_slopes(each_backend):
     _, cache = ops.prelu(-np.ones((4, 2)), np.array([0.1, 0.2]))
-    np.testing.assert_array_equal(ops.prelu_backward(np.array([[1.0, 2.0]] * 4), cache)[1], [-4, -8])
+    np.testing.assert_array_equal(
+        ops.prelu_backward(np.array([[1.0, 2.0]] * 4), cache)[1], [-4, -8]
+    )
 
 
 @given(shape=shapes, dtype=dtypes, layout=layouts, seed=seeds)
@@ -157,7 +166,9 @@ def test_softmax_is_its_definition(each_backend, shape, dtype, layout, seed):
         wanted_y[row] = a
         # the Jacobian, da_j / dx_k = a_j ((1 if j is k) - a_k)
         for k in range(len(a)):
-            wanted_dx[(*row, k)] = math.fsum(dy[(*row, j)] * a[j] * ((j == k) - a[k]) for j in range(len(a)))
+            wanted_dx[(*row, k)] = math.fsum(
+                dy[(*row, j)] * a[j] * ((j == k) - a[k]) for j in range(len(a))
+            )
     naive.agree(y, wanted_y)
     naive.agree(dx, wanted_dx)
 

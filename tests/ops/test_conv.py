@@ -12,7 +12,11 @@ from tests import naive
 WIDE = [8, 16, 17, 33]  # a vector of a CPU, two of them, and one value more
 few, wide = st.integers(1, 5), st.sampled_from(WIDE)
 channels = st.tuples(few, few) | st.tuples(few, wide) | st.tuples(wide, few)
-paddings = st.sampled_from(["same", "valid"]) | st.integers(0, 2) | st.tuples(st.integers(0, 2), st.integers(0, 2))
+paddings = (
+    st.sampled_from(["same", "valid"])
+    | st.integers(0, 2)
+    | st.tuples(st.integers(0, 2), st.integers(0, 2))
+)
 
 
 @st.composite
@@ -24,10 +28,17 @@ def problems(draw, least_kernel=lambda stride, padding: 1):
     padding = draw(paddings)
     kernel = tuple(draw(st.integers(least_kernel(s, padding), 4)) for s in stride)
     pads = (0, 0) if padding == "valid" else (4, 4) if padding == "same" else naive.both(padding)
-    size = [max(1, k - 2 * p) + draw(st.integers(0, room)) for k, p in zip(kernel, pads, strict=True)]
+    size = [
+        max(1, k - 2 * p) + draw(st.integers(0, room)) for k, p in zip(kernel, pads, strict=True)
+    ]
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    dtype, layout = draw(st.sampled_from([np.float64, np.float32])), draw(st.sampled_from(naive.LAYOUTS))
-    x = naive.lay_out(rng.standard_normal((draw(st.integers(1, 2)), *size, c)).astype(dtype), layout)
+    dtype, layout = (
+        draw(st.sampled_from([np.float64, np.float32])),
+        draw(st.sampled_from(naive.LAYOUTS)),
+    )
+    x = naive.lay_out(
+        rng.standard_normal((draw(st.integers(1, 2)), *size, c)).astype(dtype), layout
+    )
     w = naive.lay_out(rng.standard_normal((*kernel, c, f)).astype(dtype), layout)
     b = rng.standard_normal(f).astype(dtype) if draw(st.booleans()) else None
     return x, w, b, stride, padding, rng
@@ -55,26 +66,44 @@ def test_conv2d_is_the_loops(each_backend, problem):
 @st.composite
 def wide_problems(draw):
     """float32, stride 1, 3x3 or 5x5: by Winograd's form from 16 channels on, by another to few filters."""
-    kernel, (c, f) = draw(st.sampled_from([3, 5])), draw(st.tuples(*[st.sampled_from([1, 3, 4, 16, 17, 33, 64])] * 2))
+    kernel, (c, f) = (
+        draw(st.sampled_from([3, 5])),
+        draw(st.tuples(*[st.sampled_from([1, 3, 4, 16, 17, 33, 64])] * 2)),
+    )
     pads = tuple(tuple(draw(st.integers(0, kernel + 1)) for _ in range(2)) for _ in range(2))
     size = [max(1, kernel - sum(pad)) + draw(st.integers(0, 12)) for pad in pads]
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    x = naive.lay_out(rng.standard_normal((draw(st.integers(1, 7)), *size, c), np.float32), draw(LAYOUTS))
-    return x, rng.standard_normal((kernel, kernel, c, f), np.float32), draw(st.booleans()), pads, rng
+    x = naive.lay_out(
+        rng.standard_normal((draw(st.integers(1, 7)), *size, c), np.float32), draw(LAYOUTS)
+    )
+    return (
+        x,
+        rng.standard_normal((kernel, kernel, c, f), np.float32),
+        draw(st.booleans()),
+        pads,
+        rng,
+    )
 
 
 LAYOUTS = st.sampled_from(naive.LAYOUTS)
 
 
-@pytest.mark.parametrize("padding", [((0, 0), (0, 3)), ((0, 4), (0, 0)), ((3, 0), (0, 0)), ((0, 0), (5, 0))])
+@pytest.mark.parametrize(
+    "padding", [((0, 0), (0, 3)), ((0, 4), (0, 0)), ((3, 0), (0, 0)), ((0, 0), (5, 0))]
+)
 def test_padding_beyond_the_kernel_on_one_side(each_backend, padding):
     rng = np.random.default_rng(0)
-    x, w = rng.standard_normal((3, 9, 8, 16), np.float32), rng.standard_normal((3, 3, 16, 17), np.float32)
+    x, w = (
+        rng.standard_normal((3, 9, 8, 16), np.float32),
+        rng.standard_normal((3, 3, 16, 17), np.float32),
+    )
     y, cache = ops.conv2d(x, w, None, 1, padding)
     y64, cache64 = ops.conv2d(x.astype(float), w.astype(float), None, 1, padding)
     dy = rng.standard_normal(y.shape, np.float32)
     naive.agree(y, y64)
-    for got, exact in zip(ops.conv2d_backward(dy, cache)[:2], ops.conv2d_backward(dy, cache64)[:2], strict=True):
+    for got, exact in zip(
+        ops.conv2d_backward(dy, cache)[:2], ops.conv2d_backward(dy, cache64)[:2], strict=True
+    ):
         naive.agree(got, exact)
 
 
@@ -85,9 +114,13 @@ def test_wide_convolution_is_the_text_in_float64(each_backend, problem):
     b = rng.standard_normal(w.shape[3], np.float32) if bias else None
     y, cache = ops.conv2d(x, w, b, 1, padding)
     dy = rng.standard_normal(y.shape, np.float32)
-    wanted, cache64 = ops.conv2d(*(v if v is None else v.astype(np.float64) for v in (x, w, b)), 1, padding)
+    wanted, cache64 = ops.conv2d(
+        *(v if v is None else v.astype(np.float64) for v in (x, w, b)), 1, padding
+    )
     naive.agree(y, wanted)
-    for got, exact in zip(ops.conv2d_backward(dy, cache), ops.conv2d_backward(dy, cache64), strict=True):
+    for got, exact in zip(
+        ops.conv2d_backward(dy, cache), ops.conv2d_backward(dy, cache64), strict=True
+    ):
         if exact is not None:
             naive.agree(got, exact)
 
@@ -98,7 +131,10 @@ def test_conv_transpose2d_is_the_loops(each_backend, problem):
     x, w, b, stride, padding, rng = problem
     w = np.swapaxes(w, 2, 3)  # (kh, kw, F, C)
     _, lengths = zip(
-        *(naive.transposed_before(x.shape[a + 1], w.shape[a], stride[a], naive.both(padding)[a]) for a in (0, 1)),
+        *(
+            naive.transposed_before(x.shape[a + 1], w.shape[a], stride[a], naive.both(padding)[a])
+            for a in (0, 1)
+        ),
         strict=True,
     )
     if min(lengths) < 1:
@@ -120,7 +156,9 @@ def test_conv_transpose2d_is_the_loops(each_backend, problem):
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [((1, 1), 2), ((2, 3), 3), ((1, 4), (3, 2))])
-def test_conv_transpose2d_same_enlarges_by_the_stride_even_beyond_the_kernel(each_backend, kernel, stride):
+def test_conv_transpose2d_same_enlarges_by_the_stride_even_beyond_the_kernel(
+    each_backend, kernel, stride
+):
     rng = np.random.default_rng(1)
     stride = naive.both(stride)
     x, w = rng.standard_normal((2, 3, 4, 2)), rng.standard_normal((*kernel, 3, 2))
@@ -143,13 +181,20 @@ def test_conv_transpose2d_same_enlarges_by_the_stride_even_beyond_the_kernel(eac
 def test_both_convolutions_on_sizes_as_in_a_network(each_backend, padding, kernel):
     """float32, many rows, 32 channels: where a kernel works in blocks, the blocks' borders are inside."""
     rng = np.random.default_rng(2)
-    x, w = rng.standard_normal((3, 9, 11, 32), np.float32), rng.standard_normal((kernel, kernel, 32, 40), np.float32)
+    x, w = (
+        rng.standard_normal((3, 9, 11, 32), np.float32),
+        rng.standard_normal((kernel, kernel, 32, 40), np.float32),
+    )
     y, cache = ops.conv2d(x, w, None, 1, padding)
     dy = rng.standard_normal(y.shape, np.float32)
     dx, dw, _ = ops.conv2d_backward(dy, cache)
 
     p = {"valid": 0, 1: 1, "same": kernel // 2}[padding]
-    X, W, G = np.pad(x.astype(float), ((0, 0), (p, p), (p, p), (0, 0))), w.astype(float), dy.astype(float)
+    X, W, G = (
+        np.pad(x.astype(float), ((0, 0), (p, p), (p, p), (0, 0))),
+        w.astype(float),
+        dy.astype(float),
+    )
     wanted_y, wanted_dx, wanted_dw = np.zeros(y.shape), np.zeros(X.shape), np.zeros(w.shape)
     for di, dj in np.ndindex(kernel, kernel):
         seen = (slice(None), slice(di, di + y.shape[1]), slice(dj, dj + y.shape[2]))
@@ -160,7 +205,9 @@ def test_both_convolutions_on_sizes_as_in_a_network(each_backend, padding, kerne
     naive.agree(y, wanted_y)
     naive.agree(dx, wanted_dx)
     naive.agree(dw, wanted_dw)
-    naive.agree(ops.conv_transpose2d(dy, w, None, 1, padding)[0], wanted_dx)  # which is the same map
+    naive.agree(
+        ops.conv_transpose2d(dy, w, None, 1, padding)[0], wanted_dx
+    )  # which is the same map
 
 
 @given(problem=problems())
@@ -175,7 +222,11 @@ def test_col2im_is_the_transpose_of_im2col(problem):
 
 def test_a_first_layer_may_save_its_input_gradient(each_backend):
     rng = np.random.default_rng(2)
-    x, w, b = rng.standard_normal((2, 6, 6, 3)), rng.standard_normal((3, 3, 3, 4)), rng.standard_normal(4)
+    x, w, b = (
+        rng.standard_normal((2, 6, 6, 3)),
+        rng.standard_normal((3, 3, 3, 4)),
+        rng.standard_normal(4),
+    )
     for dtype in (np.float32, np.float64):
         y, cache = ops.conv2d(x.astype(dtype), w, b)
         dy = rng.standard_normal(y.shape)
@@ -197,12 +248,17 @@ def test_im2col_and_col2im_refuse_what_does_not_fit():
 
 def test_more_filters_than_a_share_of_the_work(each_backend):
     rng = np.random.default_rng(0)
-    x, w = rng.standard_normal((1, 4, 4, 16), np.float32), rng.standard_normal((3, 3, 16, 8200), np.float32)
+    x, w = (
+        rng.standard_normal((1, 4, 4, 16), np.float32),
+        rng.standard_normal((3, 3, 16, 8200), np.float32),
+    )
     y, cache = ops.conv2d(x, w)
     y64, cache64 = ops.conv2d(x.astype(float), w.astype(float))
     naive.agree(y, y64)
     dy = rng.standard_normal(y.shape, np.float32)
-    for got, exact in zip(ops.conv2d_backward(dy, cache)[:2], ops.conv2d_backward(dy, cache64)[:2], strict=True):
+    for got, exact in zip(
+        ops.conv2d_backward(dy, cache)[:2], ops.conv2d_backward(dy, cache64)[:2], strict=True
+    ):
         naive.agree(got, exact)
 
 
@@ -236,7 +292,11 @@ def test_same_with_a_stride_above_the_kernel_pads_nothing(each_backend, size):
 
 
 def test_an_empty_batch_gives_an_empty_batch(each_backend):
-    y, cache = ops.conv2d(np.zeros((0, 5, 5, 2), np.float32), np.ones((3, 3, 2, 4), np.float32), np.ones(4, np.float32))
+    y, cache = ops.conv2d(
+        np.zeros((0, 5, 5, 2), np.float32),
+        np.ones((3, 3, 2, 4), np.float32),
+        np.ones(4, np.float32),
+    )
     assert y.shape == (0, 5, 5, 4)
     dx, dw, db = ops.conv2d_backward(y, cache)
     assert dx.shape == (0, 5, 5, 2)
@@ -260,12 +320,27 @@ X, W = np.zeros((2, 5, 6, 3), np.float32), np.zeros((3, 3, 3, 4), np.float32)
         ({"stride": (1, 2, 3)}, "stride"),
         ({"padding": -1}, "padding must be a whole number of at least 0.* not -1"),
         ({"padding": "full"}, "'same', 'valid' or a whole number, not 'full'"),
-        ({"w": np.zeros((3, 3, 4, 4), np.float32)}, r"expected 4 channels in the last axis.*\(2, 5, 6, 3\)"),
+        (
+            {"w": np.zeros((3, 3, 4, 4), np.float32)},
+            r"expected 4 channels in the last axis.*\(2, 5, 6, 3\)",
+        ),
         ({"w": np.zeros((3, 3, 3), np.float32)}, "w must have 4 dimensions"),
-        ({"b": np.zeros(3, np.float32)}, r"b must have one value a filter, \(4,\), not the shape \(3,\)"),
-        ({"b": np.zeros(5, np.float32)}, r"b must have one value a filter, \(4,\), not the shape \(5,\)"),
-        ({"x": np.zeros((2, 3, 5, 6), np.float32)}, r"NCHW\? convert with x.transpose\(0, 2, 3, 1\)"),
-        ({"x": np.zeros((5, 6, 3), np.float32)}, r"3-D shape \(5, 6, 3\).*x\[..., None\].*x\[None\]"),
+        (
+            {"b": np.zeros(3, np.float32)},
+            r"b must have one value a filter, \(4,\), not the shape \(3,\)",
+        ),
+        (
+            {"b": np.zeros(5, np.float32)},
+            r"b must have one value a filter, \(4,\), not the shape \(5,\)",
+        ),
+        (
+            {"x": np.zeros((2, 3, 5, 6), np.float32)},
+            r"NCHW\? convert with x.transpose\(0, 2, 3, 1\)",
+        ),
+        (
+            {"x": np.zeros((5, 6, 3), np.float32)},
+            r"3-D shape \(5, 6, 3\).*x\[..., None\].*x\[None\]",
+        ),
         ({"x": np.zeros((2, 90), np.float32)}, r"4 dimensions, not the shape \(2, 90\)"),
     ],
 )

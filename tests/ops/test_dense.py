@@ -33,11 +33,16 @@ def test_dense_is_the_sums(each_backend, n, d, k, bias, dtype, layout, seed):
 
     X, W, G = (a.astype(float) for a in (x, w, dy))
     offset = b if bias else np.zeros(k)
-    wanted = [[math.fsum(X[i, m] * W[m, j] for m in range(d)) + float(offset[j]) for j in range(k)] for i in range(n)]
+    wanted = [
+        [math.fsum(X[i, m] * W[m, j] for m in range(d)) + float(offset[j]) for j in range(k)]
+        for i in range(n)
+    ]
     naive.agree(y, np.reshape(wanted, (n, k)))
     wanted = [[math.fsum(G[i, j] * W[m, j] for j in range(k)) for m in range(d)] for i in range(n)]
     naive.agree(dx, np.reshape(wanted, (n, d)))
-    naive.agree(dw, [[math.fsum(G[i, j] * X[i, m] for i in range(n)) for j in range(k)] for m in range(d)])
+    naive.agree(
+        dw, [[math.fsum(G[i, j] * X[i, m] for i in range(n)) for j in range(k)] for m in range(d)]
+    )
     if bias:
         naive.agree(db, naive.sum_to_channels(dy))
     else:

@@ -13,7 +13,9 @@ def test_the_share_dropped_and_the_scale(each_backend, rate, dtype):
     x = np.random.default_rng(11).uniform(1, 2, (40, 50, 20)).astype(dtype)
     y, cache = ops.dropout(x, rate, np.random.default_rng(12))
     dropped = (y == 0).mean()
-    assert abs(dropped - rate) < 5 * np.sqrt(rate * (1 - rate) / x.size)  # five deviations of the binomial
+    assert abs(dropped - rate) < 5 * np.sqrt(
+        rate * (1 - rate) / x.size
+    )  # five deviations of the binomial
     naive.agree(y, np.where(y == 0, 0, x / (1 - rate)))
     dy = np.random.default_rng(13).standard_normal(x.shape).astype(dtype)
     naive.agree(ops.dropout_backward(dy, cache), np.where(y == 0, 0, dy / (1 - rate)))
@@ -30,7 +32,9 @@ def test_every_element_is_drawn_for_itself(each_backend):
     assert np.abs(correlations).max() < 5 / np.sqrt(400)
 
 
-@pytest.mark.parametrize("arguments", [{"rate": 0.5, "train": False}, {"rate": 0.0, "rng": np.random.default_rng(1)}])
+@pytest.mark.parametrize(
+    "arguments", [{"rate": 0.5, "train": False}, {"rate": 0.0, "rng": np.random.default_rng(1)}]
+)
 def test_in_use_and_at_rate_0_it_is_the_identity(each_backend, arguments):
     x = np.random.default_rng(15).standard_normal((3, 4)).astype(np.float32)
     y, cache = ops.dropout(x, **arguments)
@@ -54,7 +58,9 @@ def test_use_draws_nothing(each_backend):
 
 def test_one_seed_gives_one_mask_on_both_backends_and_layouts(each_backend):
     x = np.ones((5, 6, 7, 8), np.float32)
-    wanted = np.random.default_rng(17).integers(1 << 16, size=x.shape, dtype=np.uint16) >= round(0.4 * (1 << 16))
+    wanted = np.random.default_rng(17).integers(1 << 16, size=x.shape, dtype=np.uint16) >= round(
+        0.4 * (1 << 16)
+    )
     for layout in naive.LAYOUTS:
         y, _ = ops.dropout(naive.lay_out(x, layout), 0.4, np.random.default_rng(17))
         np.testing.assert_array_equal(y != 0, wanted)

@@ -82,7 +82,9 @@ def test_the_penalty_has_its_gradient(n, h, w, seed):
     g, d = rng.standard_normal((2, n, h, w, 2))
     _, dg = ops.gradient_penalty(g, 2.5)
     step = 1e-6
-    numeric = (ops.gradient_penalty(g + step * d, 2.5)[0] - ops.gradient_penalty(g - step * d, 2.5)[0]) / (2 * step)
+    numeric = (
+        ops.gradient_penalty(g + step * d, 2.5)[0] - ops.gradient_penalty(g - step * d, 2.5)[0]
+    ) / (2 * step)
     assert (dg * d).sum() == pytest.approx(numeric, rel=1e-5, abs=1e-6)
 
 

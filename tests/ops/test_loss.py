@@ -62,7 +62,9 @@ def test_cross_entropy_is_its_formula(each_backend, n, k, smoothing, weighted, d
 def test_a_class_may_weigh_nothing():
     s = np.random.default_rng(3).standard_normal((4, 3))
     loss, ds = ops.softmax_cross_entropy(s, [0, 1, 2, 1], class_weight=[1, 2, 0])
-    assert loss == pytest.approx(ops.softmax_cross_entropy(s[[0, 1, 3]], [0, 1, 1], class_weight=[1, 2, 5])[0])
+    assert loss == pytest.approx(
+        ops.softmax_cross_entropy(s[[0, 1, 3]], [0, 1, 1], class_weight=[1, 2, 5])[0]
+    )
     np.testing.assert_array_equal(ds[2], 0)
 
 
@@ -74,12 +76,16 @@ def test_the_papers_gradient_is_a_minus_y():
 
 
 def test_cross_entropy_by_hand():
-    assert ops.softmax_cross_entropy(np.zeros((3, 10)), [0, 5, 9])[0] == pytest.approx(math.log(10), rel=1e-15)
+    assert ops.softmax_cross_entropy(np.zeros((3, 10)), [0, 5, 9])[0] == pytest.approx(
+        math.log(10), rel=1e-15
+    )
     loss, ds = ops.softmax_cross_entropy(np.log([[1.0, 3.0]]), [0])
     assert loss == pytest.approx(math.log(4), rel=1e-15)
     np.testing.assert_allclose(ds, [[-0.75, 0.75]], rtol=1e-15)
     # of the weights 1 and 3 the second example has three quarters
-    loss, _ = ops.softmax_cross_entropy(np.log([[1.0, 3.0], [1.0, 3.0]]), [0, 1], class_weight=[1, 3])
+    loss, _ = ops.softmax_cross_entropy(
+        np.log([[1.0, 3.0], [1.0, 3.0]]), [0, 1], class_weight=[1, 3]
+    )
     assert loss == pytest.approx((math.log(4) + 3 * math.log(4 / 3)) / 4, rel=1e-15)
 
 
@@ -151,7 +157,11 @@ def test_labels_that_are_none(labels, kind, message):
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
-        ({"logits": np.zeros((0, 4)), "labels": np.zeros(0, int)}, ShapeError, "the batch is empty"),
+        (
+            {"logits": np.zeros((0, 4)), "labels": np.zeros(0, int)},
+            ShapeError,
+            "the batch is empty",
+        ),
         ({"logits": np.zeros(4)}, ShapeError, "logits must have 2 dimensions"),
         ({"logits": np.zeros((2, 3), int)}, TypeError, "logits must be floating point"),
         ({"label_smoothing": 1.0}, ValueError, "label_smoothing"),
@@ -182,7 +192,9 @@ def bce(s, t):
 
 
 def square(y, t):
-    return np.mean([(a - b) ** 2 for a, b in zip(y.ravel().tolist(), t.ravel().tolist(), strict=True)])
+    return np.mean(
+        [(a - b) ** 2 for a, b in zip(y.ravel().tolist(), t.ravel().tolist(), strict=True)]
+    )
 
 
 @pytest.mark.parametrize(("name", "formula"), [("bce_with_logits", bce), ("mse", square)])
@@ -209,7 +221,10 @@ def test_gaussian_kl_is_its_formula(n, d, dtype, seed):
     def formula(m, v):
         return (
             0.5
-            * sum(math.exp(b) + a * a - 1 - b for a, b in zip(m.ravel().tolist(), v.ravel().tolist(), strict=True))
+            * sum(
+                math.exp(b) + a * a - 1 - b
+                for a, b in zip(m.ravel().tolist(), v.ravel().tolist(), strict=True)
+            )
             / n
         )
 

@@ -14,18 +14,33 @@ from tests import naive
 def problems(draw):
     c = draw(st.integers(1, 5) | st.sampled_from([8, 16, 17, 33]))
     features = draw(st.booleans())
-    shape = (draw(st.integers(3, 9)), c) if features else (*draw(st.tuples(*[st.integers(1, 3)] * 3)), c)
+    shape = (
+        (draw(st.integers(3, 9)), c)
+        if features
+        else (*draw(st.tuples(*[st.integers(1, 3)] * 3)), c)
+    )
     if shape[0] * (1 if features else shape[1] * shape[2]) < 3:
         shape = (3, *shape[1:])  # with two values xhat is +-1 whatever x is, and dx is 0
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     dtype = draw(st.sampled_from([np.float64, np.float32]))
-    x = naive.lay_out((2 * rng.standard_normal(shape) + 3).astype(dtype), draw(st.sampled_from(naive.LAYOUTS)))
-    vectors = [rng.standard_normal(c), rng.standard_normal(c), rng.standard_normal(c), rng.uniform(0.5, 2, c)]
+    x = naive.lay_out(
+        (2 * rng.standard_normal(shape) + 3).astype(dtype), draw(st.sampled_from(naive.LAYOUTS))
+    )
+    vectors = [
+        rng.standard_normal(c),
+        rng.standard_normal(c),
+        rng.standard_normal(c),
+        rng.uniform(0.5, 2, c),
+    ]
     return x, *(v.astype(dtype) for v in vectors), rng
 
 
 @pytest.mark.parametrize("train", [True, False])
-@given(problem=problems(), momentum=st.sampled_from([0.9, 0.0, 0.25, 1.0]), eps=st.sampled_from([1e-5, 1e-2]))
+@given(
+    problem=problems(),
+    momentum=st.sampled_from([0.9, 0.0, 0.25, 1.0]),
+    eps=st.sampled_from([1e-5, 1e-2]),
+)
 def test_batch_norm_is_the_loops(each_backend, train, problem, momentum, eps):
     x, gamma, beta, mean, var, rng = problem
     running_mean, running_var = mean.copy(), var.copy()
@@ -44,7 +59,9 @@ def test_batch_norm_is_the_loops(each_backend, train, problem, momentum, eps):
 
     dy = naive.lay_out(rng.standard_normal(y.shape).astype(y.dtype), "fortran")
     dx, dgamma, dbeta = ops.batch_norm_backward(dy, cache)
-    wanted_dx, wanted_dgamma, wanted_dbeta = naive.batch_norm_backward(dy, x, gamma, used_mean, used_var, train, eps)
+    wanted_dx, wanted_dgamma, wanted_dbeta = naive.batch_norm_backward(
+        dy, x, gamma, used_mean, used_var, train, eps
+    )
     naive.agree(dx / worst**2, wanted_dx / worst**2)
     naive.agree(dgamma / worst, wanted_dgamma / worst)
     naive.agree(dbeta, wanted_dbeta)
@@ -66,7 +83,9 @@ def test_sizes_as_in_a_network(each_backend, shape):
     np.testing.assert_allclose(dbeta, g.sum(axis=0), rtol=0, atol=1e-3)
     np.testing.assert_allclose(dgamma, (g * xhat).sum(axis=0), rtol=0, atol=0.2)
     d = dx.reshape(flat.shape).astype(float)
-    wanted = (g - g.mean(axis=0) - xhat * (g * xhat).mean(axis=0)) / np.sqrt(flat.var(axis=0) + 1e-5)
+    wanted = (g - g.mean(axis=0) - xhat * (g * xhat).mean(axis=0)) / np.sqrt(
+        flat.var(axis=0) + 1e-5
+    )
     np.testing.assert_allclose(d, wanted, rtol=0, atol=2e-3)
     # dx is orthogonal to what batch norm forgets: a shift and (but for eps) a stretch of the channel
     np.testing.assert_allclose(d.sum(axis=0), 0, atol=5e-2)
@@ -99,7 +118,9 @@ def test_one_value_a_channel_cannot_train_but_can_be_used(each_backend, shape):
 
 def test_two_values_a_channel_can_train(each_backend):
     x = np.array([[1.0, 5.0], [3.0, 5.0]])
-    y, _ = ops.batch_norm(x, np.ones(2), np.zeros(2), np.zeros(2), np.ones(2), True, 0.9, 0.0 + 1e-12)
+    y, _ = ops.batch_norm(
+        x, np.ones(2), np.zeros(2), np.zeros(2), np.ones(2), True, 0.9, 0.0 + 1e-12
+    )
     np.testing.assert_allclose(y, [[-1, 0], [1, 0]], atol=1e-6)
 
 
@@ -128,7 +149,9 @@ def test_nchw_is_recognised():
         ops.batch_norm(np.zeros((2, 3, 5, 5), np.float32), v, v, v.copy(), v.copy(), False)
 
 
-@pytest.mark.parametrize("running", [[0.0, 0.0, 0.0], np.zeros(3, int), np.zeros((3, 1), np.float32)])
+@pytest.mark.parametrize(
+    "running", [[0.0, 0.0, 0.0], np.zeros(3, int), np.zeros((3, 1), np.float32)]
+)
 def test_running_values_that_cannot_be_updated_in_place_are_refused(running):
     v = np.ones(3, np.float32)
     with pytest.raises((TypeError, ShapeError), match="running"):

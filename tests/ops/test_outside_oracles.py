@@ -18,14 +18,19 @@ from tests import naive
 @pytest.mark.parametrize("kernel", [(3, 3), (1, 5), (5, 3)])
 def test_convolution_is_scipys_correlation(each_backend, padding, kernel, dtype):
     rng = np.random.default_rng(21)
-    x, w = rng.standard_normal((2, 7, 6, 3)).astype(dtype), rng.standard_normal((*kernel, 3, 4)).astype(dtype)
+    x, w = (
+        rng.standard_normal((2, 7, 6, 3)).astype(dtype),
+        rng.standard_normal((*kernel, 3, 4)).astype(dtype),
+    )
     y, cache = ops.conv2d(x, w, None, 1, padding)
     dy = rng.standard_normal(y.shape).astype(dtype)
     dx, dw, _ = ops.conv2d_backward(dy, cache)
     pad = [(k // 2, k // 2) if padding == "same" else (0, 0) for k in kernel]
     for n in range(2):
         for f in range(4):
-            parts = [signal.correlate2d(x[n, :, :, c], w[:, :, c, f], mode=padding) for c in range(3)]
+            parts = [
+                signal.correlate2d(x[n, :, :, c], w[:, :, c, f], mode=padding) for c in range(3)
+            ]
             naive.agree(y[n, :, :, f], sum(parts))
         for c in range(3):
             parts = [signal.convolve2d(dy[n, :, :, f], w[:, :, c, f]) for f in range(4)]  # "full"
@@ -55,11 +60,15 @@ def nhwc(t):
 
 
 def conv(stride, padding):
-    return lambda F, x, w, b=None: nhwc(F.conv2d(nchw(x), w.permute(3, 2, 0, 1), b, stride, padding))
+    return lambda F, x, w, b=None: nhwc(
+        F.conv2d(nchw(x), w.permute(3, 2, 0, 1), b, stride, padding)
+    )
 
 
 def conv_transpose(stride, padding):
-    return lambda F, x, w, b=None: nhwc(F.conv_transpose2d(nchw(x), w.permute(3, 2, 0, 1), b, stride, padding))
+    return lambda F, x, w, b=None: nhwc(
+        F.conv_transpose2d(nchw(x), w.permute(3, 2, 0, 1), b, stride, padding)
+    )
 
 
 def pool(kind, size, stride):
@@ -73,7 +82,9 @@ def batch_norm_in_use(F, x, gamma, beta):
 
 
 def batch_norm_in_training(F, x, gamma, beta):
-    return F.batch_norm(x.reshape(-1, 3), None, None, gamma, beta, training=True, eps=1e-5).reshape(x.shape)
+    return F.batch_norm(x.reshape(-1, 3), None, None, gamma, beta, training=True, eps=1e-5).reshape(
+        x.shape
+    )
 
 
 IMAGE, ROWS = (2, 7, 6, 3), (5, 3)
@@ -125,9 +136,17 @@ PAIRS = {
         for kind, layer in (("max", layers.MaxPool2D), ("avg", layers.AvgPool2D))
         for size, stride in [(2, None), (3, 1), (3, 2), ((2, 3), (3, 1)), (1, 2)]
     },
-    "global pool": (layers.GlobalAvgPool, IMAGE, lambda F, x: F.adaptive_avg_pool2d(nchw(x), 1)[:, :, 0, 0]),
+    "global pool": (
+        layers.GlobalAvgPool,
+        IMAGE,
+        lambda F, x: F.adaptive_avg_pool2d(nchw(x), 1)[:, :, 0, 0],
+    ),
     "dense": (lambda: layers.Dense(3, 4), ROWS, lambda F, x, w, b: F.linear(x, w.T, b)),
-    "dense without bias": (lambda: layers.Dense(3, 4, bias=False), ROWS, lambda F, x, w: F.linear(x, w.T)),
+    "dense without bias": (
+        lambda: layers.Dense(3, 4, bias=False),
+        ROWS,
+        lambda F, x, w: F.linear(x, w.T),
+    ),
     "relu": (layers.ReLU, IMAGE, lambda F, x: F.relu(x)),
     "leaky relu": (lambda: layers.LeakyReLU(0.2), IMAGE, lambda F, x: F.leaky_relu(x, 0.2)),
     "leaky relu by default": (layers.LeakyReLU, IMAGE, lambda F, x: F.leaky_relu(x)),
@@ -140,12 +159,25 @@ PAIRS = {
     "tanh": (layers.Tanh, IMAGE, lambda F, x: x.tanh()),
     "batch norm in use": (lambda: layers.BatchNorm(3), IMAGE, batch_norm_in_use),
     "batch norm in training": (lambda: layers.BatchNorm(3), IMAGE, batch_norm_in_training, True),
-    "batch norm of rows in training": (lambda: layers.BatchNorm(3), ROWS, batch_norm_in_training, True),
-    "dropout in use": (lambda: layers.Dropout(0.5), IMAGE, lambda F, x: F.dropout(x, 0.5, training=False)),
+    "batch norm of rows in training": (
+        lambda: layers.BatchNorm(3),
+        ROWS,
+        batch_norm_in_training,
+        True,
+    ),
+    "dropout in use": (
+        lambda: layers.Dropout(0.5),
+        IMAGE,
+        lambda F, x: F.dropout(x, 0.5, training=False),
+    ),
     "flatten": (layers.Flatten, IMAGE, lambda F, x: x.flatten(1)),
     "reshape": (lambda: layers.Reshape(3, -1, 2), IMAGE, lambda F, x: x.reshape(2, 3, -1, 2)),
     "standardize": (lambda: layers.Standardize(0.3, 0.4), IMAGE, lambda F, x: (x - 0.3) / 0.4),
-    "residual": (lambda: layers.Add(layers.Identity(), layers.Tanh()), IMAGE, lambda F, x: x + x.tanh()),
+    "residual": (
+        lambda: layers.Add(layers.Identity(), layers.Tanh()),
+        IMAGE,
+        lambda F, x: x + x.tanh(),
+    ),
     "dense block": (
         lambda: layers.Concat(layers.Identity(), layers.Dense(3, 2), layers.Tanh()),
         ROWS,
@@ -153,10 +185,16 @@ PAIRS = {
     ),
     "a chain": (
         lambda: layers.Sequential(
-            layers.Conv2D(3, 4, 3), layers.ReLU(), layers.MaxPool2D(), layers.Flatten(), layers.Dense(36, 2)
+            layers.Conv2D(3, 4, 3),
+            layers.ReLU(),
+            layers.MaxPool2D(),
+            layers.Flatten(),
+            layers.Dense(36, 2),
         ),
         IMAGE,
-        lambda F, x, w, b, v, c: pool("max", 2, 2)(F, conv(1, 1)(F, x, w, b).relu()).flatten(1) @ v + c,
+        lambda F, x, w, b, v, c: (
+            pool("max", 2, 2)(F, conv(1, 1)(F, x, w, b).relu()).flatten(1) @ v + c
+        ),
     ),
 }
 
@@ -175,7 +213,10 @@ def test_layer_is_torchs(torch, each_backend, name, dtype):
     dy = rng.standard_normal(y.shape).astype(dtype)
     dx = layer.backward(dy, cache)
 
-    leaves = [torch.tensor(a.astype(float), requires_grad=True) for a in (x, *(p.value for p in layer.params()))]
+    leaves = [
+        torch.tensor(a.astype(float), requires_grad=True)
+        for a in (x, *(p.value for p in layer.params()))
+    ]
     wanted = theirs(torch.nn.functional, *leaves)
     wanted.backward(torch.tensor(dy.astype(float)))
     naive.agree(y, wanted.detach().numpy())
@@ -224,14 +265,17 @@ def test_cross_entropy_is_torchs(torch, dtype, smoothing, weight):
     loss, ds = ops.softmax_cross_entropy(s, labels, smoothing, weight)
     leaf = torch.tensor(s, requires_grad=True)
     weight = None if weight is None else torch.tensor(weight, dtype=leaf.dtype)
-    wanted = torch.nn.functional.cross_entropy(leaf, torch.tensor(labels), weight, label_smoothing=smoothing)
+    wanted = torch.nn.functional.cross_entropy(
+        leaf, torch.tensor(labels), weight, label_smoothing=smoothing
+    )
     wanted.backward()
     assert loss == pytest.approx(wanted.item(), rel=1e-5 if dtype == np.float32 else 1e-12)
     naive.agree(ds, leaf.grad.numpy())
 
 
 @pytest.mark.parametrize(
-    ("name", "theirs"), [("bce_with_logits", "binary_cross_entropy_with_logits"), ("mse", "mse_loss")]
+    ("name", "theirs"),
+    [("bce_with_logits", "binary_cross_entropy_with_logits"), ("mse", "mse_loss")],
 )
 def test_loss_is_torchs(torch, name, theirs):
     rng = np.random.default_rng(26)
@@ -275,7 +319,10 @@ OPTIMISERS = {
 def test_optimiser_is_torchs(torch, each_backend, name, dtype):
     """Six steps with drawn gradients; weights decay, and in torch's two groups the vector does not either."""
     rng, arguments, kind = np.random.default_rng(28), OPTIMISERS[name], name.split()[0]
-    ours = [layers.Param(n, rng.standard_normal(s).astype(dtype)) for n, s in (("w", (3, 5)), ("b", (5,)))]
+    ours = [
+        layers.Param(n, rng.standard_normal(s).astype(dtype))
+        for n, s in (("w", (3, 5)), ("b", (5,)))
+    ]
     w, b = (torch.tensor(p.value.copy(), requires_grad=True) for p in ours)
     decay = arguments.get("weight_decay", 0.01 if kind == "AdamW" else 0)
     theirs = getattr(torch.optim, kind)(

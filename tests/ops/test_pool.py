@@ -47,7 +47,9 @@ def test_global_pooling_is_the_loops(each_backend, problem):
 @pytest.mark.parametrize(("size", "stride"), [(2, None), (3, 2), ((3, 2), (1, 2))])
 def test_sizes_as_in_a_network(each_backend, shape, size, stride):
     rng = np.random.default_rng(3)
-    x = np.maximum(rng.standard_normal(shape, np.float32), 0)  # after ReLU half of all values tie at 0
+    x = np.maximum(
+        rng.standard_normal(shape, np.float32), 0
+    )  # after ReLU half of all values tie at 0
     size_pair, stride_pair = naive.both(size), naive.both(stride or size)
     for name in ("max_pool2d", "avg_pool2d"):
         y, cache = getattr(ops, name)(x, size, stride)
@@ -61,7 +63,9 @@ def test_max_pool_by_hand(each_backend):
     x = np.array([[1, 5, 5], [5, 0, 2], [3, 4, 9]], np.float32)[None, :, :, None]
     y, cache = ops.max_pool2d(x, 2, 1)
     np.testing.assert_array_equal(y[0, :, :, 0], [[5, 5], [5, 9]])
-    dx = ops.max_pool2d_backward(np.array([[1, 10], [100, 1000]], np.float32)[None, :, :, None], cache)
+    dx = ops.max_pool2d_backward(
+        np.array([[1, 10], [100, 1000]], np.float32)[None, :, :, None], cache
+    )
     np.testing.assert_array_equal(dx[0, :, :, 0], [[0, 11, 0], [100, 0, 0], [0, 0, 1000]])
 
 

@@ -40,7 +40,9 @@ def test_two_steps_of_adam_by_hand(each_backend):
     np.testing.assert_allclose(v, [1e-9, 2.5], rtol=1e-10)
     adam_update(w, np.zeros(2), m, v, 2, 0.1, 0.9, 0.999, 1e-12, 0.0, False)
     mhat, vhat = 0.09 / (1 - 0.81), 0.000999 / (1 - 0.998001)  # of a gradient of 1
-    np.testing.assert_allclose(w, [0.9 - 0.1 * mhat / math.sqrt(vhat), 1.1 + 0.1 * mhat / math.sqrt(vhat)], rtol=1e-8)
+    np.testing.assert_allclose(
+        w, [0.9 - 0.1 * mhat / math.sqrt(vhat), 1.1 + 0.1 * mhat / math.sqrt(vhat)], rtol=1e-8
+    )
 
 
 def test_two_steps_of_rmsprop_by_hand(each_backend):
@@ -49,7 +51,9 @@ def test_two_steps_of_rmsprop_by_hand(each_backend):
     np.testing.assert_allclose(s, [2.25, 0.25], rtol=1e-15)
     np.testing.assert_allclose(w, [1 - 0.3 / 2.0, 2 + 0.1 / 1.0], rtol=1e-15)
     rmsprop_update(w, np.zeros(2), s, 0.1, 0.75, 0.5, 1.0)  # the decay alone: g = w
-    np.testing.assert_allclose(s, [0.75 * 2.25 + 0.25 * 0.85**2, 0.75 * 0.25 + 0.25 * 2.1**2], rtol=1e-14)
+    np.testing.assert_allclose(
+        s, [0.75 * 2.25 + 0.25 * 0.85**2, 0.75 * 0.25 + 0.25 * 2.1**2], rtol=1e-14
+    )
 
 
 def test_eps_stands_outside_the_root(each_backend):
@@ -83,7 +87,13 @@ def test_sgd_is_its_equation(each_backend, nesterov, n, dtype, momentum, decay, 
 
 
 @pytest.mark.parametrize("decoupled", [False, True])
-@given(n=sizes, dtype=dtypes, t=st.sampled_from([1, 2, 10, 5000]), decay=st.sampled_from([0.0, 0.05]), seed=seeds)
+@given(
+    n=sizes,
+    dtype=dtypes,
+    t=st.sampled_from([1, 2, 10, 5000]),
+    decay=st.sampled_from([0.0, 0.05]),
+    seed=seeds,
+)
 def test_adam_is_its_equation(each_backend, decoupled, n, dtype, t, decay, seed):
     rng = np.random.default_rng(seed)
     value, grad, m = rng.standard_normal((3, n)).astype(dtype)
@@ -94,7 +104,9 @@ def test_adam_is_its_equation(each_backend, decoupled, n, dtype, t, decay, seed)
             g += decay * w
         a, b = beta1 * a + (1 - beta1) * g, beta2 * b + (1 - beta2) * g * g
         shrunk = w * (1 - lr * decay) if decoupled else w
-        wanted.append((shrunk - lr * a / (1 - beta1**t) / (math.sqrt(b / (1 - beta2**t)) + eps), a, b))
+        wanted.append(
+            (shrunk - lr * a / (1 - beta1**t) / (math.sqrt(b / (1 - beta2**t)) + eps), a, b)
+        )
     grad.flags.writeable = False
     adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled)
     for got, column in zip((value, m, v), zip(*wanted, strict=True), strict=True):
@@ -128,7 +140,9 @@ def test_gradients_of_other_layouts_and_dtypes(each_backend, rule):
 
 @pytest.mark.parametrize("rule", ["sgd", "adam"])
 def test_a_gradient_of_another_shape_is_refused(rule):
-    with pytest.raises(ValueError, match=r"shape \(3,\) cannot update a value of the shape \(2, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"shape \(3,\) cannot update a value of the shape \(2, 3\)"
+    ):
         update(rule, np.zeros((2, 3), np.float32), np.zeros(3, np.float32))
 
 

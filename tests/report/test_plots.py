@@ -45,7 +45,9 @@ def case(n=40, seed=0, channels=1):
 def test_worst_mistakes_are_the_surest_first():
     labels = [0, 0, 1, 2, 2]
     probabilities = [[0.9, 0.1, 0], [0.3, 0.7, 0], [0.95, 0.05, 0], [0.7, 0.2, 0.1], [0, 0, 1]]
-    np.testing.assert_array_equal(plots.worst_mistakes(labels, probabilities), [2, 1, 3])  # 1 and 3 tie
+    np.testing.assert_array_equal(
+        plots.worst_mistakes(labels, probabilities), [2, 1, 3]
+    )  # 1 and 3 tie
     np.testing.assert_array_equal(plots.worst_mistakes(labels, probabilities, 1), [2])
     assert len(plots.worst_mistakes([0], [[0.6, 0.4]])) == 0
 
@@ -71,8 +73,14 @@ def test_learning_curves_draw_the_history(tmp_path, drawn):
     np.testing.assert_array_equal(loss.lines[1].get_ydata(), [1.5, np.nan, 1.1])
     np.testing.assert_allclose(accuracy.lines[1].get_ydata(), [50, np.nan, 70])
     np.testing.assert_array_equal(lr.lines[0].get_ydata(), history["lr"])
-    assert [text.get_text() for text in accuracy.get_legend().get_texts()] == ["training", "validation, best 70.00 %"]
-    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["training", "validation, best 1.100"]
+    assert [text.get_text() for text in accuracy.get_legend().get_texts()] == [
+        "training",
+        "validation, best 70.00 %",
+    ]
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == [
+        "training",
+        "validation, best 1.100",
+    ]
 
 
 def test_learning_curves_without_validation(tmp_path, drawn):
@@ -95,7 +103,9 @@ def test_an_empty_history_says_so(tmp_path, drawn, history):
 def test_confusion_writes_each_count_into_its_cell(tmp_path, drawn):
     plots.confusion([[5, 2, 0], [1, 7, 0], [0, 0, 9]], NAMES, tmp_path / "a.png")
     axes = drawn[0].axes[0]
-    cells = {(round(t.get_position()[1]), round(t.get_position()[0])): t.get_text() for t in axes.texts}
+    cells = {
+        (round(t.get_position()[1]), round(t.get_position()[0])): t.get_text() for t in axes.texts
+    }
     assert cells == {(0, 0): "5", (0, 1): "2", (1, 0): "1", (1, 1): "7", (2, 2): "9"}
     assert [t.get_text() for t in axes.get_yticklabels()] == NAMES
     right, wrong = (image.get_array() for image in axes.images)
@@ -131,7 +141,11 @@ def test_no_mistakes_is_a_friendly_picture(tmp_path, drawn):
 
 def test_mistakes_refuses_what_does_not_fit(tmp_path):
     images, labels, probabilities = case()
-    for bad, error in ((images / 255, "uint8"), (images[..., 0], "N, H, W, 1"), (images[1:], "39 images")):
+    for bad, error in (
+        (images / 255, "uint8"),
+        (images[..., 0], "N, H, W, 1"),
+        (images[1:], "39 images"),
+    ):
         with pytest.raises(ValueError, match=error):
             plots.mistakes(bad, labels, probabilities, NAMES, tmp_path / "a.png")
     with pytest.raises(ShapeError, match="2 class names for 3"):
@@ -182,7 +196,9 @@ def test_bars_have_the_hardest_class_on_top(tmp_path, drawn):
 
 
 def test_odd_names_are_drawn_without_warning(tmp_path, drawn, recwarn):
-    plots.confusion(np.eye(3, dtype=int), ["a $x_$ & \\frac", "お", "long " * 9], tmp_path / "a.png")
+    plots.confusion(
+        np.eye(3, dtype=int), ["a $x_$ & \\frac", "お", "long " * 9], tmp_path / "a.png"
+    )
     labels = [t.get_text() for t in drawn[0].axes[0].get_yticklabels()]
     assert labels == ["a $x_$ & \\frac", "class 1", "long long long…"]
     assert not recwarn.list
@@ -192,7 +208,9 @@ def test_a_failed_picture_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "ein Bild ü.png"
     plots.confusion([[1]], ["x"], path)
     before = path.read_bytes()
-    monkeypatch.setattr(style.files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk")))
+    monkeypatch.setattr(
+        style.files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk"))
+    )
     with pytest.raises(OSError, match="disk"):
         plots.confusion([[2]], ["x"], path)
     assert path.read_bytes() == before
@@ -210,7 +228,9 @@ def test_same_picture_whatever_the_users_settings(tmp_path):
 def test_threads_draw_the_same_and_leave_the_settings_alone(tmp_path):
     before = dict(matplotlib.rcParams)
     paths = [tmp_path / f"{i}.png" for i in range(4)]
-    threads = [threading.Thread(target=plots.confusion, args=([[1]], ["x"], path)) for path in paths]
+    threads = [
+        threading.Thread(target=plots.confusion, args=([[1]], ["x"], path)) for path in paths
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -238,11 +258,26 @@ def test_a_prediction_beside_what_was_seen(tmp_path, drawn):
     from PIL import Image
 
     image = np.random.default_rng(0).integers(0, 256, (8, 6, 1), dtype=np.uint8)
-    given, shares = Image.new("RGB", (30, 20), (250, 20, 90)), dict.fromkeys(map(str, range(12)), 0.01)
-    plots.prediction(given, image, {**shares, "a dress": 0.5, "a bag": 0.38}, tmp_path / "a.png", note="Do not trust this.")
+    given, shares = (
+        Image.new("RGB", (30, 20), (250, 20, 90)),
+        dict.fromkeys(map(str, range(12)), 0.01),
+    )
+    plots.prediction(
+        given,
+        image,
+        {**shares, "a dress": 0.5, "a bag": 0.38},
+        tmp_path / "a.png",
+        note="Do not trust this.",
+    )
     left, middle, right = drawn[0].axes
     np.testing.assert_array_equal(left.images[0].get_array(), np.asarray(given))
     np.testing.assert_array_equal(middle.images[0].get_array(), image[..., 0])
-    assert [t.get_text() for t in right.get_yticklabels()] == ["a dress", "a bag", *map(str, range(8))]
+    assert [t.get_text() for t in right.get_yticklabels()] == [
+        "a dress",
+        "a bag",
+        *map(str, range(8)),
+    ]
     np.testing.assert_allclose([bar.get_width() for bar in right.patches], [50, 38] + 8 * [1])
-    assert {"50.0 %", "38.0 %", "Do not trust this.", "What the network saw, 8 × 6"} <= set(texts(drawn[0]))
+    assert {"50.0 %", "38.0 %", "Do not trust this.", "What the network saw, 8 × 6"} <= set(
+        texts(drawn[0])
+    )

@@ -26,13 +26,19 @@ def test_each_learns_what_is_easy(name, dtype):
     np.testing.assert_array_equal(guesses, LABELS[90:])
     assert measured.keys() == {"seconds", "predict_seconds", "parameters"}
     assert min(measured["seconds"], measured["predict_seconds"]) > 0
-    wanted = {"linear_svm": 3 * 64 + 3, "logistic_regression": 3 * 64 + 3, "nearest_neighbours": 90 * 64}
+    wanted = {
+        "linear_svm": 3 * 64 + 3,
+        "logistic_regression": 3 * 64 + 3,
+        "nearest_neighbours": 90 * 64,
+    }
     assert measured["parameters"] == wanted.get(name, measured["parameters"])
 
 
 def test_both_kinds_of_pixels_are_the_same_to_them():
     x = stripes(LABELS, "uint8")
-    np.testing.assert_array_equal(baselines._pixels(x), baselines._pixels((x / 255).astype(np.float32)))
+    np.testing.assert_array_equal(
+        baselines._pixels(x), baselines._pixels((x / 255).astype(np.float32))
+    )
 
 
 def test_sizes_by_hand():
@@ -41,6 +47,8 @@ def test_sizes_by_hand():
     from sklearn.svm import SVC
 
     x, y = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0, 0, 1, 1])
-    assert baselines.size(SVC(kernel="linear", C=100).fit(x, y), 4) == 2 + 2 + 1  # the vectors are 1 and 2
+    assert (
+        baselines.size(SVC(kernel="linear", C=100).fit(x, y), 4) == 2 + 2 + 1
+    )  # the vectors are 1 and 2
     forest = RandomForestClassifier(1, bootstrap=False, random_state=0).fit(x, y)
     assert baselines.size(forest, 4) == 3 * (2 + 2)  # a root and two leaves

@@ -46,7 +46,13 @@ def run(data, tmp_path):
     def call(some, **settings):
         lines = []
         settings = {"jobs": 1, "data": data, "seeds": 2, **settings}
-        found = studies.run(some, tmp_path / "out", say=lines.append, command="numpycnn study STUDY --here", **settings)
+        found = studies.run(
+            some,
+            tmp_path / "out",
+            say=lines.append,
+            command="numpycnn study STUDY --here",
+            **settings,
+        )
         return found, lines
 
     return call
@@ -75,24 +81,37 @@ def table(tmp_path, name="tiny"):
 def test_a_study_leaves_table_plot_and_readme(run, tmp_path):
     found, lines = run({"tiny": tiny()})
     rows = table(tmp_path)
-    assert [(row["variant"], row["seed"]) for row in rows] == [("plain", 0), ("plain", 1), ("wide", 0), ("wide", 1)]
+    assert [(row["variant"], row["seed"]) for row in rows] == [
+        ("plain", 0),
+        ("plain", 1),
+        ("wide", 0),
+        ("wide", 1),
+    ]
     for row in rows:
         assert row["status"] == "done"
         assert (row["images"], row["measured_images"], row["epochs"]) == (80, 20, 2)
         assert row["measured_on"] == "held-out training images"
-        names, recall = zip(*(pair.rsplit(" ", 1) for pair in row["recall"].split("; ")), strict=True)
+        names, recall = zip(
+            *(pair.rsplit(" ", 1) for pair in row["recall"].split("; ")), strict=True
+        )
         assert names == ("0", "1", "2")
         recall = [float(share) for share in recall]
         assert row["balanced_accuracy"] == pytest.approx(np.mean(recall), abs=1e-4)
         assert row["command"] == "numpycnn study tiny --here"
         assert (row["threads"], row["code"]) == (nc.backend.threads(), plan.code())
-    plain, wide = 40 + 8 + 8 + 15, 60 + 12 + 12 + 21  # convolution, gamma and beta, running statistics, dense
+    plain, wide = (
+        40 + 8 + 8 + 15,
+        60 + 12 + 12 + 21,
+    )  # convolution, gamma and beta, running statistics, dense
     assert [row["parameters"] for row in rows] == [plain, plain, wide, wide]
     out = tmp_path / "out"
     assert (out / "tiny.png").read_bytes().startswith(b"\x89PNG")
     text = (out / "README.md").read_text()
     assert "| [tiny](#tiny) | a claim | " in text
-    assert f"**{found['studies']['tiny']['verdict']}** | [plot](tiny.png), `numpycnn study tiny --here` |" in text
+    assert (
+        f"**{found['studies']['tiny']['verdict']}** | [plot](tiny.png), `numpycnn study tiny --here` |"
+        in text
+    )
     assert "80 training images, 2 epochs, 2 seeds" in text
     assert "\nnumpycnn study tiny --here\n" in text
     assert "![tiny](tiny.png)" in text
@@ -100,11 +119,15 @@ def test_a_study_leaves_table_plot_and_readme(run, tmp_path):
     assert sum(bool(told.match(line)) for line in lines) == 4
     assert found["failed"] == 0
     accuracies = [row["accuracy"] for row in rows if row["variant"] == "wide"]
-    assert found["studies"]["tiny"]["variants"]["wide"]["accuracy"] == pytest.approx(np.mean(accuracies))
+    assert found["studies"]["tiny"]["variants"]["wide"]["accuracy"] == pytest.approx(
+        np.mean(accuracies)
+    )
 
 
 def test_a_study_of_ones_own_in_python_has_no_command(data, tmp_path):
-    studies.run({"mine": tiny()}, tmp_path / "out", quick=True, jobs=1, data=data, say=lambda line: None)
+    studies.run(
+        {"mine": tiny()}, tmp_path / "out", quick=True, jobs=1, data=data, say=lambda line: None
+    )
     text = (tmp_path / "out" / "README.md").read_text()
     assert "[plot](mine.png) |" in text
     assert "```" not in text
@@ -116,17 +139,24 @@ def test_a_job_is_what_fit_and_evaluate_give(run, data, tmp_path):
     (x, y), held = loaded.split(20, seed=0)
     form = {"filters": (4,), "depth": 1, "dropout": (0,), "classes": 3, "input_shape": (12, 12, 1)}
     net = nc.models.build("vgg", 0, mean=loaded.mean, std=loaded.std, **form)
-    history = nc.fit(net, x, y, epochs=2, batch_size=16, lr=0.01, schedule="one_cycle", progress=False)
+    history = nc.fit(
+        net, x, y, epochs=2, batch_size=16, lr=0.01, schedule="one_cycle", progress=False
+    )
     measured = nc.evaluate(net, *held)
     row = table(tmp_path)[0]
-    assert (row["accuracy"], row["loss"]) == (measured["accuracy"], pytest.approx(measured["loss"], rel=1e-6))
+    assert (row["accuracy"], row["loss"]) == (
+        measured["accuracy"],
+        pytest.approx(measured["loss"], rel=1e-6),
+    )
     assert row["train_accuracy"] == history["accuracy"][-1]
 
 
 def test_the_test_set_is_measured_only_where_the_study_says_so(run, data, tmp_path):
     study = tiny()
     run({"tiny": Study(study.claim, study.variants, minutes=1, test=True)})
-    assert {(row["measured_on"], row["measured_images"]) for row in table(tmp_path)} == {("test images", 30)}
+    assert {(row["measured_on"], row["measured_images"]) for row in table(tmp_path)} == {
+        ("test images", 30)
+    }
 
 
 def test_the_same_seed_gives_the_same_numbers_in_processes_too(run, tmp_path):
@@ -147,7 +177,14 @@ def test_the_picture_of_costs_has_ticks_that_people_read(tmp_path, monkeypatch):
 
     monkeypatch.setattr(results.figures, "name_points", spy)
     rows = [
-        {"variant": str(size), "seed": 0, "status": "done", "accuracy": 0.9, "parameters": size, "seconds": size / 1e4}
+        {
+            "variant": str(size),
+            "seed": 0,
+            "status": "done",
+            "accuracy": 0.9,
+            "parameters": size,
+            "seconds": size / 1e4,
+        }
         for size in (8e3, 2e5, 4e7)
     ]
     results.figures.cost(tmp_path / "cost.png", {"architectures": rows})
@@ -164,7 +201,8 @@ def test_what_did_not_train_does_not_squeeze_the_others_together(tmp_path, monke
 
     monkeypatch.setattr(results.figures, "dots", spy)
     rows = [
-        {"variant": v, "seed": 0, "status": "done", "accuracy": a} for v, a in (("a", 0.9), ("b", 0.86), ("c", 0.1))
+        {"variant": v, "seed": 0, "status": "done", "accuracy": a}
+        for v, a in (("a", 0.9), ("b", 0.86), ("c", 0.1))
     ]
     results.figures.study(tmp_path / "a.png", "tiny", tiny(), rows)
     results.figures.study(tmp_path / "a.png", "tiny", tiny(), rows[:2])
@@ -181,7 +219,9 @@ def test_a_mean_says_which_runs_it_is_without():
 def test_several_processes_have_one_thread_each():
     study = tiny(plain={})
     threads = [
-        plan.plan("tiny", study, plan.pathlib.Path("out"), jobs, {"seeds": 1}, str, print)["plain", 0]["threads"]
+        plan.plan("tiny", study, plan.pathlib.Path("out"), jobs, {"seeds": 1}, str, print)[
+            "plain", 0
+        ]["threads"]
         for jobs in (1, 2, -1)
     ]
     assert threads == [nc.backend.threads(), 1, 1]
@@ -207,7 +247,10 @@ def test_results_of_other_code_are_told(run, monkeypatch):
     assert not any("other code" in line for line in lines)
     monkeypatch.setattr(studies.runner, "code", lambda: "changed")
     _, lines = run({"tiny": tiny()}, seeds=1)
-    assert lines[-1] == "2 of 2 results are of other code than this; to have them anew, give another --out"
+    assert (
+        lines[-1]
+        == "2 of 2 results are of other code than this; to have them anew, give another --out"
+    )
 
 
 def test_other_data_is_another_job(run, trained, data):
@@ -237,7 +280,12 @@ def test_a_stopped_job_goes_on_where_it_was(run, tmp_path, monkeypatch):
         run({"tiny": tiny()}, seeds=1)
     assert not (tmp_path / "out" / "tiny.csv").exists()
     run({"tiny": tiny()}, seeds=1)
-    assert epochs == [1, 2, 1, 2]  # the first job is not run again, the second not from its beginning
+    assert epochs == [
+        1,
+        2,
+        1,
+        2,
+    ]  # the first job is not run again, the second not from its beginning
     assert [(row["accuracy"], row["loss"]) for row in table(tmp_path)] == whole
 
 
@@ -248,7 +296,12 @@ def test_finished_jobs_keep_no_checkpoints(run, tmp_path):
 
 
 def test_studies_share_the_jobs_that_they_have_in_common(run, trained, tmp_path):
-    found, _ = run({"tiny": tiny(), "other": tiny(narrow={"filters": (4,), "kernel_size": 3}, deep={"depth": 2})})
+    found, _ = run(
+        {
+            "tiny": tiny(),
+            "other": tiny(narrow={"filters": (4,), "kernel_size": 3}, deep={"depth": 2}),
+        }
+    )
     assert len(trained) == 6  # "plain" and "narrow" are the same
     assert found["studies"].keys() == {"tiny", "other"}
     plain = [row["loss"] for row in table(tmp_path, "tiny") if row["variant"] == "plain"]
@@ -310,7 +363,9 @@ def test_divergence_is_a_result(run, tmp_path, trained):
 
 
 @pytest.mark.parametrize(("jobs", "code"), [(1, errno.ENOSPC), (2, errno.EDQUOT)])
-def test_a_full_disk_stops_everything_in_one_line_and_loses_nothing(run, monkeypatch, trained, tmp_path, jobs, code):
+def test_a_full_disk_stops_everything_in_one_line_and_loses_nothing(
+    run, monkeypatch, trained, tmp_path, jobs, code
+):
     run({"tiny": tiny()}, seeds=1)
     kept = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     write, jobs_run = files.write, []
@@ -330,10 +385,15 @@ def test_a_full_disk_stops_everything_in_one_line_and_loses_nothing(run, monkeyp
     monkeypatch.setattr(runner, "attempt", attempt)
     if jobs == 2:  # threads stand for processes
         joblib = pytest.importorskip("joblib")
-        with joblib.parallel_config(backend="threading"), pytest.raises(OSError, match="the disk is full") as caught:
+        with (
+            joblib.parallel_config(backend="threading"),
+            pytest.raises(OSError, match="the disk is full") as caught,
+        ):
             run({"tiny": tiny()}, seeds=3, jobs=2)
     else:
-        with pytest.raises(OSError, match="the disk is full; free some space and give the same command") as caught:
+        with pytest.raises(
+            OSError, match="the disk is full; free some space and give the same command"
+        ) as caught:
             run({"tiny": tiny()}, seeds=3)
         assert len(jobs_run) == 2  # the one that was done is read, the next one stops everything
     assert caught.value.errno == code
@@ -351,7 +411,9 @@ def test_a_disk_that_is_full_when_the_table_is_written(run, monkeypatch, tmp_pat
 
     def full(path, content):
         if str(path).endswith(".csv") and "runs" not in str(path):
-            raise OSError(errno.ENOSPC, "No space left on device; the file was not saved", str(path))
+            raise OSError(
+                errno.ENOSPC, "No space left on device; the file was not saved", str(path)
+            )
         write(path, content)
 
     with monkeypatch.context() as patch:
@@ -369,7 +431,9 @@ def test_what_is_checked_before_anything_starts(run, tmp_path, trained, monkeypa
     with pytest.raises(DatasetError, match="no such file"):
         run({"tiny": tiny()}, data="missing.npz")
     monkeypatch.setattr(runner.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingPackage, match=r'joblib is not installed: pip install "numpycnn\[study\]"'):
+    with pytest.raises(
+        MissingPackage, match=r'joblib is not installed: pip install "numpycnn\[study\]"'
+    ):
         run({"tiny": tiny()}, jobs=2)
     assert runner.processes(None) == 1
     assert not trained
@@ -381,7 +445,9 @@ def test_what_is_checked_before_anything_starts(run, tmp_path, trained, monkeypa
 
 def test_a_missing_scikit_learn_is_told_before_anything_starts(run, trained, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
-    with pytest.raises(MissingPackage, match=r'scikit-learn is not installed: pip install "numpycnn\[study\]"'):
+    with pytest.raises(
+        MissingPackage, match=r'scikit-learn is not installed: pip install "numpycnn\[study\]"'
+    ):
         run({"tiny": tiny(), "baselines": STUDIES["baselines"]})
     assert not trained
 
@@ -390,7 +456,9 @@ def test_a_missing_scikit_learn_is_told_before_anything_starts(run, trained, mon
 
 
 def planned(study, **given):
-    return plan.plan("tiny", study, plan.pathlib.Path("out"), 1, given, lambda source: "hash", print)
+    return plan.plan(
+        "tiny", study, plan.pathlib.Path("out"), 1, given, lambda source: "hash", print
+    )
 
 
 def test_given_settings_replace_the_largest_and_leave_less():
@@ -434,12 +502,18 @@ def test_the_rare_class_is_weighed(run, data, monkeypatch, tmp_path):
     counts = np.array([27, 3, 27])  # of the 80, a tenth of the 27 of class 1
     np.testing.assert_allclose(seen[1], counts.sum() / (3 * counts))
     for row in table(tmp_path):
-        assert row["rare_recall"] == pytest.approx(float(row["recall"].split("; ")[1].split()[-1]), abs=1e-4)
+        assert row["rare_recall"] == pytest.approx(
+            float(row["recall"].split("; ")[1].split()[-1]), abs=1e-4
+        )
 
 
 def test_a_class_may_be_named_like_a_list_of_recalls():
     row = {"variant": "plain", "status": "done", "recall": "a; b 0.5000; x 0.1 0.2500"}
-    assert results.recalls([row])[-3:] == ["| variant | a; b | x 0.1 |", "|---|---|---|", "| plain | 50.0 | 25.0 |"]
+    assert results.recalls([row])[-3:] == [
+        "| variant | a; b | x 0.1 |",
+        "|---|---|---|",
+        "| plain | 50.0 | 25.0 |",
+    ]
 
 
 def test_recall_of_each_class_by_its_name():
@@ -456,12 +530,18 @@ def test_recall_of_each_class_by_its_name():
 
 
 def test_dropout_that_is_left_on(data):
-    net = nc.models.build("alexnet", 0, filters=(2,), hidden=(30,), dropout=0.5, classes=3, input_shape=(12, 12, 1))
+    net = nc.models.build(
+        "alexnet", 0, filters=(2,), hidden=(30,), dropout=0.5, classes=3, input_shape=(12, 12, 1)
+    )
     x = nc.data.load(data).x_test
     quiet = loop.logits(net, x)
     assert not np.allclose(job.noisy_logits(net, x), quiet)
-    silent = nc.models.build("alexnet", 0, filters=(2,), dropout=0, classes=3, input_shape=(12, 12, 1))
-    np.testing.assert_allclose(job.noisy_logits(silent, x), loop.logits(silent, x), rtol=1e-4, atol=1e-5)
+    silent = nc.models.build(
+        "alexnet", 0, filters=(2,), dropout=0, classes=3, input_shape=(12, 12, 1)
+    )
+    np.testing.assert_allclose(
+        job.noisy_logits(silent, x), loop.logits(silent, x), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_lsuv_and_other_initialisations(data):
@@ -490,16 +570,24 @@ def test_definitions_can_be_built(name):
     """Every variant's network, optimiser, schedule and augmentation exist; statements speak of variants."""
     study = STUDIES[name]
     jobs = plan.plan(name, study, plan.pathlib.Path("out"), 1, {"seeds": 1}, str, lambda line: None)
-    assert len({one["folder"] for one in jobs.values()}) == len(jobs)  # no variant is another one's twin
+    assert len({one["folder"] for one in jobs.values()}) == len(
+        jobs
+    )  # no variant is another one's twin
     for one in jobs.values():
         settings = one["facts"]["settings"]
         nc.data.augment.augmentation(settings["augment"])
         nc.schedule.named(settings["schedule"])
         if settings["model"] in studies.runner.baselines.BASELINES:
             continue
-        arguments = {k: v for k, v in settings.items() if k not in studies.definitions.DEFAULTS and k != "init"}
+        arguments = {
+            k: v
+            for k, v in settings.items()
+            if k not in studies.definitions.DEFAULTS and k != "init"
+        }
         net = nc.models.build(settings["model"], **arguments)
-        nc.optim.OPTIMIZERS[settings["optimizer"]](net.params(), settings["lr"], **settings["optimizer_arguments"])
+        nc.optim.OPTIMIZERS[settings["optimizer"]](
+            net.params(), settings["lr"], **settings["optimizer_arguments"]
+        )
     parts = study.expect.values() if isinstance(study.expect, dict) else [study.expect]
     for left, relation, right, *measure in (statement for some in parts for statement in some):
         assert left in study.variants
@@ -531,8 +619,12 @@ def command(capsys):
 
 def test_the_command(command, data, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(studies, "STUDIES", {"tiny": tiny(), "other": tiny(plain={}, broken={"optimizer": "x"})})
-    code, out, err = command("tiny", "--data", data, "--seeds", 2, "--jobs", 1, "--quick", "--epochs", 1, "--json")
+    monkeypatch.setattr(
+        studies, "STUDIES", {"tiny": tiny(), "other": tiny(plain={}, broken={"optimizer": "x"})}
+    )
+    code, out, err = command(
+        "tiny", "--data", data, "--seeds", 2, "--jobs", 1, "--quick", "--epochs", 1, "--json"
+    )
     assert code == 0, err
     result = json.loads(out)
     assert result["studies"]["tiny"]["statements"][0]["text"].startswith("wide > plain")
@@ -542,7 +634,9 @@ def test_the_command(command, data, monkeypatch, tmp_path):
     code, out, err = command("all", "--data", data, "--seeds", 1, "--jobs", 1, "--out", "here")
     assert code == 1
     assert out.splitlines()[-1] == f"Results: {tmp_path / 'here' / 'README.md'}"
-    assert err.splitlines()[-1] == "numpycnn study: 1 jobs failed; the same command tries them again"
+    assert (
+        err.splitlines()[-1] == "numpycnn study: 1 jobs failed; the same command tries them again"
+    )
 
 
 def test_the_list(command):
@@ -582,7 +676,9 @@ def test_mistakes_get_one_line(command, arguments, code, text):
         ({"jobs": -2}, ValueError, "jobs must be at least 1, or -1"),
     ],
 )
-def test_settings_that_mean_nothing_are_refused_before_anything_starts(run, tmp_path, settings, kind, message):
+def test_settings_that_mean_nothing_are_refused_before_anything_starts(
+    run, tmp_path, settings, kind, message
+):
     with pytest.raises(kind, match=message):
         run({"tiny": tiny()}, **settings)
     assert not (tmp_path / "out").exists()

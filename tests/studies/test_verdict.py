@@ -46,7 +46,9 @@ def test_more_than_twice_the_standard_error(left, right, outcome):
     assert decide(("b", "<", "a", "seconds"), found)[0] == outcome
 
 
-@pytest.mark.parametrize(("right", "outcome"), [(0.89, "holds"), (0.925, "holds"), (0.95, "contradicted")])
+@pytest.mark.parametrize(
+    ("right", "outcome"), [(0.89, "holds"), (0.925, "holds"), (0.95, "contradicted")]
+)
 def test_not_less(right, outcome):
     found = rows(a=[0.90, 0.91, 0.92], b=[right - 0.01, right, right + 0.01])
     assert decide(("a", ">=", "b"), found)[0] == outcome
@@ -60,7 +62,10 @@ def test_numbers_to_compare_with():
     assert decide(("a", "within", (0.90, 0.92)), found)[0] == "holds"
     assert decide(("a", "within", (0.92, 0.93)), found)[0] == "contradicted"
     assert decide(("b", "within", (0.4, 0.6)), found)[0] == "holds"  # needs no error
-    assert decide(("c", "within", (0.4, 0.6)), found) == ("undecided", "c within 40.00 % to 60.00 %: no result")
+    assert decide(("c", "within", (0.4, 0.6)), found) == (
+        "undecided",
+        "c within 40.00 % to 60.00 %: no result",
+    )
 
 
 def test_the_text_gives_difference_and_error():
@@ -92,7 +97,12 @@ FOUR = rows(a=[0.9, 0.91, 0.92], a2=[0.9, 0.91, 0.92], b=[0.8, 0.81, 0.82], c=[0
 
 def test_parts_of_a_claim_are_judged_apart():
     def verdict(**parts):
-        study = Study("a claim", {}, minutes=1, expect={part: ((x, ">", y),) for part, (x, y) in parts.items()})
+        study = Study(
+            "a claim",
+            {},
+            minutes=1,
+            expect={part: ((x, ">", y),) for part, (x, y) in parts.items()},
+        )
         return conclude(study, FOUR)[0]
 
     assert verdict(first=("a", "b"), second=("b", "c")) == "holds"
@@ -103,18 +113,29 @@ def test_parts_of_a_claim_are_judged_apart():
 
 
 def test_what_always_diverges_is_less_accurate():
-    found = rows(a=[0.9, 0.91, 0.92]) + [{"variant": "b", "seed": i, "status": "diverged"} for i in range(3)]
+    found = rows(a=[0.9, 0.91, 0.92]) + [
+        {"variant": "b", "seed": i, "status": "diverged"} for i in range(3)
+    ]
     assert decide(("a", ">", "b"), found) == ("holds", "a > b: b diverged with every seed")
     assert decide(("b", ">", "a"), found)[0] == "contradicted"
     assert decide(("a", "<", "b", "seconds"), found)[0] == "undecided"
-    failed = [row | {"status": "failed: no room"} if row["variant"] == "b" else row for row in found]
+    failed = [
+        row | {"status": "failed: no room"} if row["variant"] == "b" else row for row in found
+    ]
     assert decide(("a", ">", "b"), failed)[0] == "undecided"
 
 
 def test_an_accuracy_to_explain():
     study = Study("a claim", {}, minutes=1, target=0.7446)
-    found = rows(near=[0.73, 0.75, 0.754], wide=[0.5, 0.7, 0.8], far=[0.9, 0.91, 0.92], nearly=[0.744, 0.744, 0.744])
-    verdict, findings = conclude(study, found)  # wide, 0.667 with a deviation of 0.153, explains nothing
+    found = rows(
+        near=[0.73, 0.75, 0.754],
+        wide=[0.5, 0.7, 0.8],
+        far=[0.9, 0.91, 0.92],
+        nearly=[0.744, 0.744, 0.744],
+    )
+    verdict, findings = conclude(
+        study, found
+    )  # wide, 0.667 with a deviation of 0.153, explains nothing
     assert verdict == "explained by near: 74.47 ± 1.29 %, nearly: 74.40 %"
     assert [outcome for outcome, _ in findings] == ["holds", "holds"]
     verdict, findings = conclude(study, rows(far=[0.9, 0.91, 0.92], farther=[0.1, 0.1, 0.1]))

@@ -30,7 +30,13 @@ def numpy_backend(monkeypatch):
 
 
 def small_net(seed=0, **changes):
-    arguments = {"filters": (2, 3), "depth": 1, "dropout": (0.2, 0.1), "classes": 3, "input_shape": (8, 8, 1)}
+    arguments = {
+        "filters": (2, 3),
+        "depth": 1,
+        "dropout": (0.2, 0.1),
+        "classes": 3,
+        "input_shape": (8, 8, 1),
+    }
     return models.build("vgg", seed=seed, **{**arguments, **changes})
 
 
@@ -52,8 +58,13 @@ def train(net, optimizer, steps, seed):
 def content(net, optimizer=None):
     """Every bit that a checkpoint restores, as comparable values."""
     arrays = {name: param.value for name, param in named_params(net).items()} | named_buffers(net)
-    arrays |= {f"state {name}": array for name, array in (optimizer.state_arrays() if optimizer else {}).items()}
-    arrays = {name: (array.dtype.str, array.shape, array.tobytes()) for name, array in arrays.items()}
+    arrays |= {
+        f"state {name}": array
+        for name, array in (optimizer.state_arrays() if optimizer else {}).items()
+    }
+    arrays = {
+        name: (array.dtype.str, array.shape, array.tobytes()) for name, array in arrays.items()
+    }
     states = {k: checkpoint._plain(g.bit_generator.state) for k, g in generators(net).items()}
     return arrays, states, optimizer and (optimizer.steps, optimizer.lr)
 
@@ -111,14 +122,19 @@ def test_resumed_steps_are_the_uninterrupted_ones_bit_for_bit(tmp_path, kind):
 def test_load_builds_the_same_network_with_its_metadata(tmp_path):
     (net, optimizer), classes = trained(), ("a", "ä")
     history = {"loss": [0.5, float(np.float32(1 / 3))], "val_loss": [None, 1e-300]}
-    checkpoint.save(tmp_path / "c.npz", net, optimizer, history=history, classes=classes, epoch=np.int64(2))
+    checkpoint.save(
+        tmp_path / "c.npz", net, optimizer, history=history, classes=classes, epoch=np.int64(2)
+    )
     loaded = checkpoint.load(tmp_path / "c.npz")
     assert content(loaded) == content(net)
     assert loaded.metadata["history"] == history
     assert loaded.metadata["classes"] == ["a", "ä"]
     assert loaded.metadata["epoch"] == 2
     assert loaded.metadata["format"] == 1
-    assert loaded.spec == {"model": "vgg", "arguments": json.loads(json.dumps(net.spec["arguments"]))}
+    assert loaded.spec == {
+        "model": "vgg",
+        "arguments": json.loads(json.dumps(net.spec["arguments"])),
+    }
     assert all(param.value.dtype == np.float32 for param in loaded.params())
     checkpoint.save(tmp_path / "again.npz", loaded)
     assert content(checkpoint.load(tmp_path / "again.npz")) == content(net)
@@ -155,7 +171,9 @@ def test_the_same_content_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-@pytest.mark.parametrize("kind", [np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64])
+@pytest.mark.parametrize(
+    "kind", [np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64]
+)
 def test_every_bit_generator_comes_back(tmp_path, kind):
     nets = [layers.Dropout(0.5, np.random.Generator(kind(seed))) for seed in (1, 2)]
     nets[0].rng.random(3, dtype=np.float32)  # an odd number: half a draw is kept for the next
@@ -240,7 +258,11 @@ def test_a_symlink_is_followed(tmp_path):
     for seed in (1, 2):
         checkpoint.save(link, small_net(seed))
         assert link.is_symlink()
-        assert content(checkpoint.load(target)) == content(checkpoint.load(link)) == content(small_net(seed))
+        assert (
+            content(checkpoint.load(target))
+            == content(checkpoint.load(link))
+            == content(small_net(seed))
+        )
 
 
 def test_missing_files_and_what_is_no_file(tmp_path):
@@ -336,17 +358,23 @@ def test_a_checkpoint_of_something_else_changes_nothing(tmp_path):
     checkpoint.save(path, net, optimizer)
     wider, other, alexnet = small_net(filters=(2, 4)), small_net(), models.build("alexnet")
     refuse(path, r"holds vgg .*expected alexnet .* is missing in .* and \d+ more", alexnet)
-    refuse(path, r"param/6\.w is \(3, 3, 2, 3\) float32 in the file, \(3, 3, 2, 4\) float32 in", wider)
+    refuse(
+        path, r"param/6\.w is \(3, 3, 2, 3\) float32 in the file, \(3, 3, 2, 4\) float32 in", wider
+    )
     refuse(path, "expected Sequential", own_net())
     refuse(path, "state of Adam for 10 parameters, expected SGD", other, optim.SGD(other.params()))
     refuse(path, "same order", other, optim.Adam(list(other.params())[::-1]))
-    refuse(path, "for 10 parameters, expected Adam for 9", other, optim.Adam(list(other.params())[1:]))
+    refuse(
+        path, "for 10 parameters, expected Adam for 9", other, optim.Adam(list(other.params())[1:])
+    )
     checkpoint.save(path, net)
     refuse(path, "no optimizer's state", other, optim.Adam(other.params()))
     other.layers[1].w.value = other.layers[1].w.value.astype(np.float64)
     refuse(path, r"float32 in the file, \(3, 3, 1, 2\) float64 in the network", other)
     checkpoint.save(path, own_net())
-    refuse(path, r"expected Sequential: the generator 2\.rng is in the file only", own_net(drops=False))
+    refuse(
+        path, r"expected Sequential: the generator 2\.rng is in the file only", own_net(drops=False)
+    )
     checkpoint.save(path, own_net(drops=False))
     refuse(path, r"the generator 2\.rng is in the network only", own_net())
     checkpoint.save(path, net)
@@ -358,7 +386,10 @@ def test_a_checkpoint_of_something_else_changes_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda m: m.update(format=7), r"format version 7, expected at most 1; install a newer numpycnn"),
+        (
+            lambda m: m.update(format=7),
+            r"format version 7, expected at most 1; install a newer numpycnn",
+        ),
         (lambda m: m.update(format=0), "format version"),
         (lambda m: m.update(format=True), "format version"),
         (lambda m: m.update(format="1"), "format version"),
@@ -414,11 +445,17 @@ def failing(real, at, error):
     return call
 
 
-ERRORS = [OSError(errno.ENOSPC, "No space left"), OSError(errno.EIO, "I/O error"), KeyboardInterrupt()]
+ERRORS = [
+    OSError(errno.ENOSPC, "No space left"),
+    OSError(errno.EIO, "I/O error"),
+    KeyboardInterrupt(),
+]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=["ENOSPC", "EIO", "Ctrl-C"])
-@pytest.mark.parametrize("step", ["open 1", "write 1", "write 2", "write 5", "fsync 1", "replace 1"])
+@pytest.mark.parametrize(
+    "step", ["open 1", "write 1", "write 2", "write 5", "fsync 1", "replace 1"]
+)
 @pytest.mark.parametrize("old", [True, False])
 def test_a_failure_at_any_step_leaves_only_the_old_file(tmp_path, monkeypatch, step, error, old):
     path = tmp_path / "c.npz"
@@ -445,7 +482,9 @@ def test_a_failing_sync_of_the_folder_is_told_and_the_new_file_is_whole(tmp_path
     monkeypatch.setattr(os, "fsync", failing(os.fsync, 2, OSError(errno.EIO, "I/O error")))
     with pytest.raises(OSError, match="I/O error"):
         checkpoint.save(path, small_net(2))
-    monkeypatch.setattr(os, "fsync", failing(os.fsync, 2, OSError(errno.EINVAL, "cannot sync a folder here")))
+    monkeypatch.setattr(
+        os, "fsync", failing(os.fsync, 2, OSError(errno.EINVAL, "cannot sync a folder here"))
+    )
     checkpoint.save(path, small_net(2))
     assert content(checkpoint.load(path)) == content(small_net(2))
     assert os.listdir(tmp_path) == ["c.npz"]

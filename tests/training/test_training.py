@@ -14,7 +14,13 @@ import pytest
 import numpycnn as nc
 from numpycnn import layers, ops, optim, schedule
 from numpycnn.data import augment
-from numpycnn.errors import CheckpointError, RunFolderError, ShapeError, TrainingDiverged, UnknownNameError
+from numpycnn.errors import (
+    CheckpointError,
+    RunFolderError,
+    ShapeError,
+    TrainingDiverged,
+    UnknownNameError,
+)
 from numpycnn.layers.traverse import generators, named_buffers, named_params
 from numpycnn.training import checkpoint, loop
 from numpycnn.training.run import Run
@@ -23,7 +29,18 @@ pytestmark = pytest.mark.filterwarnings("ignore:classes? .* never predicted")
 # They move when initialisation, order, augmentation or dropout draw other random numbers; by rounding, not.
 FIRST_LOSSES = {
     "vgg": [1.87, 1.87028, 1.25773, 1.57013, 1.24246, 1.49649, 1.57765, 1.21496, 1.16941, 1.21286],
-    "alexnet": [5.83234, 7.59069, 6.16192, 5.43938, 3.32166, 1.22272, 1.17784, 1.8964, 1.8689, 1.44127],
+    "alexnet": [
+        5.83234,
+        7.59069,
+        6.16192,
+        5.43938,
+        3.32166,
+        1.22272,
+        1.17784,
+        1.8964,
+        1.8689,
+        1.44127,
+    ],
 }
 
 
@@ -85,17 +102,37 @@ def steps(monkeypatch):
 @pytest.mark.parametrize("name", FIRST_LOSSES)
 def test_first_ten_losses_are_pinned(name, steps, each_backend):
     x, y = pictures(40, size=28)
-    larger = {"filters": (16, 24, 32), "depth": 2, "dropout": (0.1, 0.2, 0.3)} if name == "vgg" else {}
+    larger = (
+        {"filters": (16, 24, 32), "depth": 2, "dropout": (0.1, 0.2, 0.3)} if name == "vgg" else {}
+    )
     net = small(name, input_shape=(28, 28, 1), **larger)
-    fit(net, x, y, batch_size=8, schedule="one_cycle", lr=0.002, augment=nc.data.augment.horizontal_flip)
+    fit(
+        net,
+        x,
+        y,
+        batch_size=8,
+        schedule="one_cycle",
+        lr=0.002,
+        augment=nc.data.augment.horizontal_flip,
+    )
     np.testing.assert_allclose(steps, FIRST_LOSSES[name], rtol=1e-3)
 
 
 @pytest.mark.parametrize(
     ("name", "arguments", "settings", "least"),
     [
-        ("vgg", {"filters": (12, 24, 32), "depth": 1, "dropout": (0, 0, 0.1)}, {"batch_size": 64, "lr": 0.03}, 0.9),
-        ("alexnet", {"filters": (8, 16), "dropout": 0, "hidden": (64,)}, {"batch_size": 128, "lr": 0.006}, 0.85),
+        (
+            "vgg",
+            {"filters": (12, 24, 32), "depth": 1, "dropout": (0, 0, 0.1)},
+            {"batch_size": 64, "lr": 0.03},
+            0.9,
+        ),
+        (
+            "alexnet",
+            {"filters": (8, 16), "dropout": 0, "hidden": (64,)},
+            {"batch_size": 128, "lr": 0.006},
+            0.85,
+        ),
     ],
 )
 def test_a_short_run_reaches_an_accuracy(name, arguments, settings, least):
@@ -127,7 +164,9 @@ def test_a_smaller_last_batch_counts_for_what_it_is():
     x, y = pictures(21)
     net = small(dropout=(0, 0))
     before = small(dropout=(0, 0))
-    history = fit(net, x, y, epochs=1, lr=0.0)  # weights stay, so that each batch can be computed again
+    history = fit(
+        net, x, y, epochs=1, lr=0.0
+    )  # weights stay, so that each batch can be computed again
     order = list(nc.data.batches(x, y, 16, seed=0, epoch=0))
     assert [len(yb) for _, yb in order] == [16, 5]
     outputs = [(before.forward(xb, train=True)[0].astype(float), yb) for xb, yb in order]
@@ -142,7 +181,9 @@ def test_history_has_a_value_an_epoch_under_each_key():
     history = fit(small(), x[:32], y[:32], validation=(x[32:], y[32:]), schedule="cosine", lr=0.01)
     assert list(history) == ["loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds"]
     assert all(len(values) == 2 and np.isfinite(values).all() for values in history.values())
-    assert history["lr"] == pytest.approx([0.01 * (1 + np.cos(np.pi * t)) / 2 for t in (1 / 4, 3 / 4)])
+    assert history["lr"] == pytest.approx(
+        [0.01 * (1 + np.cos(np.pi * t)) / 2 for t in (1 / 4, 3 / 4)]
+    )
     assert min(history["seconds"]) > 0
     without = fit(small(), x, y, epochs=1)
     assert np.isnan(without["val_loss"] + without["val_accuracy"]).all()
@@ -153,7 +194,10 @@ def test_validation_is_measured_as_evaluate_does():
     net = small()
     history = fit(net, x, y, epochs=1, validation=(x[:20], y[:20]))
     measured = nc.evaluate(net, x[:20], y[:20])
-    assert (history["val_loss"][0], history["val_accuracy"][0]) == (measured["loss"], measured["accuracy"])
+    assert (history["val_loss"][0], history["val_accuracy"][0]) == (
+        measured["loss"],
+        measured["accuracy"],
+    )
 
 
 def test_evaluate_by_hand(each_backend):
@@ -162,7 +206,9 @@ def test_evaluate_by_hand(each_backend):
     s = net.infer(x).astype(float)
     guesses = s.argmax(axis=1)
     measured = nc.evaluate(net, x, y, batch_size=7)
-    assert measured["loss"] == pytest.approx((np.log(np.exp(s).sum(1)) - s[np.arange(30), y]).mean(), rel=1e-5)
+    assert measured["loss"] == pytest.approx(
+        (np.log(np.exp(s).sum(1)) - s[np.arange(30), y]).mean(), rel=1e-5
+    )
     assert measured["accuracy"] == sum(guesses == y) / 30
     expected = [[sum((y == i) & (guesses == j)) for j in range(4)] for i in range(4)]
     np.testing.assert_array_equal(measured["confusion"], expected)
@@ -272,7 +318,10 @@ def test_phases_of_augmentation_follow_the_share_of_the_epochs():
     fit(small(), x, y, epochs=5, batch_size=32, augment=phases)
     assert seen == ["a", "a", "b", "c", "c"]  # at shares 0, 0.2, 0.4, 0.6, 0.8
     plain = fit(small(), x, y, augment=nc.data.augment.horizontal_flip)
-    assert fit(small(), x, y, augment=[(1.0, nc.data.augment.horizontal_flip)])["loss"] == plain["loss"]
+    assert (
+        fit(small(), x, y, augment=[(1.0, nc.data.augment.horizontal_flip)])["loss"]
+        == plain["loss"]
+    )
 
 
 def test_images_may_be_small_at_first():
@@ -302,7 +351,11 @@ def test_the_average_is_validated_and_is_what_the_network_holds_in_the_end(tmp_p
     assert same(arrays(net), average)
     assert history["val_accuracy"][-1] == nc.evaluate(net, *held)["accuracy"]
     assert history["val_loss"][-1] == nc.evaluate(net, *held)["loss"]
-    for name in ("last.npz", "best.npz") if history["val_accuracy"][1] > history["val_accuracy"][0] else ("last.npz",):
+    for name in (
+        ("last.npz", "best.npz")
+        if history["val_accuracy"][1] > history["val_accuracy"][0]
+        else ("last.npz",)
+    ):
         assert same(arrays(nc.load(tmp_path / name)), average)
 
 
@@ -322,7 +375,9 @@ def test_clip_bounds_the_gradient_of_every_step():
     plain, clipped, free = small(), small(), small()
     before = arrays(plain)
     for net, clip in ((plain, None), (clipped, 1e-3), (free, 1e9)):
-        fit(net, x, y, epochs=1, batch_size=32, optimizer=nc.optim.SGD(net.params(), 1.0), clip=clip)
+        fit(
+            net, x, y, epochs=1, batch_size=32, optimizer=nc.optim.SGD(net.params(), 1.0), clip=clip
+        )
     assert same(arrays(free), arrays(plain))
     moved = sum(((p.value - before[k]) ** 2).sum() for k, p in named_params(clipped).items()) ** 0.5
     assert moved == pytest.approx(1e-3, rel=1e-3)
@@ -334,8 +389,12 @@ def test_flip_averages_the_logits_of_an_image_and_its_mirror_image(each_backend)
     wanted = (loop.logits(net, x) + loop.logits(net, np.ascontiguousarray(x[:, :, ::-1]))) / 2
     np.testing.assert_allclose(loop.logits(net, x, 4, flip=True), wanted, atol=1e-5)
     np.testing.assert_allclose(nc.predict(net, x, flip=True), ops.softmax(wanted)[0], atol=1e-5)
-    np.testing.assert_array_equal(nc.predict(net, x, flip=True), nc.predict(net, x[:, :, ::-1], flip=True))
-    assert nc.evaluate(net, x, y, flip=True)["loss"] == pytest.approx(ops.softmax_cross_entropy(wanted, y)[0], rel=1e-5)
+    np.testing.assert_array_equal(
+        nc.predict(net, x, flip=True), nc.predict(net, x[:, :, ::-1], flip=True)
+    )
+    assert nc.evaluate(net, x, y, flip=True)["loss"] == pytest.approx(
+        ops.softmax_cross_entropy(wanted, y)[0], rel=1e-5
+    )
 
 
 # ---- stopping and resuming --------------------------------------------------------------------
@@ -343,7 +402,13 @@ def test_flip_averages_the_logits_of_an_image_and_its_mirror_image(each_backend)
 
 def settings():
     augment = nc.data.augment.compose(nc.data.augment.horizontal_flip, nc.data.augment.random_crop)
-    return {"schedule": "one_cycle", "augment": augment, "validation": pictures(12, 5), "epochs": 3, "lr": 0.01}
+    return {
+        "schedule": "one_cycle",
+        "augment": augment,
+        "validation": pictures(12, 5),
+        "epochs": 3,
+        "lr": 0.01,
+    }
 
 
 def state(folder):
@@ -351,7 +416,9 @@ def state(folder):
     metadata, stored = checkpoint.read(folder / "last.npz")
     fitted = metadata["fit"]
     del fitted["history"]["seconds"], fitted["running"]["seconds"]
-    return repr((metadata["optimizer"], metadata["random"], fitted)), {k: v.tobytes() for k, v in stored.items()}
+    return repr((metadata["optimizer"], metadata["random"], fitted)), {
+        k: v.tobytes() for k, v in stored.items()
+    }
 
 
 def rows(folder):
@@ -407,11 +474,15 @@ def test_stopped_in_validation_after_a_finished_epoch(monkeypatch, tmp_path):
 def test_a_stop_in_the_last_validation_is_heard(monkeypatch, tmp_path):
     x, y = pictures(32)
     score = loop.score
-    monkeypatch.setattr(loop, "score", lambda *a: (signal.raise_signal(signal.SIGINT), score(*a))[1])
+    monkeypatch.setattr(
+        loop, "score", lambda *a: (signal.raise_signal(signal.SIGINT), score(*a))[1]
+    )
     with pytest.raises(KeyboardInterrupt):
         fit(small(), x, y, out=tmp_path, epochs=1, validation=(x, y))
     monkeypatch.undo()
-    history = fit(small(), x, y, out=tmp_path, epochs=1, validation=(x, y), resume=True)  # complete already
+    history = fit(
+        small(), x, y, out=tmp_path, epochs=1, validation=(x, y), resume=True
+    )  # complete already
     assert history.epochs == 1
 
 
@@ -453,7 +524,12 @@ def test_resume_needs_the_same_run(tmp_path):
     other = x.copy()
     other[3, 2, 1, 0] ^= 1
     changed = [{"epochs": 3}, {"lr": 0.5}, {"seed": 1}, {"batch_size": 8}, {"schedule": "cosine"}]
-    changed += [{"label_smoothing": 0.1}, {"class_weight": [1, 2, 3, 4]}, {"x": other}, {"validation": (x, y)}]
+    changed += [
+        {"label_smoothing": 0.1},
+        {"class_weight": [1, 2, 3, 4]},
+        {"x": other},
+        {"validation": (x, y)},
+    ]
     for change in changed:
         net = small()
         before = arrays(net)
@@ -488,11 +564,22 @@ def crop(pad):
 )  # fmt: skip
 def test_resume_needs_the_same_settings_of_what_it_is_given(first, second, named, tmp_path):
     x, y = pictures(32)
-    made = [{**given, "optimizer": given.get("optimizer", lambda net: None)} for given in (first, second)]
+    made = [
+        {**given, "optimizer": given.get("optimizer", lambda net: None)}
+        for given in (first, second)
+    ]
 
     def run(given, **more):
         net = small()
-        return fit(net, x, y, out=tmp_path, epochs=2, **{**given, "optimizer": given["optimizer"](net)}, **more)
+        return fit(
+            net,
+            x,
+            y,
+            out=tmp_path,
+            epochs=2,
+            **{**given, "optimizer": given["optimizer"](net)},
+            **more,
+        )
 
     run(made[0])
     with pytest.raises(CheckpointError, match=f"was trained with {named}"):
@@ -513,7 +600,11 @@ def test_a_new_run_sets_the_older_one_aside(tmp_path):
         return xb
 
     fit(small(seed=1), x, y, out=tmp_path, epochs=1, augment=look)
-    assert seen[0] == ["last.npz", "notes.txt", "previous-1"]  # nothing stale, from the first step on
+    assert seen[0] == [
+        "last.npz",
+        "notes.txt",
+        "previous-1",
+    ]  # nothing stale, from the first step on
     assert state(tmp_path / "previous-1") == kept
     assert (tmp_path / "previous-1" / "report.html").exists()
     assert len(rows(tmp_path / "previous-1")) == first.epochs == 2
@@ -542,7 +633,10 @@ def test_best_is_the_best_by_validation_and_last_the_last(tmp_path, monkeypatch)
     scores = iter([(1.0, 0.5), (0.9, 0.75), (0.5, 0.75), (0.8, 0.25)])
     monkeypatch.setattr(loop, "score", lambda *_: next(scores))
     fit(small(), x, y, out=tmp_path, epochs=4, validation=(x, y))
-    epochs = {n: len(checkpoint.read(tmp_path / n)[0]["fit"]["history"]["loss"]) for n in ("best.npz", "last.npz")}
+    epochs = {
+        n: len(checkpoint.read(tmp_path / n)[0]["fit"]["history"]["loss"])
+        for n in ("best.npz", "last.npz")
+    }
     assert epochs == {"best.npz": 2, "last.npz": 4}
 
 
@@ -580,7 +674,9 @@ def test_a_learning_rate_that_is_far_too_large_diverges(tmp_path):
     net = small("alexnet")
     with np.errstate(all="ignore"), pytest.raises(TrainingDiverged):
         fit(net, x, y, out=tmp_path, epochs=20, optimizer=nc.optim.SGD(net.params(), 1e18))
-    assert all(np.isfinite(array).all() for array in arrays(nc.load(tmp_path / "last.npz")).values())
+    assert all(
+        np.isfinite(array).all() for array in arrays(nc.load(tmp_path / "last.npz")).values()
+    )
 
 
 @pytest.mark.parametrize("stop", [True, False])
@@ -613,7 +709,13 @@ def spoilt(value):
 
 X, Y = pictures(8)
 REFUSED = [
-    (spoilt(np.nan), Y, {}, ValueError, r"2 values .* NaN or infinite, the first is x\[3, 0, 5, 0\]"),
+    (
+        spoilt(np.nan),
+        Y,
+        {},
+        ValueError,
+        r"2 values .* NaN or infinite, the first is x\[3, 0, 5, 0\]",
+    ),
     (spoilt(-np.inf), Y, {}, ValueError, r"2 values"),
     (spoilt(1).astype(float) * 1e300, Y, {}, ValueError, r"infinite"),  # too large for float32
     (X[:0], Y[:0], {}, ShapeError, r"no images"),
@@ -643,16 +745,40 @@ REFUSED = [
     (X, Y, {"class_weight": [1, 2]}, ValueError, r"class_weight"),
     (X, Y, {"ema": 1.0}, ValueError, r"decay of an average"),
     (X, Y, {"clip": 0}, ValueError, r"clipped to must be positive"),
-    (X, Y, {"patience": 0, "validation": (X, Y)}, ValueError, r"patience must be a whole number of at least 1"),
+    (
+        X,
+        Y,
+        {"patience": 0, "validation": (X, Y)},
+        ValueError,
+        r"patience must be a whole number of at least 1",
+    ),
     (X, Y, {"patience": 2}, ValueError, r"patience needs validation data"),
     (X, Y, {"augment": [(0.5, None)]}, ValueError, r"phases end at \[0.5\]"),
     (X, Y, {"augment": [(1.0, None), (0.5, None)]}, ValueError, r"rising shares"),
     (X, Y, {"augment": []}, ValueError, r"phases end at \[\]"),
     (X, Y, {"augment": [(float("nan"), None)]}, ValueError, r"phases end at \[nan\]"),
-    (X, Y, {"augment": "flip"}, ValueError, r"must be a function of \(x, rng\), or pairs .* not 'flip'"),
+    (
+        X,
+        Y,
+        {"augment": "flip"},
+        ValueError,
+        r"must be a function of \(x, rng\), or pairs .* not 'flip'",
+    ),
     (X, Y, {"augment": [(1.0, "flip")]}, ValueError, r"must be a function of \(x, rng\), or pairs"),
-    (X, Y, {"optimizer": optim.Adam(small().params())}, ValueError, r"steps parameters that are not net's"),
-    (X, Y, {"class_weight": [0, 1, 1, 1]}, ValueError, r"class_weight is 0 for a class that occurs"),
+    (
+        X,
+        Y,
+        {"optimizer": optim.Adam(small().params())},
+        ValueError,
+        r"steps parameters that are not net's",
+    ),
+    (
+        X,
+        Y,
+        {"class_weight": [0, 1, 1, 1]},
+        ValueError,
+        r"class_weight is 0 for a class that occurs",
+    ),
     (X, Y, {"metadata": {"what": object()}}, TypeError, r"JSON|metadata"),
     (X, Y, {"metadata": {"model": "mine"}}, TypeError, r"save writes metadata of this name itself"),
     (X, Y, {"validation": (X, Y + 2)}, ValueError, r"validation: label"),
@@ -664,7 +790,10 @@ REFUSED = [
 @pytest.mark.parametrize(("x", "y", "change", "kind", "message"), REFUSED)
 def test_refused_before_anything_changes(x, y, change, kind, message, tmp_path):
     net = small()
-    before, random = arrays(net), {k: str(g.bit_generator.state) for k, g in generators(net).items()}
+    before, random = (
+        arrays(net),
+        {k: str(g.bit_generator.state) for k, g in generators(net).items()},
+    )
     with pytest.raises(kind, match=message) as caught:
         fit(net, x, y, out=tmp_path / "run", **change)
     assert isinstance(caught.value, (ValueError, TypeError))
@@ -674,7 +803,9 @@ def test_refused_before_anything_changes(x, y, change, kind, message, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("function", [nc.predict, lambda net, x, **k: nc.evaluate(net, x, np.resize(Y, len(x)), **k)])
+@pytest.mark.parametrize(
+    "function", [nc.predict, lambda net, x, **k: nc.evaluate(net, x, np.resize(Y, len(x)), **k)]
+)
 def test_predict_and_evaluate_refuse_too(function):
     net = small()
     with pytest.raises(ShapeError, match=r"transpose\(0, 2, 3, 1\)"):
@@ -699,7 +830,10 @@ def test_input_is_never_written_to(tmp_path):
     for name, array in (("x", x), ("y", y)):
         np.save(tmp_path / f"{name}.npy", array)
     content = (tmp_path / "x.npy").read_bytes()
-    assert fit(small(), *(np.load(tmp_path / f"{name}.npy", mmap_mode="r+") for name in "xy"))["loss"] == wanted
+    assert (
+        fit(small(), *(np.load(tmp_path / f"{name}.npy", mmap_mode="r+") for name in "xy"))["loss"]
+        == wanted
+    )
     assert (tmp_path / "x.npy").read_bytes() == content
 
 
@@ -726,7 +860,9 @@ nc.fit(small(), x, y, epochs=100000, out=sys.argv[1])
 def test_a_signal_ends_a_users_own_script(signum, optimized, tmp_path):
     command = [sys.executable, *(["-O"] if optimized else []), "-c", SCRIPT, str(tmp_path)]
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root) as process:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
+    ) as process:
         for line in process.stderr:
             if line.startswith("epoch"):
                 break

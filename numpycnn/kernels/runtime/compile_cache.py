@@ -89,4 +89,6 @@ def _sources():
     """Of every file that kernels are made of, its name, size and time; and whether indices are checked."""
     folder = pathlib.Path(__file__).parent
     files = sorted([*folder.glob("*.py"), *folder.parent.glob("*.py")])
-    return config.BOUNDSCHECK, *((file.name, file.stat().st_size, file.stat().st_mtime) for file in files)
+    return config.BOUNDSCHECK, *(
+        (file.name, file.stat().st_size, file.stat().st_mtime) for file in files
+    )

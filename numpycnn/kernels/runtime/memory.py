@@ -50,7 +50,9 @@ def _take(nbytes):
             best, least = block, size
     if best is None:
         oldest = _local.number - KEEP
-        _local.blocks = [block for block in _local.blocks if block.last > oldest or not block.free()]
+        _local.blocks = [
+            block for block in _local.blocks if block.last > oldest or not block.free()
+        ]
         best = _Block(nbytes)
         _local.blocks.append(best)
     best.last = _local.number

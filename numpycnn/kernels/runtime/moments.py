@@ -20,7 +20,9 @@ def combine(blocks, counts):
     counts = np.asarray(counts, np.float64)[:, None]
     total = counts.sum()
     mean = (counts * means).sum(axis=0) / total
-    return mean, (squares.sum(axis=0, dtype=np.float64) + (counts * (means - mean) ** 2).sum(axis=0)) / total
+    return mean, (
+        squares.sum(axis=0, dtype=np.float64) + (counts * (means - mean) ** 2).sum(axis=0)
+    ) / total
 
 
 @kernel

@@ -48,7 +48,9 @@ def _integers(arguments):
 def _unpacked(context, builder, signature, values):
     """The values, with every array replaced by the pointer to its data."""
     return [
-        arrayobj.make_array(t)(context, builder, value).data if isinstance(t, types.Array) else value
+        arrayobj.make_array(t)(context, builder, value).data
+        if isinstance(t, types.Array)
+        else value
         for t, value in zip(signature.args, values, strict=True)
     ]
 
@@ -103,7 +105,9 @@ def _tile(rows):
             return builder.load(_at(builder, table, builder.add(first, _INT(r))))
 
         places = [entry(c_at, r) for r in range(rows)]
-        a_row = [cgutils.alloca_once_value(builder, _at(builder, a, entry(a_at, r))) for r in range(rows)]
+        a_row = [
+            cgutils.alloca_once_value(builder, _at(builder, a, entry(a_at, r))) for r in range(rows)
+        ]
         b_row = cgutils.alloca_once_value(builder, _at(builder, b, b_at))
         acc = [[cgutils.alloca_once(builder, _VECTOR) for _ in range(2)] for _ in range(rows)]
         by_row = builder.icmp_signed("!=", start_rows, _INT(0))
@@ -115,7 +119,9 @@ def _tile(rows):
 
         with cgutils.for_range(builder, outer):
             with cgutils.for_range(builder, inner) as loop:
-                _products(builder, a_row, builder.mul(loop.index, a_inner), builder.load(b_row), acc)
+                _products(
+                    builder, a_row, builder.mul(loop.index, a_inner), builder.load(b_row), acc
+                )
                 builder.store(_at(builder, builder.load(b_row), b_inner), b_row)
             builder.store(_at(builder, builder.load(b_row), b_skip), b_row)
             for pointer in a_row:
@@ -145,7 +151,9 @@ def steps(count, step):
     return np.arange(0, count * step, step, dtype=np.int64)
 
 
-_many, _four, _one = (simd_reference.tile(n, WIDTH) if config.DISABLE_JIT else _tile(n) for n in (ROWS, 4, 1))
+_many, _four, _one = (
+    simd_reference.tile(n, WIDTH) if config.DISABLE_JIT else _tile(n) for n in (ROWS, 4, 1)
+)
 
 
 @kernel
@@ -177,19 +185,26 @@ def linear(matrix):
         return _integers((x, x_at, x_step, out, out_at, out_step, channels)), emit
 
     def emit(context, builder, signature, values):
-        x, x_at, x_step, out, out_at, out_step, channels = _unpacked(context, builder, signature, values)
+        x, x_at, x_step, out, out_at, out_step, channels = _unpacked(
+            context, builder, signature, values
+        )
 
         def place(begin, step, number):
             return builder.add(begin, builder.mul(step, _INT(number)))
 
         with cgutils.for_range_slice(builder, _INT(0), channels, _INT(LANES), _INT) as (c, _):
             x_now, out_now = builder.add(x_at, c), builder.add(out_at, c)
-            columns = [_load(builder, _vector(builder, x, place(x_now, x_step, j))) for j in range(len(matrix[0]))]
+            columns = [
+                _load(builder, _vector(builder, x, place(x_now, x_step, j)))
+                for j in range(len(matrix[0]))
+            ]
             for i, row in enumerate(matrix):
                 total = None
                 for factor, column in zip(row, columns, strict=True):
                     if factor:
-                        constant = ir.Constant(_VECTOR, [ir.Constant(ir.FloatType(), factor)] * LANES)
+                        constant = ir.Constant(
+                            _VECTOR, [ir.Constant(ir.FloatType(), factor)] * LANES
+                        )
                         total = _multiply_add(builder, total, constant, column)
                 builder.store(total, _vector(builder, out, place(out_now, out_step, i))).align = 4
         return context.get_dummy_value()

@@ -27,7 +27,11 @@ def linear(matrix):
     def text(x, x_at, x_step, out, out_at, out_step, channels):
         columns = [x[x_at + j * x_step :][:channels] for j in range(len(matrix[0]))]
         for i, row in enumerate(matrix):
-            terms = [np.float32(factor) * column for factor, column in zip(row, columns, strict=True) if factor]
+            terms = [
+                np.float32(factor) * column
+                for factor, column in zip(row, columns, strict=True)
+                if factor
+            ]
             out[out_at + i * out_step :][:channels] = np.sum(terms, axis=0, dtype=np.float32)
 
     return text

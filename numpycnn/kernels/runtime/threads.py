@@ -34,7 +34,9 @@ class _Announce(event.Listener):
     """Says so when the first kernel is compiled that was not in numba's cache: nothing else is to be seen for long."""
 
     def on_start(self, found):
-        if not found.data["dispatcher"].py_func.__module__.startswith(f"{__name__.partition('.')[0]}."):
+        if not found.data["dispatcher"].py_func.__module__.startswith(
+            f"{__name__.partition('.')[0]}."
+        ):
             return  # somebody else's function
         event.unregister("numba:compile", self)
         sys.stderr.write("numpycnn: compiling the kernels, once: about 20 seconds\n")
@@ -55,7 +57,9 @@ def parallel(function, n, *args, scratch=0, least=1):
     """
     count = min(threads(), max(1, n // least))
     team = _team(count) if count > 1 else None
-    if team is None or not team.free.acquire(blocking=False):  # another caller has the team: work alone
+    if team is None or not team.free.acquire(
+        blocking=False
+    ):  # another caller has the team: work alone
         if n:
             function(*args, *_scratch(scratch), 0, n)
         return
