@@ -71,18 +71,33 @@ def threads():
 
 
 class Cache(tuple):
-    """What a forward pass keeps for its backward pass: a tuple that knows its op and its output's shape.
+    """What a forward pass keeps for its backward pass: a tuple with names, which knows its op.
 
-    It refers to the arrays themselves, x among them: they must not be changed before the backward pass.
+        cache = Cache("relu", y, positive=x > 0)
+        (positive,) = cache                       # or cache.positive
+
+    `op` is the op's name, `shape` and `dtype` are those of its output y, `fields` are the names.
+    It refers to the arrays themselves, x among them: do not change them before the backward pass.
     """
 
-    def __new__(cls, op, y, *values):
-        cache = super().__new__(cls, values)
-        cache.op, cache.shape, cache.dtype = op, y.shape, y.dtype
+    def __new__(cls, op, y, /, **values):
+        cache = super().__new__(cls, values.values())
+        cache.op = op
+        cache.shape = y.shape
+        cache.dtype = y.dtype
+        cache.fields = tuple(values)
         return cache
 
-    def __getnewargs__(self):
-        return (self.op, np.empty(self.shape, self.dtype), *self)
+    def __getattr__(self, name):
+        fields = self.__dict__.get("fields", ())  # a cache that is being copied has none yet
+        if name not in fields:
+            raise AttributeError(f"a cache has {', '.join(fields)}, but no {name!r}")
+        return self[fields.index(name)]
+
+    def __getnewargs_ex__(self):
+        """For copy and pickle: the arguments of __new__; of y only shape and dtype are needed."""
+        y = np.empty(self.shape, self.dtype)
+        return (self.op, y), dict(zip(self.fields, self, strict=True))
 
 
 def op(check):

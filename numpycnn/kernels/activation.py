@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..backend import Cache
+from ..ops.activation import leaky_relu_cache, relu_cache
 from .runtime.memory import empty
 from .runtime.threads import kernel, parallel
 
@@ -12,7 +12,7 @@ def relu(x):
         return NotImplemented
     y, positive = empty(x.shape), empty(x.shape, np.bool_)
     parallel(_relu, x.size, x.reshape(-1), y.reshape(-1), positive.reshape(-1))
-    return y, Cache("relu", y, positive)
+    return y, relu_cache(y, positive)
 
 
 @kernel
@@ -36,7 +36,7 @@ def leaky_relu(x, negative_slope=0.01):
         y.reshape(-1),
         slope.reshape(-1),
     )
-    return y, Cache("leaky_relu", y, slope)
+    return y, leaky_relu_cache(y, slope)
 
 
 @kernel

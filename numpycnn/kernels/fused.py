@@ -8,7 +8,8 @@ any number of threads.
 
 import numpy as np
 
-from ..backend import Cache
+from ..ops.conv import conv2d_cache
+from ..ops.fused import conv_bn_relu_cache
 from .conv import conv2d_backward, correlate
 from .runtime.epilogue import epilogue
 from .runtime.memory import empty
@@ -37,8 +38,8 @@ def conv_bn_relu(
     rows = repeated(width // pool, gamma * inv_std, beta - gamma * inv_std * mean)
     parallel(_activate, n, _flat(a), rows, f, pool, _flat(y))
     mean, inv_std = mean.astype(np.float32), inv_std.astype(np.float32)
-    conv = Cache("conv2d", a, x, w, b is not None, stride, padding)
-    return y, Cache("conv_bn_relu", y, conv, a, mean, inv_std, gamma, beta, train, pool)
+    conv = conv2d_cache(a, x, w, b is not None, stride, padding)
+    return y, conv_bn_relu_cache(y, conv, a, mean, inv_std, gamma, beta, train, pool)
 
 
 def conv_bn_relu_infer(x, w, b, gamma, beta, running_mean, running_var, stride, padding, eps, pool):
@@ -90,14 +91,14 @@ def conv_bn_relu_backward(dy, cache, input_gradient=True):
     parallel(
         _gradient, n, *flat, repeated(w, scale, shift, mean, one, slope), f, pool, winner, _flat(da)
     )
-    x, w, has_bias, *geometry = conv
-    gradients = conv2d_backward(da, Cache("conv2d", da, x, w, False, *geometry), input_gradient)
+    no_bias = conv2d_cache(da, conv.x, conv.w, False, conv.stride, conv.padding)
+    gradients = conv2d_backward(da, no_bias, input_gradient)
     if gradients is NotImplemented:
         return NotImplemented
     dx, dw, _ = gradients
     dgamma, dbeta = dgamma.astype(np.float32), dbeta.astype(np.float32)
     # In training, batch norm takes the mean off, and with it whatever the bias adds.
-    db = (0 if train else scale) * dbeta if has_bias else None
+    db = (0 if train else scale) * dbeta if conv.has_bias else None
     return dx, dw, db, dgamma, dbeta
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..backend import Cache
+from ..ops.norm import batch_norm_cache
 from .runtime.memory import empty
 from .runtime.moments import block_moments, combine
 from .runtime.threads import kernel, parallel
@@ -24,7 +24,7 @@ def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, e
     xhat, y = empty(x.shape), empty(x.shape)
     flat = xhat.reshape(rows.shape), y.reshape(rows.shape)
     parallel(_normalise, len(rows), rows, mean.astype(np.float32), inv_std, gamma, beta, *flat)
-    return y, Cache("batch_norm", y, xhat, gamma, inv_std, train)
+    return y, batch_norm_cache(y, xhat, gamma, inv_std, train)
 
 
 def _moments(rows):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..backend import Cache
+from ..ops.pool import avg_pool2d_cache, max_pool2d_cache
 from .runtime.memory import empty
 from .runtime.threads import kernel, parallel
 
@@ -14,7 +14,7 @@ def max_pool2d(x, size=2, stride=None):
     shape = n, (h - size[0]) // stride[0] + 1, (w - size[1]) // stride[1] + 1, c
     y, winner = empty(shape), empty(shape, np.uint8)
     parallel(_max_pool, n, x, size, stride, y, winner)
-    return y, Cache("max_pool2d", y, x.shape, winner, size, stride)
+    return y, max_pool2d_cache(y, x.shape, winner, size, stride)
 
 
 @kernel
@@ -73,7 +73,7 @@ def avg_pool2d(x, size=2, stride=None):
     n, h, w, c = x.shape
     y = empty((n, (h - size[0]) // stride[0] + 1, (w - size[1]) // stride[1] + 1, c))
     parallel(_avg_pool, n, x, size, stride, np.float32(1 / (size[0] * size[1])), y)
-    return y, Cache("avg_pool2d", y, x.shape, size, stride)
+    return y, avg_pool2d_cache(y, x.shape, size, stride)
 
 
 @kernel

@@ -14,11 +14,16 @@ def _check(x):
     return (floats("x", x),)
 
 
+def relu_cache(y, positive):
+    """What relu keeps: where x > 0, as booleans of x's shape."""
+    return Cache("relu", y, positive=positive)
+
+
 @op(_check)
 def relu(x):
     """y = max(x, 0)      Source: Nair & Hinton 2010; the paper's activation throughout."""
     y = np.maximum(x, 0)
-    return y, Cache("relu", y, x > 0)
+    return y, relu_cache(y, x > 0)
 
 
 @op(backward("relu"))
@@ -28,12 +33,17 @@ def relu_backward(dy, cache):
     return dy * positive
 
 
+def leaky_relu_cache(y, slope):
+    """What leaky_relu keeps: dy/dx, 1 or negative_slope, of x's shape."""
+    return Cache("leaky_relu", y, slope=slope)
+
+
 @op(lambda x, negative_slope=0.01: (*_check(x), float(negative_slope)))
 def leaky_relu(x, negative_slope=0.01):
     """y = x where x > 0, else negative_slope * x      Source: Maas et al. 2013."""
     slope = np.where(x > 0, x.dtype.type(1), x.dtype.type(negative_slope))
     y = slope * x
-    return y, Cache("leaky_relu", y, slope)
+    return y, leaky_relu_cache(y, slope)
 
 
 @op(backward("leaky_relu"))
@@ -60,7 +70,7 @@ def prelu(x, alpha):
     Raises ShapeError. Source: He et al. 2015.
     """
     y = np.where(x > 0, x, alpha * x)
-    return y, Cache("prelu", y, x, alpha)
+    return y, Cache("prelu", y, x=x, alpha=alpha)
 
 
 @op(backward("prelu"))
@@ -77,7 +87,7 @@ def elu(x, alpha=1.0):
     """y = x where x > 0, else alpha * (exp(x) - 1)      Source: Clevert et al. 2015."""
     negative = x.dtype.type(alpha) * np.expm1(np.minimum(x, 0))
     y = np.where(x > 0, x, negative)
-    return y, Cache("elu", y, x > 0, negative + x.dtype.type(alpha))
+    return y, Cache("elu", y, positive=x > 0, slope=negative + x.dtype.type(alpha))
 
 
 @op(backward("elu"))
@@ -92,7 +102,7 @@ def sigmoid(x):
     """y = 1 / (1 + exp(-x)), written with exp(-|x|) so that nothing overflows"""
     e = np.exp(-np.abs(x))
     y = np.where(x >= 0, 1 / (1 + e), e / (1 + e))
-    return y, Cache("sigmoid", y, y)
+    return y, Cache("sigmoid", y, y=y)
 
 
 @op(backward("sigmoid"))
@@ -106,7 +116,7 @@ def sigmoid_backward(dy, cache):
 def tanh(x):
     """y = tanh(x)"""
     y = np.tanh(x)
-    return y, Cache("tanh", y, y)
+    return y, Cache("tanh", y, y=y)
 
 
 @op(backward("tanh"))
@@ -125,7 +135,7 @@ def softmax(x):
     with np.errstate(invalid="ignore", over="ignore"):
         e = np.exp(x - x.max(axis=-1, keepdims=True))
     y = e / e.sum(axis=-1, keepdims=True)
-    return y, Cache("softmax", y, y)
+    return y, Cache("softmax", y, y=y)
 
 
 @op(backward("softmax"))

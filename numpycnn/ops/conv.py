@@ -105,6 +105,11 @@ def col2im(cols, shape, kernel_size, stride=1, padding="same"):
     return xp[:, top : top + h, left : left + w]
 
 
+def conv2d_cache(y, x, w, has_bias, stride, padding):
+    """What conv2d keeps: stride (sh, sw), padding ((top, bottom), (left, right))."""
+    return Cache("conv2d", y, x=x, w=w, has_bias=has_bias, stride=stride, padding=padding)
+
+
 @op(_check_conv)
 def conv2d(x, w, b=None, stride=1, padding="same"):
     """y[n,i,j,f] = b[f] + sum_{di,dj,c} xpad[n, i*s+di, j*s+dj, c] * w[di,dj,c,f]      y = cols @ w + b
@@ -117,7 +122,7 @@ def conv2d(x, w, b=None, stride=1, padding="same"):
     y = cols @ w.reshape(kh * kw * c, f)
     if b is not None:
         y += b
-    return y, Cache("conv2d", y, x, w, b is not None, stride, padding)
+    return y, conv2d_cache(y, x, w, b is not None, stride, padding)
 
 
 @op(backward("conv2d", input_gradient=True))
@@ -180,7 +185,10 @@ def conv_transpose2d(x, w, b=None, stride=1, padding="same"):
     pads = tuple((before, max(after, 0)) for before, after in pads)
     y = col2im(x @ w.reshape(kh * kw * f, c).T, (n, oh, ow, f), (kh, kw), stride, pads)
     y = np.ascontiguousarray(y) if b is None else y + b
-    return y, Cache("conv_transpose2d", y, x, w, b is not None, stride, pads)
+    cache = Cache(
+        "conv_transpose2d", y, x=x, w=w, has_bias=b is not None, stride=stride, padding=pads
+    )
+    return y, cache
 
 
 @op(backward("conv_transpose2d"))

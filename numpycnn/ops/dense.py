@@ -17,6 +17,11 @@ def _check_dense(x, w, b=None):
     return x, w, b
 
 
+def dense_cache(y, x, w, has_bias):
+    """What dense keeps."""
+    return Cache("dense", y, x=x, w=w, has_bias=has_bias)
+
+
 @op(_check_dense)
 def dense(x, w, b=None):
     """y[n,k] = sum_d x[n,d] * w[d,k] + b[k]      y = x @ w + b
@@ -26,7 +31,7 @@ def dense(x, w, b=None):
     y = x @ w
     if b is not None:
         y += b
-    return y, Cache("dense", y, x, w, b is not None)
+    return y, dense_cache(y, x, w, b is not None)
 
 
 @op(backward("dense"))

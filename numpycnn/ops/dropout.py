@@ -30,7 +30,7 @@ def dropout(x, rate, rng=None, train=True):
         )  # 16 bits suffice
         mask = keep * x.dtype.type(1 / (1 - rate))
     y = x if mask is None else x * mask
-    return y, Cache("dropout", y, mask)
+    return y, Cache("dropout", y, mask=mask)
 
 
 @op(backward("dropout"))

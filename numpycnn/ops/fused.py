@@ -11,7 +11,7 @@ from ..errors import ShapeError
 from .activation import relu, relu_backward
 from .checks import backward, pair
 from .conv import _check_conv, conv2d, conv2d_backward, conv_size
-from .norm import _check_norm, batch_norm, batch_norm_backward
+from .norm import _check_norm, batch_norm, batch_norm_backward, batch_norm_cache
 from .pool import max_pool2d, max_pool2d_backward
 
 
@@ -63,6 +63,12 @@ def _check_fused(
     )
 
 
+def conv_bn_relu_cache(y, conv, a, mean, inv_std, gamma, beta, train, pool):
+    """What conv_bn_relu keeps: conv2d's own cache, its output a, and the values of batch norm (F,)."""
+    norm = {"mean": mean, "inv_std": inv_std, "gamma": gamma, "beta": beta, "train": train}
+    return Cache("conv_bn_relu", y, conv=conv, a=a, **norm, pool=pool)
+
+
 @op(_check_fused)
 def conv_bn_relu(
     x, w, b, gamma, beta, running_mean, running_var, train, stride=1, padding="same", momentum=0.9, eps=1e-5, pool=1,
@@ -74,9 +80,8 @@ def conv_bn_relu(
     a, conv = conv2d(x, w, b, stride, padding)
     z, norm = batch_norm(a, gamma, beta, running_mean, running_var, train, momentum, eps)
     y, _ = max_pool2d(relu(z)[0], pool)
-    inv_std = norm[2]
     mean = (a.mean(axis=(0, 1, 2), dtype=np.float64) if train else running_mean).astype(a.dtype)
-    return y, Cache("conv_bn_relu", y, conv, a, mean, inv_std, gamma, beta, train, pool)
+    return y, conv_bn_relu_cache(y, conv, a, mean, norm.inv_std, gamma, beta, train, pool)
 
 
 def _check_infer(
@@ -109,8 +114,6 @@ def conv_bn_relu_backward(dy, cache, input_gradient=True):
     z, relu_cache = relu(gamma * xhat + beta)
     dz = max_pool2d_backward(dy, max_pool2d(z, pool)[1])
     dnorm = relu_backward(dz, relu_cache)
-    da, dgamma, dbeta = batch_norm_backward(
-        dnorm, Cache("batch_norm", a, xhat, gamma, inv_std, train)
-    )
+    da, dgamma, dbeta = batch_norm_backward(dnorm, batch_norm_cache(a, xhat, gamma, inv_std, train))
     dx, dw, db = conv2d_backward(da, conv, input_gradient=input_gradient)
     return dx, dw, db, dgamma, dbeta

@@ -37,6 +37,11 @@ def _check_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, 
     return x, gamma, beta, running_mean, running_var, bool(train), momentum, eps
 
 
+def batch_norm_cache(y, xhat, gamma, inv_std, train):
+    """What batch_norm keeps: xhat of x's shape, gamma and inv_std = 1 / sqrt(var + eps) (C,)."""
+    return Cache("batch_norm", y, xhat=xhat, gamma=gamma, inv_std=inv_std, train=train)
+
+
 @op(_check_norm)
 def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, eps=1e-5):
     """xhat = (x - mean) / sqrt(var + eps)      y = gamma * xhat + beta
@@ -59,7 +64,7 @@ def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, e
     inv_std = 1 / np.sqrt(var + x.dtype.type(eps))
     xhat = (x - mean) * inv_std
     y = gamma * xhat + beta
-    return y, Cache("batch_norm", y, xhat, gamma, inv_std, train)
+    return y, batch_norm_cache(y, xhat, gamma, inv_std, train)
 
 
 @op(backward("batch_norm"))

@@ -34,6 +34,11 @@ def _offsets(y_shape, size, stride):
             yield di * size[1] + dj, slice(di, di + sh * oh, sh), slice(dj, dj + sw * ow, sw)
 
 
+def max_pool2d_cache(y, x_shape, winner, size, stride):
+    """What max_pool2d keeps: `winner`, like y, is the number of the largest value's place."""
+    return Cache("max_pool2d", y, x_shape=x_shape, winner=winner, size=size, stride=stride)
+
+
 @op(_check_pool)
 def max_pool2d(x, size=2, stride=None):
     """y[n,i,j,c] = max_{di,dj} x[n, i*s+di, j*s+dj, c]
@@ -45,7 +50,7 @@ def max_pool2d(x, size=2, stride=None):
     winner = windows.argmax(axis=-1)
     y = np.take_along_axis(windows, winner[..., None], axis=-1)[..., 0]
     winner = winner.astype(np.uint8 if size[0] * size[1] <= 256 else np.int32)
-    return y, Cache("max_pool2d", y, x.shape, winner, size, stride)
+    return y, max_pool2d_cache(y, x.shape, winner, size, stride)
 
 
 @op(backward("max_pool2d"))
@@ -58,6 +63,11 @@ def max_pool2d_backward(dy, cache):
     return dx
 
 
+def avg_pool2d_cache(y, x_shape, size, stride):
+    """What avg_pool2d keeps: x itself is not needed, as the gradient does not depend on it."""
+    return Cache("avg_pool2d", y, x_shape=x_shape, size=size, stride=stride)
+
+
 @op(_check_pool)
 def avg_pool2d(x, size=2, stride=None):
     """y[n,i,j,c] = 1/(size_h*size_w) * sum_{di,dj} x[n, i*s+di, j*s+dj, c]
@@ -65,7 +75,7 @@ def avg_pool2d(x, size=2, stride=None):
     x (N, H, W, C) -> y (N, OH, OW, C); the stride is the size unless given. Raises ShapeError.
     """
     y = _windows(x, size, stride).mean(axis=-1)
-    return y, Cache("avg_pool2d", y, x.shape, size, stride)
+    return y, avg_pool2d_cache(y, x.shape, size, stride)
 
 
 @op(backward("avg_pool2d"))
@@ -94,7 +104,7 @@ def global_avg_pool(x):
     where AlexNet has its dense layers.
     """
     y = x.mean(axis=(1, 2))
-    return y, Cache("global_avg_pool", y, x.shape)
+    return y, Cache("global_avg_pool", y, x_shape=x.shape)
 
 
 @op(backward("global_avg_pool"))

@@ -33,7 +33,7 @@ def gaussian_sample(mean, log_var, rng=None, train=True):
         e = rng.standard_normal(mean.shape, np.float32).astype(mean.dtype, copy=False)
         noise = np.exp(log_var / 2) * e
     z = mean + noise
-    return z, Cache("gaussian_sample", z, noise)
+    return z, Cache("gaussian_sample", z, noise=noise)
 
 
 @op(backward("gaussian_sample"))

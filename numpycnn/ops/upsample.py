@@ -16,7 +16,7 @@ def upsample2d(x, size=2):
     n, h, w, c = x.shape
     blocks = np.broadcast_to(x[:, :, None, :, None], (n, h, size[0], w, size[1], c))
     y = blocks.reshape(n, h * size[0], w * size[1], c)
-    return y, Cache("upsample2d", y, x.shape, size)
+    return y, Cache("upsample2d", y, x_shape=x.shape, size=size)
 
 
 @op(backward("upsample2d"))
