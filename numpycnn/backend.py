@@ -1,11 +1,11 @@
-"""Which of the two versions of an op runs: the NumPy reference in ops/, or its numba twin in kernels/.
+"""Which version of an op runs: the NumPy reference in ops/, or its numba kernel in kernels/.
 
-    numpycnn.use("numpy")            # the definitions; numba is never imported
-    numpycnn.use("numba", threads=2) # the twins, where there are any (the default)
+    numpycnn.use("numpy")             # the reference; numba is never imported
+    numpycnn.use("numba", threads=2)  # the kernels, where there are any (the default)
 
-An op is a function with `@op(check)` on it. The check refuses bad arguments and brings the others into one
-form (floating point, C-contiguous, pairs for stride and padding), so that the two versions below it
-hold nothing but the mathematics, and get the same input.
+An op is a function with `@op(check)` on it. The check refuses bad arguments and brings the others
+into one form (floating point, C-contiguous, pairs for stride and padding). Reference and kernel
+then hold nothing but the mathematics, and get the same input.
 """
 
 import functools
@@ -18,14 +18,14 @@ import numpy as np
 from .errors import UnknownNameError
 
 _BACKENDS = ("numba", "numpy")
-_current = None
+_current = None  # chosen by the first call of use() or backend()
 _threads = None
 
 
 def use(name, threads=None):
-    """Choose "numba" or "numpy" for every op from now on, and the number of threads of the kernels.
+    """Choose "numba" or "numpy" for every op from now on, and the kernels' number of threads.
 
-    The environment's NUMPYCNN_BACKEND and NUMPYCNN_THREADS choose before the first call.
+    Before the first call, the environment's NUMPYCNN_BACKEND and NUMPYCNN_THREADS decide.
     Raises UnknownNameError, and ValueError for fewer than one thread.
     """
     global _current, _threads
@@ -41,33 +41,35 @@ def use(name, threads=None):
 
 
 def backend():
-    """The name of the backend in use."""
-    global _current
+    """The backend in use: use(name)'s, NUMPYCNN_BACKEND, or "numba" where that is installed.
+
+    Raises UnknownNameError for another NUMPYCNN_BACKEND than "numba" or "numpy".
+    """
     if _current is None:
-        use(
-            os.environ.get("NUMPYCNN_BACKEND")
-            or ("numba" if importlib.util.find_spec("numba") else "numpy")
-        )
+        installed = "numba" if importlib.util.find_spec("numba") else "numpy"
+        use(os.environ.get("NUMPYCNN_BACKEND") or installed)
     return _current
 
 
 def threads():
-    """How many threads the kernels use: use(threads=), NUMPYCNN_THREADS, or the cores this process may use.
+    """The number of threads of the kernels: use(threads=), NUMPYCNN_THREADS, or all cores allowed.
 
     Raises ValueError for another NUMPYCNN_THREADS than a whole number of at least 1.
     """
     global _threads
     if _threads is None:
         text = os.environ.get("NUMPYCNN_THREADS", "")
-        cores = (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
         if text and not (text.isascii() and text.isdigit() and int(text)):
             raise ValueError(f"NUMPYCNN_THREADS must be a whole number of at least 1, not {text!r}")
-        _threads = int(text or cores)
+        _threads = int(text or _cores())
     return _threads
+
+
+def _cores():
+    """How many cores this process may use; in a container often fewer than the computer has."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Cache(tuple):
@@ -101,25 +103,37 @@ class Cache(tuple):
 
 
 def op(check):
-    """Decorate an op: `check` brings its arguments into one form; then its kernel runs, if it has one.
+    """Decorate an op: fill in its defaults, check its arguments, run its kernel or the reference.
 
-    The kernel is the function of the same name in the file of the same name in kernels/: the numba twin.
-    It may return NotImplemented for arguments that it is not made for: then the NumPy reference runs.
+    `check` takes all positional arguments of the op, has no defaults of its own, and returns the
+    arguments in the form that reference and kernel expect. Keyword-only arguments go past it.
+    The kernel is the function of the same name in the file of the same name in kernels/. It
+    returns NotImplemented for arguments that it is not made for: then the reference runs.
     """
 
     def decorate(reference):
-        file = reference.__module__.rpartition(".")[2]
+        file, name = reference.__module__.rpartition(".")[2], reference.__name__
+        names = reference.__code__.co_varnames[: reference.__code__.co_argcount]
+        defaults = reference.__defaults__ or ()
+        required = len(names) - len(defaults)
+        optional = list(zip(names[required:], defaults, strict=True))
+        keyword_only = reference.__kwdefaults__ or {}
 
         @functools.wraps(reference)
         def checked(*args, **kwargs):
+            options = {key: kwargs.pop(key, default) for key, default in keyword_only.items()}
+            # By hand, as inspect.signature(...).bind takes longer than a small op.
+            for key, default in optional[max(len(args) - required, 0) :]:
+                kwargs.setdefault(key, default)
             args = check(*args, **kwargs)
+
             if backend() == "numba":
-                kernel = _kernel(file, reference.__name__)
+                kernel = _kernel(file, name)
                 if kernel is not None:
-                    result = kernel(*args)
+                    result = kernel(*args, **options)
                     if result is not NotImplemented:
                         return result
-            return reference(*args)
+            return reference(*args, **options)
 
         checked.check = check
         return checked
@@ -129,7 +143,8 @@ def op(check):
 
 @functools.cache
 def _kernel(file, name):
-    """The numba twin `name` in kernels/`file`.py, or None."""
+    """The kernel `name` in kernels/`file`.py, or None. Imported only now: numba takes its time."""
     module = f"numpycnn.kernels.{file}"
-    found = importlib.util.find_spec(module)
-    return getattr(importlib.import_module(module), name, None) if found else None
+    if importlib.util.find_spec(module) is None:
+        return None
+    return getattr(importlib.import_module(module), name, None)

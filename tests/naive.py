@@ -1,7 +1,7 @@
-"""The definitions: convolution, pooling and batch norm as loops over Python floats, forward and backward.
+"""The definitions: convolution, pooling and batch norm as loops over Python floats, both passes.
 
-Slow, and hard to get wrong: an index is written as in the equation above it, and a gradient is one line
-beside the line of the forward pass whose derivative it is. The ops are compared with these.
+Slow, and hard to get wrong: an index is written as in the equation above it, and a gradient is one
+line beside the line of the forward pass whose derivative it is. The ops are compared with these.
 All take arrays of any layout and return float64.
 """
 
@@ -34,9 +34,9 @@ def both(padding):
 
 
 def conv_terms(x_shape, w_shape, stride, padding):
-    """Yields (n, i, j, r, s, di, dj): output pixel (i, j) meets input pixel (r, s) at the weight (di, dj).
+    """Yields (n, i, j, r, s, di, dj): output pixel (i, j) meets input pixel (r, s) at w[di, dj].
 
-    r = i*stride + di - top, s = j*stride + dj - left; what lies outside the image is zero and left out.
+    r = i*stride + di - top, s = j*stride + dj - left; outside the image are zeros, left out.
     """
     (batch, height, width, _), (kh, kw) = x_shape, w_shape[:2]
     top, oh = before(height, kh, stride[0], both(padding)[0])
@@ -81,7 +81,7 @@ def conv2d_backward(dy, x, w, stride, padding):
 
 
 def conv_transpose_terms(x_shape, w_shape, stride, padding):
-    """Yields (n, i, j, r, s, di, dj): input pixel (i, j) is painted on output pixel (r, s) by (di, dj)."""
+    """Yields (n, i, j, r, s, di, dj): w[di, dj] paints input pixel (i, j) on output (r, s)."""
     (batch, height, width, _), (kh, kw) = x_shape, w_shape[:2]
     top, oh = transposed_before(height, kh, stride[0], both(padding)[0])
     left, ow = transposed_before(width, kw, stride[1], both(padding)[1])
@@ -96,7 +96,7 @@ def conv_transpose_terms(x_shape, w_shape, stride, padding):
 
 
 def conv_transpose2d(x, w, b, stride, padding):
-    """y[n,r,s,f] = b[f] + sum over (i,j,di,dj) that meet (r,s), and c, of x[n,i,j,c] * w[di,dj,f,c]"""
+    """y[n,r,s,f] = b[f] + sum of x[n,i,j,c] * w[di,dj,f,c] over c and all (i,j,di,dj) -> (r,s)"""
     oh, ow = (
         transposed_before(x.shape[a + 1], w.shape[a], stride[a], both(padding)[a])[1]
         for a in (0, 1)
@@ -136,7 +136,7 @@ def sum_to_channels(dy):
 
 
 def pool_windows(shape, size, stride):
-    """Yields (n, i, j, c, places): the output's index, and the (r, s) of its window in reading order."""
+    """Yields (n, i, j, c, places): the output's index, and its window's (r, s) in reading order."""
     batch, height, width, channels = shape
     for n in range(batch):
         for i in range((height - size[0]) // stride[0] + 1):
@@ -213,7 +213,10 @@ def global_avg_pool_backward(dy, x):
 
 
 def batch_norm(x, gamma, beta, mean, var, train, eps):
-    """y = gamma * (x - mean) / sqrt(var + eps) + beta -> y, mean, var (of the batch when training, biased)"""
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta -> y, mean, var
+
+    mean and var are the batch's own when training, var biased, else those given.
+    """
     flat = x.reshape(-1, x.shape[-1]).astype(float)
     y, mean, var = np.zeros(flat.shape), [float(v) for v in mean], [float(v) for v in var]
     for c in range(flat.shape[1]):
@@ -229,8 +232,11 @@ def batch_norm(x, gamma, beta, mean, var, train, eps):
 def batch_norm_backward(dy, x, gamma, mean, var, train, eps):
     """The whole Jacobian, one pair (m, k) of values of a channel after the other:
 
-    d xhat_k / d x_m = inv_std * ((1 if m is k) - 1/M - xhat_m * xhat_k / M)      (in use: only the 1)
-    dx_m = sum_k dy_k * gamma * d xhat_k / d x_m      dgamma = sum_k dy_k * xhat_k      dbeta = sum_k dy_k
+    d xhat_k / d x_m = inv_std * ((1 if m is k) - 1/M - xhat_m * xhat_k / M)
+    dx_m = sum_k dy_k * gamma * d xhat_k / d x_m
+    dgamma = sum_k dy_k * xhat_k      dbeta = sum_k dy_k
+
+    With running statistics, only the 1 of the first line remains.
     """
     flat, g = x.reshape(-1, x.shape[-1]).astype(float), dy.reshape(-1, x.shape[-1]).astype(float)
     M, C = flat.shape
@@ -253,7 +259,7 @@ LAYOUTS = ("contiguous", "fortran", "reversed", "strided", "read-only")
 
 
 def lay_out(array, layout):
-    """The same values in Fortran order, with negative strides, as every other element, or read-only."""
+    """The same values in Fortran order, with negative or double strides, or read-only."""
     array = np.array(array)
     if layout == "fortran":
         array = np.asfortranarray(array)
@@ -268,9 +274,10 @@ def lay_out(array, layout):
 
 
 def agree(got, wanted):
-    """Equal shapes, and values that differ by at most 1e-4 (float32) or 1e-10 (float64) of the largest.
+    """Equal shapes, and values within 1e-4 (float32) or 1e-10 (float64) of the largest.
 
-    Where that is below 1, the size of what the tests draw, then of 1: a sum may cancel, its terms do not.
+    Where that is below 1, the size of what the tests draw, then of 1: a sum may cancel, its terms
+    do not.
     """
     wanted = np.asarray(wanted)
     assert got.shape == wanted.shape

@@ -1,5 +1,6 @@
 """The checks that every op has: layouts, dtypes, foreign caches, wrong shapes; and use()."""
 
+import copy
 import inspect
 import os
 import pickle
@@ -70,15 +71,54 @@ def defaults(function):
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
 
 
-def test_defaults_are_those_that_the_text_shows():
-    """The check fills them in; what the op's text says is for its readers, and must be the same."""
+def test_a_default_stands_in_the_op_and_nowhere_else():
     everything = {**vars(ops), **vars(fused), **vars(update)}
-    checks = {name: op for name, op in everything.items() if hasattr(op, "check")}
-    assert set(DEFAULTS) <= set(checks)
-    for name, op in checks.items():
+    decorated = {name: op for name, op in everything.items() if hasattr(op, "check")}
+    assert set(DEFAULTS) <= set(decorated)
+    for name, op in decorated.items():
         assert defaults(op) == DEFAULTS.get(name, {}), name
-        if not name.endswith("_backward"):
-            assert defaults(op.check) == DEFAULTS.get(name, {}), name
+        assert defaults(op.check) == {}, name
+
+
+def test_a_check_takes_the_arguments_of_its_op_by_their_names():
+    """By name or by place: what the signature shows is what can be called."""
+    for name in OPS:
+        op = getattr(ops, name)
+        assert [*inspect.signature(op.check).parameters] == [*inspect.signature(op).parameters]
+
+
+@pytest.mark.parametrize("name", sorted({*OPS} & {*DEFAULTS} - {"dropout", "gaussian_sample"}))
+def test_what_is_not_given_has_the_default(each_backend, name):
+    """All that may be left out is left out, then given by name, then by place: the same bits."""
+    op, chosen = getattr(ops, name), DEFAULTS[name]
+    required = {key: a for key, a in arrays(name).items() if key not in chosen}
+    if name == "batch_norm":
+        required |= {"running_mean": np.zeros(3), "running_var": np.ones(3), "train": False}
+    wanted = op(**required)[0]
+    np.testing.assert_array_equal(op(**required, **chosen)[0], wanted)
+    np.testing.assert_array_equal(op(*required.values(), *chosen.values())[0], wanted)
+
+
+def test_the_decorator_fills_in_what_is_missing():
+    seen = []
+
+    def check(x, size, stride):
+        seen.append((x, size, stride))
+        return x, size, stride
+
+    @backend.op(check)
+    def pool(x, size=2, stride=None, *, option=True):
+        return x, size, stride, option
+
+    assert pool(1) == (1, 2, None, True)
+    assert pool(1, 3) == (1, 3, None, True)
+    assert pool(1, stride=4) == (1, 2, 4, True)
+    assert pool(1, 3, 4, option=False) == (1, 3, 4, False)
+    assert pool(stride=4, x=1) == (1, 2, 4, True)
+    assert seen == [(1, 2, None), (1, 3, None), (1, 2, 4), (1, 3, 4), (1, 2, 4)]
+    for given, named in [((), {}), ((1, 2, 3, 4), {}), ((1, 2), {"size": 3}), ((1,), {"sise": 3})]:
+        with pytest.raises(TypeError, match="check"):
+            pool(*given, **named)
 
 
 def test_im2col_and_col2im_have_the_defaults_of_convolution():
@@ -115,7 +155,7 @@ def run(name, arguments, layout="contiguous"):
     return (y, *gradients)
 
 
-# ---- layouts and dtypes ---------------------------------------------------------------------------
+# ---- layouts and dtypes -----------------------------------------------------------------------
 
 
 @every_op
@@ -211,12 +251,12 @@ def test_nan_in_the_upstream_gradient_is_not_hidden(each_backend, name):
     y, cache = forward(name, {k: np.abs(a) for k, a in arrays(name).items()})
     dy = np.full_like(y, np.nan)
     dx, *others = backward(name, dy, cache)
-    # max pooling's losers, and pixels that no window meets, get nothing; everything else gets the NaN
+    # max pooling's losers, and pixels in no window, get nothing; everything else gets the NaN
     assert np.isnan(dx).any() if "pool2d" in name else np.isnan(dx).all()
     assert all(np.isnan(g).all() for g in others if name != "prelu")
 
 
-# ---- backward's check ------------------------------------------------------------------------------
+# ---- backward's check -------------------------------------------------------------------------
 
 
 @every_op
@@ -254,6 +294,21 @@ def test_an_upstream_gradient_is_brought_into_the_forward_passs_dtype(each_backe
     ):
         assert a.dtype == np.float32
         np.testing.assert_array_equal(a, b)
+
+
+@every_op
+def test_a_cache_has_names_and_copies_keep_them(each_backend, name):
+    y, cache = forward(name, arrays(name))
+    assert (cache.op, cache.shape, cache.dtype) == (name, y.shape, y.dtype)
+    assert len(cache.fields) == len(cache) > 0
+    for copied in copy.copy(cache), copy.deepcopy(cache), pickle.loads(pickle.dumps(cache)):
+        assert type(copied) is backend.Cache
+        assert vars(copied) == vars(cache)
+        for field, kept in zip(cache.fields, cache, strict=True):
+            assert getattr(cache, field) is kept
+            np.testing.assert_array_equal(getattr(copied, field), kept)
+    with pytest.raises(AttributeError, match=f"a cache has {cache.fields[0]}.*, but no 'xhatt'"):
+        _ = cache.xhatt
 
 
 @every_op
@@ -296,7 +351,7 @@ def test_a_cache_of_one_backend_is_good_in_the_other(name):
     numpycnn.use(before)
 
 
-# ---- use() --------------------------------------------------------------------------------------------
+# ---- use() ------------------------------------------------------------------------------------
 
 
 def test_use_changes_the_backend_and_the_threads(each_backend):
@@ -382,7 +437,13 @@ def test_the_environment_chooses():
 
 
 def test_an_unknown_backend_in_the_environment_is_an_error_of_ours():
-    code = "from numpycnn import backend\ntry: backend.backend()\nexcept backend.UnknownNameError as e: print(e)"
+    code = """
+from numpycnn import backend
+try:
+    backend.backend()
+except backend.UnknownNameError as e:
+    print(e)
+"""
     assert (
         python(code, NUMPYCNN_BACKEND="cupy")
         == "unknown backend 'cupy'; there are 'numba' and 'numpy'"
@@ -396,18 +457,14 @@ def test_errors_are_what_callers_would_catch():
 
 
 def test_the_options_of_a_backward_pass(each_backend):
-    """By name or by place, as the signature says; nothing else is taken for one."""
+    """By name alone, as the signature says; nothing else is taken for one."""
     _, cache = ops.conv2d(np.zeros(IMAGE, np.float32), np.zeros((1, 1, 3, 1), np.float32))
     dy = np.zeros(cache.shape, np.float32)
-    assert ops.conv2d_backward(dy, cache, False)[0] is None
     assert ops.conv2d_backward(dy, cache, input_gradient=False)[0] is None
-    assert ops.conv2d_backward(dy, cache, True)[0].shape == IMAGE
-    for given, named in [
-        ((), {"train": False}),
-        ((True, 1), {}),
-        ((True,), {"input_gradient": False}),
-    ]:
-        with pytest.raises(TypeError, match="takes dy, cache, input_gradient=True"):
+    assert ops.conv2d_backward(dy, cache, input_gradient=True)[0].shape == IMAGE
+    assert ops.conv2d_backward(dy, cache)[0].shape == IMAGE
+    for given, named in [((), {"train": False}), ((True,), {}), ((True, 1), {})]:
+        with pytest.raises(TypeError, match=r"conv2d_backward\(\) (got|takes)"):
             ops.conv2d_backward(dy, cache, *given, **named)
 
 

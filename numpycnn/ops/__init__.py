@@ -1,7 +1,8 @@
 """The mathematics: pure functions on arrays, each backward pass directly under its forward pass.
 
-Every op is `name(x, ...) -> (y, cache)` with `name_backward(dy, cache) -> dx` or `(dx, dw, db, ...)`;
-a loss is `name(input, target) -> (loss, dinput)`. Images are (N, H, W, C). Read conv.py first.
+Every op is `name(x, ...) -> (y, cache)`, and its backward pass `name_backward(dy, cache) -> dx` or
+`(dx, dw, db, ...)`; a loss is `name(input, target) -> (loss, dinput)`. Images are (N, H, W, C).
+Read conv.py first.
 """
 
 from .activation import (
@@ -44,11 +45,12 @@ from .sample import gaussian_sample, gaussian_sample_backward
 from .upsample import upsample2d, upsample2d_backward
 
 __all__ = [
-    "avg_pool2d", "avg_pool2d_backward", "batch_norm", "batch_norm_backward", "bce_with_logits", "col2im",
-    "conv2d", "conv2d_backward", "conv_transpose2d", "conv_transpose2d_backward", "dense", "dense_backward",
-    "dropout", "dropout_backward", "elu", "elu_backward", "gaussian_kl", "gaussian_sample",
-    "gaussian_sample_backward", "global_avg_pool", "global_avg_pool_backward", "gradient_penalty", "im2col",
-    "leaky_relu", "leaky_relu_backward", "max_pool2d", "max_pool2d_backward", "mse", "prelu", "prelu_backward",
-    "relu", "relu_backward", "sigmoid", "sigmoid_backward", "softmax", "softmax_backward",
-    "softmax_cross_entropy", "tanh", "tanh_backward", "upsample2d", "upsample2d_backward",
+    "avg_pool2d", "avg_pool2d_backward", "batch_norm", "batch_norm_backward", "bce_with_logits",
+    "col2im", "conv2d", "conv2d_backward", "conv_transpose2d", "conv_transpose2d_backward", "dense",
+    "dense_backward", "dropout", "dropout_backward", "elu", "elu_backward", "gaussian_kl",
+    "gaussian_sample", "gaussian_sample_backward", "global_avg_pool", "global_avg_pool_backward",
+    "gradient_penalty", "im2col", "leaky_relu", "leaky_relu_backward", "max_pool2d",
+    "max_pool2d_backward", "mse", "prelu", "prelu_backward", "relu", "relu_backward", "sigmoid",
+    "sigmoid_backward", "softmax", "softmax_backward", "softmax_cross_entropy", "tanh",
+    "tanh_backward", "upsample2d", "upsample2d_backward",
 ]  # fmt: skip

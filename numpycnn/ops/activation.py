@@ -1,17 +1,23 @@
 """Activations: element by element, but for softmax, which couples the elements of a row.
 
-All take x of any shape (softmax: (..., K)) and keep its shape and dtype. NaN passes through.
+All take x of any shape (softmax: (..., K)) and keep its shape and dtype; so do their backward
+passes. NaN passes through. All raise TypeError for an x that is not floating point; the backward
+passes raise ValueError for another op's cache, ShapeError for a dy that has not the shape of y.
 """
 
 import numpy as np
 
 from ..backend import Cache, op
 from ..errors import ShapeError
-from .checks import backward, floats
+from .checks import backward, floats, same_dtype
+from .sums import channel_sum
 
 
-def _check(x):
+def _check_x(x):
     return (floats("x", x),)
+
+
+# ---- ReLU and its relatives: max(x, 0), with less and less of a kink --------------------------
 
 
 def relu_cache(y, positive):
@@ -19,7 +25,7 @@ def relu_cache(y, positive):
     return Cache("relu", y, positive=positive)
 
 
-@op(_check)
+@op(_check_x)
 def relu(x):
     """y = max(x, 0)      Source: Nair & Hinton 2010; the paper's activation throughout."""
     y = np.maximum(x, 0)
@@ -28,20 +34,25 @@ def relu(x):
 
 @op(backward("relu"))
 def relu_backward(dy, cache):
-    """dx = dy where x > 0, else 0"""
+    """dx = dy where x > 0, else 0      At 0 itself, where there is no derivative, 0 is taken."""
     (positive,) = cache
     return dy * positive
 
 
 def leaky_relu_cache(y, slope):
-    """What leaky_relu keeps: dy/dx, 1 or negative_slope, of x's shape."""
+    """What leaky_relu keeps: dy/dx, which is 1 or negative_slope, of x's shape."""
     return Cache("leaky_relu", y, slope=slope)
 
 
-@op(lambda x, negative_slope=0.01: (*_check(x), float(negative_slope)))
+def _check_leaky_relu(x, negative_slope):
+    return floats("x", x), float(negative_slope)
+
+
+@op(_check_leaky_relu)
 def leaky_relu(x, negative_slope=0.01):
     """y = x where x > 0, else negative_slope * x      Source: Maas et al. 2013."""
-    slope = np.where(x > 0, x.dtype.type(1), x.dtype.type(negative_slope))
+    kind = x.dtype.type  # not Python floats, of which np.where would make float64
+    slope = np.where(x > 0, kind(1), kind(negative_slope))
     y = slope * x
     return y, leaky_relu_cache(y, slope)
 
@@ -54,40 +65,51 @@ def leaky_relu_backward(dy, cache):
 
 
 def _check_prelu(x, alpha):
-    x = floats("x", x)
-    alpha = floats("alpha", alpha, 1, like=x)
+    x, alpha = same_dtype(floats("x", x), floats("alpha", alpha, ndim=1))
     if x.ndim < 2 or len(alpha) not in (1, x.shape[-1]):
         raise ShapeError(
-            f"prelu: alpha must have one value, or one a channel of x {x.shape}, not the shape {alpha.shape}"
+            "prelu: alpha must have one value, or one a channel of x "
+            f"{x.shape}, not the shape {alpha.shape}"
         )
-    return floats("x", x, like=alpha), alpha
+    return x, alpha
 
 
 @op(_check_prelu)
 def prelu(x, alpha):
     """y = x where x > 0, else alpha[c] * x      x (..., C), alpha (C,) or (1,), learned.
 
-    Raises ShapeError. Source: He et al. 2015.
+    Raises ShapeError for another alpha, TypeError. Source: He et al. 2015.
     """
-    y = np.where(x > 0, x, alpha * x)
+    y = np.where(x > 0, x, alpha * x)  # alpha (C,) meets the last axis
     return y, Cache("prelu", y, x=x, alpha=alpha)
 
 
 @op(backward("prelu"))
 def prelu_backward(dy, cache):
-    """dx = dy where x > 0, else alpha[c] * dy      dalpha[c] = sum over x <= 0 of dy * x      -> dx, dalpha"""
+    """dx = dy where x > 0, else alpha[c] * dy      dalpha[c] = sum over x <= 0 of dy * x
+
+    dy (..., C) -> dx (..., C), dalpha (C,) or (1,), as alpha is.
+    """
     x, alpha = cache
     dx = np.where(x > 0, dy, alpha * dy)
-    dalpha = np.where(x > 0, 0, dy * x).sum(axis=tuple(range(x.ndim - 1)), dtype=x.dtype)
-    return dx, dalpha if len(alpha) > 1 else dalpha.sum(keepdims=True)
+    dalpha = channel_sum(np.where(x > 0, 0, dy * x))  # (C,)
+    if len(alpha) == 1:
+        dalpha = dalpha.sum(keepdims=True)  # all channels share the one value: (1,)
+    return dx, dalpha
 
 
-@op(lambda x, alpha=1.0: (*_check(x), float(alpha)))
+def _check_elu(x, alpha):
+    return floats("x", x), float(alpha)
+
+
+@op(_check_elu)
 def elu(x, alpha=1.0):
     """y = x where x > 0, else alpha * (exp(x) - 1)      Source: Clevert et al. 2015."""
-    negative = x.dtype.type(alpha) * np.expm1(np.minimum(x, 0))
+    alpha = x.dtype.type(alpha)
+    negative = alpha * np.expm1(np.minimum(x, 0))  # minimum: exp of a large x would overflow
     y = np.where(x > 0, x, negative)
-    return y, Cache("elu", y, positive=x > 0, slope=negative + x.dtype.type(alpha))
+    slope = negative + alpha  # alpha * exp(x), without a second exp
+    return y, Cache("elu", y, positive=x > 0, slope=slope)
 
 
 @op(backward("elu"))
@@ -97,9 +119,12 @@ def elu_backward(dy, cache):
     return dy * np.where(positive, 1, slope)
 
 
-@op(_check)
+# ---- bounded ones, whose derivative is a function of y: x need not be kept -------------------
+
+
+@op(_check_x)
 def sigmoid(x):
-    """y = 1 / (1 + exp(-x)), written with exp(-|x|) so that nothing overflows"""
+    """y = 1 / (1 + exp(-x)), for x < 0 as exp(x) / (1 + exp(x)): exp never overflows."""
     e = np.exp(-np.abs(x))
     y = np.where(x >= 0, 1 / (1 + e), e / (1 + e))
     return y, Cache("sigmoid", y, y=y)
@@ -112,9 +137,9 @@ def sigmoid_backward(dy, cache):
     return dy * y * (1 - y)
 
 
-@op(_check)
+@op(_check_x)
 def tanh(x):
-    """y = tanh(x)"""
+    """y = tanh(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x))"""
     y = np.tanh(x)
     return y, Cache("tanh", y, y=y)
 
@@ -126,12 +151,13 @@ def tanh_backward(dy, cache):
     return dy * (1 - y * y)
 
 
-@op(_check)
+@op(_check_x)
 def softmax(x):
     """y[k] = exp(x[k] - max x) / sum_j exp(x[j] - max x) along the last axis: each row sums to 1.
 
-    A row of nothing but minus infinity has no softmax: it gives NaN.
+    x (..., K) -> y (..., K). A row of nothing but minus infinity has no softmax: it gives NaN.
     """
+    # The maximum cancels in the fraction; without it exp(x) would overflow from x = 89 on.
     with np.errstate(invalid="ignore", over="ignore"):
         e = np.exp(x - x.max(axis=-1, keepdims=True))
     y = e / e.sum(axis=-1, keepdims=True)
@@ -140,6 +166,10 @@ def softmax(x):
 
 @op(backward("softmax"))
 def softmax_backward(dy, cache):
-    """dx[k] = y[k] * (dy[k] - sum_j dy[j] * y[j])"""
+    """dx[k] = y[k] * (dy[k] - sum_j dy[j] * y[j])
+
+    as y[j] changes with x[k] by y[j] * (delta_jk - y[k]). dy (..., K) -> dx (..., K).
+    """
     (y,) = cache
-    return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+    mean_dy = (dy * y).sum(axis=-1, keepdims=True)  # (..., 1): dy averaged with the weights y
+    return y * (dy - mean_dy)

@@ -1,7 +1,7 @@
 """Convolution and its transpose, as one matrix product over patches.
 
-A patch of kh x kw pixels and C channels is a row of im2col, in memory order; a filter is a column of
-w.reshape(kh*kw*C, F). Their product is the convolution; the chain rule through a product gives the rest.
+A patch of kh x kw pixels and C channels is a row of im2col, in memory order; a filter is a column
+of w.reshape(kh*kw*C, F). Their product is the convolution; the chain rule does the rest.
 
 N images, H x W pixels, C in-channels, F filters, OH x OW output pixels:
     H + top + bottom = padded height,    OH = floor((padded height - kh) / stride) + 1
@@ -12,46 +12,54 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ..backend import Cache, op
 from ..errors import ShapeError
-from .checks import backward, channels, floats, images, pair
+from .checks import backward, channels, floats, images, pair, same_dtype
+from .sums import channel_sum
+
+# ---- sizes ------------------------------------------------------------------------------------
 
 
 def conv_padding(size, kernel_size, stride, padding):
-    """((top, bottom), (left, right)) for "same" (as in Keras: OH = ceil(H / stride)), "valid", an int or pair.
+    """((top, bottom), (left, right)) of zeros, from "same", "valid", an int, a pair or this itself.
 
+    "same" gives OH = ceil(H / stride), an odd zero at the end, as in Keras.
     Raises ShapeError for negative padding, or a kernel larger than the padded input.
     """
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
             raise ShapeError(f"padding must be 'same', 'valid' or a whole number, not {padding!r}")
-        totals = [
-            max((-(-n // s) - 1) * s + k - n, 0) if padding == "same" else 0
-            for n, k, s in zip(size, kernel_size, stride, strict=True)
-        ]
-        pads = tuple((total // 2, total - total // 2) for total in totals)
-    elif (
-        isinstance(padding, tuple)
-        and len(padding) == 2
-        and all(isinstance(p, tuple) for p in padding)
-    ):
+        pads = ((0, 0), (0, 0))
+        if padding == "same":
+            pads = tuple(
+                _same_padding(*axis) for axis in zip(size, kernel_size, stride, strict=True)
+            )
+    elif _is_pair_of_pairs(padding):
         pads = tuple(pair("padding", p, least=0) for p in padding)
     else:
         pads = tuple((p, p) for p in pair("padding", padding, least=0))
+
     for n, k, p in zip(size, kernel_size, pads, strict=True):
         if k > n + sum(p):
             raise ShapeError(
-                f"the kernel {tuple(kernel_size)} is larger than the input {tuple(size)} padded by {pads}"
+                f"the kernel {tuple(kernel_size)} is larger than the input {tuple(size)} "
+                f"padded by {pads}"
             )
     return pads
 
 
-def _check_conv(x, w, b=None, stride=1, padding="same"):
-    x = images(x)
-    w = floats("w", w, 4, like=x)
-    x = floats("x", x, like=w)
-    channels(x, w.shape[2])
-    stride = pair("stride", stride)
-    padding = conv_padding(x.shape[1:3], w.shape[:2], stride, padding)
-    return x, w, _bias(b, w.shape[3], x), stride, padding
+def _same_padding(n, k, s):
+    """(before, after) for one axis of n pixels, a kernel of k and stride s."""
+    out = -(-n // s)  # ceil(n / s)
+    needed = (out - 1) * s + k  # from the first pixel of the first patch to the last of the last
+    total = max(needed - n, 0)
+    return total // 2, total - total // 2
+
+
+def _is_pair_of_pairs(padding):
+    return (
+        isinstance(padding, tuple)
+        and len(padding) == 2
+        and all(isinstance(p, tuple) for p in padding)
+    )
 
 
 def conv_size(size, kernel_size, stride, pads):
@@ -62,47 +70,72 @@ def conv_size(size, kernel_size, stride, pads):
     )
 
 
-def _bias(b, length, x):
-    if b is None:
-        return None
-    b = floats("b", b, 1, like=x)
-    if len(b) != length:
-        raise ShapeError(f"b must have one value a filter, ({length},), not the shape {b.shape}")
-    return b.astype(x.dtype, copy=False)
+# ---- patches ----------------------------------------------------------------------------------
 
 
 def im2col(x, kernel_size, stride=1, padding="same"):
-    """Patches of x (N, H, W, C), one a row: cols[n, i, j] = x[n, i*s : i*s+kh, j*s : j*s+kw, :].ravel().
+    """cols[n, i, j] = xpad[n, i*s : i*s+kh, j*s : j*s+kw, :].ravel(): the patches of x, one a row.
 
-    Returns (N, OH, OW, kh*kw*C). Raises ShapeError as conv2d does.
+    x (N, H, W, C) -> cols (N, OH, OW, kh*kw*C). Raises ShapeError as conv2d does.
     """
     x = images(x)
-    (kh, kw), stride = pair("kernel_size", kernel_size), pair("stride", stride)
-    padding = conv_padding(x.shape[1:3], (kh, kw), stride, padding)
-    xp = np.pad(x, ((0, 0), *padding, (0, 0)))
-    windows = sliding_window_view(xp, (kh, kw), axis=(1, 2))[:, :: stride[0], :: stride[1]]
-    return windows.transpose(0, 1, 2, 4, 5, 3).reshape(*windows.shape[:3], kh * kw * x.shape[3])
+    kh, kw = pair("kernel_size", kernel_size)
+    sh, sw = pair("stride", stride)
+    pads = conv_padding(x.shape[1:3], (kh, kw), (sh, sw), padding)
+
+    xpad = np.pad(x, ((0, 0), *pads, (0, 0)))  # (N, H + top + bottom, W + left + right, C)
+    windows = sliding_window_view(xpad, (kh, kw), axis=(1, 2))  # a view: nothing is copied yet
+    windows = windows[:, ::sh, ::sw]  # (N, OH, OW, C, kh, kw)
+    patches = windows.transpose(0, 1, 2, 4, 5, 3)  # (N, OH, OW, kh, kw, C), w's order
+    return patches.reshape(*patches.shape[:3], kh * kw * x.shape[3])
 
 
 def col2im(cols, shape, kernel_size, stride=1, padding="same"):
-    """The transpose of im2col: every patch is added back to where im2col took it from.
+    """xpad[n, i*s+di, j*s+dj, c] += cols[n, i, j, (di, dj, c)]: the transpose of im2col.
 
+    A pixel that stood in several patches gets the sum of its copies, as the chain rule wants it.
     cols (N, OH, OW, kh*kw*C) -> (N, H, W, C), which is `shape`. Raises ShapeError.
     """
-    (kh, kw), (sh, sw) = pair("kernel_size", kernel_size), pair("stride", stride)
-    (top, bottom), (left, right) = pads = conv_padding(shape[1:3], (kh, kw), (sh, sw), padding)
     n, h, w, c = shape
+    kh, kw = pair("kernel_size", kernel_size)
+    sh, sw = pair("stride", stride)
+    pads = conv_padding((h, w), (kh, kw), (sh, sw), padding)
     oh, ow = conv_size((h, w), (kh, kw), (sh, sw), pads)
-    if cols.shape != (n, oh, ow, kh * kw * c):
+    expected = n, oh, ow, kh * kw * c
+    if cols.shape != expected:
         raise ShapeError(
-            f"col2im: cols have the shape {cols.shape}, expected {(n, oh, ow, kh * kw * c)} for {shape}"
+            f"col2im: cols have the shape {cols.shape}, expected {expected} for {shape}"
         )
-    cols = cols.reshape(n, oh, ow, kh, kw, c)
-    xp = np.zeros((n, h + top + bottom, w + left + right, c), cols.dtype)
+
+    (top, bottom), (left, right) = pads
+    patches = cols.reshape(n, oh, ow, kh, kw, c)
+    xpad = np.zeros((n, h + top + bottom, w + left + right, c), cols.dtype)
+    # kh*kw additions of whole images; one place of the patch meets a pixel at most once.
     for di in range(kh):
         for dj in range(kw):
-            xp[:, di : di + sh * oh : sh, dj : dj + sw * ow : sw] += cols[:, :, :, di, dj]
-    return xp[:, top : top + h, left : left + w]
+            xpad[:, di : di + sh * oh : sh, dj : dj + sw * ow : sw] += patches[:, :, :, di, dj]
+    return xpad[:, top : top + h, left : left + w]  # what fell on the padding is dropped
+
+
+# ---- convolution ------------------------------------------------------------------------------
+
+
+def _bias(b, filters, dtype):
+    """b (F,) in x's dtype, or None. Raises ShapeError, TypeError."""
+    if b is None:
+        return None
+    b = floats("b", b, ndim=1)
+    if len(b) != filters:
+        raise ShapeError(f"b must have one value a filter, ({filters},), not the shape {b.shape}")
+    return b.astype(dtype, copy=False)
+
+
+def _check_conv(x, w, b, stride, padding):
+    x, w = same_dtype(images(x), floats("w", w, ndim=4))
+    channels(x, w.shape[2])
+    stride = pair("stride", stride)
+    padding = conv_padding(x.shape[1:3], w.shape[:2], stride, padding)
+    return x, w, _bias(b, w.shape[3], x.dtype), stride, padding
 
 
 def conv2d_cache(y, x, w, has_bias, stride, padding):
@@ -112,78 +145,96 @@ def conv2d_cache(y, x, w, has_bias, stride, padding):
 
 @op(_check_conv)
 def conv2d(x, w, b=None, stride=1, padding="same"):
-    """y[n,i,j,f] = b[f] + sum_{di,dj,c} xpad[n, i*s+di, j*s+dj, c] * w[di,dj,c,f]      y = cols @ w + b
+    """y[n,i,j,f] = b[f] + sum_{di,dj,c} xpad[n, i*s+di, j*s+dj, c] * w[di,dj,c,f]
 
-    x (N, H, W, C), w (kh, kw, C, F), b (F,) or None -> y (N, OH, OW, F). Raises ShapeError, TypeError.
+    As a product: y = cols @ w + b. The patches are kh*kw times as large as x; they are not kept.
+
+    x (N, H, W, C), w (kh, kw, C, F), b (F,) or None -> y (N, OH, OW, F). Raises ShapeError for
+    other channels, a kernel larger than the padded x, no proper stride or padding; TypeError.
     Source: the paper's convolution layers; im2col as in CS231n's notes.
     """
     kh, kw, c, f = w.shape
-    cols = im2col(x, (kh, kw), stride, padding)
-    y = cols @ w.reshape(kh * kw * c, f)
+    cols = im2col(x, (kh, kw), stride, padding)  # (N, OH, OW, kh*kw*C)
+    y = cols @ w.reshape(kh * kw * c, f)  # (N, OH, OW, F)
     if b is not None:
         y += b
     return y, conv2d_cache(y, x, w, b is not None, stride, padding)
 
 
-@op(backward("conv2d", input_gradient=True))
-def conv2d_backward(dy, cache, input_gradient=True):
-    """dcols = dy @ w.T, dx = col2im(dcols)      dw = cols.T @ dy      db = sum_{n,i,j} dy
+@op(backward("conv2d"))
+def conv2d_backward(dy, cache, *, input_gradient=True):
+    """dcols = dy @ w.T      dx = col2im(dcols)      dw = cols.T @ dy      db = sum_{n,i,j} dy
 
-    dy (N, OH, OW, F) -> dx (N, H, W, C), dw (kh, kw, C, F), db (F,) or None. A network's first layer may
-    save its dx, which nobody needs: input_gradient=False gives None for it.
+    dy (N, OH, OW, F) -> dx (N, H, W, C), dw (kh, kw, C, F), db (F,) or None.
+    input_gradient=False gives None for dx: nobody needs it of a network's first layer.
+    Raises ValueError for another op's cache, ShapeError and TypeError for another dy.
+    Source: CS231n's notes.
     """
     x, w, has_bias, stride, padding = cache
     kh, kw, c, f = w.shape
+
     dx = None
     if input_gradient:
-        dcols = dy @ w.reshape(kh * kw * c, f).T
+        dcols = dy @ w.reshape(kh * kw * c, f).T  # (N, OH, OW, kh*kw*C)
         dx = col2im(dcols, x.shape, (kh, kw), stride, padding)
-    cols = im2col(x, (kh, kw), stride, padding).reshape(-1, kh * kw * c)
-    dw = (cols.T @ dy.reshape(-1, f)).reshape(w.shape)
-    db = dy.sum(axis=(0, 1, 2)) if has_bias else None
-    return dx, dw, db
+
+    # w has a part in every patch: its gradient is a sum over all N*OH*OW of them.
+    cols = im2col(x, (kh, kw), stride, padding).reshape(-1, kh * kw * c)  # (N*OH*OW, kh*kw*C)
+    dw = cols.T @ dy.reshape(-1, f)  # (kh*kw*C, F)
+    db = channel_sum(dy) if has_bias else None
+    return dx, dw.reshape(w.shape), db
 
 
-def _check_conv_transpose(x, w, b=None, stride=1, padding="same"):
-    x = images(x)
-    w = floats("w", w, 4, like=x)
-    x = floats("x", x, like=w)
+# ---- its transpose ----------------------------------------------------------------------------
+
+
+def _check_conv_transpose(x, w, b, stride, padding):
+    x, w = same_dtype(images(x), floats("w", w, ndim=4))
     channels(x, w.shape[3])
     stride = pair("stride", stride)
     (kh, kw), (sh, sw) = w.shape[:2], stride
-    if (
-        padding == "same"
-    ):  # a kernel smaller than its stride leaves gaps, the last of them as a negative padding
-        padding = tuple(
-            (max(k - s, 0) // 2, k - s - max(k - s, 0) // 2) for k, s in ((kh, sh), (kw, sw))
-        )
+    if padding == "same":  # OH = H * s
+        pads = _cut(kh, sh), _cut(kw, sw)
     else:
-        full = (x.shape[1] - 1) * sh + kh, (x.shape[2] - 1) * sw + kw
-        given, padding = padding, conv_padding(full, (1, 1), stride, padding)
-        if min(n - sum(p) for n, p in zip(full, padding, strict=True)) < 1:
+        full = (x.shape[1] - 1) * sh + kh, (x.shape[2] - 1) * sw + kw  # with nothing cut off
+        pads = conv_padding(full, (1, 1), stride, padding)
+        if min(n - sum(p) for n, p in zip(full, pads, strict=True)) < 1:
             raise ShapeError(
-                f"padding {given} leaves nothing of the output of {x.shape} by the kernel {(kh, kw)}"
+                f"padding {padding} leaves nothing of the output of {x.shape} "
+                f"by the kernel {(kh, kw)}"
             )
-    return x, w, _bias(b, w.shape[2], x), stride, padding
+    return x, w, _bias(b, w.shape[2], x.dtype), stride, pads
+
+
+def _cut(k, s):
+    """(before, after): how much "same" cuts off one axis of the full output, (H-1)*s + k pixels.
+
+    A kernel smaller than its stride leaves gaps, the last of them behind the last patch: then
+    `after` is negative, and pixels are added.
+    """
+    before = max(k - s, 0) // 2
+    return before, k - s - before
 
 
 @op(_check_conv_transpose)
 def conv_transpose2d(x, w, b=None, stride=1, padding="same"):
-    """The input gradient of the convolution with the weights w, read as a forward pass: it enlarges.
+    """The input gradient of the convolution with the weights w, as a forward pass: it enlarges.
 
     y[n, i*s+di-top, j*s+dj-left, f] += x[n,i,j,c] * w[di,dj,f,c]      y = col2im(x @ w.T) + b
 
-    x (N, H, W, C), w (kh, kw, F, C) as in Keras, b (F,) or None -> y (N, OH, OW, F), where OH = H*s for
-    "same", else (H-1)*s + kh - 2*padding. Raises ShapeError, TypeError. Source: Dumoulin & Visin 2016, 4.
+    x (N, H, W, C), w (kh, kw, F, C) as in Keras, b (F,) or None -> y (N, OH, OW, F), where
+    OH = H*s for "same", else (H-1)*s + kh - 2*padding. Raises ShapeError, TypeError as conv2d does,
+    and where the padding leaves no output. Source: Dumoulin & Visin 2016, 4.
     """
     kh, kw, f, c = w.shape
-    (sh, sw), (n, h, width, _), pads = stride, x.shape, padding
-    oh, ow = (
-        (m - 1) * s + k - sum(p)
-        for m, s, k, p in zip((h, width), (sh, sw), (kh, kw), pads, strict=True)
-    )
-    pads = tuple((before, max(after, 0)) for before, after in pads)
-    y = col2im(x @ w.reshape(kh * kw * f, c).T, (n, oh, ow, f), (kh, kw), stride, pads)
+    n, h, width, _ = x.shape
+    (sh, sw), ((top, bottom), (left, right)) = stride, padding
+    oh = (h - 1) * sh + kh - top - bottom
+    ow = (width - 1) * sw + kw - left - right
+
+    pads = (top, max(bottom, 0)), (left, max(right, 0))  # oh and ow have the gap of _cut already
+    cols = x @ w.reshape(kh * kw * f, c).T  # (N, H, W, kh*kw*F): what each pixel paints
+    y = col2im(cols, (n, oh, ow, f), (kh, kw), stride, pads)  # (N, OH, OW, F)
     y = np.ascontiguousarray(y) if b is None else y + b
     cache = Cache(
         "conv_transpose2d", y, x=x, w=w, has_bias=b is not None, stride=stride, padding=pads
@@ -195,12 +246,14 @@ def conv_transpose2d(x, w, b=None, stride=1, padding="same"):
 def conv_transpose2d_backward(dy, cache):
     """dx = conv2d(dy, w)      dw = im2col(dy).T @ x      db = sum_{n,i,j} dy
 
+    The transpose of a transpose is the convolution itself.
     dy (N, OH, OW, F) -> dx (N, H, W, C), dw (kh, kw, F, C), db (F,) or None.
+    Raises ValueError for another op's cache, ShapeError and TypeError for another dy.
     """
     x, w, has_bias, stride, padding = cache
     kh, kw, f, c = w.shape
-    cols = im2col(dy, (kh, kw), stride, padding)
-    dx = cols @ w.reshape(kh * kw * f, c)
-    dw = (cols.reshape(-1, kh * kw * f).T @ x.reshape(-1, c)).reshape(w.shape)
-    db = dy.sum(axis=(0, 1, 2)) if has_bias else None
-    return dx, dw, db
+    cols = im2col(dy, (kh, kw), stride, padding)  # (N, H, W, kh*kw*F)
+    dx = cols @ w.reshape(kh * kw * f, c)  # (N, H, W, C)
+    dw = cols.reshape(-1, kh * kw * f).T @ x.reshape(-1, c)  # (kh*kw*F, C)
+    db = channel_sum(dy) if has_bias else None
+    return dx, dw.reshape(w.shape), db

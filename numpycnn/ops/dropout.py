@@ -1,4 +1,4 @@
-"""Dropout (Srivastava et al. 2014), inverted: the scaling is done in training, so that use needs none."""
+"""Dropout (Srivastava et al. 2014), inverted: training scales, so that inference needs nothing."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from ..backend import Cache, op
 from .checks import backward, floats
 
 
-def _check_dropout(x, rate, rng=None, train=True):
+def _check_dropout(x, rate, rng, train):
     if not 0 <= rate < 1:
         raise ValueError(
             f"dropout's rate is the share dropped, at least 0 and below 1, not {rate!r}"
@@ -21,13 +21,14 @@ def dropout(x, rate, rng=None, train=True):
     """y = x * mask      mask = 0 with the probability `rate`, else 1/(1 - rate), so that E[y] = x
 
     x of any shape, `rate` the share dropped (Keras's habit), to 1/65536; when not training y is x.
-    Raises ValueError for a rate outside [0, 1).
+    Raises ValueError for a rate outside [0, 1) or no rng to train with, TypeError.
+    Source: Srivastava et al. 2014, 10, where the scaling is moved into training.
     """
     mask = None
     if train and rate > 0:
-        keep = rng.integers(1 << 16, size=x.shape, dtype=np.uint16) >= round(
-            rate * (1 << 16)
-        )  # 16 bits suffice
+        # 16 random bits a value, compared as integers: a quarter of what a float64 each would cost
+        bits = rng.integers(1 << 16, size=x.shape, dtype=np.uint16)
+        keep = bits >= round(rate * (1 << 16))
         mask = keep * x.dtype.type(1 / (1 - rate))
     y = x if mask is None else x * mask
     return y, Cache("dropout", y, mask=mask)
@@ -35,6 +36,9 @@ def dropout(x, rate, rng=None, train=True):
 
 @op(backward("dropout"))
 def dropout_backward(dy, cache):
-    """dx = dy * mask"""
+    """dx = dy * mask      the mask of the forward pass; dx is dy where nothing was dropped.
+
+    Raises ValueError for another op's cache, ShapeError and TypeError for another dy.
+    """
     (mask,) = cache
     return dy if mask is None else dy * mask

@@ -24,11 +24,11 @@ def _check_fused(
     running_mean,
     running_var,
     train,
-    stride=1,
-    padding="same",
-    momentum=0.9,
-    eps=1e-5,
-    pool=1,
+    stride,
+    padding,
+    momentum,
+    eps,
+    pool,
 ):
     x, w, b, stride, padding = _check_conv(x, w, b, stride, padding)
     height, width = conv_size(x.shape[1:3], w.shape[:2], stride, padding)
@@ -40,7 +40,8 @@ def _check_fused(
         len(x) * height * width, 2
     )  # a channel, as far as batch norm's check wants to know
     like = np.empty((values, 1, 1, w.shape[3]), x.dtype)
-    _, gamma, beta, *_ = _check_norm(like, gamma, beta, running_mean, running_var, train)
+    norm = gamma, beta, running_mean, running_var, train, momentum, eps
+    _, gamma, beta, *_ = _check_norm(like, *norm)
     if pair("pool", pool)[0] > min(height, width):
         raise ShapeError(
             f"the pooling window {(pool, pool)} is larger than the input {(height, width)}"
@@ -85,10 +86,11 @@ def conv_bn_relu(
 
 
 def _check_infer(
-    x, w, b, gamma, beta, running_mean, running_var, stride=1, padding="same", eps=1e-5, pool=1
+    x, w, b, gamma, beta, running_mean, running_var, stride, padding, eps, pool
 ):  # fmt: skip
     values = gamma, beta, running_mean, running_var
-    checked = _check_fused(x, w, b, *values, False, stride, padding, eps=eps, pool=pool)
+    momentum = None  # nothing is updated
+    checked = _check_fused(x, w, b, *values, False, stride, padding, momentum, eps, pool)
     *arrays, _, stride, padding, _, eps, pool = checked
     return *arrays, stride, padding, eps, pool
 
@@ -103,8 +105,8 @@ def conv_bn_relu_infer(
     )[0]  # fmt: skip
 
 
-@op(backward("conv_bn_relu", input_gradient=True))
-def conv_bn_relu_backward(dy, cache, input_gradient=True):
+@op(backward("conv_bn_relu"))
+def conv_bn_relu_backward(dy, cache, *, input_gradient=True):
     """The four backward passes in turn, the middle of the chain computed again from the convolution's output a.
 
     -> dx, dw, db, dgamma, dbeta

@@ -1,7 +1,7 @@
 """Losses: each returns the number and its gradient, `(loss, dinput)`. The loss is a Python float.
 
-They are computed in float64 inside (a batch of logits is small), so that logits of 1e4, or of float32's
-largest number, give finite values; the gradient comes back in the input's dtype.
+They are computed in float64 inside (a batch of logits is small), so that logits of 1e4, or of
+float32's largest number, give finite values; the gradient comes back in the input's dtype.
 """
 
 import numpy as np
@@ -19,7 +19,8 @@ def check_labels(labels, n, classes):
     labels = np.asarray(labels)
     if labels.ndim == 2 and labels.shape[1] == classes:
         raise ShapeError(
-            f"labels must be integers (N,), not one-hot {labels.shape}; convert with labels.argmax(axis=1)"
+            f"labels must be integers (N,), not one-hot {labels.shape}; "
+            "convert with labels.argmax(axis=1)"
         )
     if labels.shape != (n,):
         raise ShapeError(f"labels must have the shape ({n},), one an example, not {labels.shape}")
@@ -34,109 +35,142 @@ def check_labels(labels, n, classes):
     return labels.astype(np.int64, copy=False)
 
 
+def _check_class_weight(class_weight, labels, classes):
+    """The weight of each class (K,) in float64: 1 unless given. Raises ValueError."""
+    if class_weight is None:
+        return np.ones(classes)
+    weight = floats("class_weight", np.asarray(class_weight, float), ndim=1)
+    if (
+        weight.shape != (classes,)
+        or not (np.isfinite(weight) & (weight >= 0)).all()
+        or weight[labels].sum() <= 0
+    ):
+        raise ValueError(
+            f"class_weight must hold {classes} numbers >= 0, not all 0 for the batch's labels"
+        )
+    return weight
+
+
 def softmax_cross_entropy(logits, labels, label_smoothing=0.0, class_weight=None):
     """The paper's C = - sum_k y_k log a_k with a = softmax(s), averaged over the batch.
 
-    dC/ds = a - y, hence by the chain rule dC/dw = (a - y) a_pre and dC/db = a - y in the dense layer before.
+    dC/ds = a - y, hence dC/dw = (a - y) a_pre and dC/db = a - y in the dense layer before.
     Smoothing e makes y = (1 - e) onehot + e/K; class weights v turn the mean into
     sum_n sum_k v_k y_nk (-log a_nk) / sum_n v_label(n), PyTorch's definition.
 
     logits s (N, K), labels (N,) integers, class_weight (K,) -> loss, dlogits (N, K).
-    Raises ShapeError, TypeError, ValueError (check_labels). A row of nothing but -inf gives NaN.
+    Raises ShapeError, also for an empty batch; TypeError; ValueError for a label out of range or
+    improper weights or smoothing. A row of nothing but -inf gives NaN. Source: the paper, 2.
     """
-    logits = floats("logits", logits, 2)
+    logits = floats("logits", logits, ndim=2)
     n, k = logits.shape
     labels = check_labels(labels, n, k)
     if n == 0:
         raise ShapeError("softmax_cross_entropy: the batch is empty")
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing must be at least 0 and below 1, not {label_smoothing!r}")
-    weight = (
-        np.ones(k)
-        if class_weight is None
-        else floats("class_weight", np.asarray(class_weight, float), 1)
-    )
-    if (
-        weight.shape != (k,)
-        or not (np.isfinite(weight) & (weight >= 0)).all()
-        or weight[labels].sum() <= 0
-    ):
-        raise ValueError(
-            f"class_weight must hold {k} numbers >= 0, not all 0 for the batch's labels"
-        )
+    weight = _check_class_weight(class_weight, labels, k)
 
+    # log a from the logits themselves: the log of a softmax that came out as 0 would be -inf
     s = logits.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        s = s - s.max(axis=1, keepdims=True)
-    log_a = s - np.log(np.exp(s).sum(axis=1, keepdims=True))
+        s = s - s.max(axis=1, keepdims=True)  # (N, K)
+    log_a = s - np.log(np.exp(s).sum(axis=1, keepdims=True))  # (N, K)
+
     y = np.full((n, k), label_smoothing / k)
     y[np.arange(n), labels] += 1 - label_smoothing
-    y *= weight
+    y *= weight  # (N, K); a row no longer sums to 1
     total = weight[labels].sum()
-    loss = -(y * np.where(y > 0, log_a, 0)).sum() / total
-    dlogits = (np.exp(log_a) * y.sum(axis=1, keepdims=True) - y) / total
+
+    log_a_where_counted = np.where(y > 0, log_a, 0)  # 0 * -inf would be NaN
+    loss = -(y * log_a_where_counted).sum() / total
+    a = np.exp(log_a)
+    dlogits = (a * y.sum(axis=1, keepdims=True) - y) / total  # (N, K)
     return float(loss), dlogits.astype(logits.dtype)
 
 
 def bce_with_logits(logits, targets):
-    """Binary cross-entropy of sigmoid(s), averaged over all elements, in the form that cannot overflow:
+    """Binary cross-entropy of sigmoid(s), averaged over all elements, so that nothing overflows:
 
     C = max(s, 0) - s*t + log(1 + exp(-|s|))      dC/ds = sigmoid(s) - t
 
-    logits and targets of one shape, targets in [0, 1] -> loss, dlogits. Raises ShapeError, ValueError.
+    logits s, targets t in [0, 1], of one shape -> loss, dlogits. Raises ShapeError, TypeError,
+    ValueError for a target outside [0, 1].
     """
     logits, targets = _same_shape(logits, targets)
-    if targets.size and not (targets.min() >= 0 and targets.max() <= 1):
+    if not (targets.min() >= 0 and targets.max() <= 1):
         raise ValueError("bce_with_logits: targets must lie in [0, 1]")
-    s, t = logits.astype(np.float64), targets.astype(np.float64)
-    e = np.exp(-np.abs(s))
+    s = logits.astype(np.float64)
+    t = targets.astype(np.float64)
+    e = np.exp(-np.abs(s))  # at most 1
     loss = (np.maximum(s, 0) - s * t + np.log1p(e)).mean()
     sigmoid = np.where(s >= 0, 1 / (1 + e), e / (1 + e))
-    return float(loss), ((sigmoid - t) / s.size).astype(logits.dtype)
+    dlogits = (sigmoid - t) / s.size
+    return float(loss), dlogits.astype(logits.dtype)
 
 
 def mse(y, targets):
-    """C = mean((y - t)^2) over all elements      dC/dy = 2 (y - t) / size      Raises ShapeError."""
+    """C = mean((y - t)^2) over all elements      dC/dy = 2 (y - t) / size
+
+    y, targets t of one shape -> loss, dy. Raises ShapeError, TypeError.
+    """
     y, targets = _same_shape(y, targets)
     difference = y.astype(np.float64) - targets
-    return float((difference**2).mean()), (2 / y.size * difference).astype(y.dtype)
+    loss = (difference**2).mean()
+    dy = 2 / y.size * difference
+    return float(loss), dy.astype(y.dtype)
 
 
 def gaussian_kl(mean, log_var):
-    """KL(N(mean, exp(log_var)) || N(0, 1)), summed over the latent dimensions, averaged over the batch:
+    """KL(N(mean, exp(log_var)) || N(0, 1)), summed over the latent dimensions, mean of the batch:
 
     C = 1/N sum 1/2 (exp(v) + m^2 - 1 - v)      dC/dm = m / N      dC/dv = 1/2 (exp(v) - 1) / N
 
-    mean m, log_var v (N, D) -> loss, (dmean, dlog_var). Raises ShapeError. Source: Kingma & Welling 2013, B.
+    mean m, log_var v (N, D) -> loss, (dmean, dlog_var). Raises ShapeError, TypeError.
+    Source: Kingma & Welling 2013, B.
     """
     mean, log_var = _same_shape(mean, log_var)
-    m, v, n = mean.astype(np.float64), log_var.astype(np.float64), len(mean)
+    n = len(mean)
+    m = mean.astype(np.float64)
+    v = log_var.astype(np.float64)
     loss = 0.5 * (np.exp(v) + m * m - 1 - v).sum() / n
-    return float(loss), ((m / n).astype(mean.dtype), (0.5 * (np.exp(v) - 1) / n).astype(mean.dtype))
+    dmean = m / n
+    dlog_var = 0.5 * (np.exp(v) - 1) / n
+    return float(loss), (dmean.astype(mean.dtype), dlog_var.astype(mean.dtype))
 
 
 def gradient_penalty(g, weight=10.0):
-    """C = weight/N sum_n (|g_n| - 1)^2      dC/dg_n = 2 weight/N (1 - 1/|g_n|) g_n, and 0 where g_n is 0
+    """C = weight/N sum_n (|g_n| - 1)^2      dC/dg_n = 2 weight/N (1 - 1/|g_n|) g_n
 
-    g (N, ...): the critic's gradient with respect to each of its inputs (layers.InputGradient), |g_n| its
-    Euclidean length, which a 1-Lipschitz critic keeps at 1 -> loss, dg. Raises ShapeError.
+    g (N, ...): the critic's gradient with respect to each of its inputs (layers.InputGradient),
+    |g_n| its Euclidean length, which a 1-Lipschitz critic keeps at 1
+    -> loss, dg (N, ...), 0 where g_n is 0. Raises ShapeError, TypeError.
     Source: Gulrajani et al. 2017, (3).
     """
     g = floats("g", g)
     if g.ndim < 2 or g.size == 0:
         raise ShapeError(f"gradient_penalty: expected gradients (N, ...), not the shape {g.shape}")
-    flat = g.reshape(len(g), -1).astype(np.float64)
-    length = np.sqrt((flat * flat).sum(axis=1, keepdims=True))
+    n = len(g)
+    flat = g.reshape(n, -1).astype(np.float64)  # (N, all the rest)
+    length = np.sqrt((flat * flat).sum(axis=1, keepdims=True))  # (N, 1)
     loss = weight * ((length - 1) ** 2).mean()
-    dg = 2 * weight / len(g) * np.where(length > 0, 1 - 1 / np.maximum(length, 1e-300), 0) * flat
+    # At length 0 there is no direction to go: the gradient is 0, and nothing is divided by 0.
+    factor = np.where(length > 0, 1 - 1 / np.maximum(length, 1e-300), 0)
+    dg = 2 * weight / n * factor * flat
     return float(loss), dg.reshape(g.shape).astype(g.dtype)
 
 
 def _same_shape(a, b):
+    """Both in floating point; integer targets, as labels of 0 and 1, are converted to a's dtype.
+
+    Raises ShapeError, also for empty arrays, and TypeError.
+    """
     a = floats("input", a)
     b = np.asarray(b)
     if a.shape != b.shape or a.size == 0:
         raise ShapeError(
             f"the loss compares arrays of one shape that are not empty, not {a.shape} and {b.shape}"
         )
-    return a, floats("target", b.astype(a.dtype) if b.dtype.kind in "iub" else b)
+    if b.dtype.kind in "iub":
+        b = b.astype(a.dtype)
+    return a, floats("target", b)

@@ -1,38 +1,37 @@
-"""Batch normalisation (Ioffe & Szegedy 2015), for dense features (N, D) and images (N, H, W, C).
+"""Batch normalisation (Ioffe & Szegedy 2015), for features (N, D) and images (N, H, W, C).
 
-Every channel is brought to mean 0 and variance 1 over the batch, then scaled by gamma and shifted by beta.
-M is the number of values a channel: N for features, N*H*W for images.
+Every channel is brought to mean 0 and variance 1 over the batch, then scaled by gamma and shifted
+by beta. M is the number of values a channel: N for features, N*H*W for images.
 """
 
 import numpy as np
 
 from ..backend import Cache, op
 from ..errors import ShapeError
-from .checks import backward, channels, floats
+from .checks import backward, channels, floats, same_dtype
+from .sums import channel_sum
 
 
-def _check_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, eps=1e-5):
-    x = floats("x", x, (2, 4))
-    gamma = floats("gamma", gamma, 1, like=x)
-    x = floats("x", x, like=gamma)
-    beta = floats("beta", beta, 1, like=x).astype(x.dtype, copy=False)
+def _check_norm(x, gamma, beta, running_mean, running_var, train, momentum, eps):
+    x, gamma = same_dtype(floats("x", x, (2, 4)), floats("gamma", gamma, ndim=1))
+    beta = floats("beta", beta, ndim=1).astype(x.dtype, copy=False)
     channels(x, len(gamma))
-    for name, array in (
-        ("beta", beta),
-        ("running_mean", running_mean),
-        ("running_var", running_var),
-    ):
+    named = {"beta": beta, "running_mean": running_mean, "running_var": running_var}
+    for name, array in named.items():
         if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
             raise TypeError(
-                f"batch_norm: {name} must be a floating point array, which training updates in place"
+                f"batch_norm: {name} must be a floating point array, "
+                "which training updates in place"
             )
         if array.shape != gamma.shape:
             raise ShapeError(
-                f"batch_norm: {name} has the shape {array.shape}, but gamma has {len(gamma)} channels"
+                f"batch_norm: {name} has the shape {array.shape}, "
+                f"but gamma has {len(gamma)} channels"
             )
     if train and x.size // max(x.shape[-1], 1) < 2:
         raise ShapeError(
-            f"batch_norm cannot train on one value a channel (x {x.shape}): its variance is 0; use a larger batch"
+            f"batch_norm cannot train on one value a channel (x {x.shape}): its variance is 0; "
+            "use a larger batch"
         )
     return x, gamma, beta, running_mean, running_var, bool(train), momentum, eps
 
@@ -46,23 +45,24 @@ def batch_norm_cache(y, xhat, gamma, inv_std, train):
 def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, eps=1e-5):
     """xhat = (x - mean) / sqrt(var + eps)      y = gamma * xhat + beta
 
-    mean = 1/M sum x and var = 1/M sum (x - mean)^2 of the batch when training, the running values
-    otherwise. Training updates those in place: running = momentum * running + (1 - momentum) * batch.
+    mean = 1/M sum x and var = 1/M sum (x - mean)^2 of the batch when training, else the running
+    values. Training updates those in place: running = momentum * running + (1 - momentum) * batch.
     x (..., C), gamma, beta, running_mean, running_var (C,) -> y (..., C).
-    Raises ShapeError, also for training on one value a channel. Source: Ioffe & Szegedy 2015, algorithm 1.
+    Raises TypeError; ShapeError, also for training on one value a channel.
+    Source: Ioffe & Szegedy 2015, algorithm 1.
     """
-    axes = tuple(range(x.ndim - 1))
+    axes = tuple(range(x.ndim - 1))  # all but the channels
     if train:
-        mean = x.mean(axis=axes, dtype=np.float64).astype(
-            x.dtype
-        )  # float32 sums over pixels lose digits
-        var = x.var(axis=axes, dtype=np.float64).astype(x.dtype)
+        # float32 sums over all pixels of a batch lose digits
+        mean = x.mean(axis=axes, dtype=np.float64).astype(x.dtype)  # (C,)
+        var = x.var(axis=axes, dtype=np.float64).astype(x.dtype)  # (C,)
         running_mean += (1 - momentum) * (mean - running_mean)
         running_var += (1 - momentum) * (var - running_var)
     else:
-        mean, var = (np.asarray(v, x.dtype) for v in (running_mean, running_var))
-    inv_std = 1 / np.sqrt(var + x.dtype.type(eps))
-    xhat = (x - mean) * inv_std
+        mean = np.asarray(running_mean, x.dtype)
+        var = np.asarray(running_var, x.dtype)
+    inv_std = 1 / np.sqrt(var + x.dtype.type(eps))  # (C,)
+    xhat = (x - mean) * inv_std  # (..., C)
     y = gamma * xhat + beta
     return y, batch_norm_cache(y, xhat, gamma, inv_std, train)
 
@@ -75,12 +75,13 @@ def batch_norm_backward(dy, cache):
     dx = gamma * inv_std * (   dy                         (1) x moves its own xhat
                              - 1/M sum dy                 (2) x moves the mean
                              - xhat * 1/M sum dy * xhat ) (3) x moves the variance
-    With running values only the first remains. -> dx (..., C), dgamma (C,), dbeta (C,).
+    With running values only the first remains. dy (..., C) -> dx (..., C), dgamma, dbeta (C,).
+    Raises ValueError for another op's cache, ShapeError and TypeError for another dy.
+    Source: Ioffe & Szegedy 2015, 3.
     """
     xhat, gamma, inv_std, train = cache
-    axes = tuple(range(dy.ndim - 1))
-    dbeta = dy.sum(axis=axes)
-    dgamma = (dy * xhat).sum(axis=axes)
+    dbeta = channel_sum(dy)  # (C,)
+    dgamma = channel_sum(dy * xhat)  # (C,)
     dx = dy
     if train:
         m = dy.dtype.type(dy.size // dy.shape[-1])
