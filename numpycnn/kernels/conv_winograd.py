@@ -8,7 +8,10 @@ where direct convolution takes 144 and 100:
 
 so that for each of the 36 places there is one matrix product, tiles x C by C x F. The matrices come from
 polynomial interpolation at 0, 1, -1, 2, -2 and infinity; float32 loses about a digit and a half by them.
+Steps: ops/DERIVATIONS.md, "Winograd's six points".
 """
+
+import math
 
 import numpy as np
 
@@ -17,18 +20,32 @@ from .runtime.memory import empty
 from .runtime.simd import LANES, WIDTH, linear, product, steps
 from .runtime.threads import kernel, parallel
 
-B_T = (
-    (4, 0, -5, 0, 1, 0),
-    (0, -4, -4, 1, 1, 0),
-    (0, 4, -4, -1, 1, 0),
-    (0, -2, -1, 2, 1, 0),
-    (0, 2, -1, -2, 1, 0),
-    (0, 4, 0, -5, 0, 1),
-)
-POINTS, NORMS = (
-    (0, 1, -1, 2, -2),
-    (4, -6, -6, 24, 24),
-)  # norm of a point: the product of its distances to the others
+POINTS = (0, 1, -1, 2, -2)  # and infinity, the sixth
+
+
+def _polynomial(roots):
+    """The coefficients of the product of all (t - root), the constant first."""
+    coefficients = (1,)
+    for root in roots:
+        shifted = (0, *coefficients)  # times t
+        scaled = (*(root * c for c in coefficients), 0)  # times the root
+        coefficients = tuple(a - b for a, b in zip(shifted, scaled, strict=True))
+    return coefficients
+
+
+def _others(point):
+    return tuple(p for p in POINTS if p != point)
+
+
+def _b_t():
+    """B^T (6, 6): for each point the polynomial that is 0 at the others; for infinity, at all five."""
+    finite = tuple((*_polynomial(_others(point)), 0) for point in POINTS)
+    return (*finite, _polynomial(POINTS))
+
+
+B_T = _b_t()
+# The norm of a point: the product of its distances to the others, its polynomial's value there.
+NORMS = tuple(math.prod(p - q for q in _others(p)) for p in POINTS)
 
 
 def _a_t(m):
