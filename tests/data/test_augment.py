@@ -6,6 +6,7 @@ import pytest
 
 from numpycnn.data import augment
 from numpycnn.errors import ShapeError
+from tests.helpers import pictures
 
 STEPS = [
     augment.horizontal_flip,
@@ -181,3 +182,24 @@ def test_shrink_averages_areas():
             augment.shrink(x, size=size)
     with pytest.raises(ShapeError):
         augment.shrink(x[0])
+
+
+@pytest.mark.parametrize(
+    ("names", "steps"),
+    [
+        ("flip", [augment.horizontal_flip]),
+        ("vertical-flip", [augment.vertical_flip]),
+        ("crop", [lambda x, rng: augment.random_crop(x, rng, pad=2)]),
+        ("rotate", [lambda x, rng: augment.rotate(x, rng, degrees=10)]),
+        ("rotate-45", [lambda x, rng: augment.rotate(x, rng, degrees=45)]),
+        ("erase,none,flip", [augment.random_erasing, augment.horizontal_flip]),
+    ],
+)
+def test_augmentations_by_name(names, steps):
+    x, found, rng = pictures(9)[0], augment.augmentation(names), np.random.default_rng(3)
+    wanted = x
+    for step in steps:
+        wanted = step(wanted, rng)
+    np.testing.assert_array_equal(found(x, np.random.default_rng(3)), wanted)
+    assert not np.array_equal(wanted, x)
+    assert augment.augmentation("none") is None

@@ -20,8 +20,8 @@ from numpycnn.cli import parser
 from numpycnn.training import checkpoint
 from numpycnn.training.run import Run
 from tests.faults.dying import STEPS, child, die_at
-from tests.training.test_training import arrays, fit, pictures, rows, same, small, state
-from tests.training.test_training import settings as fit_settings
+from tests.helpers import arrays, fit, pictures, rows, same, small, state
+from tests.helpers import settings as fit_settings
 
 ROOT = Path(__file__).parents[2]
 ATTEMPTS = 400  # of one run, before it is called endless

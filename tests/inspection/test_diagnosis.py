@@ -9,7 +9,7 @@ import numpycnn as nc
 from numpycnn import layers, optim
 from numpycnn.inspection import Steps, diagnose, examine
 from numpycnn.inspection import diagnosis as rules
-from tests.training.test_training import fit, pictures, small
+from tests.helpers import fit, pictures, small
 
 pytestmark = pytest.mark.filterwarnings("ignore:class.* never predicted")
 X, Y = pictures(64)

@@ -9,7 +9,7 @@ from numpycnn.inspection import Steps, examine
 from numpycnn.inspection.updates import ratios
 from numpycnn.layers.traverse import generators, named_buffers, named_params, watch
 from numpycnn.training import checkpoint
-from tests.training.test_training import arrays, fit, pictures, same, small
+from tests.helpers import arrays, fit, pictures, same, small
 
 X, Y = pictures(80)
 

@@ -11,7 +11,7 @@ from numpycnn.errors import CheckpointError
 from numpycnn.inspection import out_of_distribution
 from numpycnn.layers import Dense, Flatten, Sequential, Standardize
 from numpycnn.training import checkpoint
-from tests.training.test_training import arrays, pictures, same, small
+from tests.helpers import arrays, pictures, same, small
 
 RNG = np.random.default_rng(0)
 

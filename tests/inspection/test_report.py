@@ -11,8 +11,8 @@ from numpycnn import layers, optim
 from numpycnn.errors import CheckpointError
 from numpycnn.inspection import report, source, table
 from numpycnn.training import checkpoint
+from tests.helpers import fit, pictures, small
 from tests.report.test_training_page import Page
-from tests.training.test_training import fit, pictures, small
 
 pytestmark = pytest.mark.filterwarnings("ignore:class.* never predicted")
 CLASSES = ("cat & dog", "<b>bird</b>", "お茶", "fish")

@@ -9,7 +9,7 @@ from numpycnn.errors import ShapeError
 from numpycnn.gradient_check import double
 from numpycnn.inspection.saliency import grad_cam, resize, saliency, stages
 from numpycnn.layers.traverse import named_params, watch
-from tests.training.test_training import pictures, small
+from tests.helpers import pictures, small
 
 
 def bright_and_dark():

@@ -77,7 +77,7 @@ def trained(kind=optim.Adam, seed=0):
 
 
 def rewrite(path, change, compression=zipfile.ZIP_STORED):
-    """Rewrite the archive with `change` applied to its list of [name, bytes]; the metadata is signed anew."""
+    """Rewrite the archive, `change` applied to its list of [name, bytes]; signs the metadata."""
     with zipfile.ZipFile(path) as archive:
         members = [[name, archive.read(name)] for name in archive.namelist()]
     members = change(members) or members

@@ -1,0 +1,110 @@
+"""Mistakes get one line; exit codes; options that every command takes."""
+
+import json
+
+import pytest
+
+import numpycnn as nc
+from numpycnn.cli import parser
+from numpycnn.errors import (
+    CheckpointError,
+    DatasetError,
+    DownloadError,
+    RunFolderError,
+    ShapeError,
+    TrainingDiverged,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore:classes? .* never predicted")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "COMMAND"),
+        (["trian"], 2, "invalid choice: 'trian'"),
+        (["train", "--epochs", "0"], 2, "whole number of at least 1, not '0'"),
+        (["train", "--batch-size", "0"], 2, "whole number"),
+        (["train", "--batch-size", "1.5"], 2, "whole number"),
+        (["train", "--lr", "nan"], 2, "finite number of at least 0, not 'nan'"),
+        (["train", "--lr", "-1"], 2, "finite number"),
+        (["train", "--lr", "fast"], 2, "finite number"),
+        (["train", "--seed", "-1"], 2, "whole number"),
+        (["train", "--threads", "0"], 2, "whole number"),
+        (["train", "--backend", "torch"], 2, "numba"),
+        (["train", "--model", "vvg"], 2, "did you mean vgg"),
+        (["train", "--data", "fashion-mnits"], 2, "did you mean fashion-mnist"),
+        (["train", "--data", "data.npz", "--augment", "flop"], 2, "did you mean flip"),
+        (["train", "--data", "data.npz", "--schedule", "cosin"], 2, "did you mean cosine"),
+        (["train", "--data", "data.npz", "--val", "64"], 2, "64 training images"),
+        (["train", "--data", "nowhere/data.npz"], 3, "no such file"),
+        (["evaluate", "nowhere.npz"], 3, "no such checkpoint"),
+        (["evaluate", "pretrained:nobody"], 2, "pretrained"),
+        (["inspect"], 2, "checkpoint"),
+        (["inspect", "nowhere.npz"], 3, "no such checkpoint"),
+        (["inspect", "pretrained:nobody"], 2, "pretrained"),
+        (
+            ["inspect", "pretrained:paper", "--data", "data.npz"],
+            2,
+            "10 classes, but data.npz has 4",
+        ),
+        (
+            ["inspect", "pretrained:paper", "--data", "fashion-mnits"],
+            2,
+            "did you mean fashion-mnist",
+        ),
+        (["summary", "alexnt"], 2, "did you mean alexnet"),
+        (["gradcheck", "alexnt"], 2, "did you mean alexnet"),
+        (["data", "mnits"], 2, "did you mean mnist"),
+    ],
+)
+def test_a_mistake_gets_one_line(arguments, code, message, data, run, tmp_path):
+    found, out, err = run(*arguments)
+    assert (found, out) == (code, "")
+    assert err.count("\n") == 1
+    assert message in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz"]
+
+
+def test_an_unexpected_error_is_one_line_too_and_debug_shows_it(run, monkeypatch):
+    def broken(*_):
+        raise KeyError("wrong\nname")
+
+    monkeypatch.setattr(nc.models, "build", broken)
+    code, _, err = run("summary", "vgg")
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "KeyError" in err
+    assert "--debug" in err
+    with pytest.raises(KeyError):
+        parser.main(["summary", "vgg", "--debug"])
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), 130),
+        (DownloadError("x"), 4),
+        (DatasetError("x"), 3),
+        (CheckpointError("x"), 3),
+        (TrainingDiverged(1, 2, 0.1), 5),
+        (RunFolderError("x"), 2),
+        (ShapeError("x"), 2),
+        (ValueError("x"), 2),
+        (PermissionError(13, "x"), 1),
+        (MemoryError(), 1),
+        (RuntimeError("x"), 1),
+    ],
+)
+def test_exit_codes(error, code):
+    assert parser.exit_code(error) == code
+
+
+def test_threads_and_backend_are_taken(data, run):
+    before = nc.backend.backend(), nc.backend.threads()
+    try:
+        code, out, _ = run("doctor", "--threads", 1, "--backend", "numpy", "--json")
+        assert code == 0
+        assert json.loads(out)["backend"] == "numpy, 1 threads"
+    finally:
+        nc.use(*before)
