@@ -20,6 +20,7 @@ _MODULES = {
 _NAMES = {
     "fit": "training", "evaluate": "training", "predict": "training", "History": "training",
     "save": "training.checkpoint", "load": "training.checkpoint",
+    "restore": "training.checkpoint",
     "gradcheck": "gradient_check",
     "use": "backend",
 }  # fmt: skip

@@ -20,7 +20,7 @@ import numpy as np
 
 from .errors import NumpyCNNError
 from .layers import Layer, Param
-from .layers.traverse import attributes, named_params, walk, watch
+from .layers.traverse import attributes, named_params, uncovered, walk, watch
 from .ops import softmax_cross_entropy
 
 STEPS = (1e-5, 1e-5 / 8, 1e-5 / 64)  # h, times the root mean square of the array that moves
@@ -54,12 +54,15 @@ class Row:
 
 @dataclass
 class GradCheckResult:
-    """What was found: `rows`, one an array, and `problems`, sentences on what is no matter of numbers."""
+    """What was found: `rows`, one an array; `problems`, sentences on what is no matter of numbers;
+    `notes`, on what was not looked at.
+    """
 
     title: str
     tolerance: float
     rows: list = field(default_factory=list)
     problems: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
 
     @property
     def ok(self):
@@ -90,7 +93,13 @@ class GradCheckResult:
         lines += [f"{r.verdict}: {r.worst}" for r in self.rows if r.verdict != "ok"]
         end = f"largest relative error {self.max_error:.1e}, allowed {self.tolerance:.0e}"
         return "\n".join(
-            [self.title, *lines, *self.problems, f"{'passed' if self.ok else 'FAILED'}: {end}"]
+            [
+                self.title,
+                *lines,
+                *self.problems,
+                *self.notes,
+                f"{'passed' if self.ok else 'FAILED'}: {end}",
+            ]
         )
 
 
@@ -114,7 +123,8 @@ def gradcheck(
     _amounts(directions, elements)
     point = Point(layer, x, train, generator(seed))
     title = f"gradcheck {type(layer).__name__}: x {np.shape(x)}"
-    result = GradCheckResult(title, tolerance, problems=point.problems)
+    notes = [f"not looked at: {sentence}" for sentence in uncovered(point.layer)]
+    result = GradCheckResult(title, tolerance, problems=point.problems, notes=notes)
     if point.y is not None:
         result.title += f" -> y {point.y.shape}, train={bool(train)}"
         rows = [(name, Row(name, v.size)) for name, v in point.v.items()]

@@ -125,7 +125,7 @@ def classifier(checkpoint):
             raise CheckpointError(
                 f"{checkpoint}: its {key} are no {kind.__name__} but {net.metadata[key]!r}"
             )
-    if net.spec["model"] in PAINTERS:
+    if (net.spec or {"model": None})["model"] in PAINTERS:
         raise ValueError(f"{checkpoint} holds a network that classifies nothing ({net.spec['model']}); "
                          "numpycnn generate draws by a gan, vae or autoencoder")  # fmt: skip
     return net
@@ -141,7 +141,7 @@ def network_and_data(args):
     dataset = nc.data.load(args.data or net.metadata.get("data", "fashion-mnist"))
     classes, known = list(dataset.classes), net.metadata.get("classes")
     expected, came = (
-        tuple(net.spec["arguments"].get("input_shape", (28, 28, 1))),
+        getattr(net, "input_shape", (28, 28, 1)),
         dataset.x_test.shape[1:],
     )
     outputs = net.infer(np.zeros((1, *expected), np.uint8)).shape[1]
@@ -196,7 +196,7 @@ def predict(args):
         raise ValueError("no IMAGE is given")
     places = [None] * len(paths) if show is None else seen_places(show, paths)
     net = classifier(args.checkpoint)
-    shape = tuple(net.spec["arguments"].get("input_shape", (28, 28, 1)))
+    shape = getattr(net, "input_shape", (28, 28, 1))
     images = [nc.data.read_image(path, shape, bool(net.metadata.get("light"))) for path in paths]
     rows, known = nc.predict(net, images), out_of_distribution.familiar(net, images)
     results, lines = [], []

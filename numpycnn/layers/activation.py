@@ -50,6 +50,9 @@ class PReLU(Layer):
             raise ShapeError(f"PReLU needs a whole number of at least 1 channel, not {channels!r}")
         self.alpha = Param("alpha", np.full(channels, alpha, np.float32))
 
+    def config(self):
+        return {"channels": len(self.alpha.value)}
+
     def forward(self, x, train=False):
         return ops.prelu(x, self.alpha.value)
 

@@ -1,6 +1,7 @@
 """The protocol of a layer: parameters, a forward pass, a backward pass."""
 
 from .. import moved
+from .config import arguments, written
 from .summary import summarize
 from .traverse import attributes
 
@@ -19,6 +20,9 @@ class Param:
 
     def __repr__(self):
         return f"Param({self.name}, {self.value.shape}, {self.value.dtype})"
+
+
+METHODS = "params", "buffers", "children", "config", "summary", "multiply_adds"  # not for values
 
 
 class Layer:
@@ -64,6 +68,25 @@ class Layer:
     def multiply_adds(self, x_shape, y_shape):
         """How many multiply-adds one image costs forward; 0 for layers without weights."""
         return 0
+
+    def config(self):
+        """{argument: value} that makes this layer again: the constructor's, from attributes of their names.
+
+        repr, checkpoints and the comparison at save stand on it. `init` and `rng` are left out where
+        they are not kept. Raises TypeError naming the attribute that is missing: override it then.
+        """
+        return arguments(self)
+
+    def __repr__(self):
+        return written(self)
+
+    def __setattr__(self, name, value):
+        if name in METHODS:
+            raise TypeError(
+                f"{type(self).__name__}.{name} is a method of every layer, which a value would hide; "
+                f"use another name, such as self.{name}_"
+            )
+        super().__setattr__(name, value)
 
     def summary(self, input_shape):
         """A table of layers, output shapes, parameters, multiply-adds and bytes kept for backward, as a str.

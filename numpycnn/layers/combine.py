@@ -153,6 +153,9 @@ class Flatten(Reshape):
     def __init__(self):
         super().__init__(-1)
 
+    def config(self):
+        return {}
+
 
 class Add(Layer):
     """y = f(x) + g(x) + ...      a residual connection is Add(Identity(), body). Source: He et al. 2016.

@@ -7,6 +7,7 @@ from ..ops import conv2d, conv2d_backward, conv_transpose2d, conv_transpose2d_ba
 from ..ops.checks import pair
 from . import init as initialisers
 from .base import Layer, Param
+from .config import short
 
 
 class Conv2D(Layer):
@@ -15,9 +16,8 @@ class Conv2D(Layer):
     Raises ShapeError at once for sizes, strides or paddings that no input could fit.
     """
 
-    input_gradient = (
-        True  # fuse() turns it off for the first layer of a network that is being trained
-    )
+    always_shown = ("padding",)  # by repr
+    input_gradient = True  # fuse() turns it off for a first layer, whose dx nobody needs
 
     def __init__(
         self,
@@ -34,6 +34,10 @@ class Conv2D(Layer):
         kernel_size = pair("kernel_size", kernel_size)
         self.w = Param("w", initialisers.draw(init, (*kernel_size, in_channels, filters), rng))
         self.b = Param("b", np.zeros(filters, np.float32)) if bias else None
+
+    def config(self):
+        (*kernel_size, in_channels, filters), bias = self.w.value.shape, self.b is not None
+        return _config(self, in_channels, filters, kernel_size, bias)
 
     def forward(self, x, train=False):
         return conv2d(x, self.w.value, self.b and self.b.value, self.stride, self.padding)
@@ -75,6 +79,10 @@ class ConvTranspose2D(Layer):
         self.w = Param("w", np.ascontiguousarray(w.swapaxes(2, 3)))
         self.b = Param("b", np.zeros(filters, np.float32)) if bias else None
 
+    def config(self):
+        (*kernel_size, filters, in_channels), bias = self.w.value.shape, self.b is not None
+        return _config(self, in_channels, filters, kernel_size, bias)
+
     def forward(self, x, train=False):
         return conv_transpose2d(x, self.w.value, self.b and self.b.value, self.stride, self.padding)
 
@@ -87,6 +95,14 @@ class ConvTranspose2D(Layer):
 
     def multiply_adds(self, x_shape, y_shape):
         return x_shape[1] * x_shape[2] * self.w.value.size
+
+
+def _config(layer, in_channels, filters, kernel_size, bias):
+    """A square kernel, stride or padding is one number, as most people write it."""
+    return {
+        "in_channels": in_channels, "filters": filters, "kernel_size": short(kernel_size),
+        "stride": short(layer.stride), "padding": short(layer.padding), "bias": bias,
+    }  # fmt: skip
 
 
 def _geometry(stride, padding):

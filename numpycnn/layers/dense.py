@@ -14,6 +14,11 @@ class Dense(Layer):
         self.w = Param("w", initialisers.draw(init, (in_features, out_features), rng))
         self.b = Param("b", np.zeros(out_features, np.float32)) if bias else None
 
+    def config(self):
+        in_features, out_features = self.w.value.shape
+        bias = self.b is not None
+        return {"in_features": in_features, "out_features": out_features, "bias": bias}
+
     def forward(self, x, train=False):
         return dense(x, self.w.value, self.b and self.b.value)
 

@@ -31,6 +31,9 @@ class BatchNorm(Layer):
         self.running_mean = np.zeros(channels, np.float32)
         self.running_var = np.ones(channels, np.float32)
 
+    def config(self):
+        return {"channels": len(self.gamma.value), "momentum": self.momentum, "eps": self.eps}
+
     def forward(self, x, train=False):
         running = self.running_mean, self.running_var
         return batch_norm(

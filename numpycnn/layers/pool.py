@@ -10,6 +10,7 @@ from ..ops import (
 )
 from ..ops.checks import pair
 from .base import Layer
+from .config import short
 
 
 class MaxPool2D(Layer):
@@ -18,6 +19,10 @@ class MaxPool2D(Layer):
     def __init__(self, size=2, stride=None):
         self.size = pair("size", size)
         self.stride = self.size if stride is None else pair("stride", stride)
+
+    def config(self):
+        stride = None if self.stride == self.size else short(self.stride)
+        return {"size": short(self.size), "stride": stride}
 
     def forward(self, x, train=False):
         return max_pool2d(x, self.size, self.stride)
@@ -32,6 +37,10 @@ class AvgPool2D(Layer):
     def __init__(self, size=2, stride=None):
         self.size = pair("size", size)
         self.stride = self.size if stride is None else pair("stride", stride)
+
+    def config(self):
+        stride = None if self.stride == self.size else short(self.stride)
+        return {"size": short(self.size), "stride": stride}
 
     def forward(self, x, train=False):
         return avg_pool2d(x, self.size, self.stride)

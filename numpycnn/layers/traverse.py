@@ -6,11 +6,20 @@ import numpy as np
 
 
 def attributes(layer, kinds):
-    for name, value in vars(layer).items():
+    """Yields (name, value) of the layer's attributes of these kinds, also in lists, tuples and dicts
+    at any depth: "w", "heads.main", "blocks.0.1". Not inside layers, which have attributes of their own.
+    """
+    yield from _inside(vars(layer), kinds, "", ())
+
+
+def _inside(container, kinds, path, around):
+    items = container.items() if isinstance(container, dict) else enumerate(container)
+    for key, value in items:
+        name = f"{path}.{key}" if path else str(key)
         if isinstance(value, kinds):
             yield name, value
-        elif isinstance(value, (list, tuple)):
-            yield from ((f"{name}.{i}", v) for i, v in enumerate(value) if isinstance(v, kinds))
+        elif isinstance(value, (list, tuple, dict)) and id(value) not in around:
+            yield from _inside(value, kinds, name, (*around, id(value)))  # a list may hold itself
 
 
 def walk(layer, path=""):
@@ -116,3 +125,72 @@ def watch(net, on_forward=None, on_backward=None):
         for _, layer in leaves:
             layer.__dict__.pop("forward", None)
             layer.__dict__.pop("backward", None)
+
+
+def uncovered(net):
+    """Sentences on what looks like state, but is neither trained nor saved; none when all is well.
+
+    Float arrays that are no Param, no buffer and no argument of the constructor, and parameters or
+    layers inside objects that are no layers.
+    """
+    found = []
+    for path, layer in {id(layer): (path, layer) for path, layer in walk(net)}.values():
+        own = {id(array) for _, array in layer.buffers()} | {id(p) for p in layer.params()}
+        own |= {id(value) for value in _arguments(layer)} | {
+            id(child) for _, child in layer.children()
+        }
+        where = f"{path} {type(layer).__name__}".lstrip()
+        for name, value in _hidden(layer):
+            if id(value) in own:
+                continue
+            if isinstance(value, np.ndarray):
+                found.append(
+                    f"{where}.{name} {value.shape} is an array that is neither trained nor saved: make "
+                    f"it a Param, or name it in buffer_names if it is a running statistic"
+                )
+            else:
+                found.append(
+                    f"{where}.{name} ({type(value).__name__}) is not found, so neither trained nor "
+                    "saved: keep it as an attribute, or in a list or dict"
+                )
+    return found
+
+
+def _arguments(layer):
+    try:
+        return layer.config().values()
+    except TypeError:
+        return ()
+
+
+def _hidden(layer):
+    """Yields (name, value): float arrays, and what has value and grad or both passes, where the walk does not look."""
+    plain = {name: value for name, value in vars(layer).items() if callable(value) is False}
+    for name, array in attributes(layer, np.ndarray):
+        if array.dtype.kind == "f":
+            yield name, array
+    for name, value in plain.items():
+        inner = (
+            value
+            if isinstance(value, (set, frozenset))
+            else vars(value).values()
+            if _is_plain_object(value)
+            else ()
+        )
+        for thing in inner:
+            if _is_state(thing):
+                yield name, thing
+
+
+def _is_plain_object(value):
+    """An object of a class of somebody's own, neither a Param, a layer nor an array."""
+    return (
+        hasattr(value, "__dict__")
+        and not _is_state(value)
+        and not isinstance(value, (np.ndarray, type))
+    )
+
+
+def _is_state(value):
+    is_param = all(hasattr(value, name) for name in ("value", "grad", "add_grad"))
+    return is_param or all(hasattr(value, name) for name in ("forward", "backward"))

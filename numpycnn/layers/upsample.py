@@ -3,6 +3,7 @@
 from ..ops import upsample2d, upsample2d_backward
 from ..ops.checks import pair
 from .base import Layer
+from .config import short
 
 
 class Upsample2D(Layer):
@@ -10,6 +11,9 @@ class Upsample2D(Layer):
 
     def __init__(self, size=2):
         self.size = pair("size", size)
+
+    def config(self):
+        return {"size": short(self.size)}
 
     def forward(self, x, train=False):
         return upsample2d(x, self.size)

@@ -6,13 +6,13 @@ import numpy as np
 
 from ..errors import unknown
 from .alexnet import alexnet
-from .autoencoder import autoencoder, denoiser
+from .autoencoder import Autoencoder, autoencoder, denoiser
 from .densenet import densenet
-from .gan import gan
+from .gan import GAN, gan
 from .keras_cnn import keras_cnn
 from .lenet5 import lenet5
 from .resnet import resnet
-from .vae import vae
+from .vae import VAE, vae
 from .vgg import vgg
 
 CLASSIFIERS = alexnet, densenet, keras_cnn, lenet5, resnet, vgg
@@ -20,7 +20,7 @@ GENERATIVE = autoencoder, denoiser, gan, vae
 MODELS = {f.__name__: f for f in (*CLASSIFIERS, *GENERATIVE)}
 
 __all__ = [
-    "CLASSIFIERS", "MODELS", "alexnet", "autoencoder", "build", "denoiser", "densenet", "gan", "keras_cnn", "lenet5",
+    "CLASSIFIERS", "GAN", "MODELS", "VAE", "Autoencoder", "alexnet", "autoencoder", "build", "denoiser", "densenet", "gan", "keras_cnn", "lenet5",
     "resnet", "vae", "vgg",
 ]  # fmt: skip
 
@@ -39,4 +39,7 @@ def build(name, seed=0, **arguments):
             raise unknown(f"argument of {name}", argument, known)
     net = MODELS[name](rng=np.random.default_rng(np.random.SeedSequence(seed)), **arguments)
     net.spec = {"model": name, "arguments": arguments}
+    if "input_shape" in known and not hasattr(net, "input_shape"):
+        default = inspect.signature(MODELS[name]).parameters["input_shape"].default
+        net.input_shape = tuple(arguments.get("input_shape", default))
     return net

@@ -1,34 +1,48 @@
 """Checkpoints: a network, its optimiser, its random state and whatever you note beside them, in one .npz.
 
     save("run/last.npz", net, optimizer, epoch=3, classes=names)
-    net = load("run/last.npz")                            # a network of numpycnn.models, built and filled
-    metadata = restore("run/last.npz", net, optimizer)    # into a network that stands already: any of yours
+    net = load("run/last.npz")                            # any tree of this library's layers, built and filled
+    net = load("run/last.npz", layers=[Swish])            # with layers of yours
+    metadata = restore("run/last.npz", net, optimizer)    # into a network that stands already
 
-No pickle; every array has a checksum. The format and its safe reading are in npz.py.
+The structure is in the file: the class and the arguments of every layer (layers/structure.py). No pickle;
+every array has a checksum. The format and its safe reading are in npz.py.
 """
 
 import collections
+import functools
 import inspect
+import json
 import math
 import os
 import platform
 import reprlib
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from .. import __version__, files, models
+from .. import __version__, files, layers, models
 from ..errors import CheckpointError, UnknownNameError, unknown
+from ..layers import structure
 from ..layers.base import Layer
-from ..layers.traverse import generators, named_buffers, named_params
+from ..layers.traverse import generators, named_buffers, named_params, uncovered
 from . import npz
 
+LAYERS = {  # what a file may name: this package's own layers
+    name: kind
+    for module in (layers, models)
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and issubclass(kind, Layer) and kind is not Layer
+}
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 OWN = (
     "format",
     "versions",
     "model",
     "arguments",
+    "structure",
+    "input_shape",
     "optimizer",
     "random",
     "arrays",
@@ -49,7 +63,11 @@ def save(path, net, optimizer=None, **metadata):
 
 
 def pack(net, optimizer=None, **metadata):
-    """The bytes of such a file. Raises TypeError or ValueError for what a checkpoint cannot hold."""
+    """The bytes of such a file. Raises TypeError or ValueError for what a checkpoint cannot hold.
+
+    Warns, in one line, of what load could not bring back: layers of yours, and state that is no Param
+    and no running statistic.
+    """
     taken = [name for name in metadata if name in OWN]
     if taken:
         raise TypeError(
@@ -74,23 +92,25 @@ def read(path):
     return metadata, arrays
 
 
-def load(path):
+def load(path, layers=()):
     """The network that was saved, built anew; net.metadata holds the metadata. Also load("pretrained:NAME").
 
-    Raises CheckpointError for a file that is damaged or that holds no network of numpycnn.models.
+    `layers` are classes of your own that it is made of, found by their names.
+    Raises CheckpointError for a file that is damaged, or whose network cannot be built.
     """
     metadata, arrays = read(path)
-    if metadata["model"] is None:
+    if metadata["model"] is None and metadata.get("structure") is None:
         raise CheckpointError(
-            f"{files.shown(path)}: it holds a network that is not in numpycnn.models; build yours, then "
-            "numpycnn.checkpoint.restore(path, net)"
+            f"{files.shown(path)}: its network is not in numpycnn.models, nor does the file say what it is made of; build yours, then "
+            "numpycnn.restore(path, net)"
         )
     try:
-        net = _build(metadata, arrays)
+        net = _build(metadata, arrays, LAYERS | {kind.__name__: kind for kind in layers})
     except Exception as error:  # the arguments come from the file: they may be anything
+        title = "its network" if metadata.get("structure") else _title(metadata)
         raise CheckpointError(
-            f"{files.shown(path)}: cannot build {_title(metadata)}: {files.shown(error)}; build it, then "
-            "numpycnn.checkpoint.restore(path, net)"
+            f"{files.shown(path)}: cannot build {title}: {files.shown(error)}; or build it, then "
+            "numpycnn.restore(path, net)"
         ) from None
     _fill(path, metadata, arrays, net)
     net.metadata = metadata
@@ -104,6 +124,13 @@ def restore(path, net, optimizer=None):
     """
     metadata, arrays = read(path)
     _fill(path, metadata, arrays, net, optimizer)
+    saved, own = metadata.get("structure"), _structure(net)
+    if saved and own and saved != own:
+        warnings.warn(
+            f"{files.shown(path)}: {_first_difference(saved, own)}: the values fit, but it is another "
+            "network than the saved one",
+            stacklevel=2,
+        )
     return metadata
 
 
@@ -124,7 +151,11 @@ def _arrays(net, optimizer=None):
 
 
 def _describe(net, optimizer):
-    spec = getattr(net, "spec", None) or {"model": None, "arguments": {}}
+    spec, own = getattr(net, "spec", None), _structure(net)
+    if not spec or own != _structure_of(spec["model"], spec["arguments"]):
+        spec = {"model": None, "arguments": {}}  # it was changed since it was built
+    for sentence in (*_unloadable(net, own), *uncovered(net)):
+        warnings.warn(sentence, stacklevel=5)
     states = {name: generator.bit_generator.state for name, generator in generators(net).items()}
     return {
         "format": npz.FORMAT,
@@ -138,9 +169,75 @@ def _describe(net, optimizer):
         "arguments": {
             k: v for k, v in spec["arguments"].items() if not (k == "init" and callable(v))
         },
+        "structure": own,
+        "input_shape": list(shape) if (shape := getattr(net, "input_shape", None)) else None,
         "optimizer": None if optimizer is None else _describe_optimizer(net, optimizer),
         "random": _plain(states),
     }
+
+
+def _structure(net):
+    """The structure of net, or None where a layer does not know its arguments."""
+    try:
+        return structure.pack(net)
+    except TypeError:
+        return None
+
+
+def _zeros(shape, rng):
+    return np.zeros(shape, np.float32)
+
+
+@functools.lru_cache(8)
+def _packed_model(model, arguments):
+    """The structure of a model as models.build makes it, its weights not drawn."""
+    named = json.loads(arguments)
+    if "init" in inspect.signature(models.MODELS[model]).parameters:
+        named["init"] = _zeros
+    return structure.pack(models.build(model, **named))
+
+
+def _structure_of(model, arguments):
+    plain = {k: v for k, v in arguments.items() if not (k == "init" and callable(v))}
+    return _packed_model(model, json.dumps(plain))
+
+
+def _unloadable(net, own):
+    """Sentences on what load would need, or could not do."""
+    if own is None:
+        try:
+            structure.pack(net)
+        except TypeError as error:
+            yield f"load cannot build this network again, restore(path, net) can: {error}"
+    elif kinds := structure.foreign(net, LAYERS):
+        names = ", ".join(kind.__name__ for kind in kinds)
+        yield f"this network has layers of yours: numpycnn.load(path, layers=[{names}]) loads it"
+
+
+def _first_difference(saved, own):
+    """Where two structures part, in words; the saved one may be anything."""
+    kind = own["class"]
+    config = saved.get("config")
+    if saved.get("class") != kind or not isinstance(config, dict):
+        return f"{kind} is {files.shown(saved.get('class'), 40)} in the file"
+    for name, value in own["config"].items():
+        other = config.get(name)
+        if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
+            pairs = zip(value, other, strict=True)
+        else:
+            pairs = [(value, other)]
+        for ours, theirs in pairs:
+            if (
+                isinstance(ours, dict)
+                and isinstance(theirs, dict)
+                and ours != theirs
+                and "class" in ours
+            ):
+                return _first_difference(theirs, ours)
+            if ours != theirs:
+                shown = f"{files.shown(theirs, 40)} in the file, {files.shown(ours, 40)} here"
+                return f"{kind}'s {name} is {shown}"
+    return f"{kind} has other arguments in the file"
 
 
 def _describe_optimizer(net, optimizer):
@@ -183,6 +280,12 @@ def _check_metadata(metadata):
     random, optimizer = metadata.get("random"), metadata.get("optimizer")
     good = {"model", "optimizer"} <= metadata.keys() and (model is None or type(model) is str)
     good = good and type(arguments) is type(random) is dict
+    shape, packed = metadata.get("input_shape"), metadata.get("structure")
+    good = good and (packed is None or type(packed) is dict)
+    good = good and (
+        shape is None
+        or (type(shape) is list and all(type(n) is int and 0 < n < 1 << 20 for n in shape))
+    )
     if good and optimizer is not None:
         good = type(optimizer) is dict and type(optimizer.get("class")) is str
         good = good and type(optimizer.get("steps")) is int and 0 <= optimizer["steps"] < 1 << 63
@@ -190,16 +293,15 @@ def _check_metadata(metadata):
         good = good and type(optimizer.get("params")) is list
     if not good:
         raise CheckpointError(
-            "the metadata's model, arguments, optimizer (its lr?) or random is not valid"
+            "the metadata's model, arguments, input_shape, optimizer (its lr?) or random is not valid"
         )
 
 
-def _build(metadata, arrays):
-    """The model, unfilled. Weights that the file does not hold are refused before they are allocated."""
-    name, arguments = metadata["model"], metadata["arguments"]
-    left = collections.Counter(
-        array.size for key, array in arrays.items() if key.startswith("param/")
-    )
+def _build(metadata, arrays, classes):
+    """The network, unfilled. Weights that the file does not hold are refused before they are allocated."""
+    sizes = [array.size for key, array in arrays.items() if key.startswith("param/")]
+    tied = (metadata.get("structure") or {}).get("tied", ())
+    left = collections.Counter(sizes * (2 if tied else 1))  # what is tied is drawn twice
 
     def init(shape, rng):
         if not left[math.prod(shape)]:
@@ -209,11 +311,15 @@ def _build(metadata, arrays):
         left[math.prod(shape)] -= 1
         return np.zeros(shape, np.float32)
 
-    takes_init = (
-        name in models.MODELS and "init" in inspect.signature(models.MODELS[name]).parameters
-    )
-    net = models.build(name, **{**arguments, **({"init": init} if takes_init else {})})
-    net.spec = {"model": name, "arguments": arguments}
+    name, arguments = metadata["model"], metadata["arguments"]
+    if metadata.get("structure") is not None:
+        net = structure.unpack(metadata["structure"], classes, init)
+    else:  # a file of version 0.1
+        known = inspect.signature(models.MODELS[name]).parameters if name in models.MODELS else ()
+        net = models.build(name, **{**arguments, **({"init": init} if "init" in known else {})})
+    net.spec = None if name is None else {"model": name, "arguments": arguments}
+    if metadata.get("input_shape"):
+        net.input_shape = tuple(metadata["input_shape"])
     return net
 
 

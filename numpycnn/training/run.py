@@ -3,12 +3,13 @@
 import csv
 import io
 import pathlib
+import warnings
 
 import numpy as np
 
 from .. import files
 from ..errors import CheckpointError, RunFolderError, TrainingDiverged
-from ..layers.traverse import all_finite
+from ..layers.traverse import all_finite, uncovered
 from ..optim import EMA
 from . import checkpoint
 
@@ -78,6 +79,8 @@ class Run:
     def start(self):
         """A new run. What an older one left in the folder moves to previous-1, -2, ... in it: nothing is lost."""
         if self.out is None:
+            for sentence in uncovered(self.net):
+                warnings.warn(sentence, stacklevel=4)
             return
         self.check_finite()
         content = self._packed(self.net)  # refuses what cannot be saved before anything is moved

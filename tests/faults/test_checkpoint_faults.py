@@ -326,7 +326,7 @@ BAD_ARGUMENTS = [
 @pytest.mark.parametrize("bad", BAD_ARGUMENTS, ids=lambda bad: str(bad)[:30])
 def test_absurd_model_arguments_allocate_nothing(tmp_path, bad):
     path, members = tmp_path / "c.npz", members_of(saved(tmp_path, *small()))
-    metadata = json.loads(members[0][1])
+    metadata = of_version_0_1(members)
     metadata["arguments"].update(bad)
     path.write_bytes(archive_of(signed(metadata, members)))
     tracemalloc.start()
@@ -339,7 +339,7 @@ def test_absurd_model_arguments_allocate_nothing(tmp_path, bad):
 def test_more_layers_than_the_file_has_arrays(tmp_path):
     net = models.build("vgg", filters=(1,), depth=1, kernel_size=1, dropout=(0,), classes=2)
     path, members = tmp_path / "c.npz", members_of(saved(tmp_path, net))
-    metadata = json.loads(members[0][1])
+    metadata = of_version_0_1(members)
     metadata["arguments"]["depth"] = 10**5
     path.write_bytes(archive_of(signed(metadata, members)))
     tracemalloc.start()
@@ -352,8 +352,66 @@ def test_more_layers_than_the_file_has_arrays(tmp_path):
 @pytest.mark.parametrize("model", ["resnet", "../vgg", "", "vgg", "x\n" * 1000])
 def test_an_unknown_or_other_model(tmp_path, model):
     path, members = tmp_path / "c.npz", members_of(saved(tmp_path, *small()))
-    path.write_bytes(archive_of(signed({**json.loads(members[0][1]), "model": model}, members)))
+    path.write_bytes(archive_of(signed({**of_version_0_1(members), "model": model}, members)))
     assert attempt(path, checkpoint.load) is None
+
+
+def of_version_0_1(members):
+    """The metadata as that version wrote them: model and arguments, no structure."""
+    metadata = json.loads(members[0][1])
+    del metadata["structure"]
+    return metadata
+
+
+BAD_STRUCTURES = {
+    "no layer": lambda s: [],
+    "text": lambda s: "Sequential",
+    "an unknown class": lambda s: s | {"class": "Popen"},
+    "a name in a module": lambda s: s | {"class": "os.system"},
+    "the class that all inherit": lambda s: s | {"class": "Layer"},
+    "a class that is no text": lambda s: s | {"class": ["Sequential"]},
+    "no arguments": lambda s: {"class": "Sequential"},
+    "arguments that do not exist": lambda s: s | {"config": {"path": "/etc"}},
+    "layers that are none": lambda s: s | {"config": {"layers": [1, None]}},
+    "one layer less": lambda s: s | {"config": {"layers": s["config"]["layers"][:-1]}},
+    "a layer of another size": lambda s: with_layer(s, "Dense", [10**6, 10**6]),
+    "a layer of no size": lambda s: with_layer(s, "Dense", [-1, "x"]),
+    "a layer inside itself": lambda s: s | {"config": {"layers": [{"same": 0}]}},
+    "a layer that is not there": lambda s: s | {"config": {"layers": [{"same": 99}]}},
+    "a number that is none": lambda s: s | {"config": {"layers": [{"same": True}]}},
+    "deep": lambda s: deep(s, 60),
+    "a generator of another kind": lambda s: s | {"config": {"layers": [{"generator": "Popen"}]}},
+    "something else": lambda s: s | {"config": {"layers": [{"import": "os"}]}},
+    "tied to nothing": lambda s: s | {"tied": {"1.w": "99.w"}},
+    "tied to another shape": lambda s: s | {"tied": {"1.w": "1.b"}},
+    "tied wrongly": lambda s: s | {"tied": [1]},
+    "an array of an odd kind": lambda s: with_layer(s, "Reshape", [{"array": [1], "dtype": "O"}]),
+}
+
+
+def with_layer(structure, kind, values):
+    names = {"Dense": ["in_features", "out_features"], "Reshape": ["shape"]}[kind]
+    extra = {"class": kind, "config": dict(zip(names, values, strict=True))}
+    return {**structure, "config": {"layers": [*structure["config"]["layers"], extra]}}
+
+
+def deep(structure, levels):
+    for _ in range(levels):
+        structure = {"class": "Sequential", "config": {"layers": [structure]}}
+    return structure
+
+
+@pytest.mark.parametrize("bad", BAD_STRUCTURES.values(), ids=BAD_STRUCTURES)
+def test_a_forged_structure_is_refused_and_allocates_nothing(tmp_path, bad):
+    path, members = tmp_path / "c.npz", members_of(saved(tmp_path, *small()))
+    metadata = json.loads(members[0][1])
+    metadata["structure"] = bad(metadata["structure"])
+    path.write_bytes(archive_of(signed(metadata, members)))
+    tracemalloc.start()
+    assert attempt(path, checkpoint.load) is None
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < ALLOWANCE
 
 
 # ---- random mutations -------------------------------------------------------------------------

@@ -1,0 +1,319 @@
+"""A network as JSON and back, repr, and what looks like state but is not found."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+import numpycnn as nc
+from numpycnn import layers, models
+from numpycnn.errors import CheckpointError
+from numpycnn.layers import structure
+from numpycnn.layers.traverse import generators, named_buffers, named_params, uncovered
+from numpycnn.training import checkpoint
+
+
+def rng():
+    return np.random.default_rng(3)
+
+
+def through_json(net, classes=checkpoint.LAYERS):
+    return structure.unpack(json.loads(json.dumps(structure.pack(net))), classes)
+
+
+ONE_OF_EACH = {
+    "Add": lambda: layers.Add(layers.Identity(), layers.ReLU()),
+    "AvgPool2D": lambda: layers.AvgPool2D((2, 3), stride=1),
+    "BatchNorm": lambda: layers.BatchNorm(3, momentum=0.5, eps=1e-3),
+    "Concat": lambda: layers.Concat(layers.Identity(), layers.Tanh()),
+    "Conv2D": lambda: layers.Conv2D(2, 3, (1, 3), stride=(2, 1), padding=1, bias=False, rng=rng()),
+    "ConvBNReLU": lambda: layers.ConvBNReLU(
+        layers.Conv2D(1, 2, 3, rng=rng()), layers.BatchNorm(2), 2
+    ),
+    "ConvTranspose2D": lambda: layers.ConvTranspose2D(2, 3, 3, stride=2, rng=rng()),
+    "Dense": lambda: layers.Dense(3, 4, bias=False, rng=rng()),
+    "Dropout": lambda: layers.Dropout(0.3, rng=rng()),
+    "ELU": lambda: layers.ELU(0.5),
+    "Flatten": layers.Flatten,
+    "Frozen": lambda: layers.Frozen(layers.Dense(3, 4, rng=rng())),
+    "GlobalAvgPool": layers.GlobalAvgPool,
+    "Identity": layers.Identity,
+    "InputGradient": lambda: layers.InputGradient(layers.Sequential(layers.Dense(3, 1, rng=rng()))),
+    "LeakyReLU": lambda: layers.LeakyReLU(0.2),
+    "MaxPool2D": lambda: layers.MaxPool2D(3, stride=2),
+    "PReLU": lambda: layers.PReLU(4),
+    "ReLU": layers.ReLU,
+    "Reshape": lambda: layers.Reshape(2, -1),
+    "Sampling": lambda: layers.Sampling(rng()),
+    "Sequential": lambda: layers.Sequential(layers.ReLU(), layers.Tanh()),
+    "Sigmoid": layers.Sigmoid,
+    "Standardize": lambda: layers.Standardize(0.3, 0.4),
+    "Tanh": layers.Tanh,
+    "Upsample2D": lambda: layers.Upsample2D((2, 3)),
+}
+
+
+def test_every_layer_has_a_case():
+    public = {
+        name
+        for name, kind in vars(layers).items()
+        if isinstance(kind, type) and issubclass(kind, layers.Layer) and kind is not layers.Layer
+    }
+    assert public == set(ONE_OF_EACH)
+
+
+@pytest.mark.parametrize("make", ONE_OF_EACH.values(), ids=ONE_OF_EACH)
+def test_every_layer_comes_back_with_its_arguments_shapes_and_generators(make):
+    layer = make()
+    again = through_json(layer)
+    assert type(again) is type(layer)
+    assert repr(again) == repr(layer)
+    assert structure.pack(again) == structure.pack(layer)
+    shapes = {path: param.value.shape for path, param in named_params(layer).items()}
+    assert {path: param.value.shape for path, param in named_params(again).items()} == shapes
+    assert named_buffers(again).keys() == named_buffers(layer).keys()
+    assert generators(again).keys() == generators(layer).keys()
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_every_model_comes_back_whole(name, tmp_path):
+    net = models.build(name, seed=1)
+    nc.save(tmp_path / "net.npz", net)
+    net.spec = None  # as if it were nobody's model: the structure alone must do
+    nc.save(tmp_path / "own.npz", net)
+    for file in ("net.npz", "own.npz"):
+        again = nc.load(tmp_path / file)
+        for path, param in named_params(net).items():
+            np.testing.assert_array_equal(named_params(again)[path].value, param.value)
+        assert repr(again) == repr(net)
+
+
+REPRS = {
+    'Conv2D(1, 32, 3, padding="same")': lambda: layers.Conv2D(1, 32, 3, rng=rng()),
+    'Conv2D(1, 2, (1, 3), stride=2, padding="valid", bias=False)': lambda: layers.Conv2D(
+        1, 2, (1, 3), stride=(2, 2), padding="valid", bias=False, rng=rng()
+    ),
+    "Dense(3, 4)": lambda: layers.Dense(3, 4, rng=rng()),
+    "LeakyReLU(negative_slope=0.2)": lambda: layers.LeakyReLU(0.2),
+    "MaxPool2D(size=3, stride=2)": lambda: layers.MaxPool2D(3, 2),
+    "Sequential(ReLU(), Tanh())": lambda: layers.Sequential(layers.ReLU(), layers.Tanh()),
+    "Dropout(0.3)": lambda: layers.Dropout(0.3),
+}
+
+
+@pytest.mark.parametrize("text", REPRS)
+def test_repr_is_what_to_type(text):
+    assert repr(REPRS[text]()) == text
+    assert repr(eval(text, vars(layers).copy())) == text
+
+
+class Swish(layers.Layer):
+    """y = x s(b x), its factor b kept as an attribute."""
+
+    def __init__(self, b=1.0):
+        self.b = b
+
+    def forward(self, x, train=False):
+        s = 1 / (1 + np.exp(-self.b * x))
+        return x * s, (x, s)
+
+    def backward(self, dy, cache):
+        x, s = cache
+        return dy * (s + self.b * x * s * (1 - s))
+
+
+def changed(how, tmp_path):
+    """A small network that was changed after it was built, saved and loaded; and itself."""
+    net = models.build("lenet5", seed=2)
+    how(net)
+    nc.save(tmp_path / "c.npz", net)
+    return net, nc.load(tmp_path / "c.npz")
+
+
+def swap_activations(net):
+    net.layers = [
+        layers.LeakyReLU(0.3) if isinstance(one, layers.Tanh) else one for one in net.layers
+    ]
+
+
+def new_head(net):
+    net.layers[-1] = layers.Dense(84, 3, rng=rng())
+
+
+def insert_dropout(net):
+    net.layers.insert(-1, layers.Dropout(0.4, rng=rng()))
+
+
+def change_stride(net):
+    net.layers[1].padding = "valid"
+    net.layers[1].padding = "same"
+    net.layers[3].size = net.layers[3].stride = (2, 2)
+    net.layers[0].mean = 0.5
+
+
+def share_a_layer(net):
+    extra = layers.Dense(84, 84, rng=rng())
+    net.layers[-1:-1] = [extra, layers.Tanh(), extra]
+
+
+def tie_two_weights(net):
+    first, second = (layers.Dense(84, 84, rng=rng()) for _ in range(2))
+    second.w = first.w
+    net.layers[-1:-1] = [first, layers.Tanh(), second]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [swap_activations, new_head, insert_dropout, change_stride, share_a_layer, tie_two_weights],
+)
+def test_a_changed_network_loads_as_it_is(how, tmp_path):
+    net, again = changed(how, tmp_path)
+    x = rng().integers(0, 256, (4, 28, 28, 1), dtype=np.uint8)
+    np.testing.assert_array_equal(nc.predict(again, x), nc.predict(net, x))
+    assert repr(again) == repr(net)
+    assert len(named_params(again)) == len(named_params(net))
+
+
+def test_what_was_one_is_one_again(tmp_path):
+    _, again = changed(share_a_layer, tmp_path)
+    assert again.layers[-4] is again.layers[-2]
+    _, again = changed(tie_two_weights, tmp_path)
+    assert again.layers[-4].w is again.layers[-2].w
+    shared = rng()
+    net = through_json(layers.Sequential(layers.Dropout(0.1, shared), layers.Dropout(0.2, shared)))
+    assert net.layers[0].rng is net.layers[1].rng
+
+
+def test_a_layer_of_ones_own_is_told_of_at_save_and_loads_by_its_class(tmp_path):
+    net = models.build("lenet5", seed=2)
+    net.layers[2] = Swish(0.5)
+    with pytest.warns(UserWarning, match=r"load\(path, layers=\[Swish\]\)"):
+        nc.save(tmp_path / "c.npz", net)
+    with pytest.raises(CheckpointError, match=r"'Swish'.*layers=\[Swish\].*--net"):
+        nc.load(tmp_path / "c.npz")
+    again = nc.load(tmp_path / "c.npz", layers=[Swish])
+    assert again.layers[2].b == 0.5
+    x = rng().integers(0, 256, (4, 28, 28, 1), dtype=np.uint8)
+    np.testing.assert_array_equal(nc.predict(again, x), nc.predict(net, x))
+
+
+class Forgetful(layers.Layer):
+    def __init__(self, size):
+        self.w = layers.Param("w", np.ones(size, np.float32))
+
+    def forward(self, x, train=False):
+        return x * self.w.value, x
+
+    def backward(self, dy, x):
+        self.w.add_grad((dy * x).sum(axis=0))
+        return dy * self.w.value
+
+
+def test_a_layer_that_forgets_its_arguments_is_told_of_at_save(tmp_path):
+    net = layers.Sequential(Forgetful(3))
+    assert repr(net) == "Sequential(Forgetful(...))"
+    with pytest.warns(UserWarning, match=r"restore\(path, net\) can: .*self.size = size"):
+        nc.save(tmp_path / "c.npz", net)
+    with pytest.raises(CheckpointError, match=r"numpycnn.restore\(path, net\)"):
+        nc.load(tmp_path / "c.npz")
+    other = layers.Sequential(Forgetful(3))
+    other.layers[0].w.value *= 0
+    nc.restore(tmp_path / "c.npz", other)
+    np.testing.assert_array_equal(other.layers[0].w.value, np.ones(3))
+
+
+def test_restoring_into_another_network_of_the_same_shapes_is_told_of(tmp_path):
+    nc.save(tmp_path / "c.npz", models.build("lenet5", seed=2))
+    other = models.build("lenet5", seed=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nc.restore(tmp_path / "c.npz", other)
+    swap_activations(other)
+    with pytest.warns(
+        UserWarning, match="Tanh is in the file|LeakyReLU is 'Tanh'|Tanh in the file"
+    ):
+        nc.restore(tmp_path / "c.npz", other)
+
+
+# ---- discovery ----------------------------------------------------------------------------------
+
+
+class Nested(layers.Layer):
+    """Parameters and layers in dicts, lists and tuples at any depth."""
+
+    def __init__(self):
+        self.table = {
+            "a": [layers.Param("p", np.ones(2, np.float32))],
+            "b": {"c": (layers.ReLU(),)},
+        }
+        self.heads = [[layers.Dense(2, 2, rng=rng())], {"x": layers.BatchNorm(2)}]
+        self.table["itself"] = self.table
+
+    def forward(self, x, train=False):
+        x, first = self.heads[0][0].forward(x * self.table["a"][0].value, train)
+        return x, (x, first)
+
+
+def test_params_and_layers_are_found_at_any_depth():
+    net = Nested()
+    assert set(named_params(net)) == {
+        "p", "heads.0.0.w", "heads.0.0.b", "heads.1.x.gamma", "heads.1.x.beta",
+    }  # fmt: skip
+    assert set(named_buffers(net)) == {"heads.1.x.running_mean", "heads.1.x.running_var"}
+    assert [name for name, _ in net.children()] == ["table.b.c.0", "heads.0.0", "heads.1.x"]
+
+
+class Box:
+    def __init__(self, inside):
+        self.inside = inside
+
+
+class Hiding(layers.Layer):
+    def __init__(self, **hidden):
+        vars(self).update(hidden)
+
+    def forward(self, x, train=False):
+        return x, None
+
+    def backward(self, dy, cache):
+        return dy
+
+
+HIDDEN = {
+    "a plain array": {"weight": np.ones((2, 3), np.float32)},
+    "an array in a list": {"weights": [np.ones(3)]},
+    "a Param in an object": {"box": Box(layers.Param("w", np.ones(2)))},
+    "a layer in an object": {"box": Box(layers.Dense(2, 2, rng=rng()))},
+    "a Param in a set": {"all": {layers.Param("w", np.ones(2))}},
+}
+
+
+@pytest.mark.parametrize("hidden", HIDDEN.values(), ids=HIDDEN)
+def test_what_looks_like_state_and_is_not_found_is_named_by_save_fit_and_gradcheck(
+    hidden, tmp_path
+):
+    name = next(iter(hidden))
+    layer = Hiding(**hidden)
+    net = layers.Sequential(layers.Flatten(), layer, layers.Dense(4, 2, rng=rng()))
+    assert len(uncovered(net)) == 1
+    assert f"1 Hiding.{name}" in uncovered(net)[0]
+    with pytest.warns(UserWarning, match=f"Hiding.{name}"):
+        nc.save(tmp_path / "c.npz", net)
+    x, y = np.zeros((4, 2, 2, 1), np.uint8), np.arange(4) % 2
+    with pytest.warns(UserWarning, match=f"Hiding.{name}"):
+        nc.fit(layers.Sequential(layers.Standardize(), *net.layers), x, y, epochs=1, progress=False)
+    result = nc.gradcheck(layer, rng().standard_normal((3, 4)), raise_error=False)
+    assert any(f"Hiding.{name}" in note for note in result.notes)
+    assert f"Hiding.{name}" in str(result)
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_nothing_of_this_librarys_is_uncovered(name):
+    assert uncovered(models.build(name)) == []
+
+
+@pytest.mark.parametrize("name", ["params", "buffers", "children", "config", "summary"])
+def test_a_value_that_would_hide_a_method_gets_a_sentence(name):
+    with pytest.raises(TypeError, match=rf"Hiding.{name} is a method of every layer.*another name"):
+        setattr(Hiding(), name, {})
