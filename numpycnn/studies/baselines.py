@@ -1,4 +1,4 @@
-"""Classifiers of scikit-learn beside the networks: raw pixels, scaled to [0, 1], no augmentation."""
+"""Classifiers of scikit-learn beside the networks: raw pixels in [0, 1], no augmentation."""
 
 import time
 import warnings
@@ -46,17 +46,24 @@ def _logistic_regression(seed):
     return LogisticRegression(max_iter=200)
 
 
-BASELINES = {f.__name__.lstrip("_"): f for f in
-             (_linear_svm, _rbf_svm, _random_forest, _nearest_neighbours, _logistic_regression)}  # fmt: skip
+BASELINES = {
+    "linear_svm": _linear_svm,
+    "rbf_svm": _rbf_svm,
+    "random_forest": _random_forest,
+    "nearest_neighbours": _nearest_neighbours,
+    "logistic_regression": _logistic_regression,
+}
 
 
 def fit_and_predict(name, train, x_test, seed):
-    """-> guesses (N,), and {"seconds", "predict_seconds", "parameters"} of the classifier of that name.
+    """Fit the classifier of that name -> guesses (N,), and what was measured.
 
-    train (x, y): images uint8 or in [0, 1], (N, H, W, C), and labels. A warning that 200 iterations did not reach
-    scikit-learn's tolerance is not shown: it says nothing about accuracy.
+    train (x, y): images (N, H, W, C), uint8 or in [0, 1], and labels. Measured: "seconds",
+    "predict_seconds", "parameters". A warning that 200 iterations did not reach scikit-learn's
+    tolerance is hidden: it says nothing about accuracy.
     """
-    (x, y), model = train, BASELINES[name](seed)
+    x, y = train
+    model = BASELINES[name](seed)
     start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*(failed to converge|TOTAL NO. of ITERATIONS)")
@@ -71,18 +78,20 @@ def fit_and_predict(name, train, x_test, seed):
 
 
 def _pixels(x):
-    flat = x.reshape(len(x), -1).astype(np.float32)
+    flat = x.reshape(len(x), -1).astype(np.float32)  # (N, H*W*C)
     return flat / 255 if x.dtype == np.uint8 else flat
 
 
 def size(model, stored):
-    """How many numbers a fitted model consists of; `stored`: those of its training images, which neighbours keep."""
+    """How many numbers a fitted model consists of.
+
+    stored: how many its training images have, which nearest neighbours keep.
+    """
     if hasattr(model, "support_vectors_"):
         return model.support_vectors_.size + model.dual_coef_.size + model.intercept_.size
     if hasattr(model, "coef_"):
         return model.coef_.size + model.intercept_.size
-    if hasattr(
-        model, "estimators_"
-    ):  # a feature and a threshold for each node, a share for each of its classes
+    if hasattr(model, "estimators_"):
+        # a feature and a threshold for each node, a share for each of its classes
         return sum(2 * tree.tree_.node_count + tree.tree_.value.size for tree in model.estimators_)
     return stored

@@ -18,13 +18,14 @@ from ..training import loop
 from . import baselines
 from .definitions import DEFAULTS
 
-HELD = 5_000  # training images held out, a fifth where there are fewer than 25,000; the same ones in every job
+# Validation images, of the training set; a fifth where there are fewer than 25,000.
+HELD = 5_000  # the same ones in every job
 BATCH = 256
 
 
 @functools.lru_cache(maxsize=2)
 def dataset(name, sha256):
-    """The data set of that name, which must have that hash: a process reads it once. Raises DatasetError."""
+    """The data set of that name, read once a process. Raises DatasetError for another hash."""
     loaded = data.load(name)
     if loaded.sha256 != sha256:
         raise DatasetError(f"{name} is not what it was when the study began; start it again")
@@ -32,23 +33,24 @@ def dataset(name, sha256):
 
 
 def perform(job):
-    """Train and measure what `job` says, or read its result where it is done already -> its row.
+    """Train and measure what `job` says, or read its result where it is done -> its row.
 
-    job: {"facts": {"settings", "test", "data_sha256", "seed"}, "data", "folder", "threads", "backend", "progress",
-    "code"}, all of JSON's kinds. Raises what fit raises, but for TrainingDiverged: a variant that diverges is a result.
+    job: {"facts": {"settings", "test", "data_sha256", "seed"}, "data", "folder", "threads",
+    "backend", "progress", "code"}, all of JSON's kinds. Raises what fit raises, but for
+    TrainingDiverged: a variant that diverges is a result.
     """
     folder, facts = pathlib.Path(job["folder"]), job["facts"]
     if (folder / "result.json").exists():
         return finished(folder / "result.json")
     backend.use(job["backend"], job["threads"])
     settings, loaded = facts["settings"], dataset(job["data"], facts["data_sha256"])
-    train, held = images(settings, loaded)
-    x, y = (loaded.x_test, loaded.y_test) if facts["test"] else held
+    train, validation = images(settings, loaded)
+    x, y = (loaded.x_test, loaded.y_test) if facts["test"] else validation
     x, y = x[: settings["measure_most"]], y[: settings["measure_most"]]
     if settings["model"] in baselines.BASELINES:
         guesses, measured = baselines.fit_and_predict(settings["model"], train, x, facts["seed"])
     else:
-        guesses, measured = network(job, loaded, train, held, (x, y))
+        guesses, measured = network(job, loaded, train, validation, (x, y))
     row = {"seed": facts["seed"], "status": "done", **measured}
     row |= {
         "images": len(train[1]),
@@ -56,7 +58,7 @@ def perform(job):
         "threads": job["threads"],
         "code": job["code"],
     }
-    row |= {"measured_on": "test images" if facts["test"] else "held-out training images"}
+    row |= {"measured_on": "test images" if facts["test"] else "validation images"}
     if guesses is not None:
         row |= shares(y, guesses, loaded.classes, settings["rare"])
     return keep(folder, facts, files.plain(row))
@@ -82,8 +84,8 @@ def keep(folder, facts, row):
 
 
 def images(settings, loaded):
-    """(x, y) to train on and (x, y) held out, both of the training images; the same for every seed."""
-    train, held = loaded.split(min(HELD, len(loaded.y_train) // 5), seed=0)
+    """(x, y) to train on, and (x, y) for validation; both of the training set, for all seeds."""
+    train, validation = loaded.split(min(HELD, len(loaded.y_train) // 5), seed=0)
     x, y = train
     if settings["limit"] and settings["limit"] < len(y):
         chosen = stratified(y, settings["limit"], seed=0, balanced=True)
@@ -94,7 +96,7 @@ def images(settings, loaded):
     if settings["balance"] == "sampling":
         chosen = oversample(y, seed=0)
         x, y = x[chosen], y[chosen]
-    return (x, y), held
+    return (x, y), validation
 
 
 def build(settings, loaded, seed, x):
@@ -111,24 +113,25 @@ def build(settings, loaded, seed, x):
     return net
 
 
-def network(job, loaded, train, held, measure_on):
+def network(job, loaded, train, validation, measure_on):
     """Train and measure a network -> guesses (None where training diverged), what was measured."""
-    settings, (x, y) = job["facts"]["settings"], measure_on
+    settings = job["facts"]["settings"]
+    x, y = measure_on
     net = build(settings, loaded, job["facts"]["seed"], train[0])
     table = net.summary(train[0].shape[1:])
     measured = {"parameters": table.total, "multiply_adds": table.multiply_adds, "epochs": 0}
     try:
-        history = fit(net, job, train, held, len(loaded.classes))
+        history = fit(net, job, train, validation, len(loaded.classes))
     except TrainingDiverged:
         return None, measured | {"status": "diverged"}
     start = time.perf_counter()
-    s = noisy_logits(net, x) if settings["dropout_when_measured"] else loop.logits(net, x)
+    s = noisy_logits(net, x) if settings["dropout_when_measured"] else loop.logits(net, x)  # (N, K)
     measured |= {"predict_seconds": time.perf_counter() - start, "loss": loop.score(s, y)[0]}
     measured |= {"seconds": sum(history["seconds"]), "epochs": history.epochs}
     return s.argmax(axis=1), measured | {"train_accuracy": history["accuracy"][-1]}
 
 
-def fit(net, job, train, held, classes):
+def fit(net, job, train, validation, classes):
     """training.fit by the job's settings; goes on where the same job was stopped."""
     facts, settings = job["facts"], job["facts"]["settings"]
     if settings["optimizer"] not in optim.OPTIMIZERS:
@@ -138,7 +141,7 @@ def fit(net, job, train, held, classes):
         net, *train, epochs=settings["epochs"], batch_size=settings["batch_size"],
         optimizer=make(net.params(), settings["lr"], **settings["optimizer_arguments"]),
         schedule=settings["schedule"], augment=augmentation(settings["augment"]),
-        validation=held if settings["patience"] else None, patience=settings["patience"],
+        validation=validation if settings["patience"] else None, patience=settings["patience"],
         class_weight=class_weights(train[1], classes) if settings["balance"] == "weights" else None,
         seed=facts["seed"], out=job["folder"], progress=job["progress"], metadata={"job": facts},
         resume=pathlib.Path(job["folder"], "last.npz").exists(),
@@ -153,7 +156,7 @@ def noisy_logits(net, x):
 
 
 def shares(labels, guesses, classes, rare):
-    """accuracy, mean recall of the classes, each class's recall by its name, and that of the rare class."""
+    """Accuracy, mean recall of the classes, recall of the rare class, and of each by its name."""
     confusion = confusion_matrix(labels, guesses, len(classes))
     recall = confusion.diagonal() / np.maximum(confusion.sum(axis=1), 1)
     return {

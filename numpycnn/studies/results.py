@@ -1,4 +1,4 @@
-"""What a study leaves: NAME.csv with a row a job, NAME.png, and README.md with a row for each study in the folder."""
+"""What studies leave: NAME.csv with a row a job, NAME.png, and one README.md for the folder."""
 
 import csv
 import io
@@ -6,7 +6,7 @@ import pathlib
 import re
 
 from .. import files
-from . import figures
+from . import figures, summary
 from .definitions import STUDIES
 from .verdict import (
     CAVEAT,
@@ -14,53 +14,79 @@ from .verdict import (
     RULE,
     UNDECIDED,
     conclude,
-    lost,
-    seeds,
-    span,
+    count_range,
+    measured_on,
+    missing_runs,
+    seed_range,
     summarize,
     with_deviation,
 )
 
 COLUMNS = (
-    "variant", "seed", "status", "accuracy", "loss", "balanced_accuracy", "rare_recall", "train_accuracy", "seconds",
-    "predict_seconds", "threads", "parameters", "multiply_adds", "epochs", "images", "measured_on", "measured_images",
-    "recall", "command", "code",
+    "variant", "seed", "status", "accuracy", "loss", "balanced_accuracy", "rare_recall",
+    "train_accuracy", "seconds", "predict_seconds", "threads", "parameters", "multiply_adds",
+    "epochs", "images", "measured_on", "measured_images", "recall", "command", "code",
 )  # fmt: skip
-WORDS = ("variant", "status", "measured_on", "recall", "command", "code")
-RECALL = re.compile(
-    r"(.*?) (\d\.\d+)(?:; |$)"
-)  # of job.shares; a name may hold all of these characters too
+TEXT_COLUMNS = ("variant", "status", "measured_on", "recall", "command", "code")
+# of job.shares; a class's name may hold all of these characters too
+RECALL = re.compile(r"(.*?) (\d\.\d+)(?:; |$)")
 MARKS = {HOLDS: "holds", UNDECIDED: "undecided"}
+COST = ("architectures", "baselines")  # the studies in cost.png
 
 
 def publish(name, study, rows, out, command):
-    """Write NAME.csv, NAME.png, README.md -> {"verdict", "statements", "variants", "failed", "csv", "plot"}."""
+    """Write NAME.csv, NAME.png and README.md.
+
+    -> {"verdict", "statements", "variants", "failed", "csv", "plot"}.
+    """
     out.mkdir(parents=True, exist_ok=True)
     rows = [{**row, "command": command} for row in rows]
     write_csv(out / f"{name}.csv", rows)
-    known = {**STUDIES, name: study}
-    figures.study(out / f"{name}.png", name, study, rows)
-    beside = {
-        key: read_csv(out / f"{key}.csv")
-        for key in ("architectures", "baselines")
-        if found(out, key)
-    }
-    if name in beside:
-        figures.cost(out / "cost.png", beside)
-    files.write(out / "README.md", readme(out, known).encode())
+    draw_study(out, name, study, rows)
+    files.write(out / "README.md", readme(out, {**STUDIES, name: study}).encode())
     verdict, findings = conclude(study, rows)
-    accuracy = summarize(rows)
+    variants = {
+        variant: {"accuracy": m.mean, "deviation": m.deviation, "seeds": m.n}
+        for variant, m in summarize(rows).items()
+    }
     return {
-        "verdict": verdict, "statements": [{"outcome": o, "text": text} for o, text in findings],
-        "variants": {v: {"accuracy": m.mean, "deviation": m.deviation, "seeds": m.n} for v, m in accuracy.items()},
+        "verdict": verdict,
+        "statements": [{"outcome": outcome, "text": text} for outcome, text in findings],
+        "variants": variants,
         "failed": sum(row["status"].startswith("failed") for row in rows),
-        "csv": str(out / f"{name}.csv"), "plot": str(out / f"{name}.png"),
-    }  # fmt: skip
+        "csv": str(out / f"{name}.csv"),
+        "plot": str(out / f"{name}.png"),
+    }
 
 
-def found(out, name):
+def republish(out, studies=STUDIES):
+    """Write README.md and the pictures anew, from the tables in the folder; nothing is trained."""
+    out = pathlib.Path(out)
+    for name, (study, rows) in stored(out, studies).items():
+        draw_study(out, name, study, rows)
+    files.write(out / "README.md", readme(out, studies).encode())
+
+
+def draw_study(out, name, study, rows):
+    """NAME.png, and cost.png where the study takes part in it."""
+    figures.study(out / f"{name}.png", name, study, rows)
+    if name in COST:
+        tables = {key: read_csv(out / f"{key}.csv") for key in COST if has_table(out, key)}
+        figures.cost(out / "cost.png", tables)
+
+
+def has_table(out, name):
     """Whether the folder holds the study's table."""
     return pathlib.Path(out, f"{name}.csv").exists()
+
+
+def stored(out, known):
+    """{name: (study, rows)} of those known studies whose tables are in the folder."""
+    return {
+        name: (study, read_csv(out / f"{name}.csv"))
+        for name, study in known.items()
+        if has_table(out, name)
+    }
 
 
 def write_csv(path, rows):
@@ -76,74 +102,75 @@ def read_csv(path):
     """The rows of write_csv: numbers as numbers, None for what is empty."""
     with open(path, newline="", encoding="utf-8") as file:
         return [
-            {k: (v if k in WORDS else float(v)) if v else None for k, v in row.items()}
+            {key: _value(key, text) if text else None for key, text in row.items()}
             for row in csv.DictReader(file)
         ]
 
 
+def _value(column, text):
+    return text if column in TEXT_COLUMNS else float(text)
+
+
 def readme(out, known):
-    """The table of all studies whose results are in the folder, and a section for each."""
-    tables = {
-        name: (study, read_csv(out / f"{name}.csv"))
-        for name, study in known.items()
-        if found(out, name)
-    }
-    lines = [
-        "# Studies: the paper's comparisons, run again",
-        "",
-        "Written by `numpycnn study`. " + RULE,
-        "",
-        CAVEAT,
-        "",
+    """README.md: what was found, the table of all claims, the rule, and a section a study."""
+    tables = stored(out, known)
+    claims = [
+        claim
+        for name, (study, rows) in tables.items()
+        for claim in summary.claims(name, study, rows)
     ]
+    lines = ["# Studies: the paper's comparisons, run again", "", *summary.headline(claims), ""]
+    lines += ["## Results for every claim", "", *summary.table(claims), ""]
     lines += [
-        "| study | the paper's claim | what was measured | whether it holds | again |",
-        "|---|---|---|---|---|",
+        "Best: of the variants that the claim speaks of; of all, where a study has one claim. "
+        "Difference: the paper's choice minus the best of the others. "
+        "± in the columns of values is the standard deviation over seeds; "
+        "2 s.e. are two standard errors of the difference.",
+        "",
     ]
-    for name, (study, rows) in tables.items():
-        verdict, _ = conclude(study, rows)
-        again = f"[plot]({name}.png)" + (f", `{rows[0]['command']}`" if rows[0]["command"] else "")
-        lines.append(
-            f"| [{name}](#{name}) | {study.claim} | {in_short(rows, study)} | **{verdict}** | {again} |"
-        )
     if pathlib.Path(out, "cost.png").exists():
-        lines += ["", "![Accuracy against parameters and against training time](cost.png)"]
+        lines += ["![Accuracy against parameters and against training time](cost.png)", ""]
+    lines += ["## How it is decided", "", RULE, "", CAVEAT, ""]
+    lines += [
+        "This page is written by `numpycnn study`, from the tables (CSV) beside it; "
+        "`studies.results.republish(folder)` writes it anew without training.",
+    ]
     for name, (study, rows) in tables.items():
         lines += ["", *section(name, study, rows)]
     return "\n".join(lines) + "\n"
 
 
-def in_short(rows, study):
-    """Means and deviations in one line, the most accurate first."""
-    ranked = sorted(summarize(rows, study.shown[0]).items(), key=lambda item: -item[1].mean)
-    texts = [
-        f"{variant} {with_deviation(m, study.shown[0])}{lost(rows, variant)}"
-        for variant, m in ranked
-    ]
-    title = "" if study.shown[0] == "accuracy" else f"{study.shown[0].replace('_', ' ')}: "
-    return title + "; ".join(texts) if texts else "nothing yet"
-
-
 def section(name, study, rows):
-    """Picture, circumstances, command, statements, and the table of variants."""
+    """Claim, circumstances, statements, table of variants, picture, and the command."""
     verdict, findings = conclude(study, rows)
-    lines = [f"## {name}", "", f"The claim: {study.claim}. Measured: **{verdict}**."]
-    lines += [f"{study.note[0].upper()}{study.note[1:].rstrip('.')}."] if study.note else []
-    lines += [circumstances(rows), "", f"![{name}]({name}.png)", ""]
-    lines += ["```", rows[0]["command"], "```", ""] if rows[0]["command"] else []
+    lines = [f"## {name}", "", f"Claim: {study.claim}. Verdict: **{verdict}**."]
+    if study.note:
+        lines.append(f"{study.note[0].upper()}{study.note[1:].rstrip('.')}.")
+    lines += [circumstances(rows), ""]
     lines += [f"- {MARKS.get(outcome, '**contradicted**')}: {text}" for outcome, text in findings]
-    shown = [*dict.fromkeys((*study.shown, "accuracy", "train_accuracy", "seconds", "parameters"))]
-    shown = [key for key in shown if summarize(rows, key)] or ["accuracy"]
-    lines += ["", "| variant | " + " | ".join(key.replace("_", " ") for key in shown) + " |"]
-    lines += ["|---" * (len(shown) + 1) + "|"]
-    measured = {key: summarize(rows, key) for key in shown}
+    lines += ["", *variants_table(study, rows)]
+    if "rare_recall" in study.shown:
+        lines += recalls(rows)
+    lines += ["", f"![{name}]({name}.png)"]
+    if rows[0]["command"]:
+        lines += ["", "Reproduce:", "", "```", rows[0]["command"], "```"]
+    return lines
+
+
+def variants_table(study, rows):
+    """The table of variants: a row each, in the order of the study, and a column a measure."""
+    measures = dict.fromkeys((*study.shown, "accuracy", "train_accuracy", "seconds", "parameters"))
+    measured = {key: summarize(rows, key) for key in measures}
+    measured = {key: means for key, means in measured.items() if means} or {"accuracy": {}}
+    lines = ["| variant | " + " | ".join(key.replace("_", " ") for key in measured) + " |"]
+    lines += ["|---" * (len(measured) + 1) + "|"]
     for variant in dict.fromkeys(row["variant"] for row in rows):
         cells = [
-            with_deviation(measured[k][variant], k) if variant in measured[k] else "-"
-            for k in shown
+            with_deviation(means[variant], key) if variant in means else "-"
+            for key, means in measured.items()
         ]
-        lines.append(f"| {variant}{lost(rows, variant)} | " + " | ".join(cells) + " |")
-    return lines + (recalls(rows) if "rare_recall" in study.shown else [])
+        lines.append(f"| {variant}{missing_runs(rows, variant)} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def recalls(rows):
@@ -153,17 +180,11 @@ def recalls(rows):
         for name, share in RECALL.findall(row["recall"] or "") if row["status"] == "done" else ():
             table.setdefault(row["variant"], {}).setdefault(name, []).append(100 * float(share))
     names = [*dict.fromkeys(name for recall in table.values() for name in recall)]
-    lines = [
-        "",
-        "Recall of each class, %:",
-        "",
-        f"| variant | {' | '.join(names)} |",
-        "|---" * (len(names) + 1) + "|",
-    ]
+    lines = ["", "Recall of each class, %:", ""]
+    lines += [f"| variant | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for variant, recall in table.items():
-        lines.append(
-            f"| {variant} | " + " | ".join(f"{sum(v) / len(v):.1f}" for v in recall.values()) + " |"
-        )
+        means = (f"{sum(shares) / len(shares):.1f}" for shares in recall.values())
+        lines.append(f"| {variant} | " + " | ".join(means) + " |")
     return lines
 
 
@@ -172,13 +193,14 @@ def circumstances(rows):
     done = [row for row in rows if row["status"] == "done"]
     if not done:
         return "No job has ended well."
-    threads = (
-        f", threads for each: {span(done, 'threads')}"
-        if any(row.get("threads") for row in done)
-        else ""
-    )
-    epochs = f"{span(done, 'epochs')} epochs, " if any(row.get("epochs") for row in done) else ""
+    trained = f"{count_range(done, 'images')} training images"
+    if any(row.get("epochs") for row in done):
+        trained += f", {count_range(done, 'epochs')} epochs"
+    threads = ""
+    if any(row.get("threads") for row in done):
+        threads = f", threads a job: {count_range(done, 'threads')}"
     return (
-        f"{span(done, 'images')} training images, {epochs}{seeds(rows)} seeds (mean ± deviation over them), "
-        f"measured on {span(done, 'measured_images')} {done[0]['measured_on']}; seconds are those of training{threads}."
+        f"{trained}, {seed_range(rows)} seeds (mean ± standard deviation over them), "
+        f"measured on {count_range(done, 'measured_images')} {measured_on(done)}; "
+        f"seconds: training{threads}."
     )

@@ -3,8 +3,8 @@
     from numpycnn.studies import STUDIES, run
     run({"optimizer": STUDIES["optimizer"]}, "runs/studies", jobs=4)
 
-With joblib.parallel_config(backend="dask") or a Ray backend around it, the same jobs run on that cluster, with jobs=-1
-on all of it; its machines must share the folder and the data.
+With joblib.parallel_config(backend="dask") or a Ray backend around it, the same jobs run on that
+cluster, with jobs=-1 on all of it; its machines must share the folder and the data.
 """
 
 import contextlib
@@ -20,23 +20,24 @@ from ..errors import MissingPackage, RunFolderError, unknown
 from . import baselines, results
 from .job import perform
 from .plan import QUICK, code, plan
-from .verdict import shown
+from .verdict import format_value
 
 GIVEN = "seeds", "epochs", "limit", "measure_most", "data"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def run(studies, out, *, jobs=None, quick=False, say=print, command="", **given):
-    """Run studies, {name: Study}, into the folder `out` -> {"out", "failed", "studies": {name: its summary}}.
+    """Run studies, {name: Study}, into the folder `out` -> {"out", "failed", "studies"}.
 
-    `given`: seeds (how many, from 0 on), epochs, limit and data replace those of the studies (plan.resolve).
-    `quick`: a trial in minutes. `jobs`: processes, each with one thread (by default one a core, where joblib is
-    installed); a single one has all threads. What is done in `out` is not run again. `command` is what to type to get
-    the same, for the table.
+    "studies": {name: what results.publish returns}. `given`: seeds (how many, from 0 on), epochs,
+    limit and data replace those of the studies (plan.resolve). `quick`: a trial in minutes.
+    `jobs`: processes, each with one thread (by default one a core, where joblib is installed); a
+    single one has all threads. What is done in `out` is not run again. `command`: what to type to
+    reproduce the results, with STUDY for the study's name; it is written into the tables.
 
-    Raises, before anything starts, UnknownNameError, ValueError, DatasetError, MissingPackage, and OSError for a
-    folder that cannot be written;
-    OSError when the disk is full: finished jobs are kept.
+    Raises, before anything starts, UnknownNameError, ValueError, DatasetError, MissingPackage, and
+    OSError for a folder that cannot be written; OSError when the disk is full: finished jobs are
+    kept.
     """
     out = pathlib.Path(out).absolute()
     if out.exists() and not out.is_dir():
@@ -63,12 +64,15 @@ def run(studies, out, *, jobs=None, quick=False, say=print, command="", **given)
     except OSError as error:
         if error.errno not in FULL:
             raise
-        advice = "the disk is full; free some space and give the same command again: finished jobs are kept"
+        advice = (
+            "the disk is full; free some space and give the same command again: "
+            "finished jobs are kept"
+        )
         raise OSError(error.errno, advice, error.filename) from error
 
 
 def processes(jobs):
-    """How many run side by side. Raises MissingPackage when several are asked for and joblib is missing."""
+    """How many run side by side. Raises MissingPackage when several are and joblib is missing."""
     there = importlib.util.find_spec("joblib") is not None
     if jobs is None:
         return backend.threads() if there else 1
@@ -81,43 +85,48 @@ def processes(jobs):
 
 def finish(studies, planned, everything, out, jobs, say, command):
     """Run the jobs, publish each study when its last one has ended -> what run returns."""
-    rows, found, failed, clock = {}, {}, 0, Clock(everything)
+    rows, published, failed = {}, {}, 0
+    clock = Clock(everything)
     users = {}  # of each folder: [(study, variant), ...]
     for name, some in planned.items():
         for (variant, _), job in some.items():
             users.setdefault(job["folder"], []).append((name, variant))
     with contextlib.closing(outcomes(everything, jobs)) as ended:
         for outcome in ended:
-            folder, failed = outcome["job"]["folder"], failed + ("error" in outcome)
+            folder = outcome["job"]["folder"]
+            failed += "error" in outcome
             row = rows[folder] = outcome.get("row") or failure(outcome)
             who = "; ".join(f"{name}: {variant}" for name, variant in users[folder])
-            say(
-                f"[{clock.tick(outcome)}/{len(everything)}] {who}, seed {row['seed']}: {sentence(row)}{clock.left()}"
-            )
+            count = f"[{clock.tick(outcome)}/{len(everything)}]"
+            say(f"{count} {who}, seed {row['seed']}: {sentence(row)}{clock.left()}")
             for name in dict(users[folder]):
                 if all(job["folder"] in rows for job in planned[name].values()):
-                    own = [
-                        {"variant": key[0], **rows[job["folder"]]}
-                        for key, job in planned[name].items()
+                    study_rows = [
+                        {"variant": variant, **rows[job["folder"]]}
+                        for (variant, _), job in planned[name].items()
                     ]
-                    found[name] = results.publish(
-                        name, studies[name], own, out, command.replace("STUDY", name)
+                    published[name] = results.publish(
+                        name, studies[name], study_rows, out, command.replace("STUDY", name)
                     )
-                    say(f"{name}: {found[name]['verdict']}")
+                    say(f"{name}: {published[name]['verdict']}")
     others = sum(row["status"] == "done" and row.get("code") != code() for row in rows.values())
     if others:
         say(
-            f"{others} of {len(rows)} results are of other code than this; to have them anew, give another --out"
+            f"{others} of {len(rows)} results are of other code than this; "
+            "to have them anew, give another --out"
         )
     return {
         "out": str(out),
         "failed": failed,
-        "studies": {name: found[name] for name in studies if name in found},
+        "studies": {name: published[name] for name in studies if name in published},
     }
 
 
 def outcomes(everything, jobs):
-    """Yields attempt(job) of each, in the order in which they end. Raises OSError at once when the disk is full."""
+    """Yields attempt(job) of each, in the order in which they end.
+
+    Raises OSError at once when the disk is full.
+    """
     ended = (attempt(job) for job in everything) if jobs == 1 else side_by_side(everything, jobs)
     with contextlib.closing(ended):
         for outcome in ended:
@@ -135,20 +144,22 @@ def side_by_side(everything, jobs):
     kind = "generator_unordered" if chosen.supports_return_generator else "list"
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message=".*tasks have been successfully executed"
-            )  # they are kept
+            # those tasks are not lost: they are kept in their folders
+            warnings.filterwarnings("ignore", message=".*tasks have been successfully executed")
             parallel = joblib.Parallel(jobs, return_as=kind, batch_size=1)
             yield from parallel(joblib.delayed(attempt)(job) for job in everything)
     except TerminatedWorkerError as error:
         raise OSError(
-            errno.ECHILD, "a process of a study was killed, perhaps for want of memory; finished jobs are kept: "
-            "give the same command again, with fewer --jobs"
+            errno.ECHILD, "a process of a study was killed, perhaps for want of memory; finished "
+            "jobs are kept: give the same command again, with fewer --jobs"
         ) from error  # fmt: skip
 
 
 def attempt(job):
-    """{"job", "row", "seconds"}, or {"job", "error"} of a job that failed, with "full" where the disk was."""
+    """{"job", "row", "seconds"} of a job, or {"job", "error", "full"} of one that failed.
+
+    "full": the error's number where the disk was full, else None.
+    """
     start = time.perf_counter()
     try:
         return {"job": job, "row": perform(job), "seconds": time.perf_counter() - start}
@@ -167,18 +178,24 @@ def sentence(row):
     """What a row tells while the others still run."""
     if row["status"] != "done":
         return row["status"]
-    return f"{shown(row['accuracy'], 'accuracy')} in {shown(row['seconds'], 'seconds')}"
+    accuracy = format_value(row["accuracy"], "accuracy")
+    return f"{accuracy} in {format_value(row['seconds'], 'seconds')}"
 
 
 class Clock:
-    """How many jobs have ended, and how long the others will take, going by the studies' estimates."""
+    """How many jobs have ended, and how long the others will take by the studies' estimates."""
 
     def __init__(self, everything):
-        self.start, self.ended = time.perf_counter(), 0
-        self.cost_left, self.cost_run = sum(job["cost"] for job in everything), 0.0
+        self.start = time.perf_counter()
+        self.ended = 0
+        self.cost_left = sum(job["cost"] for job in everything)
+        self.cost_run = 0.0
 
     def tick(self, outcome):
-        """One more has ended -> how many have. One whose result was there already says nothing about time."""
+        """One more has ended -> how many have.
+
+        One whose result was there already says nothing about time.
+        """
         self.ended += 1
         self.cost_left -= outcome["job"]["cost"]
         self.cost_run += outcome["job"]["cost"] if outcome.get("seconds", 0) > 0.5 else 0

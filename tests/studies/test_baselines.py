@@ -1,4 +1,4 @@
-"""scikit-learn's classifiers beside the networks: what they are given, and what is measured of them."""
+"""scikit-learn's classifiers beside the networks: what they are given, and what is measured."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ LABELS = np.arange(120) % 3
 
 
 def stripes(labels, dtype):
-    """8 x 8 images: bright rows, bright columns or nothing, with noise; uint8, or the same from 0 to 1."""
+    """8 x 8 images: bright rows, columns or nothing, with noise; uint8, or the same in [0, 1]."""
     x = RNG.integers(0, 90, (len(labels), 8, 8, 1)).astype(np.uint8)
     x[labels == 1, ::2] = 250
     x[labels == 2, :, ::2] = 250
@@ -42,7 +42,10 @@ def test_both_kinds_of_pixels_are_the_same_to_them():
 
 
 def test_sizes_by_hand():
-    """A support vector costs its pixels and a coefficient for each other class; a node feature, threshold, shares."""
+    """A support vector costs its pixels and a coefficient for each other class.
+
+    A tree's node costs a feature, a threshold and the shares of the classes.
+    """
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.svm import SVC
 

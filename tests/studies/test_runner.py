@@ -1,4 +1,4 @@
-"""Studies run on small synthetic data: resumed, shared, with a failing job, on a full disk; what they write."""
+"""Studies on small synthetic data: resumed, shared, with a failing job, on a full disk."""
 
 import errno
 import json
@@ -28,7 +28,7 @@ def tiny(**variants):
 
 @pytest.fixture
 def data(tmp_path):
-    """An .npz of 100 images to train on, 20 of them to hold out, and 30 to test on, in three classes."""
+    """An .npz of 100 training images, 20 of them for validation, and 30 test images; 3 classes."""
     rng = np.random.default_rng(0)
     y = np.arange(130) % 3
     x = rng.integers(0, 200, (130, 12, 12, 1)).astype(np.uint8)
@@ -90,7 +90,7 @@ def test_a_study_leaves_table_plot_and_readme(run, tmp_path):
     for row in rows:
         assert row["status"] == "done"
         assert (row["images"], row["measured_images"], row["epochs"]) == (80, 20, 2)
-        assert row["measured_on"] == "held-out training images"
+        assert row["measured_on"] == "validation images"
         names, recall = zip(
             *(pair.rsplit(" ", 1) for pair in row["recall"].split("; ")), strict=True
         )
@@ -107,11 +107,7 @@ def test_a_study_leaves_table_plot_and_readme(run, tmp_path):
     out = tmp_path / "out"
     assert (out / "tiny.png").read_bytes().startswith(b"\x89PNG")
     text = (out / "README.md").read_text()
-    assert "| [tiny](#tiny) | a claim | " in text
-    assert (
-        f"**{found['studies']['tiny']['verdict']}** | [plot](tiny.png), `numpycnn study tiny --here` |"
-        in text
-    )
+    assert f"| [a claim](#tiny) | **{found['studies']['tiny']['verdict']}** | " in text
     assert "80 training images, 2 epochs, 2 seeds" in text
     assert "\nnumpycnn study tiny --here\n" in text
     assert "![tiny](tiny.png)" in text
@@ -129,7 +125,7 @@ def test_a_study_of_ones_own_in_python_has_no_command(data, tmp_path):
         {"mine": tiny()}, tmp_path / "out", quick=True, jobs=1, data=data, say=lambda line: None
     )
     text = (tmp_path / "out" / "README.md").read_text()
-    assert "[plot](mine.png) |" in text
+    assert "![mine](mine.png)" in text
     assert "```" not in text
 
 
@@ -193,13 +189,13 @@ def test_the_picture_of_costs_has_ticks_that_people_read(tmp_path, monkeypatch):
 
 
 def test_what_did_not_train_does_not_squeeze_the_others_together(tmp_path, monkeypatch):
-    limits, dots = [], results.figures.dots
+    limits, plot_variants = [], results.figures.plot_variants
 
     def spy(axes, *args):
-        dots(axes, *args)
+        plot_variants(axes, *args)
         limits.append(axes.get_xlim())
 
-    monkeypatch.setattr(results.figures, "dots", spy)
+    monkeypatch.setattr(results.figures, "plot_variants", spy)
     rows = [
         {"variant": v, "seed": 0, "status": "done", "accuracy": a}
         for v, a in (("a", 0.9), ("b", 0.86), ("c", 0.1))
@@ -213,7 +209,8 @@ def test_what_did_not_train_does_not_squeeze_the_others_together(tmp_path, monke
 def test_a_mean_says_which_runs_it_is_without():
     rows = [{"variant": "a", "seed": i, "status": "done", "accuracy": 0.9} for i in range(2)]
     rows.append({"variant": "a", "seed": 2, "status": "diverged"})
-    assert results.in_short(rows, tiny()) == "a 90.00 % (1 of 3 diverged)"
+    table = results.variants_table(tiny(), rows)
+    assert table[-1] == "| a (1 of 3 diverged) | 90.00 % |"
 
 
 def test_several_processes_have_one_thread_each():
@@ -251,6 +248,61 @@ def test_results_of_other_code_are_told(run, monkeypatch):
         lines[-1]
         == "2 of 2 results are of other code than this; to have them anew, give another --out"
     )
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A copy of the package's Python files, to change."""
+    source = plan.PACKAGE
+    for path in source.rglob("*.py"):
+        copy = tmp_path / "package" / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    return tmp_path / "package"
+
+
+def replaced(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_moved_and_reworded_code_is_the_same_code(package):
+    assert plan.code(package) == plan.code()
+    source = package / "ops" / "loss.py"
+    text = source.read_text(encoding="utf-8")
+    assert "from ..errors import" in text
+    moved = package / "training" / "deeper" / "cost.py"
+    moved.parent.mkdir()
+    moved.write_text(
+        '"""Another docstring."""\n'
+        + text.partition('"""\n')[2].replace("from ..", "from ....")
+        + "\n\n# a comment\n",
+        encoding="utf-8",
+    )
+    source.unlink()
+    (package / "report" / "html.py").write_text("")  # no part in training
+    plan.code.cache_clear()
+    assert plan.code(package) == plan.code()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("training/loop.py", "def fit(", "def fit_now("),
+        ("optim.py", "0.999", "0.99"),
+        ("data/augment.py", "x[:, :, ::-1]", "x[:, ::-1]"),
+        ("studies/job.py", "HELD = 5_000", "HELD = 6_000"),
+    ],
+)
+def test_changed_code_is_other_code(package, file, old, new):
+    replaced(package / file, old, new)
+    assert plan.code(package) != plan.code()
+
+
+def test_a_new_file_is_other_code(package):
+    (package / "layers" / "new.py").write_text("x = 1\n")
+    assert plan.code(package) != plan.code()
 
 
 def test_other_data_is_another_job(run, trained, data):
@@ -556,8 +608,8 @@ def test_lsuv_and_other_initialisations(data):
 # ---- the definitions --------------------------------------------------------------------------
 
 ISSUE = {
-    "optimizer", "filter-size", "dropout", "hidden-units", "filters", "init", "activation", "batch-norm",
-    "augmentation", "batch-size", "head", "depth", "alexnet-74", "imbalance", "transfer",
+    "optimizer", "filter-size", "dropout", "hidden-units", "filters", "init", "activation",
+    "batch-norm", "augmentation", "batch-size", "head", "depth", "alexnet-74", "imbalance", "transfer",
 }  # fmt: skip
 
 
@@ -567,7 +619,7 @@ def test_every_study_of_the_paper_is_there():
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_definitions_can_be_built(name):
-    """Every variant's network, optimiser, schedule and augmentation exist; statements speak of variants."""
+    """Every variant's network, optimiser, schedule and augmentation exist; statements name variants."""
     study = STUDIES[name]
     jobs = plan.plan(name, study, plan.pathlib.Path("out"), 1, {"seeds": 1}, str, lambda line: None)
     assert len({one["folder"] for one in jobs.values()}) == len(

@@ -70,9 +70,9 @@ def test_numbers_to_compare_with():
 
 def test_the_text_gives_difference_and_error():
     _, text = decide(("a", ">", "b"), rows(a=[0.90, 0.91, 0.92], b=[0.88, 0.89, 0.90]))
-    assert text == "a > b: difference +2.00 points, twice its error 1.63"
+    assert text == "a > b: difference +2.00 points ± 1.63 (2 s.e.)"
     _, text = decide(("a", "<", "b", "seconds"), rows(a=[0.90, 0.91, 0.92], b=[0.88, 0.89, 0.90]))
-    assert text == "a < b (seconds): difference +2.00 s, twice its error 1.63"
+    assert text == "a < b (seconds): difference +2.00 s ± 1.63 (2 s.e.)"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_what_always_diverges_is_less_accurate():
     found = rows(a=[0.9, 0.91, 0.92]) + [
         {"variant": "b", "seed": i, "status": "diverged"} for i in range(3)
     ]
-    assert decide(("a", ">", "b"), found) == ("holds", "a > b: b diverged with every seed")
+    assert decide(("a", ">", "b"), found) == ("holds", "a > b: b diverged on all seeds")
     assert decide(("b", ">", "a"), found)[0] == "contradicted"
     assert decide(("a", "<", "b", "seconds"), found)[0] == "undecided"
     failed = [
