@@ -609,7 +609,8 @@ def test_lsuv_and_other_initialisations(data):
 
 ISSUE = {
     "optimizer", "filter-size", "dropout", "hidden-units", "filters", "init", "activation",
-    "batch-norm", "augmentation", "batch-size", "head", "depth", "alexnet-74", "imbalance", "transfer",
+    "batch-norm", "augmentation", "batch-size", "head", "depth", "alexnet-74",
+    "imbalance", "transfer",
 }  # fmt: skip
 
 
@@ -619,7 +620,7 @@ def test_every_study_of_the_paper_is_there():
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_definitions_can_be_built(name):
-    """Every variant's network, optimiser, schedule and augmentation exist; statements name variants."""
+    """Every variant's network, optimiser and augmentation exist; statements name variants."""
     study = STUDIES[name]
     jobs = plan.plan(name, study, plan.pathlib.Path("out"), 1, {"seeds": 1}, str, lambda line: None)
     assert len({one["folder"] for one in jobs.values()}) == len(
