@@ -1,4 +1,6 @@
-"""The arguments that a layer was made with, read back from it: for repr, checkpoints, comparison."""
+"""The arguments that a layer was made with, read back from it:
+for repr, checkpoints, comparison.
+"""
 
 import inspect
 
@@ -30,7 +32,9 @@ def arguments(layer):
 
 
 def short(pair):
-    """A pair of equal numbers as the one number that most people write; other values as they are."""
+    """A pair of equal numbers as the one number that most people write;
+    other values as they are.
+    """
     if isinstance(pair, (tuple, list)) and len(pair) == 2 and pair[0] == pair[1]:
         return pair[0]
     return tuple(pair) if isinstance(pair, list) else pair

@@ -1,7 +1,7 @@
 """A network as JSON, and back: the class and the arguments of every layer, in the order of walk.
 
     pack(net)                  -> {"class": "Sequential", "config": {"layers": [...]}, ...}
-    unpack(structure, classes) -> a network of the same layers, its weights zero until they are filled
+    unpack(structure, classes) -> a network of the same layers, its weights not those of net
 
 A layer in two places is written once, and named by its number where it stands again; so is a
 generator that several layers draw from. Nothing but classes of the given table is ever called.
@@ -159,7 +159,9 @@ def unknown_layer(name):
 
 
 def build(kind, config, init="he_normal"):
-    """kind(**config), as config() gave them: a *name argument is spread, weights are drawn by `init`."""
+    """kind(**config), as config() gave them:
+    a *name argument is spread, weights are drawn by `init`.
+    """
     known = parameters(kind)
     spread = [name for name, p in known.items() if p.kind is p.VAR_POSITIONAL]
     extra = {"init": init} if "init" in known and "init" not in config else {}
@@ -180,7 +182,10 @@ def _tied(net):
 
 
 def _tie(net, tied):
-    """Let the parameters that were one be one again. Raises CheckpointError for a place without one."""
+    """Let the parameters that were one be one again.
+
+    Raises CheckpointError for a place without one.
+    """
     layers = dict(walk(net))
 
     def place(path):

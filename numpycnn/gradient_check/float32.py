@@ -1,0 +1,75 @@
+"""The last row: the code that trains, float32 on the backend in use, against the float64 result.
+
+Every kernel refuses float64, so that differences never reach one: a broken kernel would pass.
+"""
+
+import numpy as np
+
+from .. import backend
+from .differences import Compared
+from .result import Row
+
+ALLOWED = 1e-3  # of the norm of a gradient: more than rounding takes, far less than a fault
+ROUNDING = 30  # times what float32 loses on the NumPy backend is allowed too, ...
+PLAUSIBLE = 0.05  # ... where that is less than this share of the gradient, ...
+CANCELLED = (
+    1e-3  # ... or the gradient below this share of the largest: that of a bias before batch norm
+)
+
+
+def float32_row(here):
+    """y and all gradients: the norms of their differences from float64, relative to theirs -> Row.
+
+    Rounding may break a tie another way, so that it is tried again beside the point.
+    """
+    for beside in (False, True):
+        exact = Compared(here.point.beside()) if beside else here
+        row = Row(f"float32, {backend.backend()}", 0, tolerance=ALLOWED)
+        came, plain = _run(exact), _on_numpy(exact)
+        largest = max((np.linalg.norm(dv) for dv in exact.dv.values()), default=0)
+        for name, wanted in {"y": exact.y, **exact.dv}.items():
+            _compare(row, name, wanted, came[name], plain[name], CANCELLED * largest)
+        if row.verdict == "ok":
+            break
+    return row
+
+
+def _run(exact):
+    """{"y": y, name: gradient} in float32"""
+    point = exact.point.as_float32()
+    layer, _, (y, cache) = point.forward()
+    dx = point.call_backward(layer, exact.dy.astype(np.float32), cache)
+    return {"y": y, **point.gradients(layer, dx)}
+
+
+def _on_numpy(exact):
+    chosen = backend.backend()
+    try:
+        backend.use("numpy")
+        return _run(exact)
+    finally:
+        backend.use(chosen)
+
+
+def _compare(row, name, wanted, came, plain, little):
+    norm, gap, rounding = np.linalg.norm(wanted), _gap(came, wanted), _gap(plain, wanted)
+    row.elements += wanted.size
+    row.checked += wanted.size
+    if rounding <= PLAUSIBLE * norm or norm < little:
+        norm = max(norm, ROUNDING * rounding / ALLOWED)
+    error = gap / norm if norm else gap
+    if not error <= row.error:
+        row.error = error if error == error else np.inf
+    if not error <= ALLOWED:
+        what = "y" if name == "y" else f"the gradient of {name}"
+        row.verdict = "WRONG"
+        row.worst = row.worst or (
+            f"{what} differs from float64 by {error:.2%} of its size: the float32 code of the "
+            f"{backend.backend()} backend is another function"
+        )
+
+
+def _gap(came, wanted):
+    if np.shape(came) != wanted.shape:
+        return np.inf
+    return float(np.linalg.norm(np.asarray(came, np.float64) - wanted))

@@ -1,0 +1,82 @@
+"""What a gradient check found: rows of numbers, problems in words, and what was not looked at."""
+
+from dataclasses import dataclass, field
+
+from ..errors import NumpyCNNError
+
+HEAD = ("array", "elements", "checked", "at kinks", "left out", "largest error", "verdict")
+
+
+class GradCheckError(NumpyCNNError, ValueError):
+    """A backward pass is not the derivative of its forward pass.
+
+    The message is the table of `result`.
+    """
+
+    def __init__(self, result):
+        super().__init__(f"\n{result}")
+        self.result = result
+
+
+@dataclass
+class Row:
+    """One array: how many samples were compared, met a kink, were left out; the largest relative
+    error.
+
+    `tolerance` is a row's own, where it is not that of the whole check: float32 has 7 digits.
+    """
+
+    name: str
+    elements: int
+    checked: int = 0
+    kinks: int = 0
+    left_out: int = 0
+    error: float = 0.0
+    gap: float = -1.0  # the largest difference that is an error: the one that `worst` tells of
+    worst: str = ""
+    verdict: str = "ok"
+    tolerance: float | None = None
+
+
+@dataclass
+class GradCheckResult:
+    """`rows`, one an array; `problems`, sentences on what is no matter of numbers; `notes`, on what
+    was not looked at.
+    """
+
+    title: str
+    tolerance: float
+    rows: list = field(default_factory=list)
+    problems: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+
+    @property
+    def ok(self):
+        """Nothing is wrong, and everything could be checked."""
+        return not self.problems and all(row.verdict == "ok" for row in self.rows)
+
+    @property
+    def max_error(self):
+        """The largest relative error in float64; CS231n's reading: 1e-7 is fine, 1e-2 is wrong."""
+        errors = (row.error for row in self.rows if row.tolerance is None)
+        return max(errors, default=0.0)
+
+    def __bool__(self):
+        return self.ok
+
+    def __str__(self):
+        table = [HEAD]
+        for row in self.rows:
+            counts = (row.elements, row.checked, row.kinks, row.left_out)
+            error = f"{row.error:.1e}" if row.checked else "-"
+            table.append((row.name, *(f"{n:,}" for n in counts), error, row.verdict))
+        widths = [max(len(cells[i]) for cells in table) for i in range(len(HEAD))]
+        align = (str.ljust, *(str.rjust,) * 5, str.ljust)
+        lines = [
+            "  ".join(a(c, w) for a, c, w in zip(align, cells, widths, strict=True)).rstrip()
+            for cells in table
+        ]
+        lines += [f"{row.verdict}: {row.worst}" for row in self.rows if row.verdict != "ok"]
+        verdict = "passed" if self.ok else "FAILED"
+        end = f"largest relative error {self.max_error:.1e}, allowed {self.tolerance:.0e}"
+        return "\n".join([self.title, *lines, *self.problems, *self.notes, f"{verdict}: {end}"])
