@@ -181,7 +181,7 @@ WRONG = {
     ),
     "max pool to the first": patched(
         lambda: layers.MaxPool2D(2),
-        lambda layer, dx, dy: np.pad(dy.repeat(2, 1).repeat(2, 2), [(0, 0), (0, 1), (0, 0), (0, 0)]) / 4,
+        lambda layer, dx, dy: np.pad(dy.repeat(2, 1).repeat(2, 2), ((0, 0), (0, 1), *[(0, 0)] * 2)),
         *IMAGE,
     ),
     "average pool without 1/4": patched(
