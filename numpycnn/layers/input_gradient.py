@@ -24,6 +24,8 @@ at x_l, and only at its sign: its second derivative is 0 everywhere but at the k
 the x_l, dx is 0, and the biases get nothing. A smooth activation (tanh, ELU) would add u * f''(x) * g to the
 upstream gradient of x, and an ordinary backward pass from there; batch norm would couple the examples. Both are
 refused here: every layer of the critic needs a `tangent`.
+
+Steps: ops/DERIVATIONS.md, "The gradient penalty", with a worked example.
 """
 
 import numpy as np

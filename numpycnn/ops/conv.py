@@ -169,6 +169,7 @@ def conv2d_backward(dy, cache, *, input_gradient=True):
     input_gradient=False gives None for dx: nobody needs it of a network's first layer.
     Raises ValueError for another op's cache, ShapeError and TypeError for another dy.
     Source: CS231n's notes.
+    Steps: DERIVATIONS.md, "Convolution".
     """
     x, w, has_bias, stride, padding = cache
     kh, kw, c, f = w.shape
@@ -249,6 +250,7 @@ def conv_transpose2d_backward(dy, cache):
     The transpose of a transpose is the convolution itself.
     dy (N, OH, OW, F) -> dx (N, H, W, C), dw (kh, kw, F, C), db (F,) or None.
     Raises ValueError for another op's cache, ShapeError and TypeError for another dy.
+    Steps: DERIVATIONS.md, "Transposed convolution".
     """
     x, w, has_bias, stride, padding = cache
     kh, kw, f, c = w.shape

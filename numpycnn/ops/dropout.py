@@ -23,6 +23,7 @@ def dropout(x, rate, rng=None, train=True):
     x of any shape, `rate` the share dropped (Keras's habit), to 1/65536; when not training y is x.
     Raises ValueError for a rate outside [0, 1) or no rng to train with, TypeError.
     Source: Srivastava et al. 2014, 10, where the scaling is moved into training.
+    Steps: DERIVATIONS.md, "Dropout".
     """
     mask = None
     if train and rate > 0:

@@ -61,6 +61,7 @@ def softmax_cross_entropy(logits, labels, label_smoothing=0.0, class_weight=None
     logits s (N, K), labels (N,) integers, class_weight (K,) -> loss, dlogits (N, K).
     Raises ShapeError, also for an empty batch; TypeError; ValueError for a label out of range or
     improper weights or smoothing. A row of nothing but -inf gives NaN. Source: the paper, 2.
+    Steps: DERIVATIONS.md, "Softmax cross-entropy".
     """
     logits = floats("logits", logits, ndim=2)
     n, k = logits.shape
@@ -128,6 +129,7 @@ def gaussian_kl(mean, log_var):
 
     mean m, log_var v (N, D) -> loss, (dmean, dlog_var). Raises ShapeError, TypeError.
     Source: Kingma & Welling 2013, B.
+    Steps: DERIVATIONS.md, "The sampling layer".
     """
     mean, log_var = _same_shape(mean, log_var)
     n = len(mean)
@@ -146,6 +148,7 @@ def gradient_penalty(g, weight=10.0):
     |g_n| its Euclidean length, which a 1-Lipschitz critic keeps at 1
     -> loss, dg (N, ...), 0 where g_n is 0. Raises ShapeError, TypeError.
     Source: Gulrajani et al. 2017, (3).
+    Steps: DERIVATIONS.md, "The gradient penalty".
     """
     g = floats("g", g)
     if g.ndim < 2 or g.size == 0:

@@ -78,6 +78,7 @@ def batch_norm_backward(dy, cache):
     With running values only the first remains. dy (..., C) -> dx (..., C), dgamma, dbeta (C,).
     Raises ValueError for another op's cache, ShapeError and TypeError for another dy.
     Source: Ioffe & Szegedy 2015, 3.
+    Steps: DERIVATIONS.md, "Batch normalisation".
     """
     xhat, gamma, inv_std, train = cache
     dbeta = channel_sum(dy)  # (C,)

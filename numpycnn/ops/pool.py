@@ -67,6 +67,7 @@ def max_pool2d_backward(dy, cache):
 
     dy (N, OH, OW, C) -> dx (N, H, W, C). Raises ValueError for another op's cache, ShapeError and
     TypeError for another dy.
+    Steps: DERIVATIONS.md, "Max pooling".
     """
     x_shape, winner, size, stride = cache
     dx = np.zeros(x_shape, dy.dtype)

@@ -41,6 +41,7 @@ def gaussian_sample_backward(dz, cache):
 
     dz (N, D) -> dmean, dlog_var (N, D). When not training e = 0, hence dv = 0.
     Raises ValueError for another op's cache, ShapeError and TypeError for another dz.
+    Steps: DERIVATIONS.md, "The sampling layer".
     """
     (noise,) = cache  # exp(v/2) e
     return dz, dz * (noise / 2)

@@ -40,6 +40,7 @@ def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
     t counts the steps from 1. Decay adds decay * value to g; decoupled (AdamW) it takes
     lr * decay * value off instead.
     Source: Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019, algorithm 2.
+    Steps: DERIVATIONS.md, "Adam's bias correction".
     """
     kind = value.dtype.type
     g = grad
