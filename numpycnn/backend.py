@@ -148,3 +148,12 @@ def _kernel(file, name):
     if importlib.util.find_spec(module) is None:
         return None
     return getattr(importlib.import_module(module), name, None)
+
+
+def kernel_cache():
+    """The folder where numba keeps compiled kernels; None without numba, or where it has none."""
+    if backend() != "numba":
+        return None
+    functions = vars(importlib.import_module("numpycnn.kernels.pool")).values()
+    folders = [function.stats.cache_path for function in functions if hasattr(function, "stats")]
+    return folders[0] if folders and folders[0] else None

@@ -25,7 +25,7 @@ def examine():
         except importlib.metadata.PackageNotFoundError:
             facts[name] = "missing: pip install " + name
     facts["kernels"] = _kernels()
-    facts["kernel cache"] = str(kernel_cache() or "not in use")
+    facts["kernel cache"] = str(backend.kernel_cache() or "not in use")
     facts["data"] = ", ".join(f"{name}: {place}" for name, place in _data().items())
     return facts
 
@@ -70,15 +70,3 @@ def _data():
         places = [root / name for root in roots if (root / name).is_dir()]
         found[name] = str(places[0]) if places else "not here"
     return found
-
-
-def kernel_cache():
-    """The folder where numba keeps the compiled kernels, or None: numba is not in use, or keeps nothing."""
-    if backend.backend() != "numba":
-        return None
-    from ..kernels import pool
-
-    folders = [
-        function.stats.cache_path for function in vars(pool).values() if hasattr(function, "stats")
-    ]
-    return pathlib.Path(folders[0]) if folders and folders[0] else None
