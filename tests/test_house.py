@@ -13,8 +13,9 @@ import numpycnn
 
 ROOT = pathlib.Path(numpycnn.__file__).parent
 
-# From the ground up. A room is a folder, or a single module at numpycnn/'s root. A module may import
-# from its own room, from a lower floor, and from another room of its floor if that makes no circle.
+# From the ground up. A room is a folder, or a single module at numpycnn/'s root. A module may
+# import from its own room, from a lower floor, and from another room of its floor if that makes no
+# circle.
 # - Optimisers and gradient checks walk over layers, so they stand above those.
 # - Layers know no file and models know no data set: files and data stand above models.
 # - metrics and schedule need errors alone; they stand where training and report first use them.
@@ -85,10 +86,8 @@ def _targets(node, package, root, known):
         if first != root or below in ("", *ROOT_OWN):
             continue
         target = below
-        while (
-            target and target not in known
-        ):  # `from .conv import Conv2D`: the last part is no module
-            target = target.rpartition(".")[0]
+        while target and target not in known:
+            target = target.rpartition(".")[0]  # `from .conv import Conv2D`: Conv2D is no module
         yield target or below
 
 
