@@ -93,7 +93,7 @@ def test_an_optimiser_of_another_kind_is_still_refused():
 
 
 def test_what_the_file_knows_of_its_training_images_is_read():
-    """The metadata's "familiarity" was fitted to noise: the ramps pass, an all-black image does not."""
+    """The metadata's "familiarity" was fitted to noise: ramps pass, an all-black image does not."""
     net = numpycnn.load(CLASSIFIER)
     images = np.concatenate([IMAGES, np.zeros((1, 8, 8, 1), np.float32)])
     assert out_of_distribution.familiar(net, images) == [True, True, False]
