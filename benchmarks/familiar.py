@@ -1,9 +1,10 @@
-"""Which measure tells images that are nothing like Fashion-MNIST? For the network that is shipped:
+"""Which measure detects images that are nothing like Fashion-MNIST? For the shipped network:
 
     python -m benchmarks.familiar [CHECKPOINT]
 
-Each cell: the area under the ROC curve against the test images, and the share found at the limit that marks 1 % of
-the validation images. The first column is the share of test images that is marked wrongly, near 1 % when it is right.
+Each cell: the area under the ROC curve against the test images, and the share detected at the
+limit that marks 1 % of the validation images. The first column is the share of test images that is
+marked wrongly, near 1 % when it is right.
 """
 
 import sys
@@ -26,9 +27,10 @@ def main(checkpoint="pretrained:paper"):
     strange = strangers(np.random.default_rng(0))
     print(f"{'':24}{'wrongly':>9}" + "".join(f"{name:>16}" for name in strange))
     for name, score in scores(net, x[:5000], y[:5000], x_val).items():
-        limit, test = np.quantile(score(x_val), 0.99), score(fashion.x_test)
-        found = {kind: score(images) for kind, images in strange.items()}
-        cells = [f"{auroc(test, s):.3f} {(s > limit).mean():7.1%}" for s in found.values()]
+        limit = np.quantile(score(x_val), 0.99)
+        test = score(fashion.x_test)
+        foreign = [score(images) for images in strange.values()]
+        cells = [f"{auroc(test, s):.3f} {(s > limit).mean():7.1%}" for s in foreign]
         print(f"{name:24}{(test > limit).mean():9.2%}" + "".join(f"{cell:>16}" for cell in cells))
 
 
@@ -42,29 +44,40 @@ def scores(net, x, y, x_val):
     def mahalanobis(length_1):  # Lee et al. 2018; one covariance of all classes
         def features(images):
             f = out_of_distribution._features(net, images)
-            return out_of_distribution._unit(f) if length_1 else f.astype(np.float64)
+            return out_of_distribution._unit_rows(f) if length_1 else f.astype(np.float64)
 
         f = features(x)
         means = np.stack([f[y == k].mean(axis=0) for k in range(y.max() + 1)])
         precision = np.linalg.pinv(np.cov((f - means[y]).T), rcond=1e-6)
-        return lambda images: np.min([np.einsum("nd,de,ne->n", d, precision, d)
-                                      for d in features(images) - means[:, None]], axis=0)  # fmt: skip
 
-    own = out_of_distribution.fit(net, x_val)
+        def distance(images):
+            away = features(images) - means[:, None]  # (K, N, D)
+            return np.min([np.einsum("nd,de,ne->n", d, precision, d) for d in away], axis=0)
+
+        return distance
+
+    fitted = out_of_distribution.fit(net, x_val)
+
+    def diagonal(images):  # numpycnn.inspection.out_of_distribution
+        f = out_of_distribution._unit_rows(out_of_distribution._features(net, images))
+        return out_of_distribution._distance(f, fitted["means"], fitted["variances"])
+
     return {
         "softmax's maximum": lambda images: -nc.predict(net, images).max(axis=1),
         "energy": energy,
         "Mahalanobis": mahalanobis(False),
         "the same, length 1": mahalanobis(True),
-        "the same, diagonal": lambda images: out_of_distribution._distance(
-            out_of_distribution._unit(out_of_distribution._features(net, images)), own["means"], own["variances"]),
-    }  # fmt: skip
+        "the same, diagonal": diagonal,
+    }
 
 
 def strangers(rng):
     """{kind: (N, 28, 28, 1) uint8}"""
-    drawn = {"shapes": [shapes(rng, False) for _ in range(N)], "scenes": [shapes(rng, True) for _ in range(N)],
-             "gradients": [gradient(rng, 28) for _ in range(N)]}  # fmt: skip
+    drawn = {
+        "shapes": [shapes(rng, False) for _ in range(N)],
+        "scenes": [shapes(rng, True) for _ in range(N)],
+        "gradients": [gradient(rng, 28) for _ in range(N)],
+    }
     return {
         "MNIST": nc.data.load("mnist").x_test[:N],
         "noise": rng.integers(0, 256, (N, 28, 28, 1), dtype=np.uint8),
@@ -73,10 +86,10 @@ def strangers(rng):
     }
 
 
-def gradient(rng, side):
-    """Light that changes from one side to the other."""
+def gradient(rng, size):
+    """Light that changes from one edge to the other: (size, size) uint8."""
     angle, waves = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 1.5)
-    across, down = np.meshgrid(np.linspace(0, 1, side), np.linspace(0, 1, side))
+    across, down = np.meshgrid(np.linspace(0, 1, size), np.linspace(0, 1, size))
     phase = 2 * np.pi * (waves * (np.cos(angle) * across + np.sin(angle) * down) + rng.random())
     return np.uint8(127.5 + 127.5 * np.sin(phase))
 

@@ -1,7 +1,9 @@
-"""Are photos of garments recognised as the data's own images are? python -m benchmarks.pictures [CHECKPOINT]
+"""Are photos of garments classified as the data set's images are?
 
-Test images are enlarged ten times and disguised as photos; each row says how often the network names the class that
-it names for the image itself, and how often the photo is marked as unfamiliar.
+    python -m benchmarks.pictures [CHECKPOINT]
+
+Test images are enlarged ten times and disguised as photos. Each row has the share of photos with
+the same prediction as the image itself, and the share that is marked as out of distribution.
 """
 
 import io
@@ -18,19 +20,17 @@ N = 500
 
 
 def main(checkpoint="pretrained:paper"):
-    x, net = nc.data.load("fashion-mnist").x_test[:N], nc.load(checkpoint)
-    own = nc.predict(net, x).argmax(axis=1)
+    x = nc.data.load("fashion-mnist").x_test[:N]
+    net = nc.load(checkpoint)
+    expected = nc.predict(net, x).argmax(axis=1)
     for name, disguise in DISGUISES.items():
         rng = np.random.default_rng(1)
-        seen = np.stack(
-            [
-                fit_picture(open_picture(jpeg(disguise(image[..., 0], rng))), (28, 28, 1))
-                for image in x
-            ]
-        )
-        same = (nc.predict(net, seen).argmax(axis=1) == own).mean()
-        strange = 1 - np.mean(out_of_distribution.familiar(net, seen))
-        print(f"{name:32} {same:6.1%} the same class, {strange:6.1%} marked unfamiliar", flush=True)
+        photos = [open_picture(jpeg(disguise(image[..., 0], rng))) for image in x]
+        inputs = np.stack([fit_picture(photo, (28, 28, 1)) for photo in photos])  # (N, 28, 28, 1)
+        same = (nc.predict(net, inputs).argmax(axis=1) == expected).mean()
+        marked = 1 - np.mean(out_of_distribution.in_distribution(net, inputs))
+        text = f"{same:6.1%} the same class, {marked:6.1%} marked as out of distribution"
+        print(f"{name:32} {text}", flush=True)
 
 
 def jpeg(image):
@@ -42,26 +42,21 @@ def jpeg(image):
 
 def larger(image, background=0, garment=255):
     """Ten times as large, with `background` for black and `garment` for white."""
-    grey = (
-        background
-        + (garment - background)
-        * np.asarray(Image.fromarray(image).resize((280, 280)), float)
-        / 255
-    )
+    pixels = np.asarray(Image.fromarray(image).resize((280, 280)), float) / 255
+    grey = background + (garment - background) * pixels
     return Image.fromarray(grey.astype(np.uint8))
 
 
 def off_centre(image, rng):
     """With margins of 40 to 300 pixels in the grey of its corner."""
-    left, top, right, bottom = (int(side) for side in rng.integers(40, 300, 4))
+    left, top, right, bottom = (int(margin) for margin in rng.integers(40, 300, 4))
     return ImageOps.expand(image, (left, top, right, bottom), image.getpixel((0, 0)))
 
 
 def noisy(image, rng, deviation):
     pixels = np.asarray(image, float)
-    return Image.fromarray(
-        (pixels + rng.normal(0, deviation, pixels.shape)).clip(0, 255).astype(np.uint8)
-    )
+    pixels = pixels + rng.normal(0, deviation, pixels.shape)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
 DISGUISES = {

@@ -37,6 +37,7 @@ _MOVED = {
     "gradcheck": "gradient_check.gradcheck",
     "gradpoint": "gradient_check",
     "init": "layers.init",
+    "inspection.out_of_distribution.familiar": "inspection.out_of_distribution.in_distribution",
     "interrupt": "training.interrupt",
     "layers.base.finite": "layers.traverse.all_finite",
     "layers.base.generators": "layers.traverse.generators",

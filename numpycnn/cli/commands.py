@@ -198,7 +198,7 @@ def predict(args):
     net = classifier(args.checkpoint)
     shape = getattr(net, "input_shape", (28, 28, 1))
     images = [nc.data.read_image(path, shape, bool(net.metadata.get("light"))) for path in paths]
-    rows, known = nc.predict(net, images), out_of_distribution.familiar(net, images)
+    rows, known = nc.predict(net, images), out_of_distribution.in_distribution(net, images)
     results, lines = [], []
     for path, place, image, row, like in zip(paths, places, images, rows, known, strict=True):
         classes = names(net, len(row))

@@ -1,10 +1,11 @@
-"""Looking inside a network: what its layers hold and pass back, what is wrong with it, and where it looks.
+"""Looking inside a network: its layers' statistics, what is wrong with it, where it looks.
 
     examined = examine(net, images, labels)      # statistics of every layer
-    for finding in diagnose(examined, history):  # dead, vanishing, exploding, too fast, too slow, over-fitting
+    for finding in diagnose(examined, history):  # dead, vanishing, exploding, too fast, ...
         print(finding)
 
-report.write makes pictures and a page of it; `numpycnn inspect CHECKPOINT` does all of that from a file.
+report.write makes pictures and a page of it; `numpycnn inspect CHECKPOINT` does all of that from a
+file. saliency.py has saliency maps and Grad-CAM, out_of_distribution.py tells foreign images.
 """
 
 from .diagnosis import Finding, diagnose

@@ -16,7 +16,7 @@ from .updates import Steps, ratios
 
 @dataclass
 class Statistics:
-    """Mean, standard deviation and share of zeros of all the values that came by."""
+    """Mean, standard deviation and share of zeros of all values."""
 
     mean: float
     deviation: float
@@ -27,8 +27,9 @@ class Statistics:
 class Row:
     """One layer: statistics of its output and of dL/d(output), L the loss of one image.
 
-    units, dead: its channels, and how many of them were 0 everywhere (ReLU only). signal: root mean square over the
-    images of ||dL_n/dx_n||, x its input, and update: ||dw|| / ||w|| of one step (layers with weights only).
+    units, dead: its channels, and how many of them were 0 everywhere (ReLU only). signal: root mean
+    square over the images of ||dL_n/dx_n||, x its input, and update: ||dw|| / ||w|| of one step
+    (layers with weights only).
     """
 
     path: str
@@ -44,7 +45,11 @@ class Row:
 
 @dataclass
 class Examination:
-    """The rows, and what they were measured with: images forward, gradient_images in batches, lr and rule of update."""
+    """The rows, and what they were measured with.
+
+    images: in the forward pass; gradient_images: in the backward pass, in batches of batch_size;
+    lr, rule: of the update ratio; loss, accuracy: over the images.
+    """
 
     layers: list
     images: int
@@ -57,12 +62,13 @@ class Examination:
 
 
 def examine(net, x, y, *, steps=None, lr=None, gradient_images=512, batch_size=32):
-    """Look at net, unfused, with images x (N, H, W, C) and labels y (N,), of the training set and shuffled.
+    """The statistics of net, unfused, with shuffled training images x (N, H, W, C), labels y (N,).
 
-    Activations and dead units over all N with train=False; gradients over the first `gradient_images`, in whole
-    batches, with train=True (batch statistics, dropout), on a copy: nothing in net changes. The update ratio is that
-    of the optimiser's last step (`steps`: a Steps), or of Adam's after these batches, at `lr` (default: the
-    optimiser's, or 1e-3). Raises ShapeError, TypeError, ValueError for what is no classifier or does not fit it.
+    Activations and dead units over all N with train=False; gradients over the first
+    `gradient_images`, in whole batches, with train=True (batch statistics, dropout), on a copy:
+    nothing in net changes. The update ratio is that of the optimiser's last step (`steps`: a
+    Steps), or of Adam's after these batches, at `lr` (default: the optimiser's, or 1e-3). Raises
+    ShapeError, TypeError, ValueError for what is no classifier or does not fit it.
     """
     unfused(net)
     x, y = check_data(net, x, y)
@@ -72,7 +78,10 @@ def examine(net, x, y, *, steps=None, lr=None, gradient_images=512, batch_size=3
     used = max(min(gradient_images, len(x)) // batch_size, 1) * batch_size
     adam = _backward(net, x[:used], y[:used], batch_size, rows)
     if steps is None or not steps.usable:
-        rule = f"Adam's step after {used // batch_size} batches of {batch_size}, without an earlier state"
+        rule = (
+            f"Adam's step after {used // batch_size} batches of {batch_size}, "
+            "without an earlier state"
+        )
         steps = Steps.of(net, adam, rule, 1e-3 if steps is None else steps.lr)
     lr = steps.lr if lr is None else lr
     for path, ratio in ratios(net, steps, lr).items():
@@ -88,8 +97,10 @@ class _Moments:
 
     def add(self, array):
         a = array.astype(np.float64)
-        self.count, self.zero = self.count + a.size, self.zero + a.size - np.count_nonzero(a)
-        self.total, self.squares = self.total + a.sum(), self.squares + np.square(a).sum()
+        self.count += a.size
+        self.zero += a.size - np.count_nonzero(a)
+        self.total += a.sum()
+        self.squares += np.square(a).sum()
 
     def statistics(self):
         mean = self.total / self.count
@@ -102,23 +113,21 @@ def _forward(net, x, y, size):
     """-> {path: Row} in the order of the calls, loss, accuracy."""
     rows, moments, alive, logits = {}, {}, {}, []
 
-    def seen(path, layer, _, a, __):
+    def on_forward(path, layer, _, y, __):
         if path not in rows:
-            rows[path], moments[path] = (
-                Row(path, type(layer).__name__, a.shape[1:], None),
-                _Moments(),
-            )
-        moments[path].add(a)
+            rows[path] = Row(path, type(layer).__name__, y.shape[1:], None)
+            moments[path] = _Moments()
+        moments[path].add(y)
         if isinstance(layer, ReLU):
-            active = (a > 0).any(axis=tuple(range(a.ndim - 1)))
+            active = (y > 0).any(axis=tuple(range(y.ndim - 1)))  # (C,)
             alive[path] = alive.get(path, False) | active
 
-    with watch(net, seen), np.errstate(over="ignore", invalid="ignore"):
+    with watch(net, on_forward), np.errstate(over="ignore", invalid="ignore"):
         for i in range(0, len(x), size):
             logits.append(net.forward(x[i : i + size], train=False)[0])
         for path, row in rows.items():
             row.activation = moments[path].statistics()
-        s = np.concatenate(logits)
+        s = np.concatenate(logits)  # (N, K)
         if s.ndim != 2:
             raise ShapeError(f"a classifier gives logits (N, K); this network gives {s.shape}")
         loss, accuracy = score(s, y)
@@ -128,21 +137,24 @@ def _forward(net, x, y, size):
 
 
 def _backward(net, x, y, size, rows):
-    """Fills in the rows' gradient and signal -> Adam, its state fed with each batch's gradient; weights unchanged."""
-    moments, squares = {path: _Moments() for path in rows}, {}
+    """Fills in the rows' gradient and signal -> Adam, whose state has each batch's gradient.
+
+    The weights stay as they are.
+    """
+    moments = {path: _Moments() for path in rows}
+    squares = {}
     weighted = {
         name.rpartition(".")[0] for name, param in named_params(net).items() if param.value.ndim > 1
     }
 
-    def felt(path, _, dy, dx, __):
-        moments[path].add(
-            dy * size
-        )  # the loss is a batch's mean: this is the gradient of each image's own
+    def on_backward(path, _, dy, dx, __):
+        # The loss is a batch's mean; times its size, the gradient is that of each image's own loss.
+        moments[path].add(dy * size)
         if path in weighted and dx is not None:
             squares[path] = squares.get(path, 0) + np.square(dx.astype(np.float64) * size).sum()
 
     adam = optim.Adam(net.params(), lr=0.0)
-    with watch(net, on_backward=felt), np.errstate(over="ignore", invalid="ignore"):
+    with watch(net, on_backward=on_backward), np.errstate(over="ignore", invalid="ignore"):
         for i in range(0, len(x), size):
             adam.zero_grad()
             s, cache = net.forward(x[i : i + size], train=True)

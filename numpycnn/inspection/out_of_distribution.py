@@ -1,90 +1,104 @@
-"""Whether an image is like those that a network was trained on. A network names a class for anything, surely too.
+"""Whether an image is out of distribution: unlike the images that a network was trained on.
 
-    familiar.add("run/best.npz", x)              # once: the class means and the limit, into the metadata
-    familiar.familiar(load("run/best.npz"), x)   # -> True or False for each image
+A network names a class for anything, often with a high probability.
 
-f is what the last dense layer gets, divided by its length; m_k and v its class means and its variances:
+    add("run/best.npz", x)                      # once: class means and limit, into the metadata
+    in_distribution(load("run/best.npz"), x)    # -> True or False for each image
+
+f is the input of the last dense layer, divided by its length; m_k and v are the class means and
+the variances of f:
 
     d(x) = min over k of sum_i (f_i - m_ki)^2 / v_i
 
-An image is unfamiliar if d is larger than for 99 % of the images that were kept for this. Source: Lee et al. 2018
-(Mahalanobis distance), with Mueller and Hein 2025 (features of length 1); here the covariance is diagonal.
-benchmarks/README.md has the comparison with the softmax's maximum and the energy.
+An image is out of distribution if d is larger than for 99 % of the images kept for this.
+Source: Lee et al. 2018 (Mahalanobis distance), with Mueller and Hein 2025 (features of length 1);
+here the covariance is diagonal. benchmarks/README.md compares it with the softmax's maximum and
+the energy.
 """
 
 import numpy as np
 
-from .. import files
+from .. import files, moved
 from ..errors import CheckpointError
 from ..layers import Dense, Sequential
 from ..training import checkpoint, loop, npz
 
-SHARE = 0.99  # of the images it is fitted to are familiar
+SHARE = 0.99  # of the images it is fitted to are in distribution
 LEAST, MOST = 1000, 5000  # images it is fitted to
+KEY = "familiarity"  # in a checkpoint's metadata, where files keep the word of version 0.1
+
+__getattr__ = moved("inspection.out_of_distribution")
 
 
 def fit(net, x):
-    """{"means" (K, D), "variances" (D,), "limit"} as JSON values, of images x that are familiar.
+    """{"means" (K, D), "variances" (D,), "limit"} as JSON values, of images x in distribution.
 
-    Better images that the network was not trained on: of those that it was, it is surer. The class of an image is
-    the one that the network names. Raises ValueError for fewer than LEAST images, TypeError for a network that does
-    not end in a dense layer.
+    Better images that the network was not trained on: on training images it is more confident. The
+    class of an image is the predicted one. Raises ValueError for fewer than LEAST images, TypeError
+    for a network that does not end in a dense layer.
     """
     if len(x) < LEAST:
-        raise ValueError(f"what is familiar takes at least {LEAST} images to know, not {len(x)}")
-    features = _features(net, x[:: -(-len(x) // MOST)])
-    f, k = _unit(features), net.layers[-1].infer(features).argmax(axis=1)
-    classes = np.unique(k)
-    means = np.stack([f[k == one].mean(axis=0) for one in classes])
-    variances = ((f - means[np.searchsorted(classes, k)]) ** 2).mean(
-        axis=0
-    ) + 1e-6  # a feature may be always 0
-    known = {"means": _rounded(means), "variances": _rounded(variances)}
-    return {**known, "limit": float(np.quantile(_distance(f, **known), SHARE))}
+        raise ValueError(
+            f"to know what is in distribution takes at least {LEAST} images, not {len(x)}"
+        )
+    features = _features(net, x[:: -(-len(x) // MOST)])  # (N, D)
+    f = _unit_rows(features)  # (N, D)
+    predicted = net.layers[-1].infer(features).argmax(axis=1)  # (N,)
+    classes = np.unique(predicted)
+    means = np.stack([f[predicted == k].mean(axis=0) for k in classes])  # (K, D)
+    squares = (f - means[np.searchsorted(classes, predicted)]) ** 2  # (N, D)
+    variances = squares.mean(axis=0) + 1e-6  # (D,); a feature may be 0 for all images
+    stored = {"means": _rounded(means), "variances": _rounded(variances)}
+    return {**stored, "limit": float(np.quantile(_distance(f, **stored), SHARE))}
 
 
 def add(path, x):
-    """Fit to images x, and note it in the checkpoint, a file at `path`, of which all else stays as it was.
+    """Fit to images x, and store it in the checkpoint at `path`; all else in the file stays.
 
-    Raises what fit and checkpoint.save raise (ValueError for a thousand classes: they are too much metadata).
+    Raises what fit and checkpoint.save raise (ValueError for a thousand classes: they are too much
+    metadata).
     """
-    known = fit(checkpoint.load(path), x)
+    fitted = fit(checkpoint.load(path), x)
     metadata, arrays = checkpoint.read(path)
-    files.write(path, npz.pack(arrays, {**metadata, "familiarity": known}))
+    files.write(path, npz.pack(arrays, {**metadata, KEY: fitted}))
 
 
-def familiar(net, x):
-    """A list of True or False, one of each image; of None, where the checkpoint does not know.
+def in_distribution(net, x):
+    """A list of True or False for each image; of None, where the checkpoint does not tell.
 
-    Raises CheckpointError if what it says is not valid, TypeError for a network that does not end in a dense layer.
+    Raises CheckpointError if what it holds is not valid, TypeError for a network that does not end
+    in a dense layer.
     """
-    known = getattr(net, "metadata", {}).get("familiarity")
-    if known is None:
+    stored = getattr(net, "metadata", {}).get(KEY)
+    if stored is None:
         return [None] * len(x)
-    f = _unit(_features(net, x))
+    f = _unit_rows(_features(net, x))  # (N, D)
     try:
-        means, variances = (np.array(known[name], np.float64) for name in ("means", "variances"))
+        means = np.array(stored["means"], np.float64)  # (K, D)
+        variances = np.array(stored["variances"], np.float64)  # (D,)
         if means.shape[1:] != f.shape[1:] or variances.shape != f.shape[1:]:
             raise ValueError(
-                f"the means are {means.shape}, the variances {variances.shape}, the features {f.shape}"
+                f"the means are {means.shape}, the variances {variances.shape}, "
+                f"the features {f.shape}"
             )
-        return (_distance(f, means, variances) <= float(known["limit"])).tolist()
+        return (_distance(f, means, variances) <= float(stored["limit"])).tolist()
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"the checkpoint's familiarity is not valid: {files.shown(error)}"
+            f"the checkpoint's {KEY} is not valid: {files.shown(error)}"
         ) from None
 
 
 def _features(net, x):
-    """What the last layer gets: (N, D)"""
+    """The input of the last layer: (N, D)"""
     if not isinstance(net, Sequential) or not isinstance(net.layers[-1], Dense):
         raise TypeError(
-            f"familiarity is for a Sequential that ends in a Dense layer, not {type(net).__name__}"
+            "out-of-distribution detection is for a Sequential that ends in a Dense layer, "
+            f"not {type(net).__name__}"
         )
     return loop.logits(Sequential(*net.layers[:-1]), x)
 
 
-def _unit(features):
+def _unit_rows(features):
     """f: (N, D), rows of length 1 (or 0)"""
     f = features.astype(np.float64)
     return f / np.maximum(np.linalg.norm(f, axis=1, keepdims=True), 1e-12)
@@ -97,4 +111,4 @@ def _distance(f, means, variances):
 
 def _rounded(array):
     """Nested lists of 4 digits, so that the metadata stays small."""
-    return [_rounded(one) for one in array] if array.ndim else float(f"{array:.4g}")
+    return [_rounded(row) for row in array] if array.ndim else float(f"{array:.4g}")

@@ -1,4 +1,4 @@
-"""The pictures of an inspection: the layers' numbers, feature maps, where the network looks, what it confuses."""
+"""The plots of an inspection: layer statistics, feature maps, saliency, confused classes."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,55 +12,48 @@ from ..report.style import BLUE, GREY, INK, ORANGE, drawable, figure, percent, s
 from .diagnosis import DEAD, TOO_FAST, TOO_SLOW, USUAL
 from .saliency import grad_cam, saliency
 
-MOST_STAGES, MOST_MAPS = (
-    12,
-    16,
-)  # rows and columns of the feature maps; a deeper network shows every n-th stage
-
-BRIGHTEST = 0.995  # the share of the values below the brightest colour: one glaring pixel does not darken the rest
+MOST_STAGES = 12  # rows of the feature maps; of a deeper network every n-th stage
+MOST_MAPS = 16  # columns of the feature maps
+# The share of the values below the brightest colour: one outlier does not darken all others.
+BRIGHTEST = 0.995
 
 
 def layers(rows, path):
-    """Deviation of activations and gradients, share of zeros, and update ratio, a line of each for every layer."""
-    places, names = np.arange(len(rows)), [f"{row.path} {row.kind}" for row in rows]
+    """Four panels: deviations of activations and gradients, zeros, and update ratios, by layer."""
+    y = np.arange(len(rows))
+    names = [f"{row.path} {row.kind}" for row in rows]
     gradients = [row.gradient and row.gradient.deviation for row in rows]
+    zeros = "share of the outputs; ×: of channels\nnever active (dotted: too many)"
+    update = "one step / the weights\n(shaded: networks that train)"
     panels = (
         ("Activations", "standard deviation", [row.activation.deviation for row in rows]),
         ("Gradients", "standard deviation,\nof each image's loss", gradients),
-        (
-            "Zeros",
-            "share of the outputs; ×: of channels\nnever active (dotted: too many)",
-            [r.activation.zeros for r in rows],
-        ),
-        (
-            "Update/weight",
-            "one step / the weights\n(shaded: networks that train)",
-            [row.update for row in rows],
-        ),
+        ("Zeros", zeros, [row.activation.zeros for row in rows]),
+        ("Update/weight", update, [row.update for row in rows]),
     )
     with figure(path, (11, float(np.clip(0.2 * len(rows) + 1.4, 2.6, 30)))) as fig:
-        for axes, (title, label, values) in zip(
-            fig.subplots(1, 4, sharey=True), panels, strict=True
-        ):
+        all_axes = fig.subplots(1, 4, sharey=True)
+        for axes, (title, label, values) in zip(all_axes, panels, strict=True):
             values = np.array([np.nan if v is None else v for v in values], float)
-            axes.plot(values, places, "o-", color=GREY if title == "Zeros" else BLUE, lw=1, ms=4)
+            axes.plot(values, y, "o-", color=GREY if title == "Zeros" else BLUE, lw=1, ms=4)
             axes.set_title(title)
             axes.set_xlabel(label, size=8.5)
             axes.grid(axis="both")
             if title == "Zeros":
-                _dead(axes, rows)
+                _mark_dead(axes, rows)
             elif (values[np.isfinite(values)] > 0).any():
-                _logarithmic(axes, *((TOO_SLOW, TOO_FAST) if title == "Update/weight" else ()))
+                _set_log_scale(axes, *((TOO_SLOW, TOO_FAST) if title == "Update/weight" else ()))
             axes.tick_params(labelsize=8)
         axes.axvspan(TOO_SLOW, TOO_FAST, color=BLUE, alpha=0.07, lw=0)
         axes.axvline(USUAL, color=BLUE, lw=0.8, ls=":")
         step = max(1, len(rows) // 100)
-        axes.set_yticks(places[::step], names[::step])
+        axes.set_yticks(y[::step], names[::step])
         axes.set_ylim(len(rows) - 0.4, -0.6)
     return Path(path)
 
 
-def _dead(axes, rows):
+def _mark_dead(axes, rows):
+    """A cross at the share of dead channels of each layer that has any to count."""
     dead = [(row.dead / row.units, i) for i, row in enumerate(rows) if row.units]
     if dead:
         axes.plot(*zip(*dead, strict=True), "x", color=ORANGE, ms=6)
@@ -68,9 +61,9 @@ def _dead(axes, rows):
     axes.set_xlim(-0.04, 1.04)
 
 
-def _logarithmic(axes, *shown):
-    """A logarithmic scale over the points, at least two decades wide, and over what else is to be shown."""
-    values = np.concatenate([line.get_xdata() for line in axes.lines] + [shown])
+def _set_log_scale(axes, *included):
+    """A logarithmic x axis over the points and `included`, at least two decades wide."""
+    values = np.concatenate([line.get_xdata() for line in axes.lines] + [included])
     values = values[np.isfinite(values) & (values > 0)]
     low, high = values.min() / 2, values.max() * 2
     widen = max(1.0, np.sqrt(100 * low / high))
@@ -81,146 +74,159 @@ def _logarithmic(axes, *shown):
 
 
 def feature_maps(net, image, paths, path):
-    """What the layers `paths` (saliency.stages) make of one image (H, W, C): their strongest channels, by the mean.
+    """The outputs of the layers `paths` (saliency.stages) for one image (H, W, C).
 
-    One row a layer, on one scale, from 0 (or its least value) to one that few are above.
+    A row a layer: the channels with the largest mean, on one scale, from 0 (or the least value) to
+    the BRIGHTEST quantile.
     """
-    paths, maps = paths[:: -(-len(paths) // MOST_STAGES)], {}
-    with watch(
-        net, lambda path, layer, x, y, cache: maps.update({path: (type(layer).__name__, y[0])})
-    ):
+    paths = paths[:: -(-len(paths) // MOST_STAGES)]
+    outputs = {}  # {path: (kind of layer, (h, w, C))}
+
+    def on_forward(path, layer, x, y, cache):
+        outputs[path] = type(layer).__name__, y[0]
+
+    with watch(net, on_forward):
         net.forward(image[None], train=False)
-    columns = min(MOST_MAPS, max(maps[one][1].shape[2] for one in paths))
+    columns = min(MOST_MAPS, max(outputs[stage][1].shape[2] for stage in paths))
     width, height = max(0.66 * columns + 2.2, 4.8), 0.8 * len(paths) + 0.45
-    with _placed(
-        path, width, height, "Feature maps, the strongest channels of each stage"
-    ) as square:
-        draw(square(0.1, height - 1.15, 0.6), image)
-        for i, one in enumerate(paths):
-            kind, y = maps[one]
-            strongest = np.argsort(-y.mean(axis=(0, 1)), kind="stable")[:columns]
-            low, high = (
-                min(0.0, float(y[..., strongest].min())),
-                float(np.quantile(y[..., strongest], BRIGHTEST)),
-            )
-            bottom = height - 1.15 - 0.8 * i
-            for j, channel in enumerate(strongest):
-                axes = square(2.15 + 0.66 * j, bottom, 0.6)
-                axes.imshow(
-                    y[..., channel], cmap="magma", vmin=low, vmax=high if high > low else low + 1
-                )
-                axes.set_title(
-                    f"{channel}", size=6.5, color=GREY, pad=2, loc="center", weight="normal"
-                )
-            size = f"{y.shape[0]} × {y.shape[1]}, {len(strongest)} of {y.shape[2]}"
-            label = square(1.4, bottom, 0.6)
-            label.text(1.05, 0.5, f"{one} {kind}\n{size}", ha="right", va="center", size=7)
+    title = "Feature maps: the strongest channels of each stage"
+    with _free_figure(path, width, height, title) as add_square:
+        show_image(add_square(0.1, height - 1.15, 0.6), image)
+        for i, stage in enumerate(paths):
+            _feature_row(add_square, height - 1.15 - 0.8 * i, stage, *outputs[stage], columns)
     return Path(path)
 
 
+def _feature_row(add_square, bottom, stage, kind, y, columns):
+    """One layer's output y (h, w, C): its strongest channels, side by side."""
+    strongest = np.argsort(-y.mean(axis=(0, 1)), kind="stable")[:columns]
+    low = min(0.0, float(y[..., strongest].min()))
+    high = float(np.quantile(y[..., strongest], BRIGHTEST))
+    high = high if high > low else low + 1
+    for j, channel in enumerate(strongest):
+        axes = add_square(2.15 + 0.66 * j, bottom, 0.6)
+        axes.imshow(y[..., channel], cmap="magma", vmin=low, vmax=high)
+        axes.set_title(f"{channel}", size=6.5, color=GREY, pad=2, loc="center", weight="normal")
+    text = f"{stage} {kind}\n{y.shape[0]} × {y.shape[1]}, {len(strongest)} of {y.shape[2]}"
+    add_square(1.4, bottom, 0.6).text(1.05, 0.5, text, ha="right", va="center", size=7)
+
+
 def look(net, image, title, probabilities, classes, path, layer=None):
-    """One image (H, W, C), its saliency, and Grad-CAM of its three likeliest classes; without `layer` no Grad-CAM."""
-    names, best = drawable(classes), np.argsort(-probabilities, kind="stable")[:3]
-    batch = np.repeat(image[None], len(best), axis=0)
-    heats = [] if layer is None else list(grad_cam(net, batch, best, layer))
+    """One image (H, W, C), its saliency, and Grad-CAM of its three likeliest classes.
+
+    Without `layer`, the path of one with feature maps, there is no Grad-CAM.
+    """
+    names = drawable(classes)
+    best = np.argsort(-probabilities, kind="stable")[:3]
+    batch = np.repeat(image[None], len(best), axis=0)  # (3, H, W, C)
+    # (title, heat map, probability) of each panel
     panels = [
-        (short(title, 28), None),
-        (f"saliency of {short(names[best[0]])}", saliency(net, batch[:1], best[:1])[0]),
+        (short(title, 28), None, None),
+        (
+            f"saliency of {short(names[best[0]])}",
+            saliency(net, batch[:1], best[:1])[0],
+            probabilities[best[0]],
+        ),
     ]
-    panels += [
-        (f"Grad-CAM of {short(names[k])}", heat) for k, heat in zip(best, heats, strict=False)
-    ]
+    if layer is not None:
+        for k, heat in zip(best, grad_cam(net, batch, best, layer), strict=True):
+            panels.append((f"Grad-CAM of {short(names[k])}", heat, probabilities[k]))
     with figure(path, (2.15 * len(panels), 2.6)) as fig:
-        for i, (axes, (title, heat)) in enumerate(
-            zip(fig.subplots(1, len(panels)), panels, strict=True)
-        ):
+        all_axes = fig.subplots(1, len(panels))
+        for i, (axes, (title, heat, probability)) in enumerate(zip(all_axes, panels, strict=True)):
             axes.set_axis_off()
             if i == 1:
                 axes.imshow(heat, cmap="magma", vmin=0)
             else:
-                draw(axes, image, heat)
+                show_image(axes, image, heat)
             axes.set_title(title, size=9, loc="left", weight="normal", color=INK)
-            share = percent(probabilities[best[max(i - 2, 0)]])
-            axes.text(
-                0,
-                -0.04,
-                share if i else "",
-                transform=axes.transAxes,
-                size=8.5,
-                color=GREY,
-                va="top",
-            )
+            if probability is not None:
+                _write_below(axes, percent(probability), 8.5)
     return Path(path)
 
 
 def confusions(net, images, labels, probabilities, classes, group, path, heat):
-    """For each pair of the classes `group`: the surest image of the row's class that was taken for the column's.
+    """For each pair of the classes `group` the most confident prediction, and what led to it.
 
-    Beside each image heat(net, images, predicted classes), drawn over it: what spoke for the predicted class.
+    Rows are true classes, columns predicted ones. Beside each image stands heat(net, images,
+    predicted classes), drawn over it: the evidence for the predicted class.
     """
-    names, guesses = [short(name) for name in drawable(classes)], probabilities.argmax(axis=1)
-    found = {}
-    for place in np.ndindex(len(group), len(group)):
-        true, guess = (group[k] for k in place)
-        members = np.flatnonzero((labels == true) & (guesses == guess))
+    names = [short(name) for name in drawable(classes)]
+    predicted = probabilities.argmax(axis=1)  # (N,)
+    examples = {}  # {(row, column): (index of the image, how many such images)}
+    for i, j in np.ndindex(len(group), len(group)):
+        members = np.flatnonzero((labels == group[i]) & (predicted == group[j]))
         if len(members):
-            found[place] = members[probabilities[members, guess].argmax()], len(members)
-    chosen = [index for index, _ in found.values()]
-    heats = (
-        dict(zip(found, heat(net, images[chosen], guesses[chosen]), strict=True)) if chosen else {}
-    )
-    with _grid(path, [names[k] for k in group]) as cell:
+            most_confident = probabilities[members, group[j]].argmax()
+            examples[i, j] = members[most_confident], len(members)
+    chosen = [index for index, _ in examples.values()]
+    heats = {}
+    if chosen:
+        heats = dict(zip(examples, heat(net, images[chosen], predicted[chosen]), strict=True))
+    with _pair_grid(path, [names[k] for k in group]) as cell:
         for i, j in np.ndindex(len(group), len(group)):
             left, right = cell(i, j)
-            if (i, j) not in found:
+            if (i, j) not in examples:
                 left.text(0, 0.5, "never", transform=left.transAxes, size=8.5, color=GREY)
                 continue
-            index, count = found[i, j]
-            draw(left, images[index])
-            draw(right, images[index], heats[i, j])
-            text = f"{percent(probabilities[index].max())} sure; {count:,} {'right' if i == j else 'so mistaken'}"
-            left.text(0, -0.05, text, transform=left.transAxes, size=7.5, color=GREY, va="top")
+            index, count = examples[i, j]
+            show_image(left, images[index])
+            show_image(right, images[index], heats[i, j])
+            errors = "such error" if count == 1 else "such errors"
+            text = f"{percent(probabilities[index].max())}; {count:,} "
+            _write_below(left, text + ("correct" if i == j else errors), 7.5)
     return Path(path)
 
 
+def _write_below(axes, text, size):
+    axes.text(0, -0.04, text, transform=axes.transAxes, size=size, color=GREY, va="top")
+
+
 @contextmanager
-def _grid(path, names):
-    """A figure with a row and a column for each name; gives a function (row, column) -> two axes of an inch."""
+def _pair_grid(path, names):
+    """A figure with a row and a column for each name.
+
+    Gives a function (row, column) -> two axes of one inch.
+    """
     width, height = 2.2 * len(names) + 1.15, 1.38 * len(names) + 0.75
-    title = "The surest image of each kind, and beside it what spoke for the class that was said"
-    with _placed(path, width, height, title) as square:
+    title = "The most confident image of each kind, and the evidence for the predicted class"
+    with _free_figure(path, width, height, title) as add_square:
         for k, name in enumerate(names):
-            square(1.15 + 2.2 * k, height - 0.58, 0.1).text(
-                0, 0, f"said: {name}", size=10, color="#a85200"
-            )
-            row = square(0.1, height - 1.15 - 1.38 * k, 0.1)
+            column = add_square(1.15 + 2.2 * k, height - 0.58, 0.1)
+            column.text(0, 0, f"predicted: {name}", size=10, color="#a85200")
+            row = add_square(0.1, height - 1.15 - 1.38 * k, 0.1)
             row.text(0, 0, f"true:\n{name}", size=10, color=BLUE, va="center")
-        yield lambda i, j: [
-            square(1.15 + 2.2 * j + x, height - 1.65 - 1.38 * i, 1) for x in (0, 1.02)
-        ]
+
+        def cell(i, j):
+            left, bottom = 1.15 + 2.2 * j, height - 1.65 - 1.38 * i
+            return add_square(left, bottom, 1), add_square(left + 1.02, bottom, 1)
+
+        yield cell
 
 
 @contextmanager
-def _placed(path, width, height, title):
-    """A figure of so many inches with a title; gives a function (left, bottom, side) -> empty axes, a square there."""
+def _free_figure(path, width, height, title):
+    """A figure of so many inches with a title and no layout.
+
+    Gives a function (left, bottom, size) -> empty square axes there, in inches.
+    """
     with figure(path, (width, height)) as fig:
         fig.set_layout_engine("none")
         fig.text(0.1 / width, 1 - 0.1 / height, title, va="top", size=11, weight="bold")
 
-        def square(left, bottom, side):
-            axes = fig.add_axes((left / width, bottom / height, side / width, side / height))
+        def add_square(left, bottom, size):
+            axes = fig.add_axes((left / width, bottom / height, size / width, size / height))
             axes.set_axis_off()
             return axes
 
-        yield square
+        yield add_square
 
 
-def draw(axes, image, heat=None):
+def show_image(axes, image, heat=None):
     """One image (H, W, C), with a heat map (H, W) over it: where it is 0 only the image shows."""
-    shown = as_uint8(image) / 255
-    axes.imshow(shown if heat is None else 0.75 * shown, cmap="gray", vmin=0, vmax=1)
+    pixels = as_uint8(image) / 255
+    axes.imshow(pixels if heat is None else 0.75 * pixels, cmap="gray", vmin=0, vmax=1)
     if heat is not None:
         strength = heat / (heat.max() or 1)
-        axes.imshow(
-            strength, cmap="inferno", vmin=0, vmax=1, alpha=0.8 * np.clip(1.5 * strength, 0, 1)
-        )
+        opacity = 0.8 * np.clip(1.5 * strength, 0, 1)
+        axes.imshow(strength, cmap="inferno", vmin=0, vmax=1, alpha=opacity)

@@ -1,4 +1,4 @@
-"""The page of an inspection, inspection.html, which holds its pictures; they lie beside it as files too."""
+"""The page of an inspection, inspection.html, with its plots inside; they are files too."""
 
 import json
 import shlex
@@ -21,42 +21,40 @@ from .source import RESULT
 from .table import HEADS, SOUND, cells
 
 IMAGES = 1000  # training images that the layers are measured with
-CLOSE = (
-    "T-shirt/top",
-    "Pullover",
-    "Coat",
-    "Shirt",
-)  # the classes of Fashion-MNIST that are confused
+# the classes of Fashion-MNIST that are confused with each other
+CLOSE = ("T-shirt/top", "Pullover", "Coat", "Shirt")
 READING = {
     "layers": (
         "The layers at a glance",
-        "From the image at the top to the logits. Deviations that shrink or grow by orders of magnitude from one end "
-        "to the other vanish or explode; the blue band holds the update ratios of networks that train.",
+        "From the image at the top to the logits. Where the deviations shrink or grow by orders of "
+        "magnitude, activations or gradients vanish or explode. The blue band holds the update "
+        "ratios of networks that train.",
     ),
     "learning_curves": (
         "Learning curves",
-        "Where the validation loss turns upwards and the training loss goes on falling, the network learns the "
-        "training images by heart.",
+        "Where the validation loss rises and the training loss goes on falling, the network "
+        "over-fits: it memorises the training images.",
     ),
     "filters": (
         "First-layer filters",
-        "What the first convolution looks for: stripes and opposite sides answer to edges; pale or speckled filters "
-        "have learnt little.",
+        "What the first convolution responds to. Filters with a stripe, or with two opposite "
+        "sides, detect edges; pale or noisy ones have learnt little.",
     ),
     "feature_maps": (
         "Feature maps of one image",
-        "Early stages keep the outline; later ones answer to parts, and are silent where theirs is missing. Small "
-        "numbers: the channels.",
+        "Early stages keep the outline; later ones respond to parts, and stay dark where their "
+        "part is missing. Small numbers: the channels.",
     ),
     "look": (
         "Where it looks",
-        "Saliency: the pixels at which a small change moves the class's score most. Grad-CAM: the regions of the last "
-        "convolution that speak for a class, each map on its own scale.",
+        "Saliency: the pixels at which a small change changes the class's score most. Grad-CAM: "
+        "the regions of the last convolution that are evidence for a class, each map on its own "
+        "scale.",
     ),
     "confusions": (
-        "What is confused, side by side",
-        "Rows are the true classes, columns what the network said; the diagonal is right. The glow over each image is "
-        "what spoke for the class that was said.",
+        "Confused classes, side by side",
+        "Rows are true classes, columns predicted classes; the diagonal is correct. Per cent: the "
+        "predicted probability. The glow over each image is the evidence for the predicted class.",
     ),
 }  # fmt: skip
 
@@ -64,42 +62,52 @@ READING = {
 def write(
     out, net, dataset, subject, *, trained_on=None, steps=None, lr=None, history=None, image=None
 ):
-    """Inspect a classifier, and write inspection.html, inspection.json and the pictures into the folder `out`.
+    """Inspect a classifier, and write inspection.html, inspection.json and the plots into `out`.
 
-    dataset: a data.Dataset; subject: what to call the network; trained_on: the images and labels (x, y) that it was
-    trained on, if fewer than the data set's; steps: an inspection.Steps; history: fit's; image: the one to look at,
-    uint8 (H, W, C), by default the first test image. -> the result, a dict that inspection.json holds.
-    Raises what `examine` raises, and OSError.
+    dataset: a data.Dataset; subject: what to call the network; trained_on: the images and labels
+    (x, y) that it was trained on, if fewer than the data set's; steps: an inspection.Steps;
+    history: fit's; image: the one to look at, uint8 (H, W, C), by default the first test image.
+    -> the result, a dict that inspection.json holds. Raises what `examine` raises, and OSError.
     """
     out, history = Path(out), history or {}
     x, y = trained_on or (dataset.x_train, dataset.y_train)
     shuffled = np.random.default_rng(0).permutation(len(y))[:IMAGES]
     examined = examine(net, x[shuffled], y[shuffled], steps=steps, lr=lr)
-    probabilities = loop.predict(net, dataset.x_test)
+    probabilities = loop.predict(net, dataset.x_test)  # (N, K)
     accuracy = metrics.accuracy(dataset.y_test, probabilities)
     findings = diagnose(examined, history, (accuracy, len(dataset.y_test)))
     out.mkdir(parents=True, exist_ok=True)
-    files.write(
-        out / RESULT, json.dumps({"checkpoint": subject}).encode()
-    )  # whose folder it is, if this is stopped
+    # So that the folder is known for what it is, even if this is interrupted.
+    files.write(out / RESULT, json.dumps({"checkpoint": subject}).encode())
     drawn, notes = _draw(out, net, dataset, probabilities, examined, history, image)
     result = {
-        "checkpoint": subject, "data": dataset.name, "test_accuracy": accuracy, "train_accuracy": examined.accuracy,
-        "train_loss": examined.loss, "images": examined.images, "gradient_images": examined.gradient_images,
-        "batch_size": examined.batch_size, "lr": examined.lr, "update_rule": examined.rule,
-        "layers": [asdict(row) for row in examined.layers], "diagnoses": [asdict(one) for one in findings],
-        "notes": notes, "pictures": [f"{name}.png" for name in drawn], "out": str(out),
-    }  # fmt: skip
+        "checkpoint": subject,
+        "data": dataset.name,
+        "test_accuracy": accuracy,
+        "train_accuracy": examined.accuracy,
+        "train_loss": examined.loss,
+        "images": examined.images,
+        "gradient_images": examined.gradient_images,
+        "batch_size": examined.batch_size,
+        "lr": examined.lr,
+        "update_rule": examined.rule,
+        "layers": [asdict(row) for row in examined.layers],
+        "diagnoses": [asdict(finding) for finding in findings],
+        "notes": notes,
+        "pictures": [f"{name}.png" for name in drawn],
+        "out": str(out),
+    }
+    kinds = ", ".join(dict.fromkeys(finding.kind for finding in findings))
+    plots_html = [_picture(out, name) for name in drawn]
     html.write(
         out / "inspection.html",
         title=f"Inside {subject}",
         heading="Test accuracy",
         score=html.percent(accuracy),
-        said=f"Found: {', '.join(dict.fromkeys(one.kind for one in findings))}" if findings else "Nothing wrong found",
+        detail=f"Found: {kinds}" if findings else "Nothing wrong found",
         facts=_facts(result),
-        sections=[_findings(result), _table(result), *(_picture(out, one) for one in drawn),
-                  _next(subject, dataset)],
-    )  # fmt: skip
+        sections=[_findings(result), _table(result), *plots_html, _next(subject, dataset)],
+    )
     files.write(out / RESULT, json.dumps(plain(result), indent=2).encode())
     return result
 
@@ -109,22 +117,26 @@ def _draw(out, net, dataset, probabilities, examined, history, image):
     x, classes, drawn, notes = dataset.x_test, dataset.classes, ["layers"], []
     pictures.layers(examined.layers, out / "layers.png")
     if image is None:
-        shown, title, guess = x[0], f"true: {classes[dataset.y_test[0]]}", probabilities[0]
+        image = x[0]
+        title = f"true: {classes[dataset.y_test[0]]}"
+        predicted = probabilities[0]  # (K,)
     else:
-        shown, title, guess = image, "the image", loop.predict(net, image[None])[0]
+        title = "the image"
+        predicted = loop.predict(net, image[None])[0]
     if any(history.get("loss", ())):
         plots.learning_curves(history, out / "learning_curves.png")
         drawn.append("learning_curves")
     filters, paths = first_filters(net), convolutions(net, x[:1])
     if paths:
         plots.filters(filters, out / "filters.png")
-        pictures.feature_maps(net, shown, paths, out / "feature_maps.png")
+        pictures.feature_maps(net, image, paths, out / "feature_maps.png")
         drawn += ["filters", "feature_maps"]
     else:
         notes.append(
-            "The network has no convolution: no filters, no feature maps, and saliency instead of Grad-CAM."
+            "The network has no convolution: no filters, no feature maps, and saliency instead of "
+            "Grad-CAM."
         )
-    pictures.look(net, shown, title, guess, classes, out / "look.png", paths and paths[-1])
+    pictures.look(net, image, title, predicted, classes, out / "look.png", paths and paths[-1])
     heat = grad_cam if paths else saliency
     group = close_classes(dataset, probabilities)
     pictures.confusions(
@@ -148,52 +160,51 @@ def first_filters(net):
 
 
 def close_classes(dataset, probabilities, most=4):
-    """The indices of Fashion-MNIST's upper garments, of other data the classes with the most mistakes, in order."""
+    """The indices of the classes that are confused most, in order.
+
+    Of Fashion-MNIST those of its upper garments, whatever the network.
+    """
     if set(CLOSE) <= set(dataset.classes):
         return [dataset.classes.index(name) for name in CLOSE]
     matrix = metrics.confusion_matrix(dataset.y_test, probabilities, len(dataset.classes))
     np.fill_diagonal(matrix, 0)
-    mistakes = matrix.sum(axis=0) + matrix.sum(axis=1)
-    return sorted(np.argsort(-mistakes, kind="stable")[:most].tolist())
+    errors = matrix.sum(axis=0) + matrix.sum(axis=1)  # (K,)
+    return sorted(np.argsort(-errors, kind="stable")[:most].tolist())
 
 
 def _facts(result):
-    right = f"{result['train_accuracy']:.1%} of {result['images']:,} right"
+    accuracy = f"{result['train_accuracy']:.1%} of {result['images']:,} correct"
+    batches = f"in batches of {result['batch_size']}, as in training"
     return {
         "Network": result["checkpoint"],
         "Data": result["data"],
-        "Training images": f"{right}, loss {result['train_loss']:.3f}",
-        "Gradients": f"over {result['gradient_images']} of them, in batches of {result['batch_size']}, as in training",
+        "Training images": f"{accuracy}, loss {result['train_loss']:.3f}",
+        "Gradients": f"over {result['gradient_images']} of them, {batches}",
         "Update ratio": f"at lr {result['lr']:g}: {result['update_rule']}",
     }
 
 
 def _findings(result):
-    found = [
-        f'<p class="finding"><b>{escape(d["kind"])}</b>: {escape(d["text"])}.</p>'
-        for d in result["diagnoses"]
+    lines = [
+        f'<p class="finding"><b>{escape(finding["kind"])}</b>: {escape(finding["text"])}.</p>'
+        for finding in result["diagnoses"]
     ]
-    found = found or [f'<p class="finding sound">{SOUND}</p>']
-    return "\n".join(
-        [
-            "<h2>Diagnosis</h2>",
-            *found,
-            *(f"<p>Note: {escape(note)}</p>" for note in result["notes"]),
-        ]
-    )
+    lines = lines or [f'<p class="finding sound">{SOUND}</p>']
+    notes = [f"<p>Note: {escape(note)}</p>" for note in result["notes"]]
+    return "\n".join(["<h2>Diagnosis</h2>", *lines, *notes])
 
 
 def _table(result):
-    marked = {one["where"] for one in result["diagnoses"]}
+    marked = {finding["where"] for finding in result["diagnoses"]}
     rows = [
         ("low" if row["path"] in marked else None, map(escape, cells(row)))
         for row in result["layers"]
     ]
     return (
         "<h2>Every layer</h2>\n"
-        f'<p class="soft">Outputs over {result["images"]:,} training images, as the network is used. Gradients of each '
-        "image's loss with respect to these outputs. Dead: channels that were 0 everywhere, of all. Update/weight: how "
-        "far one step moves the weights, in units of their size; about 1e-3 is usual.</p>\n"
+        f'<p class="soft">Outputs over {result["images"]:,} training images, in inference mode. '
+        "Gradients of each image's loss with respect to these outputs. Dead: channels that were 0 "
+        "everywhere, of all. Update/weight: ||dw|| / ||w|| of one step; about 1e-3 is usual.</p>\n"
         + html.table(HEADS, rows, "classes numbers")
     )
 
@@ -212,6 +223,6 @@ def _next(subject, dataset):
                 "Look at an image of your own:",
                 f"numpycnn inspect {subject} --data {data} --image IMAGE",
             ),
-            ("Measure it class by class:", f"numpycnn evaluate {subject} --data {data}"),
+            ("Evaluate it class by class:", f"numpycnn evaluate {subject} --data {data}"),
         )
     )

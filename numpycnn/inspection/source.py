@@ -1,4 +1,4 @@
-"""What a checkpoint tells an inspection: what it was trained on, its history, optimiser and learning rate."""
+"""What a checkpoint tells an inspection: training images, history, optimiser, learning rate."""
 
 import json
 from pathlib import Path
@@ -16,41 +16,37 @@ RESULT = "inspection.json"
 def known(path, dataset):
     """-> {"trained_on", "history", "steps", "lr"} for report.write. Raises CheckpointError."""
     metadata, arrays = checkpoint.read(path)
-    fit = metadata.get("fit") if isinstance(metadata.get("fit"), dict) else {}
-    settings, recipe = (
-        part if isinstance(part, dict) else {}
-        for part in (fit.get("settings"), metadata.get("recipe"))
-    )
+    fit = _dict(metadata.get("fit"))
+    settings = _dict(fit.get("settings"))
+    recipe = _dict(metadata.get("recipe"))
     steps = Steps.stored(metadata, arrays)
-    given = [
-        settings.get("lr"),
-        recipe.get("lr"),
-        steps and steps.lr,
-    ]  # the schedule's largest, then the last
-    lr = next(
-        (float(value) for value in given if type(value) in (int, float) and np.isfinite(value)),
-        None,
-    )
+    # The schedule's largest where it is known, otherwise that of the last step.
+    rates = [settings.get("lr"), recipe.get("lr"), steps and steps.lr]
+    numbers = [rate for rate in rates if type(rate) in (int, float) and np.isfinite(rate)]
+    lr = float(numbers[0]) if numbers else None
     history = _history(path, fit.get("history", metadata.get("history")))
     trained_on = _training(recipe, metadata.get("data"), dataset)
     return {"trained_on": trained_on, "history": history, "steps": steps, "lr": lr}
 
 
+def _dict(value):
+    """The value where it is a dict: a file may hold anything."""
+    return value if isinstance(value, dict) else {}
+
+
 def _history(path, history):
     """Lists of numbers under the keys of a history; {} where the file has none."""
-    history = history if isinstance(history, dict) else {}
-    columns = {key: values for key, values in history.items() if isinstance(values, list)}
-    if any(
-        not (value is None or type(value) in (int, float))
-        for values in columns.values()
-        for value in values
-    ):
-        raise CheckpointError(f"{files.shown(path)}: its history holds something else than numbers")
+    columns = {key: values for key, values in _dict(history).items() if isinstance(values, list)}
+    for values in columns.values():
+        if not all(value is None or type(value) in (int, float) for value in values):
+            raise CheckpointError(
+                f"{files.shown(path)}: its history holds something else than numbers"
+            )
     return columns
 
 
 def _training(recipe, data, dataset):
-    """The training images that `numpycnn train` used: without those that --limit and --val left out."""
+    """The training images that `numpycnn train` used: without what --limit and --val left out."""
     limit, val, seed = (recipe.get(key) for key in ("limit", "val", "seed"))
     if data != dataset.name:
         return dataset.x_train, dataset.y_train
@@ -61,18 +57,23 @@ def _training(recipe, data, dataset):
 
 
 def folder(out, path):
-    """The folder for an inspection of `path`: `out`, or NAME-inspect here. Raises RunFolderError for a foreign one."""
+    """The folder for an inspection of `path`: `out`, or NAME-inspect in the working folder.
+
+    Raises RunFolderError for one that holds something else.
+    """
     title = path.removeprefix("pretrained:")
-    place = Path(out) if out else Path(f"{Path(title).stem}-inspect")
-    if place.is_dir() and any(place.iterdir()) and _subject(place) != path:
-        raise RunFolderError(f"{place} exists and is no inspection of {path}; choose another --out")
-    files.check_folder(place, force=True)
-    return place
+    target = Path(out) if out else Path(f"{Path(title).stem}-inspect")
+    if target.is_dir() and any(target.iterdir()) and _subject(target) != path:
+        raise RunFolderError(
+            f"{target} exists and is no inspection of {path}; choose another --out"
+        )
+    files.check_folder(target, force=True)
+    return target
 
 
-def _subject(place):
+def _subject(inspected):
     """The checkpoint that the inspection in the folder is of, or None."""
     try:
-        return json.loads((place / RESULT).read_text(encoding="utf-8")).get("checkpoint")
+        return json.loads((inspected / RESULT).read_text(encoding="utf-8")).get("checkpoint")
     except (FileNotFoundError, ValueError, AttributeError):
         return None

@@ -6,7 +6,10 @@ HEADS = (
     "layer", "output", "mean", "deviation", "zeros", "gradient: mean",
     "deviation", "zeros", "dead", "update/weight",
 )  # fmt: skip
-SOUND = "Nothing wrong was found: nothing dead, vanishing, exploding, too fast, too slow or over-fitting."
+SOUND = (
+    "Nothing wrong was found: "
+    "nothing dead, vanishing, exploding, too fast, too slow or over-fitting."
+)
 
 
 def cells(row):
@@ -35,16 +38,10 @@ def _three(statistics):
 
 
 def text(result):
-    """What `numpycnn inspect` prints of report.write's result: the table, its reading, the diagnoses."""
+    """What `numpycnn inspect` prints of report.write's result: table, circumstances, diagnoses."""
     table = [HEADS, *map(cells, result["layers"])]
     widths = [max(len(line[i]) for line in table) for i in range(len(HEADS))]
-    aligned = [
-        "  ".join(
-            c.ljust(w) if i < 2 else c.rjust(w)
-            for i, (c, w) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in table
-    ]
+    aligned = [_aligned(line, widths) for line in table]
     lines = [aligned[0], "-" * len(aligned[0]), *(line.rstrip() for line in aligned[1:]), ""]
     lines.append(
         f"Outputs over {result['images']:,} training images; gradients of each image's loss over "
@@ -52,8 +49,17 @@ def text(result):
     )
     lines.append(f"Update/weight at lr {result['lr']:g}: {result['update_rule']}.")
     lines.append(
-        f"Training accuracy: {result['train_accuracy']:.2%}. Test accuracy: {result['test_accuracy']:.2%}."
+        f"Training accuracy: {result['train_accuracy']:.2%}. "
+        f"Test accuracy: {result['test_accuracy']:.2%}."
     )
-    lines += ["", *(f"{one['kind'].upper()}: {one['text']}." for one in result["diagnoses"])]
+    findings = result["diagnoses"]
+    lines += ["", *(f"{finding['kind'].upper()}: {finding['text']}." for finding in findings)]
     lines += [SOUND] if not result["diagnoses"] else []
     return "\n".join([*lines, *result["notes"], f"Page: {Path(result['out'], 'inspection.html')}"])
+
+
+def _aligned(line, widths):
+    """The cells of a line in columns: names to the left, numbers to the right."""
+    names = [cell.ljust(width) for cell, width in zip(line[:2], widths[:2], strict=True)]
+    numbers = [cell.rjust(width) for cell, width in zip(line[2:], widths[2:], strict=True)]
+    return "  ".join(names + numbers)

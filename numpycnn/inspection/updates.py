@@ -8,17 +8,17 @@ from ..errors import CheckpointError
 from ..layers.traverse import named_params
 from ..ops.update import muon_update
 
-BETA1, BETA2, EPS, REST = (
-    0.9,
-    0.999,
-    1e-8,
-    8.0,
-)  # optim's own defaults: a checkpoint does not hold them
+# The defaults of optim's classes: a checkpoint does not hold them.
+BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # Adam
+REST = 8.0  # Muon's lr for what is no convolution, in units of its lr
 
 
 @dataclass
 class Steps:
-    """What an optimiser remembers: its title, steps, lr, and {parameter's name: {slot: array}}; rule is for people."""
+    """The state of an optimiser: title, steps, lr, {parameter's name: {slot: array}}.
+
+    rule: where the step comes from, as text.
+    """
 
     title: str
     steps: int
@@ -31,42 +31,33 @@ class Steps:
         """Of an optimiser that trains net's parameters."""
         names = {id(param): name for name, param in named_params(net).items()}
         given = [names.get(id(param)) for param in optimizer.params]
-        title, arrays = optimizer.title, optimizer.state_arrays()
-        return cls._made(
-            title, optimizer.steps, optimizer.lr if lr is None else lr, given, arrays, rule
-        )
+        lr = optimizer.lr if lr is None else lr
+        arrays = optimizer.state_arrays()
+        return cls._made(optimizer.title, optimizer.steps, lr, given, arrays, rule)
 
     @classmethod
     def stored(cls, metadata, arrays, lr=None):
-        """Of a checkpoint's metadata and arrays (checkpoint.read), or None when it holds no optimiser."""
+        """Of a checkpoint's metadata and arrays (checkpoint.read); None without an optimiser."""
         saved = metadata["optimizer"]
         if saved is None:
             return None
         state = {
-            name.partition("/")[2]: a for name, a in arrays.items() if name.startswith("optimizer/")
+            name.partition("/")[2]: array
+            for name, array in arrays.items()
+            if name.startswith("optimizer/")
         }
         rule = f"{saved['class']}'s last step, from the optimiser's state in the file"
-        return cls._made(
-            saved["class"],
-            saved["steps"],
-            saved["lr"] if lr is None else lr,
-            saved["params"],
-            state,
-            rule,
-        )
+        lr = saved["lr"] if lr is None else lr
+        return cls._made(saved["class"], saved["steps"], lr, saved["params"], state, rule)
 
     @classmethod
     def _made(cls, title, steps, lr, names, arrays, rule):
         slots = {name: {} for name in names if isinstance(name, str)}
         for key, array in arrays.items():
-            place, _, slot = key.partition(".")
-            if (
-                place.isascii()
-                and place.isdigit()
-                and int(place) < len(names)
-                and names[int(place)] in slots
-            ):
-                slots[names[int(place)]][slot] = array
+            index, _, slot = key.partition(".")  # "3.m": m of parameter 3
+            number = int(index) if index.isascii() and index.isdigit() else len(names)
+            if number < len(names) and names[number] in slots:
+                slots[names[number]][slot] = array
         return cls(title, steps, lr, slots, rule or f"{title}'s last step")
 
     @property
@@ -79,10 +70,11 @@ class Steps:
 
 
 def ratios(net, steps, lr):
-    """{path: ||dw|| / ||w||} of each layer's weights (arrays of 2 dimensions or more), nan where w is 0.
+    """{path: ||dw|| / ||w||} of each layer's weights (arrays of 2 or more dimensions).
 
-    Biases, and batch norm's scales and shifts, are left out: they start at 0 or 1, whatever the layer's scale.
-    Raises CheckpointError for a state of other shapes than the weights.
+    nan where w is 0. Biases, and batch norm's scales and shifts, are left out: they start at 0 or
+    1, whatever the layer's scale. Raises CheckpointError for a state of other shapes than the
+    weights.
     """
     moved, size = {}, {}
     for name, param in named_params(net).items():
@@ -104,12 +96,15 @@ def ratios(net, steps, lr):
 
 
 def last_step(value, state, steps, lr):
-    """Adam: lr m/(1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)      SGD: lr u      Muon: ops.update.muon_update of u
+    """The step dw that the state gives, without weight decay and without Nesterov's look ahead.
 
-    What the state says of the step, without weight decay and without Nesterov's look ahead.
+    Adam: lr m/(1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
+    SGD:  lr u
+    Muon: ops.update.muon_update of u
     """
     if "m" in state:
-        m, v = state["m"] / (1 - BETA1**steps.steps), state["v"] / (1 - BETA2**steps.steps)
+        m = state["m"] / (1 - BETA1**steps.steps)
+        v = state["v"] / (1 - BETA2**steps.steps)
         return lr * m / (np.sqrt(v) + EPS)
     velocity, muon = state["velocity"], "Muon" in steps.title
     if muon and value.ndim == 4:

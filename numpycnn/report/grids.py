@@ -1,4 +1,4 @@
-"""Pictures of images: grids as PNG, walks as GIF, the map of a two-dimensional code; and the curves of a run."""
+"""Grids of images as PNG, walks as GIF, the map of a two-dimensional code, a run's curves."""
 
 import io
 from pathlib import Path
@@ -12,17 +12,19 @@ from ..errors import ShapeError
 from .style import BLUE, drawable, figure
 
 COLUMNS = 10
-GAP, SCALE = (
-    2,
-    2,
-)  # pixels between the images of a grid; each pixel of an image is SCALE x SCALE of the picture
+GAP = 2  # pixels between the images of a grid
+SCALE = 2  # each pixel of an image is SCALE x SCALE pixels of the grid
 PAPER = 255
+CLASS_COLOURS = (
+    "#0b6bb0", "#d9710a", "#2a8f4f", "#b3282d", "#7d55a8",
+    "#7a5230", "#d65fa5", "#616e7c", "#a8a100", "#12a3b4",
+)  # fmt: skip
 
 
 def grid(images, columns=COLUMNS):
-    """Images (N, H, W, 1 or 3), uint8 or in [0, 1], row by row -> one picture, uint8 (height, width, 1 or 3).
+    """Images (N, H, W, 1 or 3), uint8 or in [0, 1], row by row -> one picture.
 
-    Raises ShapeError for other shapes.
+    The picture is uint8 (height, width, 1 or 3). Raises ShapeError for other shapes.
     """
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[3] not in (1, 3) or not len(images):
@@ -30,29 +32,31 @@ def grid(images, columns=COLUMNS):
             f"a grid needs images (N, H, W, 1 or 3), at least one, not the shape {images.shape}"
         )
     images = as_uint8(images)
-    images = images.repeat(SCALE, axis=1).repeat(SCALE, axis=2)
+    images = images.repeat(SCALE, axis=1).repeat(SCALE, axis=2)  # (N, SCALE*H, SCALE*W, C)
     n, h, w, c = images.shape
     columns = min(columns, n)
-    picture = np.full(
-        (-(-n // columns) * (h + GAP) + GAP, columns * (w + GAP) + GAP, c), PAPER, np.uint8
-    )
+    rows = -(-n // columns)
+    picture = np.full((rows * (h + GAP) + GAP, columns * (w + GAP) + GAP, c), PAPER, np.uint8)
     for i, image in enumerate(images):
-        top, left = GAP + i // columns * (h + GAP), GAP + i % columns * (w + GAP)
+        row, column = divmod(i, columns)
+        top = GAP + row * (h + GAP)
+        left = GAP + column * (w + GAP)
         picture[top : top + h, left : left + w] = image
     return picture
 
 
 def as_uint8(images):
-    """Images (..., C), uint8 or in [0, 1] -> uint8 (..., 1 or 3); of other numbers of channels their mean."""
+    """Images (..., C), uint8 or in [0, 1] -> uint8 (..., 1 or 3); other C: the channels' mean."""
     if images.shape[-1] not in (1, 3):
-        images = images.mean(axis=-1, keepdims=True) / (255 if images.dtype == np.uint8 else 1)
+        largest = 255 if images.dtype == np.uint8 else 1
+        images = images.mean(axis=-1, keepdims=True) / largest  # (..., 1), in [0, 1]
     if images.dtype != np.uint8:
         images = np.round(255 * np.clip(np.nan_to_num(images), 0, 1)).astype(np.uint8)
     return images
 
 
 def beside(originals, others, columns=COLUMNS):
-    """Rows of originals, and under each row what was made of them: images for `grid` with the same columns."""
+    """Rows of originals, under each row what was made of them: for `grid` with as many columns."""
     pairs = [
         np.concatenate([originals[i : i + columns], others[i : i + columns]])
         for i in range(0, len(originals), columns)
@@ -66,8 +70,8 @@ def write_png(images, path, columns=COLUMNS):
 
 
 def write_gif(frames, path, columns=COLUMNS, milliseconds=80):
-    """A film that runs for ever: `frames` is a list of image batches, each shown as a grid -> its path."""
-    options = {"save_all": True, "duration": milliseconds, "loop": 0}
+    """An animation of `frames`, a list of image batches, each drawn as a grid -> its path."""
+    options = {"save_all": True, "duration": milliseconds, "loop": 0}  # 0: for ever
     return _write(path, "GIF", [grid(images, columns) for images in frames], **options)
 
 
@@ -82,54 +86,48 @@ def _write(path, kind, pictures, **options):
 
 
 def curves(history, path):
-    """The numbers of a run's history, a dict an epoch, each in a plot of its own -> path."""
+    """A plot for each number in a run's history, which has a dict for each epoch -> path."""
     names = [name for name in history[0] if name not in ("epoch", "seconds")]
+    epochs = [row["epoch"] for row in history]
     with figure(path, (3.2 * len(names), 2.6)) as fig:
         for axes, name in zip(fig.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-            axes.plot(
-                [row["epoch"] for row in history], [row[name] for row in history], ".-", color=BLUE
-            )
+            axes.plot(epochs, [row[name] for row in history], ".-", color=BLUE)
             axes.set(title=name, xlabel="epoch")
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.grid(axis="y")
     return Path(path)
 
 
-def apart(places, size):
-    """The places (x, y) of boxes of one size (width, height), moved up until no two overlap, the lowest first."""
+def apart(centres, size):
+    """The centres (x, y) of boxes of one size (width, height), moved up until no two overlap."""
     moved = {}
-    for i in sorted(range(len(places)), key=lambda i: places[i][1]):
-        x, y = places[i]
+    for i in sorted(range(len(centres)), key=lambda i: centres[i][1]):  # the lowest first
+        x, y = centres[i]
         while any(abs(x - a) < size[0] and abs(y - b) < size[1] for a, b in moved.values()):
             y += size[1] / 4
         moved[i] = x, y
-    return [moved[i] for i in range(len(places))]
+    return [moved[i] for i in range(len(centres))]
 
 
 def latent_map(codes, labels, classes, path):
-    """Two-dimensional codes (N, 2) as points, coloured by class, each class named about its median -> path."""
-    codes, labels = np.asarray(codes), np.asarray(labels)
+    """Codes (N, 2) as points, coloured by class, each class named near its median -> path."""
+    codes, labels = np.asarray(codes), np.asarray(labels)  # (N, 2), (N,)
     if codes.ndim != 2 or codes.shape[1] != 2 or len(codes) != len(labels):
         raise ShapeError(
             f"a map needs codes (N, 2) and N labels, not {codes.shape} and {labels.shape}"
         )
     with figure(path, (8.2, 7)) as fig:
         axes = fig.subplots()
-        colors = ["#0b6bb0", "#d9710a", "#2a8f4f", "#b3282d", "#7d55a8", "#7a5230", "#d65fa5", "#616e7c",
-                  "#a8a100", "#12a3b4"]  # fmt: skip
-        shown = [k for k in range(len(classes)) if (labels == k).any()]
-        size = (
-            float(np.ptp(codes, axis=0).max()) or 1.0
-        )  # of the square that both axes have room for
-        names = apart(
-            [np.median(codes[labels == k], axis=0) for k in shown], (0.13 * size, 0.035 * size)
-        )
+        present = [k for k in range(len(classes)) if (labels == k).any()]
+        extent = float(np.ptp(codes, axis=0).max()) or 1.0  # of the square that holds all codes
+        medians = [np.median(codes[labels == k], axis=0) for k in present]
+        centres = apart(medians, (0.13 * extent, 0.035 * extent))
         titles = drawable(classes)
-        for k, place in zip(shown, names, strict=True):
-            color = colors[k % len(colors)]
+        for k, centre in zip(present, centres, strict=True):
+            color = CLASS_COLOURS[k % len(CLASS_COLOURS)]
             axes.plot(*codes[labels == k].T, ".", ms=5, alpha=0.55, mew=0, color=color)
             box = {"boxstyle": "round,pad=0.25", "fc": "white", "ec": color, "alpha": 0.85}
-            axes.text(*place, titles[k], size=9, ha="center", va="center", bbox=box)
+            axes.text(*centre, titles[k], size=9, ha="center", va="center", bbox=box)
         axes.set(xlabel="first dimension of the code", ylabel="second dimension", aspect="equal")
-        axes.set_title(f"Where {len(codes):,} images lie in a code of two dimensions")
+        axes.set_title(f"{len(codes):,} images in a two-dimensional code")
     return Path(path)

@@ -9,8 +9,8 @@ import numpy as np
 from .. import files
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1f2933; --soft: #5b6875; --line: #dfe4e9; --page: #fff;
-  --card: #f6f8fa; --accent: #0b6bb0; }
+:root { color-scheme: light dark; --ink: #1f2933; --soft: #5b6875; --line: #dfe4e9;
+  --page: #fff; --card: #f6f8fa; --accent: #0b6bb0; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6eaee; --soft: #9aa7b4; --line: #333c46;
   --page: #14181d; --card: #1d232a; --accent: #6db5ea; } }
 * { box-sizing: border-box; }
@@ -26,13 +26,13 @@ p { margin: .25rem 0 1rem; max-width: 46rem; }
 .score b { display: block; font-size: 3.6rem; line-height: 1.1; color: var(--accent); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .facts { flex: 2 1 22rem; font-size: .92rem; align-self: center; }
-.facts th { text-align: left; font-weight: normal; color: var(--soft); padding: .12rem 1rem .12rem 0;
-  vertical-align: top; white-space: nowrap; }
+.facts th { text-align: left; font-weight: normal; color: var(--soft);
+  padding: .12rem 1rem .12rem 0; vertical-align: top; white-space: nowrap; }
 .facts td { padding: .12rem 0; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 .classes { width: 100%; }
-.classes th, .classes td { padding: .38rem .75rem; text-align: right; border-bottom: 1px solid var(--line);
-  white-space: nowrap; }
+.classes th, .classes td { padding: .38rem .75rem; text-align: right;
+  border-bottom: 1px solid var(--line); white-space: nowrap; }
 .classes thead th { color: var(--soft); font-weight: 600; font-size: .85rem; }
 .classes :is(th, td):is(:first-child, :last-child) { text-align: left; }
 .classes tbody th { font-weight: 600; }
@@ -40,14 +40,15 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .classes.numbers, .classes.numbers thead th { font-size: .8rem; }
 .classes.numbers :is(th, td) { padding: .22rem .45rem; }
 .classes.numbers :is(th, td):last-child { text-align: right; }
-.finding { padding: .8rem 1rem; max-width: none; background: var(--card); border-left: 4px solid #d9710a;
-  border-radius: 4px; }
+.finding { padding: .8rem 1rem; max-width: none; background: var(--card);
+  border-left: 4px solid #d9710a; border-radius: 4px; }
 .finding.sound { border-color: var(--accent); }
 figure { margin: 1rem 0 0; }
 img { display: block; max-width: 100%; height: auto; padding: 14px; background: #fff;
   border: 1px solid var(--line); border-radius: 12px; }
 img.narrow { max-width: min(100%, 46rem); }
-code, pre { font: .88rem/1.5 ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+code, pre { font: .88rem/1.5 ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono",
+  monospace; }
 pre { margin: .25rem 0 1rem; padding: .8rem 1rem; background: var(--card); border-radius: 8px;
   overflow-x: auto; }
 @media print { body { max-width: none; padding: 0; } figure, tr { break-inside: avoid; } }
@@ -66,7 +67,7 @@ PAGE = """<!doctype html>
 <body>
 <h1>{title}</h1>
 <section class="top">
-<div class="score">{heading} <b>{score}</b> <span class="soft">{said}</span></div>
+<div class="score">{heading} <b>{score}</b> <span class="soft">{detail}</span></div>
 <table class="facts">
 {facts}
 </table>
@@ -77,22 +78,25 @@ PAGE = """<!doctype html>
 """
 
 
-def write(path, *, title, heading, score, said, facts, sections):
+def write(path, *, title, heading, score, detail, facts, sections):
     """Write the page: the score large, facts (a dict) beside it, sections (HTML) below -> path.
 
-    title, heading, score and said are text; facts' values are shown in order, floats to four digits, everything
-    else as str() has it. Raises OSError.
+    title, heading, score and detail (below the score) are text; facts' values are shown in order,
+    floats to four digits, everything else as str() has it. Raises OSError.
     """
-    heading, score, said = (escape(str(text)) for text in (heading, score, said))
+    heading, score, detail = (escape(str(text)) for text in (heading, score, detail))
     facts = "\n".join(_fact(label, value) for label, value in facts.items())
     filled = {"title": escape(str(title)), "style": STYLE, "sections": "\n".join(sections)}
-    page = PAGE.format(heading=heading, score=score, said=said, facts=facts, **filled)
+    page = PAGE.format(heading=heading, score=score, detail=detail, facts=facts, **filled)
     files.write(path, page.encode("utf-8"))
     return path
 
 
 def figure(heading, caption, source, narrow=False, width=None):
-    """A heading, a sentence (HTML), and the picture at the address `source`, shown `width` pixels wide if given."""
+    """A heading, a sentence (HTML), and the picture at the address `source`.
+
+    width: in CSS pixels; by default the picture's own, at 1.6 pixels each.
+    """
     kind = ' class="narrow"' if narrow else ""
     size = f'width="{width}"' if width else f'srcset="{source} 1.6x"'
     return (
@@ -102,7 +106,10 @@ def figure(heading, caption, source, narrow=False, width=None):
 
 
 def embedded(path):
-    """{"source", "width"} of a PNG file for `figure`, its content in the address: such a page is one whole file."""
+    """{"source", "width"} of a PNG file for `figure`, its content in the address.
+
+    A page of such pictures is one whole file.
+    """
     content = Path(path).read_bytes()
     pixels = int.from_bytes(content[16:20], "big")  # the first number of a PNG's IHDR
     return {
@@ -112,7 +119,10 @@ def embedded(path):
 
 
 def table(heads, rows, name="classes"):
-    """A table: heads are text; rows of (class of the row, cells), cells HTML, the first of them the row's head."""
+    """A table: heads are text, rows (class of the row, cells).
+
+    Cells are HTML; the first of a row is its head.
+    """
     lines = []
     for mark, (first, *cells) in rows:
         kind = f' class="{mark}"' if mark else ""
@@ -131,8 +141,8 @@ def table(heads, rows, name="classes"):
 def commands(lines):
     """What to do next: pairs of a sentence and a command to paste."""
     return "<h2>What to do next</h2>\n" + "\n".join(
-        f'<p class="soft">{escape(said)}</p>\n<pre><code>{escape(command)}</code></pre>'
-        for said, command in lines
+        f'<p class="soft">{escape(sentence)}</p>\n<pre><code>{escape(command)}</code></pre>'
+        for sentence, command in lines
     )
 
 

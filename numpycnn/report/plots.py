@@ -1,7 +1,7 @@
-"""The pictures of a run: learning curves, confusion matrix, worst mistakes, first-layer filters, classes.
+"""The plots of a run: learning curves, confusion matrix, most confident errors, filters.
 
-Every function takes data and a path (.png; .svg and .pdf work too) and returns the path. Nothing here uses
-pyplot or a display. A picture is drawn in memory, written beside its path, and then renamed.
+Every function takes data and a path (.png; .svg and .pdf work too) and returns the path. Nothing
+here uses pyplot or a display. A plot is drawn in memory, written beside its path, then renamed.
 """
 
 from pathlib import Path
@@ -21,8 +21,8 @@ WRONG = colors.LinearSegmentedColormap.from_list("wrong", ["#ffffff", "#fbd3a4",
 def learning_curves(history, path):
     """Loss, accuracy and learning rate against the epoch.
 
-    history: a dict of lists: loss, accuracy, val_loss, val_accuracy, lr. Any may be missing; None, nan and
-    infinity leave gaps.
+    history: a dict of lists: loss, accuracy, val_loss, val_accuracy, lr. Any may be missing;
+    None, nan and infinity leave gaps.
     """
     curves = {key: _series(history.get(key, ())) for key in ("loss", "accuracy", "lr")}
     checks = {key: _series(history.get("val_" + key, ())) for key in ("loss", "accuracy")}
@@ -40,13 +40,13 @@ def learning_curves(history, path):
 
 
 def confusion(matrix, classes, path):
-    """Counts of (true, predicted): the diagonal blue, mistakes orange, darker for a larger share of a row."""
+    """Counts of (true, predicted): the diagonal blue, errors orange, darker for a larger share."""
     matrix, names = metrics.check_confusion(matrix), drawable(classes)
     k = _same_classes(len(matrix), names)
-    share = row_shares(matrix)
+    share = row_shares(matrix)  # (K, K)
     diagonal = np.eye(k, dtype=bool)
-    side = float(np.clip(0.62 * k + 1.6, 4.5, 13))
-    with figure(path, (side + 0.9, side)) as fig:
+    inches = float(np.clip(0.62 * k + 1.6, 4.5, 13))
+    with figure(path, (inches + 0.9, inches)) as fig:
         axes = fig.subplots()
         worst = max(0.05, share[~diagonal].max(initial=0))
         scale = colors.PowerNorm(0.7, 0, worst)
@@ -57,16 +57,16 @@ def confusion(matrix, classes, path):
         bar = fig.colorbar(
             drawn, ax=axes, shrink=0.5, aspect=25, format=lambda v, _: f"{100 * v:.0f} %"
         )
-        bar.set_label("mistakes: share of the true class")
+        bar.set_label("errors: share of the true class")
         bar.outline.set_visible(False)
         axes.set(xlabel="predicted class", ylabel="true class")
-        axes.set_title(f"What was taken for what: {np.trace(matrix):,} of {matrix.sum():,} right")
+        axes.set_title(f"Confusion matrix: {np.trace(matrix):,} of {matrix.sum():,} correct")
         _class_ticks(axes, names)
     return Path(path)
 
 
 def mistakes(images, labels, probabilities, classes, path, count=24):
-    """A grid of the `count` mistakes that the network was surest of, each with the truth -> the guess.
+    """A grid of the `count` most confident errors, each with true class -> predicted class.
 
     images: uint8 (N, H, W, 1) or (N, H, W, 3); labels (N,); probabilities (N, K); classes: K names.
     """
@@ -75,17 +75,18 @@ def mistakes(images, labels, probabilities, classes, path, count=24):
     worst = worst_mistakes(labels, probabilities, count)
     _same_classes(probabilities.shape[1], names)
     if not len(worst):
-        return notice("No mistakes: every image was classified rightly.", path)
+        return notice("No errors: every image was classified correctly.", path)
     columns = min(8, len(worst))
     rows = -(-len(worst) // columns)
     width, height = max(1.35 * columns, 6.6), 1.85 * rows + 0.35  # inches
     with figure(path, (width, height)) as fig:
         fig.set_layout_engine("none")
-        title = "Surest mistakes: the truth → what the network said, and how sure it was"
+        title = "Most confident errors: true → predicted class, and its probability"
         fig.text(0.1 / width, 1 - 0.1 / height, title, va="top", size=11, weight="bold")
-        for place, i in enumerate(worst):
-            row, column = divmod(place, columns)
-            left, bottom = 0.1 + 1.35 * column, 1.85 * (rows - row - 1) + 0.2
+        for position, i in enumerate(worst):
+            row, column = divmod(position, columns)
+            left = 0.1 + 1.35 * column
+            bottom = 1.85 * (rows - row - 1) + 0.2
             axes = fig.add_axes((left / width, bottom / height, 1.2 / width, 1.2 / height))
             guess = probabilities[i].argmax()
             _mistake(axes, images[i], names[labels[i]], names[guess], probabilities[i, guess])
@@ -95,67 +96,41 @@ def mistakes(images, labels, probabilities, classes, path, count=24):
 def filters(weights, path):
     """The filters (kh, kw, C, F) of a first convolution, on one scale with 0 in the middle.
 
-    C = 1: blue below 0, red above. C = 3: as colours, mid grey is 0. Other C: the mean over the channels.
+    C = 1: blue below 0, red above. C = 3: as colours, mid grey is 0. Other C: the channels' mean.
     """
     weights = np.asarray(weights, dtype=np.float64)
     if weights.ndim != 4 or not weights.size:
         raise ShapeError(f"filters: weights have shape {weights.shape}; expected (kh, kw, C, F)")
     channels, total = weights.shape[2:]
-    weights = np.nan_to_num(weights[..., :64])
-    shown = weights if channels == 3 else weights.mean(axis=2, keepdims=True)
-    limit = np.abs(shown).max() or 1.0
-    columns = min(8 if total <= 32 else 16, shown.shape[-1])
-    rows = -(-shown.shape[-1] // columns)
+    weights = np.nan_to_num(weights[..., :64])  # (kh, kw, C, F), F at most 64
+    colour = channels == 3
+    tiles = weights if colour else weights.mean(axis=2, keepdims=True)  # (kh, kw, 3 or 1, F)
+    count = tiles.shape[-1]
+    limit = np.abs(tiles).max() or 1.0
+    columns = min(8 if total <= 32 else 16, count)
+    rows = -(-count // columns)
     with figure(path, (max(0.8 * columns + 1.3, 4.4), max(0.8 * rows + 0.6, 1.8))) as fig:
-        fig.suptitle(
-            _filters_title(weights.shape, total), x=0.01, ha="left", size=11, weight="bold"
-        )
+        title = _filters_title(weights.shape, total)
+        fig.suptitle(title, x=0.01, ha="left", size=11, weight="bold")
         cells = fig.subplots(rows, columns, squeeze=False)
         for i, axes in enumerate(cells.ravel()):
             axes.set_axis_off()
-            if channels == 3 and i < shown.shape[-1]:
-                axes.imshow(0.5 + 0.5 * shown[..., i] / limit)
-            elif i < shown.shape[-1]:
-                drawn = axes.imshow(shown[:, :, 0, i], cmap="RdBu_r", vmin=-limit, vmax=limit)
-        if channels != 3:
+            if colour and i < count:
+                axes.imshow(0.5 + 0.5 * tiles[..., i] / limit)
+            elif i < count:
+                drawn = axes.imshow(tiles[:, :, 0, i], cmap="RdBu_r", vmin=-limit, vmax=limit)
+        if not colour:
             bar = fig.colorbar(drawn, ax=cells, aspect=25, pad=0.02)
             bar.set_label("weight")
             bar.outline.set_visible(False)
     return Path(path)
 
 
-def per_class_bars(per_class, classes, path):
-    """Recall and precision of each class as bars, the lowest F1 on top; per_class from metrics.per_class."""
-    names = drawable(classes)
-    k = _same_classes(len(per_class["f1"]), names)
-    order = np.argsort(per_class["f1"], kind="stable")  # nan comes last
-    with figure(path, (7.5, 0.5 * k + 1.3)) as fig:
-        axes = fig.subplots()
-        for shift, key, color in ((-0.19, "recall", BLUE), (0.19, "precision", ORANGE)):
-            values = 100 * np.asarray(per_class[key], dtype=np.float64)[order]
-            label = {
-                "recall": "recall: found of the class",
-                "precision": "precision: right when named",
-            }[key]
-            axes.barh(np.arange(k) + shift, np.nan_to_num(values), 0.34, color=color, label=label)
-            for y, value in enumerate(values):
-                text = "undefined" if np.isnan(value) else f"{value:.1f}"
-                axes.text(
-                    np.nan_to_num(value) + 0.8, y + shift, text, va="center", size=8, color=GREY
-                )
-        axes.set(
-            yticks=range(k), yticklabels=[short(names[i]) for i in order], xlabel="%", xlim=(0, 106)
-        )
-        axes.set_ylim(k - 0.4, -0.6)
-        axes.set_xticks(range(0, 101, 20))
-        axes.tick_params(axis="y", length=0, labelcolor=INK)
-        axes.set_title("Each class, the hardest on top", pad=28)
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1), ncols=2, borderaxespad=0.2)
-    return Path(path)
-
-
 def worst_mistakes(labels, probabilities, count=24):
-    """Indices of the `count` wrong predictions with the highest probability, highest first; ties in order."""
+    """Indices of the `count` wrong predictions of the highest probability, highest first.
+
+    Ties stay in order. Raises ShapeError, and ValueError for what is no probability.
+    """
     metrics.top_k_accuracy(labels, probabilities, 1)  # refuses what does not fit
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     if probabilities.min() < 0 or probabilities.max() > 1.001:
@@ -179,31 +154,23 @@ def _series(values):
 def _curve(axes, values, label, color, dashes):
     if np.isfinite(values).any():
         epochs = np.arange(1, len(values) + 1)
-        axes.plot(
-            epochs,
-            values,
-            dashes,
-            color=color,
-            label=label,
-            marker="o" if len(values) <= 12 else None,
-        )
+        marker = "o" if len(values) <= 12 else None
+        axes.plot(epochs, values, dashes, color=color, label=label, marker=marker)
 
 
 def _validation(axes, values, key):
-    """The curve, a ring around its best value, and that value in the legend, where no line crosses it."""
+    """The curve, a ring around its best value, and that value in the legend."""
     if np.isfinite(values).any():
-        at = int((np.nanargmax if key == "accuracy" else np.nanargmin)(values))
-        best = f"{values[at]:.2f} %" if key == "accuracy" else f"{values[at]:.3f}"
-        _curve(axes, values, f"validation, best {best}", ORANGE, "--")
-        axes.plot(at + 1, values[at], "o", ms=8, mfc="none", mec=ORANGE, mew=1.8)
+        best = int(np.nanargmax(values) if key == "accuracy" else np.nanargmin(values))
+        text = f"{values[best]:.2f} %" if key == "accuracy" else f"{values[best]:.3f}"
+        _curve(axes, values, f"validation, best {text}", ORANGE, "--")
+        axes.plot(best + 1, values[best], "o", ms=8, mfc="none", mec=ORANGE, mew=1.8)
 
 
 def _finish_curve(axes, key, epochs):
     axes.set_title({"loss": "Loss", "accuracy": "Accuracy", "lr": "Learning rate"}[key])
-    axes.set(
-        xlabel="epoch",
-        ylabel={"loss": "cross-entropy", "accuracy": "% right", "lr": "step size"}[key],
-    )
+    labels = {"loss": "cross-entropy", "accuracy": "% correct", "lr": "step size"}
+    axes.set(xlabel="epoch", ylabel=labels[key])
     axes.set_xlim(1 - 0.04 * epochs, 1.04 * epochs)
     axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.margins(y=0.08)
@@ -228,18 +195,16 @@ def _counts(axes, matrix, share, worst):
     for (i, j), count in np.ndenumerate(matrix):
         if count:
             dark = share[i, j] > (0.75 if i == j else 0.45 * worst)
-            axes.text(
-                j, i, f"{count}", ha="center", va="center", size=9, color="white" if dark else INK
-            )
+            color = "white" if dark else INK
+            axes.text(j, i, f"{count}", ha="center", va="center", size=9, color=color)
 
 
 def _class_ticks(axes, names):
     k = len(names)
     size = float(np.clip(160 / k, 5, 10))
-    axes.set_xticks(
-        range(k), [short(n) for n in names], rotation=40, ha="right", rotation_mode="anchor"
-    )
-    axes.set_yticks(range(k), [short(n) for n in names])
+    labels = [short(name) for name in names]
+    axes.set_xticks(range(k), labels, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(k), labels)
     axes.tick_params(length=0, labelcolor=INK, labelsize=size)
     axes.set_xticks(np.arange(k + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(k + 1) - 0.5, minor=True)
@@ -251,9 +216,8 @@ def _class_ticks(axes, names):
 def _filters_title(shape, total):
     height, width, channels, drawn = shape
     which = f"All {total} filters" if drawn == total else f"The first {drawn} of {total} filters"
-    how = {1: "", 3: ", as colours (mid grey: weight 0)"}.get(
-        channels, f", mean over {channels} channels"
-    )
+    mean = f", mean over {channels} channels"
+    how = {1: "", 3: ", as colours (mid grey: weight 0)"}.get(channels, mean)
     return f"{which} of the first convolution, {height} × {width}{how}"
 
 
@@ -275,24 +239,22 @@ def _same_classes(k, names):
 
 
 def prediction(given, image, probabilities, path, note=""):
-    """Write the picture. given: a Pillow image; image: the uint8 (H, W, C) made of it; probabilities: {class: p}."""
+    """A picture that was given, what the network gets of it, and the likeliest classes.
+
+    given: a Pillow image; image: the uint8 (H, W, C) made of it; probabilities: {class: p}.
+    """
     with figure(path, (9.6, 3.5)) as fig:
         left, middle, right = fig.subplots(1, 3, width_ratios=(3, 3, 3.2))
         left.imshow(np.asarray(given))
-        left.set_title("What was given")
-        middle.imshow(
-            image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255
-        )
-        middle.set_title(f"What the network saw, {image.shape[0]} × {image.shape[1]}")
+        left.set_title("Image")
+        pixels = image.squeeze(-1) if image.shape[-1] == 1 else image
+        middle.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+        middle.set_title(f"Network input, {image.shape[0]} × {image.shape[1]}")
         for axes in (left, middle):
             axes.set(xticks=[], yticks=[], anchor="N")
             axes.spines[:].set(visible=True, color=LINE)
-        _bars(
-            right,
-            drawable(probabilities),
-            np.array([*probabilities.values()]),
-            ORANGE if note else BLUE,
-        )
+        color = ORANGE if note else BLUE
+        _bars(right, drawable(probabilities), np.array([*probabilities.values()]), color)
         if note:
             fig.supxlabel(note, color="#a85200", size=10)
     return Path(path)
@@ -304,16 +266,10 @@ def _bars(axes, names, probabilities, color):
     y = np.arange(len(best))
     axes.barh(y, 100 * probabilities[best], 0.62, color=color)
     for i, k in enumerate(best):
-        axes.text(
-            100 * probabilities[k] + 2,
-            i,
-            percent(probabilities[k]),
-            va="center",
-            size=9,
-            color=GREY,
-        )
+        x = 100 * probabilities[k] + 2
+        axes.text(x, i, percent(probabilities[k]), va="center", size=9, color=GREY)
     axes.set(yticks=y, yticklabels=[short(names[k]) for k in best], xticks=[], xlim=(0, 122))
     axes.set_ylim(max(len(best), 3) - 0.5, -0.6)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["bottom"].set_visible(False)
-    axes.set_title("What it said")
+    axes.set_title("Predicted class")

@@ -1,4 +1,4 @@
-"""What every picture is drawn on: one style, no pyplot, no display, and files that are whole or not there."""
+"""What every picture is drawn on: one style, no pyplot, no display, and no half-written file."""
 
 import io
 import threading
@@ -15,12 +15,14 @@ INK, GREY, LINE = "#1f2933", "#616e7c", "#d5dbe1"
 BLUE, ORANGE = "#0b6bb0", "#d9710a"  # apart for every kind of colour vision, and in print
 STYLE = {
     "font.family": "DejaVu Sans", "font.size": 10, "text.color": INK, "text.parse_math": False,
-    "axes.titlesize": 11, "axes.titlelocation": "left", "axes.titleweight": "bold", "axes.titlepad": 10,
-    "axes.labelcolor": GREY, "axes.edgecolor": LINE, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": False, "axes.axisbelow": True, "grid.color": "#e8ecef", "grid.linewidth": 0.8,
-    "xtick.color": LINE, "ytick.color": LINE, "xtick.labelcolor": GREY, "ytick.labelcolor": GREY,
-    "lines.linewidth": 2, "lines.markersize": 4, "legend.frameon": False, "axes.unicode_minus": True,
-    "figure.facecolor": "white", "figure.constrained_layout.use": True, "savefig.dpi": 160,
+    "axes.titlesize": 11, "axes.titlelocation": "left", "axes.titleweight": "bold",
+    "axes.titlepad": 10, "axes.labelcolor": GREY, "axes.edgecolor": LINE,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False,
+    "axes.axisbelow": True, "axes.unicode_minus": True, "grid.color": "#e8ecef",
+    "grid.linewidth": 0.8, "xtick.color": LINE, "ytick.color": LINE, "xtick.labelcolor": GREY,
+    "ytick.labelcolor": GREY, "lines.linewidth": 2, "lines.markersize": 4,
+    "legend.frameon": False, "figure.facecolor": "white",
+    "figure.constrained_layout.use": True, "savefig.dpi": 160,
     "svg.hashsalt": "numpycnn",
 }  # fmt: skip
 _style_lock = threading.Lock()  # matplotlib's settings are one global dictionary
@@ -28,18 +30,20 @@ _style_lock = threading.Lock()  # matplotlib's settings are one global dictionar
 
 @contextmanager
 def figure(path, size):
-    """A figure in this module's style, whatever the user's settings are; written to path at the end."""
+    """A figure in this module's style, whatever the user's settings; written to path at the end."""
     with _style_lock, style.context(["default", STYLE]):
         fig = Figure(figsize=size)
         FigureCanvasAgg(fig)
         yield fig
-        picture, kind = io.BytesIO(), Path(path).suffix[1:].lower() or "png"
+        picture = io.BytesIO()
+        kind = Path(path).suffix[1:].lower() or "png"
+        # without its date an SVG has the same bytes every time
         fig.savefig(picture, format=kind, metadata={"Date": None} if kind == "svg" else None)
     files.write(path, picture.getvalue())
 
 
 def notice(message, path):
-    """A picture that is a sentence, where there is nothing to draw."""
+    """A picture of a sentence, where there is nothing to draw."""
     with figure(path, (7, 1.6)) as fig:
         fig.text(0.5, 0.5, message, ha="center", va="center", size=12, color=GREY)
     return Path(path)
@@ -59,5 +63,5 @@ def short(name, most=16):
 
 
 def percent(share):
-    """A share as people read it; nothing is called certain that is not."""
+    """A share in per cent, one decimal; never 100.0 %: no prediction is certain."""
     return ">99.9 %" if share > 0.9995 else f"{100 * share:.1f} %"

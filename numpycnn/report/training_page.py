@@ -1,4 +1,4 @@
-"""The page that a run leaves: report.html and its pictures, to be opened in any browser, without network."""
+"""The page that a run leaves: report.html and its pictures, for any browser, offline."""
 
 import shlex
 from html import escape
@@ -12,23 +12,26 @@ from . import html, plots
 READING = {
     "learning_curves": (
         "Learning curves",
-        "While both losses fall, the network still learns something that carries over. Where the validation "
-        "loss turns upwards and the training loss goes on falling, it learns the training images by heart.",
+        "While both losses fall, the network learns something that generalises. Where the "
+        "validation loss rises and the training loss goes on falling, it over-fits: it memorises "
+        "the training images.",
     ),
     "confusion": (
         "Confusion matrix",
-        "Each row is a true class, each column what the network said. Blue cells on the diagonal are right; "
-        "the darker an orange cell, the more of its row went astray there.",
+        "Each row is a true class, each column a predicted class. Blue cells on the diagonal are "
+        "correct; the darker an orange cell, the larger the share of its row that was "
+        "misclassified so.",
     ),
     "mistakes": (
-        "Worst mistakes",
-        "The test images on which the network was surest and wrong. Look at them one by one: some may be "
-        "mislabelled or fool a person too, and those bound the accuracy that can be reached.",
+        "Most confident errors",
+        "The misclassified test images with the highest predicted probability. Look at them one by "
+        "one: some may be mislabelled, or ambiguous to a person too, and those limit the accuracy "
+        "that can be reached.",
     ),
     "filters": (
         "First-layer filters",
-        "What the first convolution looks for. Filters with a stripe, or with two opposite sides, answer to "
-        "edges; pale or speckled ones have learnt little.",
+        "What the first convolution responds to. Filters with a stripe, or with two opposite "
+        "sides, detect edges; pale or noisy ones have learnt little.",
     ),
 }
 
@@ -36,11 +39,12 @@ READING = {
 def write(
     folder, *, title, facts, history, labels, probabilities, images, classes, first_filters=None
 ):
-    """Write report.html, learning_curves.png, confusion.png, mistakes.png (and filters.png) into folder.
+    """Write report.html, learning_curves.png, confusion.png, mistakes.png (and filters.png).
 
-    facts: a dict label -> value, shown in order, floats to four digits, everything else as str() has it.
-    labels (N,), probabilities (N, K), images uint8 (N, H, W, 1 or 3): the test set; classes: K names;
-    first_filters: (kh, kw, C, F) or None. Returns the path of report.html. ValueError when these do not fit.
+    facts: a dict label -> value, shown in order, floats to four digits, everything else as str()
+    has it. labels (N,), probabilities (N, K), images uint8 (N, H, W, 1 or 3): the test set;
+    classes: K names; first_filters: (kh, kw, C, F) or None. Returns the path of report.html.
+    Raises ValueError when these do not fit.
     """
     folder = Path(folder)
     confusion = metrics.confusion_matrix(labels, probabilities, len(classes))
@@ -57,7 +61,7 @@ def write(
         title=title,
         heading="Test accuracy",
         score=html.percent(metrics.accuracy(labels, probabilities)),
-        said=_counted(labels, probabilities, confusion),
+        detail=_counted(labels, probabilities, confusion),
         facts=facts,
         sections=[
             _classes_section(confusion, classes),
@@ -68,36 +72,38 @@ def write(
 
 
 def commonest_confusion(confusion):
-    """For each class the class that it was most often taken for, or -1; of equals the first. (K,)."""
+    """For each class the one it was most often predicted as, or -1; of equals the first. (K,)."""
     wrong = confusion - np.diag(np.diag(confusion))
     return np.where(wrong.max(axis=1) > 0, wrong.argmax(axis=1), -1)
 
 
 def _counted(labels, probabilities, confusion):
-    text = f"{np.trace(confusion):,} of {confusion.sum():,} images right"
+    text = f"{np.trace(confusion):,} of {confusion.sum():,} images correct"
     if len(confusion) > 3:
-        three = metrics.top_k_accuracy(labels, probabilities, 3)
-        text += f"; right within the first three guesses: {html.percent(three)}"
+        top_3 = metrics.top_k_accuracy(labels, probabilities, 3)
+        text += f"; top-3 accuracy: {html.percent(top_3)}"
     return text
 
 
 def _classes_section(confusion, classes):
     """The table of precision, recall and F1; the class with the lowest F1 is marked."""
-    scores, taken_for = metrics.per_class(confusion), commonest_confusion(confusion)
+    scores = metrics.per_class(confusion)  # each (K,)
+    predicted_as = commonest_confusion(confusion)
     lowest = -1 if np.isnan(scores["f1"]).all() else int(np.nanargmin(scores["f1"]))
     rows = []
     for i, name in enumerate(classes):
         numbers = [html.percent(scores[key][i]) for key in ("precision", "recall", "f1")]
-        j = taken_for[i]
+        j = predicted_as[i]
         other = f"{escape(str(classes[j]))} ({confusion[i, j]:,})" if j >= 0 else "–"
         mark = "low" if i == lowest and len(classes) > 1 else None
         rows.append((mark, [escape(str(name)), *numbers, f"{scores['support'][i]:,}", other]))
     remarks = "".join(f"<p>Note: {escape(remark)}.</p>\n" for remark in metrics.remarks(confusion))
     return (
         "<h2>Each class</h2>\n"
-        '<p class="soft">Precision: how often it is right when it names this class. Recall: how much of the '
-        f"class it finds. F1: their harmonic mean, lowest in the marked row.</p>\n{remarks}"
-        + html.table(("Class", "Precision", "Recall", "F1", "Images", "Most often taken for"), rows)
+        '<p class="soft">Precision: the share of the predictions of this class that are correct. '
+        "Recall: the share of the class's images that are found. F1: their harmonic mean, lowest "
+        f"in the marked row.</p>\n{remarks}"
+        + html.table(("Class", "Precision", "Recall", "F1", "Images", "Most confused with"), rows)
     )
 
 
@@ -111,9 +117,9 @@ def _next_section(folder):
     )
     return html.commands(
         (
-            ("Measure this network again:", f"numpycnn evaluate {last}"),
+            ("Evaluate this network again:", f"numpycnn evaluate {last}"),
             ("Look inside it:", f"numpycnn inspect {best}"),
             ("Try it on an image of your own:", f"numpycnn predict IMAGE --checkpoint {best}"),
-            ("Go on where this run stopped:", f"numpycnn train --resume --out {run}"),
+            ("Continue this run:", f"numpycnn train --resume --out {run}"),
         )
     )

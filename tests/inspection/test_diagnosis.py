@@ -1,4 +1,4 @@
-"""Networks that are broken on purpose, each in one way, must be told what is wrong; sound ones nothing."""
+"""Networks broken on purpose, each in one way, must get that diagnosis; sound ones none."""
 
 import copy
 
@@ -122,7 +122,7 @@ def test_what_is_not_finite_explodes(value):
 @pytest.mark.parametrize(("lr", "kind"), [(3.0, ["too fast"]), (1e-3, []), (1e-7, ["too slow"])])
 @pytest.mark.parametrize("make", [optim.Adam, optim.SGD])
 def test_too_fast_and_too_slow(make, lr, kind):
-    """The optimiser's own last step, scaled: at 3 it would throw the weights over, at 1e-7 nothing ever moves."""
+    """The optimiser's last step, scaled: 3 is far too large, at 1e-7 nothing ever moves."""
     net = small("alexnet", dropout=0)
     optimizer = make(net.params(), 1e-3)
     fit(net, X, Y, epochs=1, optimizer=optimizer)

@@ -1,4 +1,4 @@
-"""What is familiar: against the formula in loops, on cases whose answer is known, and in the checkpoint."""
+"""Out of distribution: the formula in loops, cases with a known answer, and the checkpoint."""
 
 import json
 import math
@@ -17,7 +17,7 @@ RNG = np.random.default_rng(0)
 
 
 def two_halves(n=2000, rng=RNG):
-    """Images (n, 2, 2, 1), the upper or the lower half bright, and a network that names the brighter half."""
+    """Images (n, 2, 2, 1), one half bright, and a network that predicts which half."""
     x = rng.integers(0, 40, (n, 2, 2, 1), dtype=np.uint8)
     x[np.arange(n), np.arange(n) % 2] += 150
     dense = Dense(4, 2)
@@ -38,7 +38,7 @@ def test_the_formula_in_loops(known):
     rng = np.random.default_rng(9)
     halves, noise = two_halves(60, rng)[0], rng.integers(0, 256, (60, 2, 2, 1))
     x = (halves + np.linspace(0, 0.3, 60)[:, None, None, None] * (noise - halves)).astype(np.uint8)
-    result = out_of_distribution.familiar(known, x)
+    result = out_of_distribution.in_distribution(known, x)
     assert 0.2 < np.mean(result) < 0.8
     for image, found in zip(x, result, strict=True):
         f = [int(p) / 255 for p in image.ravel()]
@@ -54,17 +54,19 @@ def test_the_formula_in_loops(known):
 
 
 def test_one_in_a_hundred_is_strange_and_so_is_what_has_no_half(known):
-    fresh = out_of_distribution.familiar(known, two_halves(5000)[0])
+    fresh = out_of_distribution.in_distribution(known, two_halves(5000)[0])
     assert 0.98 < np.mean(fresh) < 1
     columns = two_halves(500)[0].transpose(0, 2, 1, 3).copy()
     blank = np.repeat(np.arange(256, dtype=np.uint8), 4).reshape(-1, 2, 2, 1)
     for strange in columns, blank:
-        assert not any(out_of_distribution.familiar(known, strange))
+        assert not any(out_of_distribution.in_distribution(known, strange))
 
 
 def test_brightness_does_not_matter(known):
     x = two_halves(200)[0] / np.float32(255)
-    assert out_of_distribution.familiar(known, x) == out_of_distribution.familiar(known, x / 2)
+    assert out_of_distribution.in_distribution(known, x) == out_of_distribution.in_distribution(
+        known, x / 2
+    )
 
 
 def test_a_large_set_is_thinned_evenly_and_a_small_one_refused():
@@ -87,7 +89,7 @@ def test_added_to_a_checkpoint_all_else_stays(tmp_path):
     optimizer = nc.optim.Adam(net.params(), 1e-3)
     nc.save(path, net, optimizer, classes=["a", "b"])
     x = pictures(1200)[0]
-    assert out_of_distribution.familiar(nc.load(path), x[:3]) == [None] * 3
+    assert out_of_distribution.in_distribution(nc.load(path), x[:3]) == [None] * 3
     before, held = checkpoint.read(path)
     out_of_distribution.add(path, x)
     after, holds = checkpoint.read(path)
@@ -96,7 +98,7 @@ def test_added_to_a_checkpoint_all_else_stays(tmp_path):
     assert after == before
     net = nc.load(path)
     assert same(arrays(net), arrays(small("alexnet")))
-    assert np.mean(out_of_distribution.familiar(net, x)) == pytest.approx(0.99, abs=1e-3)
+    assert np.mean(out_of_distribution.in_distribution(net, x)) == pytest.approx(0.99, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +121,14 @@ def test_a_foreign_note_is_refused(known, change):
     stored = known.metadata["familiarity"]
     known.metadata["familiarity"] = {**stored, **change} if isinstance(change, dict) else change
     with pytest.raises(CheckpointError, match="familiarity is not valid"):
-        out_of_distribution.familiar(known, two_halves(3)[0])
+        out_of_distribution.in_distribution(known, two_halves(3)[0])
+
+
+def test_the_old_names_answer(known):
+    with pytest.warns(DeprecationWarning, match="in_distribution"):
+        assert out_of_distribution.familiar is out_of_distribution.in_distribution
+    with pytest.raises(AttributeError, match="unfamiliar"):
+        _ = out_of_distribution.unfamiliar
 
 
 def test_only_networks_that_end_in_a_dense_layer():

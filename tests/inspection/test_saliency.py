@@ -1,4 +1,4 @@
-"""Grad-CAM of a network whose answer is known, saliency against finite differences, and what is refused."""
+"""Grad-CAM with a known answer, saliency against finite differences, and what is refused."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,10 @@ from tests.helpers import pictures, small
 
 
 def bright_and_dark():
-    """Two filters, one passing the pixel and one its negative; class 0 adds the first's mean, class 1 the second's."""
+    """Two filters, one passing the pixel and one its negative.
+
+    Class 0 adds the mean of the first, class 1 that of the second.
+    """
     conv = layers.Conv2D(1, 2, 1, bias=False)
     conv.w.value[...] = np.array([1.0, -1.0], np.float32).reshape(1, 1, 1, 2)
     head = layers.Dense(2, 2)
@@ -30,7 +33,7 @@ def half(size=4):
 
 def test_grad_cam_of_a_network_whose_answer_is_known():
     x = half()
-    # S_0 = 3/16 sum A_0, so alpha = (3/16, 0) after the mean over 16 places that have 1/16 of the gradient each
+    # S_0 = 3/16 sum A_0, so alpha = (3/16, 0): the mean over 16 pixels that each have 3/16
     np.testing.assert_allclose(
         grad_cam(bright_and_dark(), x, 0)[0], 3 / 16 * np.maximum(x[0, ..., 0], 0), rtol=1e-6
     )

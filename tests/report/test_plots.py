@@ -1,4 +1,4 @@
-"""What is drawn (data, order, scale, text) and how it is written (whole, in style, without a display)."""
+"""What is drawn (data, order, scale, text), and how it is written: whole, without a display."""
 
 import subprocess
 import sys
@@ -10,7 +10,6 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from numpycnn import metrics
 from numpycnn.errors import ShapeError
 from numpycnn.report import plots, style
 
@@ -65,8 +64,9 @@ def test_row_shares_sum_to_one_or_stay_zero():
 
 
 def test_learning_curves_draw_the_history(tmp_path, drawn):
-    history = {"loss": [2.0, 1.0, 0.5], "accuracy": [0.2, 0.6, 0.8], "val_loss": [1.5, None, 1.1],
-               "val_accuracy": [0.5, np.nan, 0.7], "lr": [0.1, 0.1, 0.01], "seconds": [1, 1, 1]}  # fmt: skip
+    history = {"loss": [2.0, 1.0, 0.5], "accuracy": [0.2, 0.6, 0.8],
+               "val_loss": [1.5, None, 1.1], "val_accuracy": [0.5, np.nan, 0.7],
+               "lr": [0.1, 0.1, 0.01], "seconds": [1, 1, 1]}  # fmt: skip
     plots.learning_curves(history, tmp_path / "a.png")
     loss, accuracy, lr = drawn[0].axes
     np.testing.assert_array_equal(loss.lines[0].get_xydata(), [[1, 2.0], [2, 1.0], [3, 0.5]])
@@ -136,7 +136,7 @@ def test_mistakes_show_truth_guess_and_confidence(tmp_path, drawn, channels):
 def test_no_mistakes_is_a_friendly_picture(tmp_path, drawn):
     images, labels, _ = case()
     plots.mistakes(images, labels, np.eye(3)[labels], NAMES, tmp_path / "a.png")
-    assert texts(drawn[0]) == ["No mistakes: every image was classified rightly."]
+    assert texts(drawn[0]) == ["No errors: every image was classified correctly."]
 
 
 def test_mistakes_refuses_what_does_not_fit(tmp_path):
@@ -183,16 +183,6 @@ def test_many_channels_and_filters(tmp_path, drawn):
     assert any("first 64 of 70" in text for text in texts(drawn[0]))
     with pytest.raises(ShapeError):
         plots.filters(weights[..., 0], tmp_path / "b.png")
-
-
-def test_bars_have_the_hardest_class_on_top(tmp_path, drawn):
-    scores = metrics.per_class([[8, 2, 0], [4, 6, 0], [0, 0, 10]])
-    plots.per_class_bars(scores, NAMES, tmp_path / "a.png")
-    axes = drawn[0].axes[0]
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["dog", "cat", "bird"]
-    recall, precision = ([bar.get_width() for bar in bars] for bars in axes.containers)
-    np.testing.assert_allclose(recall, [60, 80, 100])
-    np.testing.assert_allclose(precision, [75, 200 / 3, 100])
 
 
 def test_odd_names_are_drawn_without_warning(tmp_path, drawn, recwarn):
@@ -242,7 +232,8 @@ def test_threads_draw_the_same_and_leave_the_settings_alone(tmp_path):
 def test_neither_pyplot_nor_training_is_imported():
     code = (
         "import sys, numpycnn.report; "
-        "print([m for m in ('matplotlib.pyplot', 'numpycnn.training', 'numba') if m in sys.modules])"
+        "print([m for m in ('matplotlib.pyplot', 'numpycnn.training', 'numba') "
+        "if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -278,6 +269,6 @@ def test_a_prediction_beside_what_was_seen(tmp_path, drawn):
         *map(str, range(8)),
     ]
     np.testing.assert_allclose([bar.get_width() for bar in right.patches], [50, 38] + 8 * [1])
-    assert {"50.0 %", "38.0 %", "Do not trust this.", "What the network saw, 8 × 6"} <= set(
+    assert {"50.0 %", "38.0 %", "Do not trust this.", "Network input, 8 × 6"} <= set(
         texts(drawn[0])
     )
