@@ -164,11 +164,11 @@ def test_a_card_says_what_was_measured():
     assert "| time | 25 min, threads: 1 |" in text
     assert "| Frechet distance | 1.23 to" in text
     assert "9.7% of a PCA-Gaussian's" in text
-    assert "the rarest has 7.1% of the samples; 91.2% are taken" in text
+    assert "the rarest class has 7.1% of the samples; 91.2% are classified" in text
     text = ship.card(
         "vae", result | {"seconds": 1500.0, "threads": 1}, samples_of | {"class_right": None}
     )
-    assert "the rarest has 7.1% of the samples |" in text
+    assert "the rarest class has 7.1% of the samples |" in text
 
 
 def test_the_last_grid_and_the_curves_are_copied(tmp_path):

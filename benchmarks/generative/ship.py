@@ -18,7 +18,7 @@ from .common import arguments, finished
 LIMIT = 2_000_000  # bytes
 CARD = """# {name}
 
-Draws images like those of {data}: `numpycnn generate pretrained:{name}`.
+Generates images like those of {data}: `numpycnn generate pretrained:{name}`.
 
 | | |
 |---|---|
@@ -26,7 +26,7 @@ Draws images like those of {data}: `numpycnn generate pretrained:{name}`.
 | recipe | `{command}`: {epochs} epochs, seed {seed} |
 | time | {minutes:.0f} min, threads: {threads} |
 | Frechet distance | {frechet:.3g} to the test images, {share_of_gaussian:.1%} of a PCA-Gaussian's (pretrained:paper) |
-| classes | the rarest has {rarest_class:.1%} of the samples{right} |
+| classes | the rarest class has {rarest_class:.1%} of the samples{right} |
 | measured by | `python -m benchmarks.generative.samples` on the run |
 """
 
@@ -48,7 +48,7 @@ def shipped(net):
 def card(name, result, samples):
     """The Markdown page beside the network: its run, and what benchmarks.generative.samples measured."""
     right = samples["class_right"]
-    right = "" if right is None else f"; {right:.1%} are taken for the class that was asked for"
+    right = "" if right is None else f"; {right:.1%} are classified as the class that was requested"
     return CARD.format(
         **{**samples, **result, "name": name, "minutes": result["seconds"] / 60, "right": right}
     )
