@@ -1,4 +1,4 @@
-"""What every test may use: both backends in turn, and hypothesis with few examples, always the same ones.
+"""What tests share: compiled kernels, both backends in turn, hypothesis with few, fixed examples.
 
 NUMPYCNN_EXAMPLES=10000 pytest tests/ops      is the long form.
 """
@@ -6,11 +6,12 @@ NUMPYCNN_EXAMPLES=10000 pytest tests/ops      is the long form.
 import importlib.util
 import os
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
 import numpycnn
-from numpycnn import backend
+from numpycnn import backend, layers, models, optim
 
 settings.register_profile(
     "numpycnn",
@@ -23,12 +24,72 @@ settings.register_profile(
 settings.load_profile("numpycnn")
 
 
+NUMBA = importlib.util.find_spec("numba") is not None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_kernels():
+    """Every kernel runs once, so that no test's duration is a compiler's.
+
+    Without numba's cache of an earlier run this takes about a minute, with it a second.
+    """
+    if not NUMBA:
+        return
+    before = backend.backend(), backend.threads()
+    numpycnn.use("numba", threads=2)
+    for net, shape in _networks_of_all_kernels():
+        x = np.zeros((2, *shape), np.float32)
+        for form in net, layers.fuse(net):
+            y, cache = form.forward(x, train=True)
+            form.backward(y, cache)
+            form.infer(x)
+        optim.Adam(net.params()).step()
+        _run_read_only(net, x)
+    numpycnn.use(*before)
+
+
+def _run_read_only(net, x):
+    """Both passes, layer by layer, of read-only arrays: for numba another type."""
+    for param in net.params():
+        param.value.flags.writeable = False
+    for layer in net.layers:
+        x.flags.writeable = False
+        x, cache = layer.forward(x, train=True)
+        dy = x.copy()
+        dy.flags.writeable = False
+        layer.backward(dy, cache)
+
+
+def _networks_of_all_kernels():
+    """(network, shape of one image): small ones that need every kernel in float32."""
+    yield models.build("vgg", seed=0, filters=(4, 16, 17), input_shape=(8, 8, 1)), (8, 8, 1)
+    yield models.build("alexnet", seed=0, filters=(16, 17), input_shape=(8, 8, 1)), (8, 8, 1)
+    rng = np.random.default_rng(0)
+    convolutions = [
+        layers.Conv2D(4, 16, 4, stride=2, rng=rng),  # the direct form, strided
+        layers.LeakyReLU(),
+        layers.Conv2D(16, 4, 3, rng=rng),  # kn2row: few filters
+        layers.BatchNorm(4),
+        layers.AvgPool2D(2),
+    ]
+    yield layers.Sequential(*convolutions), (8, 8, 4)
+
+
 @pytest.fixture(params=["numpy", "numba"])
 def each_backend(request):
-    """The test runs twice: with the NumPy text, and with the numba twins."""
-    if request.param == "numba" and importlib.util.find_spec("numba") is None:
+    """The test runs twice: with the NumPy reference, and with the numba kernels."""
+    if request.param == "numba" and not NUMBA:
         pytest.skip("numba is not installed")
     before = backend.backend(), backend.threads()
     numpycnn.use(request.param)
     yield request.param
     numpycnn.use(*before)
+
+
+@pytest.fixture
+def on_numpy():
+    """The test runs with the NumPy reference."""
+    before = backend.backend()
+    numpycnn.use("numpy")
+    yield
+    numpycnn.use(before)

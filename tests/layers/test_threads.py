@@ -1,4 +1,4 @@
-"""The kernels' results do not depend on how many threads share the work, nor on who else uses them."""
+"""The kernels' results depend neither on the number of threads nor on who else uses them."""
 
 import threading
 
@@ -18,7 +18,10 @@ def numba():
 
 
 def trained(name, threads, muon=False, **arguments):
-    """The parameters after three steps on odd sizes, by that many threads; with Muon those of the average too."""
+    """dx and the parameters after three steps on odd sizes, by that many threads.
+
+    With Muon those of the moving average too.
+    """
     backend.use("numba", threads=threads)
     net = models.build(name, seed=1, input_shape=(15, 13, 1), **arguments)
     fast, optimizer = layers.fuse(net), optim.Adam(net.params(), 1e-2)

@@ -1,4 +1,4 @@
-"""Convolution and its transpose against the loops of naive.py, over whatever shapes hypothesis thinks of."""
+"""Convolution and its transpose against the loops of naive.py, on shapes that hypothesis draws."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ paddings = (
 
 @st.composite
 def problems(draw, least_kernel=lambda stride, padding: 1):
-    """x, w, b or None, stride, padding and a generator: shapes that fit, but nothing else promised."""
+    """x, w, b or None, stride, padding and a generator: shapes that fit, nothing else promised."""
     c, f = draw(channels)
     room = 2 if max(c, f) > 5 else 4  # loops are slow
     stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
@@ -65,7 +65,7 @@ def test_conv2d_is_the_loops(each_backend, problem):
 
 @st.composite
 def wide_problems(draw):
-    """float32, stride 1, 3x3 or 5x5: by Winograd's form from 16 channels on, by another to few filters."""
+    """float32, stride 1, 3x3 or 5x5: Winograd from 16 channels on, another for few filters."""
     kernel, (c, f) = (
         draw(st.sampled_from([3, 5])),
         draw(st.tuples(*[st.sampled_from([1, 3, 4, 16, 17, 33, 64])] * 2)),
@@ -108,8 +108,8 @@ def test_padding_beyond_the_kernel_on_one_side(each_backend, padding):
 
 
 @given(problem=wide_problems())
-def test_wide_convolution_is_the_text_in_float64(each_backend, problem):
-    """The loops are too slow for so many channels; the text in float64 is the loops, by the test above."""
+def test_wide_convolution_is_the_reference_in_float64(each_backend, problem):
+    """The loops are too slow for so many channels; the reference in float64 is them, see above."""
     x, w, bias, padding, rng = problem
     b = rng.standard_normal(w.shape[3], np.float32) if bias else None
     y, cache = ops.conv2d(x, w, b, 1, padding)
@@ -179,7 +179,7 @@ def test_conv_transpose2d_same_enlarges_by_the_stride_even_beyond_the_kernel(
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("padding", ["same", "valid", 1])
 def test_both_convolutions_on_sizes_as_in_a_network(each_backend, padding, kernel):
-    """float32, many rows, 32 channels: where a kernel works in blocks, the blocks' borders are inside."""
+    """float32, many rows, 32 channels: where a kernel works in blocks, their borders are inside."""
     rng = np.random.default_rng(2)
     x, w = (
         rng.standard_normal((3, 9, 11, 32), np.float32),
@@ -260,6 +260,20 @@ def test_more_filters_than_a_share_of_the_work(each_backend):
         ops.conv2d_backward(dy, cache)[:2], ops.conv2d_backward(dy, cache64)[:2], strict=True
     ):
         naive.agree(got, exact)
+
+
+def test_bias_gradients_at_the_size_of_a_network(on_numpy):
+    """Sums of 100,000 terms, which float32 alone would give with an error of 8e-6."""
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((128, 28, 28, 1), np.float32)
+    dy = rng.standard_normal((128, 28, 28, 32), np.float32)
+    b = np.zeros(32, np.float32)
+    _, cache = ops.conv2d(x, np.ones((1, 1, 1, 32), np.float32), b)
+    _, transposed = ops.conv_transpose2d(x, np.ones((1, 1, 32, 1), np.float32), b)
+    wanted = dy.sum(axis=(0, 1, 2), dtype=np.float64)
+    for db in ops.conv2d_backward(dy, cache)[2], ops.conv_transpose2d_backward(dy, transposed)[2]:
+        assert db.dtype == np.float32
+        assert np.abs(db - wanted).max() < 3e-7 * np.abs(wanted).max()
 
 
 def test_im2col_lays_a_patch_in_a_row():

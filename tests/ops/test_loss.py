@@ -1,4 +1,4 @@
-"""Losses against their formulas row by row, gradients against differences, labels and numbers at the edge."""
+"""Losses against their formulas row by row, gradients against differences, numbers at the edge."""
 
 import math
 
@@ -26,7 +26,10 @@ def gradient(loss, x, step=1e-6):
 
 
 def cross_entropy(s, labels, smoothing, weight):
-    """- sum_n sum_k v_k y_nk log a_nk / sum_n v_label(n), with a = softmax(s), y = (1 - e) onehot + e/K"""
+    """- sum_n sum_k v_k y_nk log a_nk / sum_n v_label(n)
+
+    with a = softmax(s), y = (1 - e) onehot + e/K
+    """
     terms, total = [], 0.0
     for row, label in zip(s.tolist(), labels.tolist(), strict=True):
         z = math.fsum(math.exp(v) for v in row)

@@ -1,4 +1,4 @@
-"""Batch norm against the loops of naive.py, in training and in use; running values; constant channels."""
+"""Batch norm against the loops of naive.py, training or not; running values; constant channels."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def test_batch_norm_is_the_loops(each_backend, train, problem, momentum, eps):
     running_mean, running_var = mean.copy(), var.copy()
     y, cache = ops.batch_norm(x, gamma, beta, running_mean, running_var, train, momentum, eps)
     wanted, used_mean, used_var = naive.batch_norm(x, gamma, beta, mean, var, train, eps)
-    # a channel whose values happen to lie close together divides by little: its float32 digits are fewer
+    # a channel whose values happen to lie close together divides by little: fewer float32 digits
     worst = max(1.0, float(1 / np.sqrt(used_var.min() + eps)))
     naive.agree(y / worst, wanted / worst)
 
@@ -69,7 +69,7 @@ def test_batch_norm_is_the_loops(each_backend, train, problem, momentum, eps):
 
 @pytest.mark.parametrize("shape", [(32, 7, 7, 92), (64, 33)])
 def test_sizes_as_in_a_network(each_backend, shape):
-    """Also where the mean is large beside the deviation, which E[x^2] - E[x]^2 would not survive."""
+    """Also where the mean is large beside the deviation: E[x^2] - E[x]^2 would not survive it."""
     rng = np.random.default_rng(6)
     x = (rng.standard_normal(shape) + 300).astype(np.float32)
     flat = x.reshape(-1, shape[-1]).astype(float)
@@ -87,9 +87,25 @@ def test_sizes_as_in_a_network(each_backend, shape):
         flat.var(axis=0) + 1e-5
     )
     np.testing.assert_allclose(d, wanted, rtol=0, atol=2e-3)
-    # dx is orthogonal to what batch norm forgets: a shift and (but for eps) a stretch of the channel
+    # dx is orthogonal to what batch norm forgets: a shift and (but for eps) a stretch
     np.testing.assert_allclose(d.sum(axis=0), 0, atol=5e-2)
     np.testing.assert_allclose((d * xhat).sum(axis=0), 0, atol=0.5)
+
+
+@pytest.mark.parametrize("shape", [(128, 28, 28, 32), (128, 14, 14, 64)])
+def test_gradients_at_the_size_of_a_network_are_those_of_float64(each_backend, shape):
+    """Sums of 100,000 terms, which float32 alone would give with an error of 1e-5."""
+    rng = np.random.default_rng(6)
+    x, dy = rng.standard_normal((2, *shape), np.float32)
+    gamma, beta = rng.standard_normal((2, shape[-1]), np.float32)
+    gradients = []
+    for dtype in (np.float32, np.float64):
+        arrays = [v.astype(dtype) for v in (x, gamma, beta, 0 * beta, 0 * beta + 1)]
+        _, cache = ops.batch_norm(*arrays, train=True)
+        gradients.append(ops.batch_norm_backward(dy, cache))
+    for single, double in zip(*gradients, strict=True):
+        assert (single.dtype, double.dtype) == (np.float32, np.float64)
+        assert np.abs(single - double).max() < 1e-6 * np.abs(double).max()
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 1e4, -3e30])

@@ -1,4 +1,4 @@
-"""Against libraries that other people wrote: scipy's correlate2d, and torch (forward, autograd, optimisers).
+"""Against libraries of others: scipy's correlate2d, and torch (forward, autograd, optimisers).
 
 The layers are compared with drawn weights and a drawn upstream gradient; a layer is its op.
 """
@@ -13,7 +13,7 @@ from tests import naive
 # ---- scipy --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])  # numba's twins are of float32
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])  # the kernels are of float32
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("kernel", [(3, 3), (1, 5), (5, 3)])
 def test_convolution_is_scipys_correlation(each_backend, padding, kernel, dtype):
@@ -199,7 +199,7 @@ PAIRS = {
 }
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])  # numba's twins are of float32
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])  # the kernels are of float32
 @pytest.mark.parametrize("name", PAIRS)
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
 def test_layer_is_torchs(torch, each_backend, name, dtype):
@@ -225,7 +225,7 @@ def test_layer_is_torchs(torch, each_backend, name, dtype):
 
 
 def test_running_statistics_are_torchs_but_for_two_conventions(torch, each_backend):
-    """Their momentum is 1 - ours, and their running variance is unbiased: M / (M - 1) times ours."""
+    """Their momentum is 1 - ours; their running variance is unbiased: M / (M - 1) times ours."""
     rng = np.random.default_rng(23)
     layer, theirs = layers.BatchNorm(3, momentum=0.8), torch.nn.BatchNorm1d(3, momentum=0.2)
     layer.running_var[...] = 0
@@ -317,7 +317,7 @@ OPTIMISERS = {
 @pytest.mark.parametrize("name", OPTIMISERS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_optimiser_is_torchs(torch, each_backend, name, dtype):
-    """Six steps with drawn gradients; weights decay, and in torch's two groups the vector does not either."""
+    """Six steps with drawn gradients; weights decay; the vector, in its own torch group, not."""
     rng, arguments, kind = np.random.default_rng(28), OPTIMISERS[name], name.split()[0]
     ours = [
         layers.Param(n, rng.standard_normal(s).astype(dtype))

@@ -1,4 +1,4 @@
-"""Pooling against the loops of naive.py: overlapping windows, ties, NaN, what is left over at the border."""
+"""Pooling against the loops of naive.py: overlapping windows, ties, NaN, pixels in no window."""
 
 import numpy as np
 import pytest
@@ -69,10 +69,10 @@ def test_max_pool_by_hand(each_backend):
     np.testing.assert_array_equal(dx[0, :, :, 0], [[0, 11, 0], [100, 0, 0], [0, 0, 1000]])
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])  # the twin is of float32
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])  # the kernel is of float32
 @pytest.mark.parametrize("size", [(18, 17), (16, 16), (1, 257), (257, 1), (2, 129)])
 def test_max_pool_of_a_window_of_about_256_places(each_backend, size, dtype):
-    """The winner's number no longer fits into a byte. It is the last place that wins in the first channel."""
+    """The winner's number no longer fits into a byte. In the first channel the last place wins."""
     rng = np.random.default_rng(4)
     x = rng.standard_normal((1, *size, 2)).astype(dtype)
     x[0, -1, -1, 0] = 9

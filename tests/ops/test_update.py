@@ -1,4 +1,4 @@
-"""The update rules against numbers worked out by hand, and against their equations one value at a time."""
+"""The update rules against numbers worked out by hand, and their equations value by value."""
 
 import math
 
@@ -183,7 +183,7 @@ def test_large_parameters_are_cut_into_shares_without_a_trace(decoupled):
 
 @pytest.mark.parametrize("shape", [(9, 32), (72, 8), (16, 16), (1, 5)])
 def test_orthogonalize_keeps_the_directions_and_evens_their_lengths(each_backend, shape):
-    """g = U S V^T -> U S' V^T, with S' in about 0.7 to 1.2 where S is not tiny, and g's scale without effect."""
+    """g = U S V^T -> U S' V^T, S' about 0.7 to 1.2 where S is not tiny; g's scale has no effect."""
     g = np.random.default_rng(22).standard_normal(shape).astype(np.float32)
     o = orthogonalize(g)
     assert o.dtype == np.float32

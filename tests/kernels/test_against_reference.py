@@ -1,0 +1,275 @@
+"""Every kernel against the NumPy reference of its op, at the sizes of the networks' layers.
+
+The kernel computes in float32, the reference in float64 from the same numbers: what differs is the
+kernel's own error. Other tests go through small and odd sizes; here the blocks, tiles and threads
+are those of training. A kernel that refuses its arguments would let the reference run: it fails.
+"""
+
+import importlib
+import pathlib
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+import numpycnn
+from numpycnn import backend, ops
+from numpycnn.kernels import conv_kn2row, conv_winograd
+from numpycnn.ops import fused, update
+from numpycnn.ops.conv import conv_padding
+
+N = 32
+WINOGRAD = 4e-5  # the tolerance where a sum goes through Winograd's points and back
+
+COMPARED = {
+    "conv2d", "conv2d_backward", "dense", "dense_backward", "batch_norm", "batch_norm_backward",
+    "max_pool2d", "max_pool2d_backward", "avg_pool2d", "avg_pool2d_backward", "relu", "leaky_relu",
+    "conv_bn_relu", "conv_bn_relu_infer", "conv_bn_relu_backward", "adam_update",
+}  # fmt: skip
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """The names of the kernels that ran, in their order; one that refuses its arguments fails."""
+    names, find = [], backend._kernel
+
+    def guarded(file, name):
+        kernel = find(file, name)
+
+        def run(*args, **options):
+            result = kernel(*args, **options)
+            assert result is not NotImplemented, f"the kernel {name} refused its arguments"
+            names.append(name)
+            return result
+
+        return None if kernel is None else run
+
+    monkeypatch.setattr(backend, "_kernel", guarded)
+    before = backend.backend(), backend.threads()
+    numpycnn.use("numba", threads=2)
+    yield names
+    numpycnn.use(*before)
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+def doubled(arrays):
+    return [a.astype(np.float64) if isinstance(a, np.ndarray) else a for a in arrays]
+
+
+def agree(kernel, reference, tolerance=5e-6):
+    """Every array is float32 and differs by at most `tolerance` of its largest value."""
+    for number, (got, wanted) in enumerate(zip(kernel, reference, strict=True)):
+        if wanted is None:
+            assert got is None
+            continue
+        assert (got.dtype, wanted.dtype) == (np.float32, np.float64)
+        assert got.shape == wanted.shape
+        error = float(np.abs(got - wanted).max() / np.abs(wanted).max())
+        assert error <= tolerance, f"array {number}: relative error {error:.1e}"
+
+
+def both_passes(op, backward, arrays, *rest, dy=None):
+    """(y, *gradients) of the kernels, and of the reference in float64."""
+    results = []
+    for which in ("numba", "numpy"):
+        numpycnn.use(which)
+        given = arrays if which == "numba" else doubled(arrays)
+        y, cache = op(*given, *rest)
+        dy = draw(*y.shape, seed=9) if dy is None else dy
+        gradients = backward(dy, cache)
+        results.append([y, *(gradients if isinstance(gradients, tuple) else (gradients,))])
+    return results
+
+
+def test_every_kernel_is_compared_here():
+    files = [path.stem for path in pathlib.Path(ops.__file__).parent.glob("*.py")]
+    found = set()
+    for file in files:
+        module = importlib.import_module(f"numpycnn.ops.{file}")
+        decorated = [name for name, value in vars(module).items() if hasattr(value, "check")]
+        found |= {name for name in decorated if backend._kernel(file, name)}
+    assert found == COMPARED
+
+
+def test_a_kernel_that_refuses_fails_these_tests(ran):
+    x = draw(2, 3).astype(np.float64)
+    with pytest.raises(AssertionError, match="the kernel relu refused its arguments"):
+        ops.relu(x)
+    assert ran == []
+
+
+# ---- convolution ------------------------------------------------------------------------------
+
+CONVOLUTIONS = {  # name: x (H, W, C), w (kh, kw, F), stride, padding, the form that it must take
+    "VGG, first": ((28, 28, 1), (3, 3, 32), 1, "same", "direct"),
+    "VGG, first level": ((28, 28, 32), (3, 3, 32), 1, "same", "winograd"),
+    "VGG, second level": ((14, 14, 32), (3, 3, 64), 1, "same", "winograd"),
+    "VGG, third level": ((7, 7, 64), (3, 3, 96), 1, "same", "winograd"),
+    "AlexNet, first": ((28, 28, 1), (5, 5, 32), 1, "same", "direct"),
+    "AlexNet, second": ((14, 14, 32), (5, 5, 64), 1, "same", "winograd"),
+    "a critic's, stride 2": ((28, 28, 32), (4, 4, 64), 2, "same", "direct"),
+    "a shortcut's, 1x1, stride 2": ((14, 14, 64), (1, 1, 96), 2, "valid", "direct"),
+    "a decoder's last, one filter": ((28, 28, 32), (3, 3, 1), 1, "same", "kn2row"),
+}
+
+
+def form(x, w, stride, padding):
+    stride = (stride, stride)
+    padding = conv_padding(x.shape[1:3], w.shape[:2], stride, padding)
+    if conv_winograd.fits(w, stride, padding):
+        return "winograd"
+    return "kn2row" if conv_kn2row.fits(w, stride, padding) else "direct"
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS.values(), ids=CONVOLUTIONS)
+def test_convolution(ran, case):
+    (h, width, c), (kh, kw, f), stride, padding, expected_form = case
+    x, w, b = draw(N, h, width, c), draw(kh, kw, c, f, seed=1), draw(f, seed=2)
+    assert form(x, w, stride, padding) == expected_form
+    results = both_passes(ops.conv2d, ops.conv2d_backward, (x, w, b), stride, padding)
+    agree(*results, tolerance=WINOGRAD if expected_form == "winograd" else 5e-6)
+    assert ran == ["conv2d", "conv2d_backward"]
+
+
+# ---- convolution, batch norm, ReLU and pooling in one -----------------------------------------
+
+FUSED = {  # name: x (H, W, C), w (kh, kw, F), pool
+    "VGG, first": ((28, 28, 1), (3, 3, 32), 1),
+    "VGG, end of the first level": ((28, 28, 32), (3, 3, 32), 2),
+    "VGG, second level": ((14, 14, 32), (3, 3, 64), 1),
+    "VGG, end of the second level": ((14, 14, 64), (3, 3, 64), 2),
+    "VGG, third level": ((7, 7, 64), (3, 3, 96), 1),
+    "pixels that no window meets": ((7, 7, 64), (3, 3, 96), 2),
+    "AlexNet, first": ((28, 28, 1), (5, 5, 32), 2),
+    "AlexNet, second": ((14, 14, 32), (5, 5, 64), 2),
+}
+
+
+def normalisation(f):
+    """gamma, beta, running mean and variance"""
+    return draw(f, seed=3), draw(f, seed=4), draw(f, seed=5), np.abs(draw(f, seed=6)) + 1
+
+
+def safe_dy(arrays, train, pool):
+    """An upstream gradient that is 0 where rounding could choose the winner of a window.
+
+    There ReLU or max pooling has a kink within reach of float32: both answers are right.
+    """
+    x, w, b, *norm = doubled(arrays)
+    numpycnn.use("numpy")
+    z, _ = ops.batch_norm(ops.conv2d(x, w, b)[0], *norm, train)
+    n, oh, ow, f = z.shape[0], z.shape[1] // pool, z.shape[2] // pool, z.shape[3]
+    windows = z[:, : oh * pool, : ow * pool].reshape(n, oh, pool, ow, pool, f)
+    windows = np.sort(windows.transpose(0, 1, 3, 5, 2, 4).reshape(n, oh, ow, f, -1))
+    largest, second = windows[..., -1], windows[..., -2] if pool > 1 else np.inf
+    unsafe = (np.abs(largest) < 1e-4) | (np.abs(largest - second) < 1e-4)
+    assert unsafe.mean() < 0.01  # else little would be compared
+    return draw(n, oh, ow, f, seed=9) * ~unsafe
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("case", FUSED.values(), ids=FUSED)
+def test_fused_convolution(ran, case, train):
+    (h, width, c), (kh, kw, f), pool = case
+    x, w, b = draw(N, h, width, c), draw(kh, kw, c, f, seed=1), draw(f, seed=2)
+    w /= np.sqrt(np.float32(kh * kw * c))
+    arrays = x, w, b, *normalisation(f)
+    dy = safe_dy(arrays, train, pool)
+
+    results, running = [], []
+    for which, given in (("numba", arrays), ("numpy", doubled(arrays))):
+        numpycnn.use(which)
+        statistics = [v.copy() for v in given[-2:]]
+        y, cache = fused.conv_bn_relu(*given[:-2], *statistics, train, pool=pool)
+        results.append([y, *fused.conv_bn_relu_backward(dy, cache)])
+        running.append(statistics)
+    # The bias is idle before a batch norm that trains: its gradient is rounding in the reference.
+    if train:
+        (_, _, _, kernel_db, *_), (_, _, _, db, *_) = results
+        assert not kernel_db.any()
+        assert np.abs(db).max() < 1e-9
+        for result in results:
+            del result[3]
+    agree(*results, tolerance=WINOGRAD)
+    agree(*running)
+    assert ran == ["conv_bn_relu", "conv_bn_relu_backward"]
+
+
+@pytest.mark.parametrize("case", FUSED.values(), ids=FUSED)
+def test_fused_convolution_in_inference(ran, case):
+    (h, width, c), (kh, kw, f), pool = case
+    x, w, b = draw(N, h, width, c), draw(kh, kw, c, f, seed=1), draw(f, seed=2)
+    arrays = x, w, b, *normalisation(f)
+    y = fused.conv_bn_relu_infer(*arrays, pool=pool)
+    assert ran == ["conv_bn_relu_infer"]
+    numpycnn.use("numpy")
+    agree([y], [fused.conv_bn_relu_infer(*doubled(arrays), pool=pool)], WINOGRAD)
+
+
+# ---- all others -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("shape", [(N, 28, 28, 32), (N, 14, 14, 64), (N, 7, 7, 96), (N, 256)])
+def test_batch_norm(ran, shape, train):
+    c = shape[-1]
+    x, gamma, beta = draw(*shape) * 3 + 2, draw(c, seed=1), draw(c, seed=2)
+    running = draw(c, seed=3), np.abs(draw(c, seed=4)) + 1
+    updated = []
+
+    def op(x, gamma, beta, mean, var):
+        updated.append((mean.copy(), var.copy()))
+        return ops.batch_norm(x, gamma, beta, *updated[-1], train)
+
+    agree(*both_passes(op, ops.batch_norm_backward, (x, gamma, beta, *running)))
+    agree(*updated)
+    assert ran == ["batch_norm", "batch_norm_backward"]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("d", "k"), [(7 * 7 * 64, 256), (256, 128), (92, 10)])
+def test_dense(ran, d, k, bias):
+    arrays = draw(N, d), draw(d, k, seed=1), draw(k, seed=2) if bias else None
+    agree(*both_passes(ops.dense, ops.dense_backward, arrays))
+    assert ran == ["dense", "dense_backward"]
+
+
+@pytest.mark.parametrize("kind", ["max", "avg"])
+@pytest.mark.parametrize(
+    ("shape", "size", "stride"),
+    [((28, 28, 32), 2, None), ((14, 14, 64), 2, None), ((7, 7, 96), 3, 2), ((7, 7, 96), 7, None)],
+)
+def test_pooling(ran, kind, shape, size, stride):
+    name = f"{kind}_pool2d"
+    op, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
+    agree(*both_passes(op, backward, [draw(N, *shape)], size, stride))
+    assert ran == [name, f"{name}_backward"]
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu"])
+@pytest.mark.parametrize("shape", [(N, 28, 28, 32), (N, 14, 14, 64), (N, 7, 7, 96), (N, 256)])
+def test_activations(ran, name, shape):
+    op, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
+    agree(*both_passes(op, backward, [draw(*shape)]))
+    assert ran == [name]  # its backward pass is in NumPy in both backends
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+@pytest.mark.parametrize("decoupled", [False, True])
+@pytest.mark.parametrize("shape", [(3, 3, 64, 96), (7 * 7 * 64, 256), (96,)])
+def test_adam(ran, shape, decoupled, decay):
+    """Three steps; what is compared is the way that the values went, not the values."""
+    states = []
+    for which, dtype in (("numba", np.float32), ("numpy", np.float64)):
+        numpycnn.use(which)
+        value, m, v = draw(*shape).astype(dtype), np.zeros(shape, dtype), np.zeros(shape, dtype)
+        for t in (1, 2, 3):
+            grad = draw(*shape, seed=t).astype(dtype)
+            numbers = t, 1e-2, 0.9, 0.999, 1e-7, decay, decoupled
+            update.adam_update(value, grad, m, v, *numbers)
+        states.append((value, m, v))
+    agree(*states)
+    assert ran == 3 * ["adam_update"]
