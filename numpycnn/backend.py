@@ -31,6 +31,7 @@ def use(name, threads=None):
     global _current, _threads
     if name not in _BACKENDS:
         raise UnknownNameError(f"unknown backend {name!r}; there are 'numba' and 'numpy'")
+    # looked up, not imported: that would take a second
     if name == "numba" and importlib.util.find_spec("numba") is None:
         raise UnknownNameError("numba is not installed: `pip install numba`, or use('numpy')")
     if threads is not None:
@@ -117,7 +118,7 @@ def op(check):
         defaults = reference.__defaults__ or ()
         required = len(names) - len(defaults)
         optional = list(zip(names[required:], defaults, strict=True))
-        keyword_only = reference.__kwdefaults__ or {}
+        keyword_only = reference.__kwdefaults__ or {}  # as input_gradient of conv2d_backward
 
         @functools.wraps(reference)
         def checked(*args, **kwargs):
@@ -128,7 +129,7 @@ def op(check):
             args = check(*args, **kwargs)
 
             if backend() == "numba":
-                kernel = _kernel(file, name)
+                kernel = _kernel(file, name)  # many ops have none: NumPy is as fast
                 if kernel is not None:
                     result = kernel(*args, **options)
                     if result is not NotImplemented:

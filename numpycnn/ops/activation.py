@@ -28,8 +28,8 @@ def relu_cache(y, positive):
 @op(_check_x)
 def relu(x):
     """y = max(x, 0)      Source: Nair & Hinton 2010; the paper's activation throughout."""
-    y = np.maximum(x, 0)
-    return y, relu_cache(y, x > 0)
+    y = np.maximum(x, 0)  # unlike x * (x > 0), which makes NaN of infinity * 0
+    return y, relu_cache(y, x > 0)  # a byte an element is kept, a quarter of x
 
 
 @op(backward("relu"))
@@ -53,7 +53,7 @@ def leaky_relu(x, negative_slope=0.01):
     """y = x where x > 0, else negative_slope * x      Source: Maas et al. 2013."""
     kind = x.dtype.type  # not Python floats, of which np.where would make float64
     slope = np.where(x > 0, kind(1), kind(negative_slope))
-    y = slope * x
+    y = slope * x  # the op is linear in each piece: its derivative is its factor
     return y, leaky_relu_cache(y, slope)
 
 
@@ -125,7 +125,7 @@ def elu_backward(dy, cache):
 @op(_check_x)
 def sigmoid(x):
     """y = 1 / (1 + exp(-x)), for x < 0 as exp(x) / (1 + exp(x)): exp never overflows."""
-    e = np.exp(-np.abs(x))
+    e = np.exp(-np.abs(x))  # in (0, 1]
     y = np.where(x >= 0, 1 / (1 + e), e / (1 + e))
     return y, Cache("sigmoid", y, y=y)
 

@@ -21,6 +21,7 @@ def floats(name, array, ndim=None):
     if ndim is not None and array.ndim not in allowed:
         raise ShapeError(f"{name} must have {ndim} dimensions, not the shape {array.shape}")
     dtype = np.float64 if array.dtype.itemsize >= 8 else np.float32  # float16 becomes float32
+    # The same array where nothing has to change: ops do not write to their arguments.
     return np.asarray(array, dtype, order="C")  # ascontiguousarray would make (1,) of ()
 
 
@@ -88,6 +89,7 @@ def backward(op):
             )
         if dy.dtype.kind != "f":
             raise TypeError(f"{op}_backward: dy must be floating point, not {dy.dtype}")
+        # Both passes compute in one dtype: that of y.
         return np.asarray(dy, cache.dtype, order="C"), cache
 
     check.__qualname__ = f"{op}_backward"  # Python's own TypeErrors, as for a wrong option, name it

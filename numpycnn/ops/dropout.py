@@ -31,7 +31,7 @@ def dropout(x, rate, rng=None, train=True):
         bits = rng.integers(1 << 16, size=x.shape, dtype=np.uint16)
         keep = bits >= round(rate * (1 << 16))
         mask = keep * x.dtype.type(1 / (1 - rate))
-    y = x if mask is None else x * mask
+    y = x if mask is None else x * mask  # without a mask y is x itself, not a copy
     return y, Cache("dropout", y, mask=mask)
 
 
