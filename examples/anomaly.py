@@ -30,7 +30,13 @@ LATENT = 16
 NEIGHBOURS = 5
 
 args = generative.arguments(
-    __doc__, "anomaly", EPOCHS, BATCH_SIZE, ["latent", "classes"], quick=(10000, 5)
+    __doc__,
+    "anomaly",
+    EPOCHS,
+    BATCH_SIZE,
+    ["latent", "classes"],
+    quick=(10000, 5),
+    constants={"LEARNING_RATE": LEARNING_RATE, "NEIGHBOURS": NEIGHBOURS},
 )
 args.latent = args.latent or LATENT
 dataset = generative.dataset(args)

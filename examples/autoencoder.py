@@ -16,7 +16,14 @@ BATCH_SIZE = 64
 LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
 LATENT = 32
 
-args = generative.arguments(__doc__, "autoencoder", EPOCHS, BATCH_SIZE, ["latent"])
+args = generative.arguments(
+    __doc__,
+    "autoencoder",
+    EPOCHS,
+    BATCH_SIZE,
+    ["latent"],
+    constants={"LEARNING_RATE": LEARNING_RATE},
+)
 args.latent = args.latent or LATENT
 dataset = generative.dataset(args)
 print(f"{dataset.name}: {dataset.source}")

@@ -17,7 +17,13 @@ BATCH_SIZE = 64
 LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
 DEVIATION = 0.3
 
-args = generative.arguments(__doc__, "denoising", EPOCHS, BATCH_SIZE)
+args = generative.arguments(
+    __doc__,
+    "denoising",
+    EPOCHS,
+    BATCH_SIZE,
+    constants={"LEARNING_RATE": LEARNING_RATE, "DEVIATION": DEVIATION},
+)
 dataset = generative.dataset(args)
 print(f"{dataset.name}: {dataset.source}")
 

@@ -28,8 +28,15 @@ REAL = 0.9  # what the critic is to say of real images; 1 makes it too sure
 LATENT = 64
 AVERAGE = 0.999  # what is kept of the generator: its mean over the last thousand steps or so
 
+CONSTANTS = {"LEARNING_RATE": LEARNING_RATE, "BETA1": BETA1, "REAL": REAL, "AVERAGE": AVERAGE}
 args = generative.arguments(
-    __doc__, "gan", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 3)
+    __doc__,
+    "gan",
+    EPOCHS,
+    BATCH_SIZE,
+    ["latent", "conditional"],
+    quick=(10000, 3),
+    constants=CONSTANTS,
 )
 args.latent = args.latent or LATENT
 dataset = generative.dataset(args)

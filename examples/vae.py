@@ -26,7 +26,14 @@ BATCH_SIZE = 64
 LEARNING_RATE = 2e-3  # the top of the one-cycle schedule
 LATENT = 20
 
-args = generative.arguments(__doc__, "vae", EPOCHS, BATCH_SIZE, ["latent", "beta", "conditional"])
+args = generative.arguments(
+    __doc__,
+    "vae",
+    EPOCHS,
+    BATCH_SIZE,
+    ["latent", "beta", "conditional"],
+    constants={"LEARNING_RATE": LEARNING_RATE},
+)
 args.latent, args.beta = args.latent or LATENT, 1.0 if args.beta is None else args.beta
 dataset = generative.dataset(args)
 print(f"{dataset.name}: {dataset.source}")

@@ -34,8 +34,20 @@ CRITIC_STEPS = 5  # of the critic for each of the generator
 LATENT = 64
 AVERAGE = 0.999  # what is kept of the generator: its mean over the last thousand steps or so
 
+CONSTANTS = {
+    "LEARNING_RATE": LEARNING_RATE,
+    "CLIP": CLIP,
+    "CRITIC_STEPS": CRITIC_STEPS,
+    "AVERAGE": AVERAGE,
+}
 args = generative.arguments(
-    __doc__, "wgan", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 4)
+    __doc__,
+    "wgan",
+    EPOCHS,
+    BATCH_SIZE,
+    ["latent", "conditional"],
+    quick=(10000, 4),
+    constants=CONSTANTS,
 )
 args.latent = args.latent or LATENT
 dataset = generative.dataset(args)

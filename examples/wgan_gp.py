@@ -31,8 +31,21 @@ CRITIC_STEPS = 3  # of the critic for each of the generator
 LATENT = 64
 AVERAGE = 0.999  # what is kept of the generator: its mean over the last thousand steps or so
 
+CONSTANTS = {
+    "LEARNING_RATE": LEARNING_RATE,
+    "BETAS": BETAS,
+    "PENALTY": PENALTY,
+    "CRITIC_STEPS": CRITIC_STEPS,
+    "AVERAGE": AVERAGE,
+}
 args = generative.arguments(
-    __doc__, "wgan_gp", EPOCHS, BATCH_SIZE, ["latent", "conditional"], quick=(10000, 3)
+    __doc__,
+    "wgan_gp",
+    EPOCHS,
+    BATCH_SIZE,
+    ["latent", "conditional"],
+    quick=(10000, 3),
+    constants=CONSTANTS,
 )
 args.latent = args.latent or LATENT
 dataset = generative.dataset(args)

@@ -1,5 +1,7 @@
 """Each generative example, whole, on a handful of images: it runs, leaves its folder, resumes, and is short."""
 
+import ast
+import contextlib
 import json
 import pathlib
 import runpy
@@ -88,9 +90,34 @@ def test_it_runs_and_resumes(command, few, more, tmp_path, monkeypatch, capsys):
         == first
     )
     assert "nan" not in capsys.readouterr().out
-    assert (
-        json.loads((folder / "result.json").read_text())["constants"]["LEARNING_RATE"] > 0
-    )  # resume compares them
+    noted = json.loads((folder / "result.json").read_text())["constants"]
+    assert noted == constants_of(name)  # resume compares them
+
+
+def constants_of(name):
+    """{"LEARNING_RATE": 0.0002, ...}: the numbers in capitals on top of an example, in JSON's kinds.
+
+    Without those that have settings of their own.
+    """
+    found = {}
+    for node in ast.parse((EXAMPLES / f"{name}.py").read_text()).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "").isupper():
+            with contextlib.suppress(ValueError):  # no literal
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+    settings = ("EPOCHS", "BATCH_SIZE", "LATENT")
+    return json.loads(json.dumps({k: v for k, v in found.items() if k not in settings}))
+
+
+def test_an_edited_constant_is_noticed(few, tmp_path, monkeypatch):
+    given = ["--data", few, "--epochs", "1", "--latent", "2", "--out", tmp_path / "run"]
+    run("autoencoder", monkeypatch, *given)
+    text = (EXAMPLES / "autoencoder.py").read_text()
+    assert "LEARNING_RATE = 2e-3" in text
+    edited = text.replace("LEARNING_RATE = 2e-3", "LEARNING_RATE = 3e-3")
+    (tmp_path / "autoencoder.py").write_text(edited)
+    monkeypatch.setattr(sys, "argv", ["autoencoder.py", *map(str, given), "--resume"])
+    with pytest.raises(CheckpointError, match="constants .*0.002.*, not .*0.003"):
+        runpy.run_path(str(tmp_path / "autoencoder.py"), run_name="__main__")
 
 
 @pytest.mark.parametrize("name", ["wgan", "wgan_gp"])

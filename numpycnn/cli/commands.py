@@ -7,21 +7,8 @@ import shlex
 import sys
 
 from .. import files
-from ..errors import CheckpointError, RunFolderError, unknown
+from ..errors import CheckpointError, unknown
 
-RECIPE_KEYS = (
-    "model",
-    "data",
-    "epochs",
-    "batch_size",
-    "lr",
-    "schedule",
-    "augment",
-    "seed",
-    "val",
-    "limit",
-    "patience",
-)
 PAINTERS = "autoencoder", "denoiser", "vae", "gan"  # models whose output is an image
 
 
@@ -34,34 +21,23 @@ def say(line):
 def train(args):
     """Train a model, from raw files to the report."""
     from .. import data
-    from . import recipes
+    from . import recipes, training
 
-    given = {key: getattr(args, key) for key in RECIPE_KEYS if getattr(args, key) is not None}
+    given = {name: getattr(args, name) for name in recipes.NAMES}
+    given = {name: value for name, value in given.items() if value is not None}
     if args.resume:
-        given = resumed(args.out, given)
-    name = given.get("model", "vgg")
-    if name not in recipes.RECIPES:
-        raise unknown("model", name, recipes.RECIPES)
+        given = recipes.resumed(args.out, given)
+    recipes.check_model(given.get("model", "vgg"))
     if args.out and not args.resume:
         files.check_folder(pathlib.Path(args.out), args.force)
     dataset = data.load(given["data"]) if "data" in given else data.load_default()
     if given.get("limit"):
         dataset = dataset.limit(given["limit"])
-    recipe = {
-        "model": name,
-        "data": dataset.name,
-        "seed": 0,
-        "val": len(dataset.x_train) // 12,
-        "limit": None,
-    }
-    recipe |= recipes.RECIPES[name] | given
-    if not recipe["val"] and "patience" not in given:
-        recipe.pop("patience", None)
-    recipes.check(recipe, dataset)
-    out = pathlib.Path(args.out) if args.out else recipes.new_folder(name, recipe["data"])
+    recipe = recipes.complete(given, dataset)
+    out = pathlib.Path(args.out) if args.out else training.new_folder(recipe)
     files.check_folder(out, args.force or args.resume)
     try:
-        result = recipes.train(recipe, dataset, out, args.resume, say)
+        result = training.train(recipe, dataset, out, args.resume, say)
     except KeyboardInterrupt as stop:
         if getattr(stop, "out", None):
             stop.args = (
@@ -73,21 +49,6 @@ def train(args):
             with contextlib.suppress(OSError):
                 out.rmdir()
     return result, accuracy_table(result["per_class"], result["test_accuracy"], result["out"])
-
-
-def resumed(out, given):
-    """The recipe of the run in `out`; settings that are given again must be its own."""
-    from . import recipes
-
-    if not out:
-        raise RunFolderError("--resume needs --out, the folder of the run to continue")
-    recipe = recipes.stored_recipe(out)
-    for key, value in given.items():
-        if recipe.get(key) != value:
-            raise RunFolderError(
-                f"the run in {out} has {key} {recipe.get(key)}, not {value}; resume it as it was"
-            )
-    return recipe
 
 
 def accuracy_table(per_class, accuracy, out=None):
@@ -109,9 +70,12 @@ def evaluate(args):
     measured = nc.evaluate(net, dataset.x_test, dataset.y_test, flip=args.flip)
     recall = measured["per_class"]["recall"].tolist()
     result = {
-        "accuracy": measured["accuracy"], "loss": measured["loss"], "parameters": count(net),
-        "per_class": dict(zip(classes, recall, strict=True)), "confusion": measured["confusion"].tolist(),
-    }  # fmt: skip
+        "accuracy": measured["accuracy"],
+        "loss": measured["loss"],
+        "parameters": net.summary(dataset.x_test.shape[1:]).total,
+        "per_class": dict(zip(classes, recall, strict=True)),
+        "confusion": measured["confusion"].tolist(),
+    }
     return result, accuracy_table(result["per_class"], result["accuracy"])
 
 
@@ -172,15 +136,6 @@ def inspect(args):
         out, net, dataset, args.checkpoint, image=image, **source.known(args.checkpoint, dataset)
     )
     return result, table.text(result)
-
-
-def count(net):
-    """Parameters, trained and not."""
-    from ..layers.traverse import named_buffers
-
-    return sum(p.value.size for p in net.params()) + sum(
-        b.size for b in named_buffers(net).values()
-    )
 
 
 def predict(args):

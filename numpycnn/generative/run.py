@@ -1,8 +1,8 @@
-"""What the generative examples share: arguments, the run's folder, its steps, resuming, pictures as they train.
+"""What the generative examples share: arguments, the run's folder and steps, resuming, pictures.
 
 An example's own part is the loop: forward passes, losses, and the chain rule between its networks.
 
-    args = generative.arguments(__doc__, "vae", epochs=20, batch_size=64)
+    args = generative.arguments(__doc__, "vae", epochs=20, batch_size=64, constants={"BETA1": 0.5})
     dataset = generative.dataset(args)
     run = generative.Run(args, net, optimizer, dataset, picture=lambda: images)
     for x, labels, rng in run.steps():
@@ -10,13 +10,12 @@ An example's own part is the loop: forward passes, losses, and the chain rule be
         run.log(loss=loss)
     run.finish(test_mse=0.01)
 
-A step's batch and its generator depend on (seed, epoch, step) alone, and last.npz holds the networks, their
-generators, the optimisers and the running sums: a resumed run has the bits of one that was never interrupted.
+A step's batch and its generator depend on (seed, epoch, step) alone, and last.npz holds the
+networks, their generators, the optimisers and the running sums: a resumed run has the bits of one
+that was never interrupted.
 """
 
 import argparse
-import csv
-import io
 import json
 import math
 import pathlib
@@ -28,31 +27,18 @@ from dataclasses import replace
 import numpy as np
 from tqdm import tqdm
 
-from .. import backend, data, files
-from ..errors import CheckpointError, DatasetError, RunFolderError, TrainingDiverged, in_one_line
-from ..files import claim
-from ..layers.traverse import all_finite
+from .. import backend, data, files, training
+from ..errors import DatasetError, RunFolderError, TrainingDiverged, in_one_line
 from ..report import grids
-from ..training import checkpoint
 from ..training.interrupt import StopRequest
+from ..training.run import write_csv
 from .latent import evenly, spread, unit
 
-SETTINGS = (
-    "name",
-    "epochs",
-    "seed",
-    "batch_size",
-    "limit",
-    "conditional",
-    "latent",
-    "beta",
-    "val",
-    "constants",
-)
-HELD = 5_000  # training images that --val holds back, a fifth where there are fewer than 25,000
+SETTINGS = ("name", "epochs", "seed", "batch_size", "limit", "conditional", "latent", "beta", "val")
+SETTINGS += ("constants",)
+VALIDATION = 5_000  # training images that --val sets aside, a fifth of fewer than 25,000
 NOISE = 3  # keeps a step's random numbers apart from those of data.batches
-SPREAD = 0.25  # samples that differ from each other by a smaller share of what real images do have collapsed
-
+COLLAPSED = 0.25  # samples that differ by less, as a share of what real images do, collapsed
 
 OPTIONS = {
     "latent": {"type": int, "help": "dimensions of the code"},
@@ -70,10 +56,12 @@ OPTIONS = {
 }
 
 
-def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
-    """The command line of an example: argparse's result, with `name`, `batch_size` and `limit` (None: all images).
+def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2), constants=None):
+    """The command line of an example: argparse's result, with `name`, `batch_size` and `limit`.
 
-    `options`: which of OPTIONS it has. `quick`: how many training images and epochs --quick takes.
+    `options`: which of OPTIONS it has. `quick`: how many training images and epochs --quick takes;
+    without it `limit` is None, all images. `constants`, {"LEARNING_RATE": 0.0002, ...}: what else
+    the script fixes, in JSON's kinds or tuples; they go into result.json, and resume compares them.
     """
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=doc, formatter_class=form, allow_abbrev=False)
@@ -89,7 +77,7 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
     parser.add_argument(
         "--val",
         action="store_true",
-        help="hold training images back, and measure on these: no test",
+        help="measure on validation images, cut from the training images, instead of the test set",
     )
     parser.add_argument(
         "--resume", action="store_true", help="continue the run in the folder, to the same bits"
@@ -107,20 +95,11 @@ def arguments(doc, name, epochs, batch_size, options=(), quick=(6000, 2)):
         parser.error(f"--beta must be a number above 0, not {args.beta}")
     sys.excepthook = in_one_line
     args.name, args.batch_size, args.limit = name, batch_size, quick[0] if args.quick else None
-    args.command, args.run, args.constants = _command(args), _title(args), _constants()
+    args.command, args.run = _command(args), _run_name(args)
+    args.constants = json.loads(json.dumps(constants or {}))  # as a checkpoint gives them back
     args.epochs = args.epochs or (quick[1] if args.quick else epochs)
     args.out = pathlib.Path(args.out or pathlib.Path("runs", args.run))
     return args
-
-
-def _constants():
-    """{"LEARNING_RATE": 0.0002, ...}: the script's names in capitals, as JSON has them, but for those of SETTINGS."""
-    names = (
-        (k, v)
-        for k, v in vars(sys.modules["__main__"]).items()
-        if k.isupper() and k.lower() not in SETTINGS
-    )
-    return json.loads(json.dumps({k: v for k, v in names if isinstance(v, int | float | tuple)}))
 
 
 def _command(args):
@@ -132,8 +111,8 @@ def _command(args):
     return shlex.join(["python", f"examples/{args.name}.py", *given])
 
 
-def _title(args):
-    """gan-fashion-mnist, or vae-mnist-conditional-latent-2-seed-1: runs that differ do not share a folder."""
+def _run_name(args):
+    """gan-fashion-mnist, vae-mnist-conditional-latent-2-seed-1: different runs, different folders."""
     parts = [args.name, pathlib.Path(args.data).stem]
     parts += [option for option in ("conditional", "quick", "val") if getattr(args, option)]
     for option in ("latent", "beta", "epochs", "classes", "seed"):
@@ -144,51 +123,58 @@ def _title(args):
 
 def dataset(args):
     """The data set of the arguments, smaller for --quick."""
-    found = load(args.data, args.val)
-    return found.limit(args.limit) if args.limit else found
+    whole = load(args.data, args.val)
+    return whole.limit(args.limit) if args.limit else whole
 
 
 def load(name, val=False):
-    """The data set; with `val`, held-out training images in the place of the test images, to choose settings by."""
-    found = data.load(name)
+    """The data set; with `val`, to choose settings by, validation images as its test images."""
+    whole = data.load(name)
     if not val:
-        return found
-    (x, y), (x_test, y_test) = found.split(min(HELD, len(found.y_train) // 5), seed=0)
-    return replace(found, x_train=x, y_train=y, x_test=x_test, y_test=y_test)
+        return whole
+    count = min(VALIDATION, len(whole.y_train) // 5)
+    (x, y), (x_val, y_val) = whole.split(count, seed=0)
+    return replace(whole, x_train=x, y_train=y, x_test=x_val, y_test=y_val)
 
 
-class Run:
-    """A training run: its folder, its history, its steps. `net` may be several networks, `optimizer` optim.OptimizerGroup.
+class Run(training.run.Run):
+    """The run of an example: its steps, its history, and a grid of pictures after each epoch.
 
-    picture() gives the images of the grid that is written after each epoch, its first `generated` ones drawn by
-    the network: where these are all alike, the run says that it collapsed. With args.conditional the classes come
-    in turn, image i of class i % K in column i % K, and it is those of one class that must not be alike.
+    `net` may be several networks, `optimizer` an optim.OptimizerGroup. picture() gives the images
+    of the grid, its first `generated` ones drawn by the network: where these are all alike, the run
+    says that it collapsed. With args.conditional the classes come in turn, image i of class i % K
+    in column i % K, and it is those of one class that must not be alike.
 
-    `turn`: how many steps an example takes until each of its networks was stepped. Raises DatasetError where an epoch
-    has fewer: one of them would never learn.
+    `turn`: how many steps an example takes until each of its networks was stepped. Raises
+    DatasetError where an epoch has fewer: one of them would never learn.
     """
 
+    STATE, WRITER, RESUME = "generative", "a generative example", "--resume"
+    STATE_KEYS = frozenset({"settings", "history", "epoch", "step", "sums", "seconds", "elapsed"})
+
     def __init__(self, args, net, optimizer, dataset, picture, generated=0, turn=1):
-        self.args, self.net, self.optimizer, self.dataset = args, net, optimizer, dataset
-        self.picture, self.generated, self.out = picture, generated, args.out
-        self.settings = {key: getattr(args, key) for key in SETTINGS} | {
-            "data": dataset.name,
-            "sha256": dataset.sha256,
-        }
+        settings = {key: getattr(args, key) for key in SETTINGS}
+        settings |= {"data": dataset.name, "sha256": dataset.sha256}
+        classes = list(dataset.classes)
+        metadata = {"classes": classes, "data": dataset.name, "seed": args.seed}
+        super().__init__(net, optimizer, args.out, settings, metadata)
+        self.args, self.dataset = args, dataset
+        self.picture, self.generated = picture, generated
         self.history, self.epoch, self.step, self.sums, self.seconds = [], 0, 0, {}, 0.0
         self.begun, self.before = time.perf_counter(), 0.0
         self.per_epoch = -(-len(dataset.x_train) // args.batch_size)
         if self.per_epoch < turn:
             n = len(dataset.x_train)
             raise DatasetError(
-                f"{n} images are {self.per_epoch} batches; {args.name} needs at least {turn} an epoch"
+                f"{n} images are {self.per_epoch} batches; "
+                f"{args.name} needs at least {turn} an epoch"
             )
         if generated:
             real, labels = (evenly(1000, array) for array in (dataset.x_test, dataset.y_test))
-            self.real = spread(real, labels if args.conditional else None)
-            if not self.real:
+            self.real_spread = spread(real, labels if args.conditional else None)
+            if not self.real_spread:
                 raise DatasetError(f"{dataset.name}: all test images, or all of a class, are alike")
-        self._restore() if args.resume else self._start()
+        self.restore() if args.resume else self.start()
 
     @property
     def progress(self):
@@ -197,172 +183,132 @@ class Run:
 
     @property
     def elapsed(self):
-        """Seconds of the whole run, with what was done before it was resumed: steps, pictures, files, measurements."""
+        """Seconds of the whole run, before it was resumed too: steps, pictures, files, tests."""
         return self.before + time.perf_counter() - self.begun
 
-    def steps(self):
-        """Yields (x float32 in [0, 1], labels, a generator for the step) to the end of the last epoch.
+    @property
+    def lr(self):
+        """The learning rate of the last step; of several optimisers that of the first."""
+        several = getattr(self.optimizer, "optimizers", None)
+        return next(iter(several.values())).lr if several else self.optimizer.lr
 
-        Ctrl-C finishes the step and saves. Raises TrainingDiverged when a number that was logged, or a weight
-        where it is to be saved, is not finite.
+    def steps(self):
+        """Yields (x float32 in [0, 1], labels, a generator for the step) to the last epoch's end.
+
+        Ctrl-C finishes the step and saves. Raises TrainingDiverged when a number that was logged,
+        or a weight where it is to be saved, is not finite.
         """
         total, done = self.args.epochs * self.per_epoch, self.epoch * self.per_epoch + self.step
-        seed, size = self.args.seed, self.args.batch_size
         with (
             StopRequest() as stop,
             tqdm(total=total, initial=done, disable=None, dynamic_ncols=True) as bar,
         ):
             while self.epoch < self.args.epochs:
-                images = self.dataset.x_train, self.dataset.y_train
-                for x, y in data.batches(*images, size, seed, self.epoch, None, self.step):
-                    start = time.perf_counter()
-                    yield unit(x), y, np.random.default_rng([seed, NOISE, self.epoch, self.step])
-                    self.step += 1
-                    self.seconds += time.perf_counter() - start
-                    bar.set_postfix(
-                        {k: f"{v / n:.4g}" for k, (v, n) in self.sums.items()}, refresh=False
-                    )
-                    bar.update()
-                    if stop.requested:
-                        self._save()
-                        stop.give_up(self.out)
+                yield from self._epoch(stop, bar)
                 self._end_epoch(bar)
                 if stop.requested:
                     stop.give_up(self.out)
 
+    def _epoch(self, stop, bar):
+        """The steps of the running epoch, from self.step on."""
+        x, y = self.dataset.x_train, self.dataset.y_train
+        seed = self.args.seed
+        for xb, yb in data.batches(x, y, self.args.batch_size, seed, self.epoch, None, self.step):
+            start = time.perf_counter()
+            yield unit(xb), yb, np.random.default_rng([seed, NOISE, self.epoch, self.step])
+            self.step += 1
+            self.seconds += time.perf_counter() - start
+            means = {name: f"{mean:.4g}" for name, mean in self._means().items()}
+            bar.set_postfix(means, refresh=False)
+            bar.update()
+            if stop.requested:
+                self.save_last()
+                stop.give_up(self.out)
+
     def log(self, **numbers):
-        """Numbers of this step; the history has their means. Raises TrainingDiverged if one is not finite."""
+        """Numbers of this step, whose means go into the history. Raises TrainingDiverged."""
         for name, value in numbers.items():
             if not np.isfinite(value):
-                raise TrainingDiverged(self.epoch + 1, self.step + 1, self._lr())
+                raise TrainingDiverged(self.epoch + 1, self.step + 1, self.lr)
             total, count = self.sums.get(name, (0.0, 0))
             self.sums[name] = total + float(value), count + 1
 
+    def _means(self):
+        return {name: total / count for name, (total, count) in self.sums.items()}
+
     def finish(self, **measured):
-        """What was measured at the end, printed and kept in result.json; last.npz gets the network as it is now."""
-        self._save()
+        """Print what was measured, keep it in result.json, and the network as it is in last.npz."""
+        self.save_last()
         if self.generated:
             measured["spread"] = self.history[-1]["spread"]
         facts = {"seconds": round(self.elapsed, 1), "threads": backend.threads()}
         facts |= {key: getattr(self.args, key) for key in ("run", "command")}
-        result = {**self.settings, **measured, **facts}
-        write_result(self.out, result)
+        write_result(self.out, {**self.settings, **measured, **facts})
         numbers = "  ".join(f"{name} {value:.5g}" for name, value in measured.items())
         print(f"{numbers}  {self.elapsed:.0f} s  {self.out}")
 
     def _end_epoch(self, bar):
-        self._check()
-        row = {
-            "epoch": self.epoch + 1,
-            **{name: total / count for name, (total, count) in self.sums.items()},
-        }
+        self.check_finite()
+        row = {"epoch": self.epoch + 1, **self._means()}
         images = self.picture()
         if self.generated:
-            row["spread"] = self._spread(images[: self.generated])
+            row["spread"] = self._relative_spread(images[: self.generated])
         row["seconds"] = self.seconds
         self.history.append(row)
         self.epoch, self.step, self.sums, self.seconds = self.epoch + 1, 0, {}, 0.0
-        numbers = "  ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
-        bar.write(f"epoch {self.epoch}/{self.args.epochs}  {numbers}", file=sys.stderr)
-        if row.get("spread", 1) < SPREAD:
-            bar.write(
-                f"collapsed: the samples differ by {row['spread']:.0%} of what images do",
-                file=sys.stderr,
-            )
+        self._report(row, bar)
         columns = len(self.dataset.classes) if self.args.conditional else grids.COLUMNS
         grids.write_png(images, self.out / f"epoch-{self.epoch:03}.png", columns)
-        self._write_history()
-        self._save()  # last, so that what is resumed after it has its pictures
+        write_csv(self.out / "history.csv", list(row), self.history)
+        grids.curves(self.history, self.out / "curves.png")
+        self.save_last()  # last, so that what is resumed after it has its pictures
 
-    def _spread(self, drawn):
-        """How much drawn images differ, as a share of what real ones do; of a conditional network within classes."""
-        labels = (
-            np.arange(len(drawn)) % len(self.dataset.classes) if self.args.conditional else None
-        )
-        return spread(drawn, labels) / self.real
+    def _report(self, row, bar):
+        """A line on standard error, and a second one where the generator collapsed."""
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
+        bar.write(f"epoch {self.epoch}/{self.args.epochs}  {numbers}", file=sys.stderr)
+        if row.get("spread", 1) < COLLAPSED:
+            text = f"collapsed: the samples differ by {row['spread']:.0%} of what images do"
+            bar.write(text, file=sys.stderr)
 
-    def _lr(self):
-        return next(
-            (one.lr for one in getattr(self.optimizer, "optimizers", {}).values()),
-            self.optimizer.lr,
-        )
+    def _relative_spread(self, drawn):
+        """How much drawn images differ, as a share of what real ones do; within classes if given."""
+        conditional = self.args.conditional
+        labels = np.arange(len(drawn)) % len(self.dataset.classes) if conditional else None
+        return spread(drawn, labels) / self.real_spread
 
-    def _start(self):
-        """A new run; what an older one left in the folder moves to previous-1, -2, ... in it.
+    def state(self):
+        """What last.npz holds of the run, in JSON's kinds."""
+        keys = ("settings", "history", "epoch", "step", "sums", "seconds", "elapsed")
+        return {key: getattr(self, key) for key in keys}
 
-        Raises RunFolderError, before anything changes, for a folder that holds something else.
-        """
-        self.out.mkdir(parents=True, exist_ok=True)
+    def load_state(self, state):
+        """Take such a state back."""
+        self.history, self.seconds = state["history"], state["seconds"]
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.sums = {name: tuple(pair) for name, pair in state["sums"].items()}
+        self.before = state["elapsed"]
+
+    def old_files(self):
+        """What an older run left in the folder. Raises RunFolderError for anything else in it."""
+        if not self.out.exists():
+            return []
         old = [path for path in self.out.iterdir() if not path.name.startswith("previous-")]
         if old and not (self.out / "last.npz").exists():
             raise RunFolderError(
                 f"{self.out} is not empty, and no run's folder; choose another --out"
             )
-        if old:
-            place = claim(self.out, "previous")
-            for path in old:
-                path.replace(place / path.name)
-        self._save()
-
-    def _restore(self):
-        path = self.out / "last.npz"
-        if not path.exists():
-            raise RunFolderError(
-                f"there is no last.npz in {self.out} to resume from; train without --resume first"
-            )
-        state = checkpoint.read(path)[0].get("generative")
-        if not isinstance(state, dict):
-            raise CheckpointError(
-                f"{path} was not written by a generative example, so it cannot be resumed by it"
-            )
-        for name, value in self.settings.items():
-            if state["settings"].get(name) != value:
-                raise CheckpointError(
-                    f"{path} was trained with {name} {state['settings'].get(name)}, not {value}"
-                )
-        checkpoint.restore(path, self.net, self.optimizer)
-        self.history, self.epoch, self.step, self.seconds = (
-            state[k] for k in ("history", "epoch", "step", "seconds")
-        )
-        self.before = state["elapsed"]
-        self.sums = {name: tuple(pair) for name, pair in state["sums"].items()}
-
-    def _check(self):
-        """Raise TrainingDiverged where a weight or a running statistic is not finite."""
-        if not all_finite(self.net):
-            raise TrainingDiverged(self.epoch + 1, self.step, self._lr(), "a weight")
-
-    def _save(self):
-        """last.npz. Raises TrainingDiverged rather than replace a good one by weights that are not finite."""
-        self._check()
-        state = {
-            key: getattr(self, key)
-            for key in ("settings", "history", "epoch", "step", "sums", "seconds", "elapsed")
-        }
-        facts = {
-            "classes": list(self.dataset.classes),
-            "data": self.dataset.name,
-            "seed": self.args.seed,
-        }
-        checkpoint.save(self.out / "last.npz", self.net, self.optimizer, **facts, generative=state)
-
-    def _write_history(self):
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.history[-1]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.history)
-        files.write(self.out / "history.csv", text.getvalue().encode())
-        grids.curves(self.history, self.out / "curves.png")
+        return old
 
 
 def parent(folder, keep=False):
-    """Make the folder of several runs, each in one of its own; the result of an older one goes unless `keep`.
+    """Make the folder of several runs, each in one of its own; an old result goes unless `keep`.
 
-    Raises RunFolderError, before anything changes, where the folder itself is a run's, or holds something else.
+    Raises RunFolderError, before anything changes, where the folder itself is a run's, or holds
+    something else.
     """
-    parts = (
-        [path for path in folder.iterdir() if path.name != "result.json"] if folder.exists() else []
-    )
+    inside = folder.iterdir() if folder.exists() else ()
+    parts = [path for path in inside if path.name != "result.json"]
     if not all((path / "last.npz").exists() for path in parts):
         raise RunFolderError(f"{folder} holds something else than runs; choose another --out")
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,8 @@ from .. import ops, optim
 from ..errors import ShapeError
 from ..layers import ReLU
 from ..layers.traverse import named_params, watch
-from ..training.loop import check_data, score
+from ..training.checks import check_data
+from ..training.loop import score
 from .saliency import unfused
 from .updates import Steps, ratios
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from numpycnn.cli import parser, recipes
+from numpycnn.cli import parser, training
 from tests.helpers import write_data
 
 
@@ -18,7 +18,7 @@ def data(tmp_path, monkeypatch):
 @pytest.fixture
 def no_report(monkeypatch):
     """The pictures take most of the time of such a small run."""
-    monkeypatch.setattr(recipes.training_page, "write", lambda *a, **k: None)
+    monkeypatch.setattr(training.training_page, "write", lambda *a, **k: None)
 
 
 @pytest.fixture

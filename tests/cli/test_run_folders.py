@@ -82,7 +82,7 @@ def test_resume_of_a_complete_run_measures_it_again(trained, run):
 def test_interrupted_and_resumed_as_if_never_interrupted(data, no_report, run, monkeypatch):
     command = ["train", "--model", "alexnet", "--data", data, "--epochs", 3, "--batch-size", 16]
     assert run(*command, "--out", "whole")[0] == 0
-    end_step, seen = loop.Run.end_step, []
+    end_step, seen = loop.FitRun.end_step, []
 
     def spy(self, *args):
         end_step(self, *args)
@@ -91,7 +91,7 @@ def test_interrupted_and_resumed_as_if_never_interrupted(data, no_report, run, m
             if len(seen) == 6:
                 signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(loop.Run, "end_step", spy)
+    monkeypatch.setattr(loop.FitRun, "end_step", spy)
     code, out, err = run(*command, "--out", "it's a run")
     assert (code, out) == (130, "")
     assert err.endswith(

@@ -112,8 +112,8 @@ def test_a_terminal_sees_a_bar(data):
         "--json",
     ]
     code = (
-        "from numpycnn import cli\nfrom numpycnn.cli import recipes\n"
-        f"recipes.training_page.write = lambda *a, **k: None\ncli.main({command})"
+        "from numpycnn import cli\nfrom numpycnn.cli import training\n"
+        f"training.training_page.write = lambda *a, **k: None\ncli.main({command})"
     )
     with start("-c", code, stderr=child, text=False) as process:
         os.close(child)
@@ -139,7 +139,7 @@ def test_a_terminal_sees_a_bar(data):
 def test_numpy_trains_without_numba_and_under_O(data):
     code = (
         "import sys\nfrom numpycnn.cli import main\n"
-        "from numpycnn.cli import recipes\nrecipes.training_page.write = lambda *a, **k: None\n"
+        "from numpycnn.cli import training\ntraining.training_page.write = lambda *a, **k: None\n"
         "command = ['train', '--backend', 'numpy', '--model', 'alexnet', '--epochs', '1']\n"
         f"code = main([*command, '--limit', '24', '--data', {data!r}])\n"
         "print('numba' in sys.modules, code)"

@@ -9,7 +9,7 @@ import pytest
 
 import numpycnn as nc
 from numpycnn import files
-from numpycnn.cli import recipes
+from numpycnn.cli import recipes, training
 from numpycnn.data import augment
 from numpycnn.errors import (
     DownloadError,
@@ -105,7 +105,7 @@ def test_train_on_floats_of_any_channels_ends_with_a_report(channels, data, run)
 
 
 def test_two_trainings_at_once_have_a_folder_each(data, no_report, run, monkeypatch):
-    train, out = recipes.train, []
+    train, out = training.train, []
 
     def beside(recipe, dataset, folder, *rest):
         out.append(folder)
@@ -113,7 +113,7 @@ def test_two_trainings_at_once_have_a_folder_each(data, no_report, run, monkeypa
             assert run("train", "--model", "alexnet", "--data", data, "--epochs", 1)[0] == 0
         return train(recipe, dataset, folder, *rest)
 
-    monkeypatch.setattr(recipes, "train", beside)
+    monkeypatch.setattr(training, "train", beside)
     assert run("train", "--model", "alexnet", "--data", data, "--epochs", 1)[0] == 0
     assert [str(folder) for folder in out] == [f"runs/alexnet-data.npz-{n}" for n in (1, 2)]
     assert all((folder / "last.npz").exists() for folder in out)
@@ -123,7 +123,7 @@ def test_a_training_that_never_began_leaves_no_folder(data, run, monkeypatch):
     def no_memory(*_):
         raise ShapeError("would need more bytes than there are")
 
-    monkeypatch.setattr(recipes, "network", no_memory)
+    monkeypatch.setattr(training, "network", no_memory)
     assert run("train", "--model", "alexnet", "--data", data)[0] == 2
     assert os.listdir("runs") == []
 

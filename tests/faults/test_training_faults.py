@@ -18,7 +18,7 @@ import numpy as np
 from numpycnn import backend
 from numpycnn.cli import parser
 from numpycnn.training import checkpoint
-from numpycnn.training.run import Run
+from numpycnn.training.run import FitRun
 from tests.faults.dying import STEPS, child, die_at
 from tests.helpers import arrays, fit, pictures, rows, same, small, state
 from tests.helpers import settings as fit_settings
@@ -118,7 +118,7 @@ def kills(count, seed, folder):
 def resumes(count, seed, folder):
     """Stop after a random step, go on, `count` times in all: weights, optimiser, random state, order, history."""
     draw, folder, points, number = random.Random(seed), Path(folder), 0, 0
-    end_step = Run.end_step
+    end_step = FitRun.end_step
     try:
         while points < count:
             number += 1
@@ -139,7 +139,7 @@ def resumes(count, seed, folder):
                 if len(seen) in stops:
                     signal.raise_signal(draw.choice([signal.SIGINT, signal.SIGTERM]))
 
-            Run.end_step = spy
+            FitRun.end_step = spy
             out, net = folder / f"{number} stopped", None
             for attempt in range(len(stops) + 1):
                 net = small(name, seed=number if not attempt else 1000 + attempt)
@@ -147,7 +147,7 @@ def resumes(count, seed, folder):
                     fit(net, x, y, out=out, resume=attempt > 0, **options)
                 except KeyboardInterrupt:
                     points += 1
-            Run.end_step = end_step
+            FitRun.end_step = end_step
             if len(seen) != steps or not same(arrays(net), arrays(whole)):
                 raise RuntimeError(
                     f"seed {seed}, run {number}: {len(seen)} steps of {steps}, or other weights"
@@ -157,7 +157,7 @@ def resumes(count, seed, folder):
             ):
                 raise RuntimeError(f"seed {seed}, run {number}: another checkpoint or history")
     finally:
-        Run.end_step = end_step
+        FitRun.end_step = end_step
     return f"{points} stops in {number} runs; bit-identical after each; 0 defects"
 
 

@@ -21,6 +21,7 @@ from numpycnn.errors import (
     TrainingDiverged,
 )
 from numpycnn.generative import drawing, latent
+from numpycnn.layers.traverse import named_buffers
 from numpycnn.models.coder import one_hot, with_classes
 from numpycnn.report import grids
 
@@ -113,9 +114,7 @@ def train_gan(args, batch_norm=False):
 
 
 def bits(net, both):
-    arrays = [p.value for p in net.params()] + [
-        b for _, b in sorted(layers.base.named_buffers(net).items())
-    ]
+    arrays = [p.value for p in net.params()] + [b for _, b in sorted(named_buffers(net).items())]
     return [array.tobytes() for array in arrays + list(both.state_arrays().values())]
 
 

@@ -13,7 +13,7 @@ from numpycnn.cli import parser
 from numpycnn.errors import DatasetError, MissingPackage, RunFolderError, UnknownNameError
 from numpycnn.studies import STUDIES, Study, job, plan, results, runner
 from numpycnn.training import loop
-from numpycnn.training.run import Run
+from numpycnn.training.run import FitRun
 
 pytestmark = pytest.mark.filterwarnings("ignore:class.* never predicted", "ignore:invalid value")
 
@@ -319,7 +319,7 @@ def test_a_stopped_job_goes_on_where_it_was(run, tmp_path, monkeypatch):
     run({"tiny": tiny()}, seeds=1)
     whole = [(row["accuracy"], row["loss"]) for row in table(tmp_path)]
     (tmp_path / "out").rename(tmp_path / "first")
-    end_epoch, epochs = Run.end_epoch, []
+    end_epoch, epochs = FitRun.end_epoch, []
 
     def stop(self, validate=None):
         end_epoch(self, validate)
@@ -327,7 +327,7 @@ def test_a_stopped_job_goes_on_where_it_was(run, tmp_path, monkeypatch):
         if len(epochs) == 3:  # the first epoch of the second job
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Run, "end_epoch", stop)
+    monkeypatch.setattr(FitRun, "end_epoch", stop)
     with pytest.raises(KeyboardInterrupt):
         run({"tiny": tiny()}, seeds=1)
     assert not (tmp_path / "out" / "tiny.csv").exists()

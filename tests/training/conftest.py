@@ -2,7 +2,7 @@
 
 import pytest
 
-from numpycnn.training.run import Run
+from numpycnn.training.run import FitRun
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def steps(monkeypatch):
     class Steps(list):
         """A list that can have attributes."""
 
-    seen, end_step = Steps(), Run.end_step
+    seen, end_step = Steps(), FitRun.end_step
     seen.at = {}
 
     def spy(run, loss, *args):
@@ -20,5 +20,5 @@ def steps(monkeypatch):
         seen.append(loss)
         seen.at.get(len(seen), lambda: None)()
 
-    monkeypatch.setattr(Run, "end_step", spy)
+    monkeypatch.setattr(FitRun, "end_step", spy)
     return seen

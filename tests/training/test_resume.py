@@ -19,7 +19,7 @@ from numpycnn.errors import (
 )
 from numpycnn.layers.traverse import generators
 from numpycnn.training import checkpoint, loop
-from numpycnn.training.run import Run
+from numpycnn.training.run import FitRun
 from tests.helpers import arrays, fit, pictures, rows, same, settings, small, state
 
 pytestmark = pytest.mark.filterwarnings("ignore:classes? .* never predicted")
@@ -94,7 +94,7 @@ def test_the_second_interrupt_does_not_wait(monkeypatch, tmp_path):
         signal.raise_signal(signal.SIGINT)
         after.append("the step went on")
 
-    monkeypatch.setattr(Run, "end_step", twice)
+    monkeypatch.setattr(FitRun, "end_step", twice)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         fit(small(), x, y, out=tmp_path)

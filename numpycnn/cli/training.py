@@ -1,0 +1,173 @@
+"""`numpycnn train` from a recipe and a data set to the folder with checkpoints and report."""
+
+import copy
+import json
+import pathlib
+import shlex
+import time
+
+import numpy as np
+
+from .. import files, models, ops
+from ..data.augment import augmentation
+from ..files import check_writable, claim, duration, plain
+from ..inspection import out_of_distribution
+from ..report import grids, training_page
+from ..training import loop
+from ..training.run import FitRun, ended
+
+TRIAL = 6  # steps that are timed to say how long training will take
+
+
+def new_folder(recipe):
+    """A new folder runs/MODEL-DATA-NUMBER, the next one that is free. Raises OSError."""
+    runs = pathlib.Path("runs")
+    check_writable(runs)
+    return claim(runs, f"{recipe.model}-{pathlib.Path(recipe.data).resolve().name}")
+
+
+def train(recipe, dataset, out, resume=False, say=lambda line: None):
+    """Train by the recipe, evaluate the last epoch on the test set, fill the run's folder -> dict.
+
+    Its keys: model, data, parameters, epochs, test_accuracy, test_loss, seconds, out, per_class,
+    train_seconds. `say` gets the lines for people. Raises what training.fit raises.
+    """
+    start = time.perf_counter()
+    net = network(recipe, dataset)
+    (x, y), validation = (dataset.x_train, dataset.y_train), None
+    if recipe.val:
+        (x, y), validation = dataset.split(recipe.val, recipe.seed)
+    parameters = net.summary(x.shape[1:]).total
+    say(f"{recipe.model}: {parameters:,} parameters; {dataset.name}: {dataset.source}")
+    _announce(net, x, y, recipe, out, resume, say)
+    history = loop.fit(
+        net,
+        x,
+        y,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        lr=recipe.lr,
+        schedule=recipe.schedule,
+        augment=augmentation(recipe.augment),
+        validation=validation,
+        patience=recipe.patience,
+        seed=recipe.seed,
+        out=out,
+        resume=resume,
+        metadata=_metadata(recipe, dataset),
+    )
+    enough = recipe.val >= out_of_distribution.LEAST
+    _note_familiarity(out, validation[0] if enough else x, say)
+
+    logits = loop.logits(net, dataset.x_test)
+    measured = loop.measure(logits, dataset.y_test)
+    recall = measured["per_class"]["recall"].tolist()
+    result = {
+        "model": recipe.model,
+        "data": dataset.name,
+        "parameters": parameters,
+        "epochs": history.epochs,
+        "test_accuracy": measured["accuracy"],
+        "test_loss": measured["loss"],
+        "seconds": time.perf_counter() - start,
+        "train_seconds": sum(history["seconds"]),
+        "out": str(out),
+        "per_class": dict(zip(dataset.classes, recall, strict=True)),
+    }
+    files.write(pathlib.Path(out, "result.json"), json.dumps(plain(result), indent=2).encode())
+    _write_report(out, net, recipe, dataset, history, result, ops.softmax(logits)[0])
+    return result
+
+
+def network(recipe, dataset):
+    """The recipe's model for the data set's image size, classes, and pixels' mean and deviation."""
+    return models.build(
+        recipe.model,
+        seed=recipe.seed,
+        classes=len(dataset.classes),
+        input_shape=dataset.x_train.shape[1:],
+        mean=dataset.mean,
+        std=dataset.std,
+    )
+
+
+def _metadata(recipe, dataset):
+    return {
+        "recipe": recipe.stored(),
+        "classes": list(dataset.classes),
+        "data": dataset.name,
+        "data_sha256": dataset.sha256,
+        "seed": recipe.seed,
+        "light": dataset.light,
+    }
+
+
+def _note_familiarity(out, x, say):
+    """What images like x are to the network, into the run's checkpoints, for `numpycnn predict`."""
+    if len(x) < out_of_distribution.LEAST:
+        return
+    try:
+        for name in ("last.npz", "best.npz"):
+            out_of_distribution.add(pathlib.Path(out, name), x)
+    except ValueError as error:
+        say(f"predict will not tell when an image is nothing like this data: {error}")
+
+
+def _announce(net, x, y, recipe, out, resume, say):
+    """Says how much there is to do, and how long it will take."""
+    per_epoch = -(-len(x) // recipe.batch_size)
+    steps = recipe.epochs * per_epoch
+    if resume:
+        state = FitRun.read_state(pathlib.Path(out, "last.npz"))
+        if ended(state["history"], recipe.epochs, recipe.patience):
+            say(f"the run in {out} is complete; evaluating it again")
+            return
+        steps -= len(state["history"]["loss"]) * per_epoch + state["running"]["step"]
+    estimate = duration(steps * _seconds_per_step(net, x, y, recipe))
+    left = " left" if resume else ""
+    say(
+        f"{len(x):,} training images, {recipe.epochs} epochs, {steps:,} steps{left}: "
+        f"about {estimate}; into {out}"
+    )
+
+
+def _seconds_per_step(net, x, y, recipe):
+    """How long a training step takes: a few on a copy, timed once the kernels are compiled."""
+    trial, size = copy.deepcopy(net), min(recipe.batch_size, len(x))
+    few = np.resize(np.arange(len(x)), TRIAL * size)
+    settings = {"epochs": 1, "batch_size": size, "progress": False}
+    settings["augment"] = augmentation(recipe.augment)
+    loop.fit(trial, x[few[: 2 * size]], y[few[: 2 * size]], **settings)
+    history = loop.fit(trial, x[few], y[few], **settings)
+    return history["seconds"][0] / TRIAL
+
+
+def _write_report(out, net, recipe, dataset, history, result, probabilities):
+    """report.html and its pictures."""
+    options = (
+        f"--{name.replace('_', '-')} {shlex.quote(str(value))}"
+        for name, value in recipe.stored().items()
+        if value is not None
+    )
+    train, test = len(dataset.x_train), len(dataset.x_test)
+    facts = {
+        "Model": recipe.model,
+        "Data": f"{dataset.name}, {train:,} training and {test:,} test images",
+        "Parameters": f"{result['parameters']:,}",
+        "Epochs": result["epochs"],
+        "Training time": duration(result["train_seconds"]),
+        "Test loss": f"{result['test_loss']:.4f}",
+        "Seed": recipe.seed,
+        "Command": f"numpycnn train {' '.join(options)}",
+    }
+    training_page.write(
+        out,
+        title=f"{recipe.model} on {dataset.name}",
+        facts=facts,
+        history=history,
+        labels=dataset.y_test,
+        probabilities=probabilities,
+        images=grids.as_uint8(dataset.x_test),
+        classes=dataset.classes,
+        first_filters=next((p.value for p in net.params() if p.value.ndim == 4), None),
+    )
