@@ -288,8 +288,9 @@ def clip_gradients(params, norm):
     grads = [param.grad for param in params if param.grad is not None]
     total = float(np.sqrt(sum(np.sum(np.square(g, dtype=np.float64)) for g in grads)))
     if total > norm:
-        for grad in grads:
-            grad *= grad.dtype.type(norm / total)
+        for param in params:
+            if param.grad is not None:  # a new array: the gradient may be another parameter's too
+                param.grad = param.grad * param.grad.dtype.type(norm / total)
     return total
 
 

@@ -409,3 +409,14 @@ def test_clipping_leaves_what_is_small_enough():
         small = np.abs(old) <= 0.3
         np.testing.assert_array_equal(p.value[small], old[small])
         np.testing.assert_array_equal(np.sign(p.value), np.sign(old))
+
+
+def test_clipping_one_array_that_two_parameters_were_given_scales_it_once():
+    p, q = (layers.Param(name, np.zeros(3, np.float32)) for name in "pq")
+    shared = np.full(3, 10, np.float32)
+    p.add_grad(shared)
+    q.add_grad(shared)
+    optim.clip_gradients([p, q], 1.0)
+    norm = np.sqrt((p.grad**2).sum() + (q.grad**2).sum())
+    assert norm == pytest.approx(1, rel=1e-6)
+    np.testing.assert_array_equal(shared, [10, 10, 10])

@@ -1,5 +1,7 @@
 """The protocol of a layer: parameters, a forward pass, a backward pass."""
 
+import numpy as np
+
 from .. import moved
 from .config import arguments, written
 from .summary import summarize
@@ -15,8 +17,15 @@ class Param:
         self.name, self.value, self.grad = name, value, None
 
     def add_grad(self, grad):
-        """Gradients add up, so that a layer that is used twice gets both."""
-        self.grad = grad if self.grad is None else self.grad + grad
+        """Gradients add up, so that a layer that is used twice gets both.
+
+        A view of somebody's array is copied: that array may change before the step.
+        """
+        if self.grad is None:
+            grad = np.asarray(grad)
+            self.grad = grad if grad.flags.owndata and grad.flags.writeable else grad.copy()
+        else:
+            self.grad = self.grad + grad
 
     def __repr__(self):
         return f"Param({self.name}, {self.value.shape}, {self.value.dtype})"
@@ -46,7 +55,7 @@ class Layer:
 
     def infer(self, x):
         """-> y, as forward(x)[0]."""
-        return self.forward(x)[0]
+        return pair_of(self, self.forward(x))[0]
 
     def children(self):
         """Yields (name, layer) for the layers directly inside."""
@@ -94,6 +103,20 @@ class Layer:
         `input_shape` is one image's, without the batch: (28, 28, 1).
         """
         return summarize(self, input_shape)
+
+
+def pair_of(layer, returned):
+    """(y, cache) as forward must return it. Raises TypeError that says so: a batch of two images would
+    be taken for the pair, its first image for y.
+    """
+    if type(returned) is not tuple or len(returned) != 2:
+        came = type(returned).__name__
+        came = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else f"a single {came}"
+        raise TypeError(
+            f"{type(layer).__name__}.forward must return a pair (y, cache), not {came}; "
+            "`return y, None` where backward needs nothing"
+        )
+    return returned
 
 
 __getattr__ = moved("layers.base")

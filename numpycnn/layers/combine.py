@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..errors import ShapeError
-from .base import Layer
+from .base import Layer, pair_of
 from .traverse import named_buffers, named_params, preserve_gradients
 
 
@@ -14,6 +14,7 @@ class Sequential(Layer):
     """
 
     def __init__(self, *layers):
+        self.places = None  # of a copy whose layers are joined: where they stand in the original
         self.layers = list(
             layers[0] if len(layers) == 1 and isinstance(layers[0], (list, tuple)) else layers
         )
@@ -27,9 +28,9 @@ class Sequential(Layer):
         caches = []
         for i, layer in enumerate(self.layers):
             try:
-                x, cache = layer.forward(x, train)
-            except ShapeError as error:
-                raise _at(i, layer, error) from None
+                x, cache = pair_of(layer, layer.forward(x, train))
+            except (ShapeError, TypeError) as error:
+                raise self._at(i, layer, error) from None
             caches.append(cache)
         return x, caches
 
@@ -49,9 +50,14 @@ class Sequential(Layer):
         for i, layer in enumerate(self.layers):
             try:
                 x = layer.infer(x)
-            except ShapeError as error:
-                raise _at(i, layer, error) from None
+            except (ShapeError, TypeError) as error:
+                raise self._at(i, layer, error) from None
         return x
+
+    def _at(self, i, layer, error):
+        """The error of layer i, with the number and the class that the user wrote."""
+        i, name = self.places[i] if self.places else (i, type(layer).__name__)
+        return type(error)(f"layer {i} ({name}): {error}")
 
 
 def _check_layers(owner, layers):
@@ -68,10 +74,6 @@ def _own_cache(owner, cache, kind, length):
             f"{type(owner).__name__}.backward needs the cache that its own forward returned"
         )
     return cache
-
-
-def _at(i, layer, error):
-    return ShapeError(f"layer {i} ({type(layer).__name__}): {error}")
 
 
 class Frozen(Layer):
@@ -170,7 +172,9 @@ class Add(Layer):
         _check_layers(self, self.branches)
 
     def forward(self, x, train=False):
-        outputs, caches = zip(*(branch.forward(x, train) for branch in self.branches), strict=True)
+        outputs, caches = zip(
+            *(pair_of(branch, branch.forward(x, train)) for branch in self.branches), strict=True
+        )
         return self._joined(outputs), caches
 
     def infer(self, x):
@@ -202,7 +206,9 @@ class Concat(Layer):
         _check_layers(self, self.branches)
 
     def forward(self, x, train=False):
-        outputs, caches = zip(*(branch.forward(x, train) for branch in self.branches), strict=True)
+        outputs, caches = zip(
+            *(pair_of(branch, branch.forward(x, train)) for branch in self.branches), strict=True
+        )
         return self._joined(outputs), (caches, [one.shape[-1] for one in outputs])
 
     def infer(self, x):

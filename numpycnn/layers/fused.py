@@ -107,7 +107,10 @@ def fuse(net, input_gradient=True):
 
 def _fused(layer):
     if type(layer) is Sequential:
-        return Sequential(*_chain([_fused(one) for one in layer.layers]))
+        joined, places = _chain([_fused(inner) for inner in layer.layers])
+        copied = Sequential(*joined)
+        copied.places = [(i, type(layer.layers[i]).__name__) for i in places]
+        return copied
     if hasattr(layer, "branches"):
         twin = copy.copy(layer)
         twin.branches = [_fused(branch) for branch in layer.branches]
@@ -116,9 +119,12 @@ def _fused(layer):
 
 
 def _chain(layers):
-    """The layers, with every run of Conv2D (, BatchNorm), ReLU (, MaxPool2D) replaced by one."""
-    result, rest = [], list(layers)
+    """The layers, with every run of Conv2D (, BatchNorm), ReLU (, MaxPool2D) replaced by one; and the
+    place of each, or of the first of those that it replaces.
+    """
+    result, places, rest = [], [], list(layers)
     while rest:
+        places.append(len(layers) - len(rest))
         kinds = [type(one) for one in rest]
         if kinds[:3] == [Conv2D, BatchNorm, ReLU]:
             conv, norm, _ = rest[:3]
@@ -132,7 +138,7 @@ def _chain(layers):
         result.append(
             ConvBNReLU(conv, norm, rest.pop(0).size[0] if rest and _square(rest[0]) else 1)
         )
-    return result
+    return result, places
 
 
 def _square(layer):

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -751,3 +752,68 @@ def test_frozen_is_the_layer_without_training(each_backend, tmp_path):
     conv.w.value[...] = 0
     checkpoint.restore(tmp_path / "net.npz", net)
     np.testing.assert_array_equal(conv.w.value, kept)
+
+
+# ---- a protocol that is not kept ----------------------------------------------------------------
+
+
+class ReturnsOnlyY(layers.Layer):
+    def forward(self, x, train=False):
+        return np.maximum(x, 0)
+
+    def backward(self, dy, cache=None):
+        return dy
+
+
+class ReturnsThree(layers.Layer):
+    def forward(self, x, train=False):
+        return x, x, None
+
+
+class ReturnsAList(layers.Layer):
+    def forward(self, x, train=False):
+        return [x, None]
+
+
+@pytest.mark.parametrize("images", [1, 2, 3])
+@pytest.mark.parametrize("kind", [ReturnsOnlyY, ReturnsThree, ReturnsAList])
+@pytest.mark.parametrize("around", [layers.Sequential, layers.Add, layers.Concat])
+def test_a_forward_pass_that_returns_no_pair_is_named(kind, around, images):
+    x = np.ones((images, 4), np.float32)
+    net = layers.Sequential(layers.Dense(4, 4), around(kind()))
+    message = rf"layer 1 \({around.__name__}\).*{kind.__name__}.forward must return a pair"
+    for run in (net.forward, net.infer):
+        with pytest.raises(TypeError, match=message):
+            run(x)
+
+
+def test_an_error_in_a_fused_copy_names_the_layer_that_the_user_wrote():
+    rng = np.random.default_rng(0)
+    chain = [layers.Conv2D(1, 4, 3, rng=rng), layers.BatchNorm(4), layers.ReLU()]
+    more = [layers.Conv2D(4, 4, 3, rng=rng), layers.ReLU(), layers.MaxPool2D(2)]
+    net = layers.Sequential(
+        layers.Standardize(), *chain, *more, layers.Flatten(), layers.Dense(784, 3, rng=rng)
+    )
+    fast = layers.fuse(net)
+    assert len(fast.layers) == 5
+    for shape, place in (((2, 28, 28, 3), 1), ((2, 32, 32, 1), 8), ((2, 1, 1, 1), 4)):
+        for run in (fast.infer, fast.forward, net.forward):
+            with pytest.raises(ShapeError) as caught:
+                run(np.zeros(shape, np.uint8))
+            number, kind = re.match(r"layer (\d+) \((\w+)\)", str(caught.value)).groups()
+            assert type(net.layers[int(number)]).__name__ == kind
+            assert int(number) in (place, 6)  # the pool that finds nothing to pool, unfused
+
+
+# ---- gradients that are somebody's --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given", [lambda a: a[:], lambda a: np.broadcast_to(a[0], (3,)), lambda a: a.reshape(3, 1).T[0]]
+)
+def test_a_gradient_that_is_a_view_does_not_change_with_its_array(given):
+    param, array = layers.Param("p", np.zeros(3, np.float32)), np.full(3, 10, np.float32)
+    param.add_grad(given(array))
+    array[...] = 0
+    np.testing.assert_array_equal(param.grad, [10, 10, 10])
+    param.grad += 1  # it may be written to
