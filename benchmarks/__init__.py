@@ -1,1 +1,3 @@
-"""One command a question: python -m benchmarks.step, .inference, .kernels, .scaling, .startup, .memory."""
+"""One command a question: python -m benchmarks.step, .inference, .kernels, .scaling, .startup,
+.memory.
+"""

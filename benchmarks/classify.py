@@ -1,4 +1,5 @@
-"""How long do the networks that are shipped take for the 10,000 test images? python -m benchmarks.classify
+"""How long do the networks that are shipped take for the 10,000 test images? python -m
+benchmarks.classify
 
 From uint8 images in memory to classes, fusing included; the paper's network took 0.584 s on a GPU. The median of
 --rounds, in turns, after one run that is not timed (kernels are compiled, or read from their cache, there).

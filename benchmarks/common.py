@@ -73,7 +73,10 @@ class Report:
             say(f"the machine is busy (load {load:.2f}): do not trust what follows")
 
     def race(self, what, contenders, compare=True):
-        """Let them race -> {name: Result}; a row each, to `compare` with the first's median over theirs."""
+        """Let them race -> {name: Result}.
+
+        A row each, to `compare` with the first's median over theirs.
+        """
         say(f"{what}:")
         results = race(contenders, self.args.rounds, self.args.threads, self.args.quick)
         for r in results:

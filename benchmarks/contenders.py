@@ -1,7 +1,9 @@
-"""The networks of the benchmarks in numpycnn, and what they are to do; opponents.py has PyTorch's and DeZero's.
+"""The networks of the benchmarks in numpycnn, and what they are to do; opponents.py has PyTorch's
+and DeZero's.
 
-Every builder gets a Job and returns (run, info): run() does one unit of the job's work and returns a number
-that must be finite. The frameworks are imported inside, each in the process of its contender.
+Every builder gets a Job and returns (run, info): run() does one unit of the job's work and returns
+a number that must be finite. The frameworks are imported inside, each in the process of its
+contender.
 """
 
 import dataclasses
@@ -21,7 +23,8 @@ INFER_BATCHES = (100, 250, 500)  # divide 10,000; each contender uses its best
 class Job:
     """What to do, and how large.
 
-    work: "step" (forward, loss, backward, optimiser), "infer" (`images` forward), "batching" (an epoch's).
+    work: "step" (forward, loss, backward, optimiser), "infer" (`images` forward), "batching" (an
+    epoch's).
     """
 
     work: str = "step"
@@ -57,7 +60,9 @@ def repeat(step, pieces):
 
 
 def best_batch(infer):
-    """Of the batch sizes, that at which infer(batch, limit) does `limit` images fastest -> run, info."""
+    """Of the batch sizes, that at which infer(batch, limit) does `limit` images fastest -> run,
+    info.
+    """
 
     def seconds(batch):
         infer(batch, 1000)

@@ -1,7 +1,8 @@
 """10,000 test images forward, against PyTorch: python -m benchmarks.inference
 
-Ours is numpycnn.predict, fusing and softmax included; PyTorch runs in eval() and inference_mode(). Each
-contender uses its best of three batch sizes. PyTorch with batch norm folded by hand is shown beside.
+Ours is numpycnn.predict, fusing and softmax included; PyTorch runs in eval() and inference_mode().
+Each contender uses its best of three batch sizes. PyTorch with batch norm folded by hand is shown
+beside.
 """
 
 from .common import TIME_COLUMNS, Report, arguments

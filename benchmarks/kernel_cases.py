@@ -3,7 +3,8 @@
 import numpy as np
 
 BATCH = 32
-CONVOLUTIONS = [  # H, C, F, kernel size: of VGG, then of AlexNet, then what draws an image at the end of a decoder
+# H, C, F, kernel size: of VGG, then of AlexNet, then what draws an image at the end of a decoder
+CONVOLUTIONS = [
     (28, 1, 32, 3), (28, 32, 32, 3), (14, 32, 64, 3), (14, 64, 64, 3), (7, 64, 92, 3), (7, 92, 92, 3),
     (28, 1, 32, 5), (14, 32, 64, 5), (28, 32, 1, 3),
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Each numba twin in kernels/ against its NumPy text in ops/: python -m benchmarks.kernels
 
-A twin is measurably faster if three quarters of its runs beat the fastest quarter of the NumPy text's. One
-that is not, all its shapes taken together, will be deleted.
+A twin is measurably faster if three quarters of its runs beat the fastest quarter of the NumPy
+text's. One that is not, all its shapes taken together, will be deleted.
 """
 
 import importlib
@@ -56,7 +56,8 @@ def draw(figure, report):
     axes.axvline(1, color="#d9710a", linewidth=1)
 
 
-# ---- in the process that is measured ----------------------------------------------------------------
+# ---- in the process that is measured
+# ----------------------------------------------------------------
 
 
 def measure(threads, rounds, quick):

@@ -1,8 +1,8 @@
 """Peak resident memory of training at batch 128, against PyTorch: python -m benchmarks.memory
 
-Each contender trains in a process of its own. The peak counts the interpreter and all libraries; "training" is
-the peak less what was there after the imports. The latter still has numba's compiler and the kernels in it, which
-are loaded at the first step.
+Each contender trains in a process of its own. The peak counts the interpreter and all libraries;
+"training" is the peak less what was there after the imports. The latter still has numba's compiler
+and the kernels in it, which are loaded at the first step.
 """
 
 from .common import Report, arguments

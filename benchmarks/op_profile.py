@@ -1,8 +1,9 @@
 """What share of a training step each op takes: python -m benchmarks.step --profile
 
-The functions of ops/ and kernels/ that are named in ROWS are wrapped; the time within one, without that of
-those that it calls, goes to its row. GFLOP/s count the arithmetic of direct convolution, whatever the kernel
-does: Winograd's form may exceed the peak, which is that of multiply-add instructions on operands in the first cache.
+The functions of ops/ and kernels/ that are named in ROWS are wrapped; the time within one, without
+that of those that it calls, goes to its row. GFLOP/s count the arithmetic of direct convolution,
+whatever the kernel does: Winograd's form may exceed the peak, which is that of multiply-add
+instructions on operands in the first cache.
 """
 
 import functools

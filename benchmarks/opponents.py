@@ -147,7 +147,8 @@ def _mend_numpy():
 
 
 def _mend_dezero(dezero):
-    """Since NumPy 2, float32 * np.array(0.5) is float64; DeZero writes its constants so. Make them float32.
+    """Since NumPy 2, float32 * np.array(0.5) is float64; DeZero writes its constants so. Make them
+    float32.
 
     Labels are given as uint8 for the same reason: float32 - int64 is float64 in its loss.
     """

@@ -1,9 +1,10 @@
 """Contenders in processes of their own that take turns.
 
-Each gets a fresh process: no allocator, thread pool or spinning worker of another is in its way, and each
-can have its own environment. Only one runs at a time. Between two turns there is a pause, because idle OpenMP
-and BLAS threads spin for up to a tenth of a second. A turn begins with one run that is not timed, which
-brings the caches back. All take a turn in every round, so that a drift of the machine meets all of them.
+Each gets a fresh process: no allocator, thread pool or spinning worker of another is in its way,
+and each can have its own environment. Only one runs at a time. Between two turns there is a pause,
+because idle OpenMP and BLAS threads spin for up to a tenth of a second. A turn begins with one run
+that is not timed, which brings the caches back. All take a turn in every round, so that a drift of
+the machine meets all of them.
 """
 
 import dataclasses
@@ -98,7 +99,9 @@ def _answer(pipe, function, args):
 
 
 def race(contenders, rounds, threads, quick=False):
-    """Time the contenders in turns -> a Result each. Those of one name are variants: the fastest stays."""
+    """Time the contenders in turns -> a Result each. Those of one name are variants: the fastest
+    stays.
+    """
     running, results = [], []
     try:
         for contender in contenders:
@@ -135,7 +138,10 @@ def race(contenders, rounds, threads, quick=False):
 
 
 def _asked(result, pipe, count):
-    """What a contender answers to the count; None if it died, which its result says from then on."""
+    """What a contender answers to the count.
+
+    None if it died, which its result says from then on.
+    """
     try:
         pipe.send(count)
         return pipe.recv()
@@ -144,7 +150,10 @@ def _asked(result, pipe, count):
 
 
 def _serve(pipe, contender):
-    """A contender's process: build, warm up, then as many timed runs as the pipe asks for; 0 ends."""
+    """A contender's process: build, warm up, then as many timed runs as the pipe asks for.
+
+    0 ends.
+    """
     os.dup2(2, 1)
     try:
         for name in contender.imports:

@@ -1,8 +1,9 @@
 """The recipes of examples/, run over seeds: python -m benchmarks.records speed --seeds 0 1 2 3 4
 
-Each seed is a process of its own, timed from its start to its end, and a folder under --runs; a run that is there
-already is resumed, or read when it is complete. The figures go to benchmarks/results/records.json, where each recipe
-has its entry, and the learning curves to records-NAME.png; those of --quick to the folder of the runs.
+Each seed is a process of its own, timed from its start to its end, and a folder under --runs; a run
+that is there already is resumed, or read when it is complete. The figures go to
+benchmarks/results/records.json, where each recipe has its entry, and the learning curves to
+records-NAME.png; those of --quick to the folder of the runs.
 """
 
 import argparse
@@ -40,7 +41,9 @@ def folder(recipe, seed, args):
 
 
 def run(recipe, seed, args):
-    """One seed, from the start of its process to its end -> its result, with the seconds of the whole."""
+    """One seed, from the start of its process to its end -> its result, with the seconds of the
+    whole.
+    """
     out = folder(recipe, seed, args)
     done, before = out / "result.json", {"recipe": digest(recipe), "machine": machine(args.threads)}
     command = [sys.executable, str(script(recipe)), "--seed", str(seed)]
@@ -69,7 +72,10 @@ def run(recipe, seed, args):
 
 
 def finished(recipe, done):
-    """The result of a run. Raises RunFolderError for one of other code, but for its docstring, or of unknown code."""
+    """The result of a run.
+
+    Raises RunFolderError for one of other code, but for its docstring, or of unknown code.
+    """
     result = json.loads(done.read_text())
     if "recipe" not in result:
         raise RunFolderError(
@@ -95,7 +101,10 @@ def digest(recipe):
 
 
 def summary(results):
-    """{what: {mean, deviation}} over the seeds; of times, where every run had the machine for itself."""
+    """{what: {mean, deviation}} over the seeds.
+
+    Of times, where every run had the machine for itself.
+    """
     alone = all(result.get("side_by_side") == 1 for result in results)
     found = {}
     for key in (
@@ -117,7 +126,10 @@ def stored(path):
 
 
 def others(recipe, entries, seeds):
-    """The results of other seeds among the entries. Raises RunFolderError where they are of another recipe."""
+    """The results of other seeds among the entries.
+
+    Raises RunFolderError where they are of another recipe.
+    """
     found = [
         result
         for result in entries.get(recipe, {"seeds": []})["seeds"]

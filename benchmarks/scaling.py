@@ -1,6 +1,8 @@
-"""How the time of an image grows with batch, image side, filters and threads: python -m benchmarks.scaling
+"""How the time of an image grows with batch, image side, filters and threads: python -m
+benchmarks.scaling
 
-Each series is compared with its first point. Required: time an image grows no faster than its multiply-adds.
+Each series is compared with its first point. Required: time an image grows no faster than its
+multiply-adds.
 """
 
 from .common import Report, arguments

@@ -1,8 +1,8 @@
 """How long until something happens: python -m benchmarks.startup
 
-Every run is a process of its own. A first step counts from the program's first line: imports, building the
-network, one training step. The kernel cache is a new folder: the first run compiles into it, the others find
-it warm.
+Every run is a process of its own. A first step counts from the program's first line: imports,
+building the network, one training step. The kernel cache is a new folder: the first run compiles
+into it, the others find it warm.
 """
 
 import json

@@ -1,7 +1,8 @@
-"""A training step against PyTorch, DeZero and this project's own NumPy text: python -m benchmarks.step
+"""A training step against PyTorch, DeZero and this project's own NumPy text: python -m
+benchmarks.step
 
-A step is forward, loss, backward and optimiser, on float32 batches that are ready in memory. --profile prints
-instead what share of a step each op takes.
+A step is forward, loss, backward and optimiser, on float32 batches that are ready in memory.
+--profile prints instead what share of a step each op takes.
 """
 
 from . import op_profile
@@ -60,7 +61,9 @@ def same_network(results):
 
 
 def share_of_batching(report, batch):
-    """Batching and augmentation (flip, crop) of an epoch against its steps, on uint8 images as in fit."""
+    """Batching and augmentation (flip, crop) of an epoch against its steps, on uint8 images as in
+    fit.
+    """
     images = 1024 if report.args.quick else 60_032  # both batch sizes divide it
     steps = Job(batch=batch, threads=report.args.threads, pixels="uint8")
     epoch = Job(

@@ -1,8 +1,9 @@
 """What the record's recipes were chosen by: python -m benchmarks.trials erasing   (--list names them)
 
-Each trains on 55,000 images and is measured on the 5,000 others; the test set is not looked at. Seed 0. Beside the
-accuracy stands the loss at the temperature that suits it best, for a difference of 0.3 % in accuracy may be chance
-where one in the loss is not. A run that is in --runs already is resumed, or only measured when it is complete.
+Each trains on 55,000 images and is measured on the 5,000 others; the test set is not looked at.
+Seed 0. Beside the accuracy stands the loss at the temperature that suits it best, for a difference
+of 0.3 % in accuracy may be chance where one in the loss is not. A run that is in --runs already is
+resumed, or only measured when it is complete.
 """
 
 import argparse
@@ -44,7 +45,9 @@ TRIALS = {  # name: what it has beside BASE
 
 
 def augmentation(trial):
-    """Flip and crop; `erase`: with random erasing up to that share of the epochs; `low`: up to it at 20 x 20 pixels."""
+    """Flip and crop; `erase`: with random erasing up to that share of the epochs; `low`: up to it
+    at 20 x 20 pixels.
+    """
     plain = compose(horizontal_flip, random_crop)
     if "low" in trial:
         return [(trial["low"], compose(plain, functools.partial(shrink, size=20))), (1.0, plain)]

@@ -1,17 +1,21 @@
-"""Find what does not belong: an autoencoder that has seen one class only cannot read the others back.
+"""Find what does not belong: an autoencoder that has seen one class only cannot read the others
+back.
 
-    python examples/anomaly.py                 # each of ten classes as the normal one, about 17 minutes of one core
+    # each of ten classes as the normal one, about 17 minutes of one core
+    python examples/anomaly.py
     python examples/anomaly.py --classes 6     # shirts only
     python examples/anomaly.py --quick         # under a minute: to see that it works
 
-Both the training and the scores are of square roots of pixels: dark garments then count as much as bright ones.
-Three distances make an image strange, and the score adds their logarithms, so that no scale has to be chosen:
+Both the training and the scores are of square roots of pixels: dark garments then count as much as
+bright ones. Three distances make an image strange, and the score adds their logarithms, so that no
+scale has to be chosen:
 
     error     |x - decoder(encoder(x))|^2                           it is not on the surface that was learned
     code      |z - c|^2, the mean over the 5 nearest codes c        its code z is far from all that are known
     pixels    |x - t|^2, the mean over the 5 nearest images t       it is far from all training images
 
-Measured by the area under the ROC curve (AUROC): how often an image of another class scores higher than a normal one.
+Measured by the area under the ROC curve (AUROC): how often an image of another class scores higher
+than a normal one.
 """
 
 import copy
@@ -78,7 +82,9 @@ def flat(x):
 
 
 def scores(net, normal):
-    """The distances of every test image, and the sum of their logarithms: {"error", "code", "pixels", "all"}."""
+    """The distances of every test image, and the sum of their logarithms: {"error", "code",
+    "pixels", "all"}.
+    """
     images = np.sqrt(latent.unit(normal.x_train))
     known, codes = latent.encode(net, images), latent.encode(net, test)
     scale = known.std(axis=0)
@@ -91,7 +97,9 @@ def scores(net, normal):
 
 
 def chosen():
-    """The classes that are normal in turn. Raises UnknownNameError, DatasetError, RunFolderError: before training."""
+    """The classes that are normal in turn. Raises UnknownNameError, DatasetError, RunFolderError:
+    before training.
+    """
     numbers = [str(k) for k in range(len(dataset.classes))]
     given = list(dict.fromkeys(args.classes.split(","))) if args.classes else numbers
     for number in given:

@@ -18,7 +18,8 @@ START = time.perf_counter()
 def arguments(text, out):
     """--seed, --out, --epochs, --val, --threads, --resume, --quick; `text` is the recipe's docstring.
 
-    The default folder is runs/OUT, with -quick or -val where these are given, so that a trial moves no run away.
+    The default folder is runs/OUT, with -quick or -val where these are given, so that a trial moves
+    no run away.
     """
     parser = argparse.ArgumentParser(description=text.splitlines()[0])
     parser.add_argument("--seed", type=natural, default=0)
@@ -62,7 +63,8 @@ def _command(args):
 
 
 def images(args):
-    """Fashion-MNIST: dataset, (x, y) to train on, (x, y) to measure on: the test set, or with --val held-out images.
+    """Fashion-MNIST: dataset, (x, y) to train on, (x, y) to measure on: the test set, or with --val
+    held-out images.
 
     Where it is not here and cannot be fetched, only --quick goes on, with synthetic garments.
     """
@@ -81,7 +83,10 @@ def facts(dataset, args):
 
 
 def report(net, history, held, dataset, args):
-    """Measure the network of the last epoch, print its figures; it goes to network.npz, they to result.json, last."""
+    """Measure the network of the last epoch, print its figures.
+
+    It goes to network.npz, they to result.json, last.
+    """
     plain, flipped = nc.evaluate(net, *held), nc.evaluate(net, *held, flip=True)
     result = {
         "accuracy": plain["accuracy"], "loss": plain["loss"], "flip_accuracy": flipped["accuracy"],

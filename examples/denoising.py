@@ -3,8 +3,9 @@
     python examples/denoising.py             # about 25 minutes of one core
     python examples/denoising.py --quick     # under a minute: to see that it works
 
-Its code has more numbers than the image has pixels, so it could copy; since it sees noise and is asked for the
-clean image, copying is wrong. The pictures: clean test images, noisy, and what the network makes of them.
+Its code has more numbers than the image has pixels, so it could copy; since it sees noise and is
+asked for the clean image, copying is wrong. The pictures: clean test images, noisy, and what the
+network makes of them.
 """
 
 import numpy as np

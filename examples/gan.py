@@ -1,15 +1,18 @@
-"""Train a generative adversarial network: a generator draws garments, a critic learns to tell them from real ones.
+"""Train a generative adversarial network: a generator draws garments, a critic learns to tell them
+from real ones.
 
     python examples/gan.py                  # about 23 minutes of one core
     python examples/gan.py --conditional    # a class in, that garment out
     python examples/gan.py --quick          # under a minute: to see that it works
 
-Two networks, two optimisers. The critic's score s is a logit, "this is real"; the generator wants it high:
+Two networks, two optimisers. The critic's score s is a logit, "this is real"; the generator wants
+it high:
 
     critic       C = -log sigmoid(s(x)) - log(1 - sigmoid(s(G(z))))
     generator    C = -log sigmoid(s(G(z)))      the form that does not saturate
 
-Source: Goodfellow et al. 2014; Radford et al. 2016 (the settings); Salimans et al. 2016 (one-sided smoothing).
+Source: Goodfellow et al. 2014; Radford et al. 2016 (the settings); Salimans et al. 2016 (one-sided
+smoothing).
 """
 
 import copy
@@ -83,7 +86,8 @@ for x, labels, rng in run.steps():
     critic.backward(dfake, seen_fake)  # adds to the gradients of the real ones
     both.critic.step()
 
-    # The generator learns: the gradient of the score goes through the critic, into the image, and on.
+    # The generator learns: the gradient of the score goes through the critic, into the image, and
+    # on.
     score, seen = critic.forward(with_classes(fake, hot), train=True)
     loss, dscore = ops.bce_with_logits(score, np.ones_like(score))
     dfake = critic.backward(dscore, seen)[

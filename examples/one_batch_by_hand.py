@@ -2,9 +2,9 @@
 
     python examples/one_batch_by_hand.py
 
-conv -> relu -> max pool -> dense -> softmax cross-entropy, in the paper's notation: s are the last layer's sums, a
-the softmax's activations, y the one-hot labels, a_pre the activations before the last layer. The loss is a mean
-over the N images, so every gradient carries a 1/N.
+conv -> relu -> max pool -> dense -> softmax cross-entropy, in the paper's notation: s are the last
+layer's sums, a the softmax's activations, y the one-hot labels, a_pre the activations before the
+last layer. The loss is a mean over the N images, so every gradient carries a 1/N.
 """
 
 import numpy as np
@@ -21,7 +21,10 @@ rng = np.random.default_rng(SEED)
 
 
 def show(name, array, equation, values=False):
-    """One line: what, shape, equation, size; and, if asked, the first of the numbers, a channel a column."""
+    """One line: what, shape, equation, size.
+
+    And, if asked, the first of the numbers, a channel a column.
+    """
     print(f"  {name:<7}{array.shape!s:<15}{equation:<47}norm {np.linalg.norm(array):7.4f}")
     if values:
         rows = array.reshape(-1, array.shape[-1])

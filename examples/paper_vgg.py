@@ -4,8 +4,9 @@
     python examples/paper_vgg.py --resume    # continue it where it was stopped
     python examples/paper_vgg.py --quick     # to see that it works
 
-From the paper: Adam, batches of 32, horizontal flips and crops, He initialisation, dropout of 0.1 to 0.3, 100
-epochs. Where it is silent: Adam's published learning rate of 1e-3, kept constant, and crops by 2 pixels.
+From the paper: Adam, batches of 32, horizontal flips and crops, He initialisation, dropout of 0.1
+to 0.3, 100 epochs. Where it is silent: Adam's published learning rate of 1e-3, kept constant, and
+crops by 2 pixels.
 """
 
 from common import arguments, facts, images, report

@@ -1,11 +1,12 @@
-"""The best network under 198,351 parameters: the plain VGG-like one, trained longer, with parts of its images erased.
+"""The best network under 198,351 parameters: the plain VGG-like one, trained longer, with parts of
+its images erased.
 
     python examples/record_accuracy.py            # about an hour and a half
     python examples/record_accuracy.py --val      # on held-out images, as all but EPOCHS was chosen
     python examples/record_accuracy.py --quick    # to see that it works
 
-The recipe is that of record_speed.py with more epochs; random erasing keeps the network from learning the images by
-heart, and the average reaches further back.
+The recipe is that of record_speed.py with more epochs; random erasing keeps the network from
+learning the images by heart, and the average reaches further back.
 """
 
 from common import arguments, facts, images, report

@@ -1,10 +1,12 @@
-"""The smallest network that reaches the paper's 94.05 %: narrower filters, two fifths of the parameters.
+"""The smallest network that reaches the paper's 94.05 %: narrower filters, two fifths of the
+parameters.
 
     python examples/record_small.py            # 12 minutes on one core
     python examples/record_small.py --val      # what its settings were chosen by
     python examples/record_small.py --quick    # to see that it works
 
-The recipe is that of record_speed.py, for twice as many epochs: a small network learns longer before it over-fits.
+The recipe is that of record_speed.py, for twice as many epochs: a small network learns longer
+before it over-fits.
 """
 
 from common import arguments, facts, images, report

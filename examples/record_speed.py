@@ -4,9 +4,10 @@
     python examples/record_speed.py --val      # what its settings were chosen by
     python examples/record_speed.py --quick    # to see that it works
 
-Against the paper's recipe (100 epochs): convolutions are stepped by orthogonalised momentum (Muon) instead of Adam,
-batches are four times as large, the learning rate is a triangle, the weights are averaged, labels smoothed, and
-there is no dropout, for a network that sees each image a few times only has no time to learn it by heart.
+Against the paper's recipe (100 epochs): convolutions are stepped by orthogonalised momentum (Muon)
+instead of Adam, batches are four times as large, the learning rate is a triangle, the weights are
+averaged, labels smoothed, and there is no dropout, for a network that sees each image a few times
+only has no time to learn it by heart.
 """
 
 from common import arguments, facts, images, report

@@ -1,15 +1,18 @@
-"""Train a variational autoencoder: a code of 20 numbers that can be drawn, and read back as a garment.
+"""Train a variational autoencoder: a code of 20 numbers that can be drawn, and read back as a
+garment.
 
     python examples/vae.py                  # about half an hour of one core
     python examples/vae.py --conditional    # a class in, that garment out
     python examples/vae.py --latent 2       # a code that can be drawn as a map
-    python examples/vae.py --latent 128 --beta 0.003   # sharper: the code may say more than the bound allows
+    # sharper: the code may say more than the bound allows
+    python examples/vae.py --latent 128 --beta 0.003
     python examples/vae.py --quick          # under a minute: to see that it works
 
 The loss is the negative evidence lower bound, in nats an image:
 
     -ELBO = E_z [ -log p(x|z) ] + KL( q(z|x) || N(0, 1) )      q(z|x) = N(mean, exp(log_var)), from the encoder
-                                                              p(x|z): a Bernoulli for each pixel, from the decoder
+                                                              p(x|z): a Bernoulli for each pixel,
+                                                              from the decoder
 
 --beta weighs the divergence (Higgins et al. 2017). Below 1 the codes of images are no longer spread like N(0, 1), so
 that new ones are better drawn from a mixture of Gaussians that is fitted to them: benchmarks/generative/README.md.
@@ -57,14 +60,19 @@ factor = schedule.one_cycle()
 
 
 def reconstruction(logits, x):
-    """E[-log p(x|z)] in nats an image: bce_with_logits is a mean over pixels too, so times their number."""
+    """E[-log p(x|z)] in nats an image: bce_with_logits is a mean over pixels too, so times their
+    number.
+    """
     pixels = x[0].size
     loss, dlogits = ops.bce_with_logits(logits, x)
     return loss * pixels, dlogits * np.float32(pixels)
 
 
 def picture():
-    """Drawn from the prior, with --beta from a Gaussian fitted to the images' codes; with classes, a column each."""
+    """Drawn from the prior, with --beta from a Gaussian fitted to the images' codes.
+
+    With classes, a column each.
+    """
     rng, columns = np.random.default_rng(args.seed), np.arange(DRAWN) % max(classes, 1)
     if args.beta == 1:
         return latent.draw(net, DRAWN, rng, columns)

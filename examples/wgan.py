@@ -4,18 +4,18 @@
     python examples/wgan.py --conditional    # a class in, that garment out
     python examples/wgan.py --quick          # under a minute: to see that it works
 
-The critic's score f is a number without a bound. Were f 1-Lipschitz, the largest difference of its means would be
-the earth mover's distance between real and drawn images. `distance` is what this critic finds of it: it falls as the
-samples get better, but rises again once the learning rate begins to fall, though they go on getting better.
+The critic's score f is a number without a bound. Were f 1-Lipschitz, the largest difference of its
+means would be the earth mover's distance between real and drawn images. `distance` is what this
+critic finds of it: it falls as the samples get better, but rises again once the learning rate
+begins to fall, though they go on getting better.
 
     critic       C = mean f(G(z)) - mean f(x)      and every weight is cut to [-c, c], to bound f's slope
     generator    C = -mean f(G(z))
 
-The bound is a loose one: the critic has batch norm, as published ones have (Radford et al. 2016), which scales what
-comes between.
-Source: Arjovsky, Chintala & Bottou 2017, algorithm 1. Other than there: c is five times as wide, and the learning rate
-ten times as large, which falls in the second half; the generator learns from the images that the critic has just seen;
-an average of it is kept.
+The bound is a loose one: the critic has batch norm, as published ones have (Radford et al. 2016),
+which scales what comes between. Source: Arjovsky, Chintala & Bottou 2017, algorithm 1. Other than
+there: c is five times as wide, and the learning rate ten times as large, which falls in the second
+half; the generator learns from the images that the critic has just seen; an average of it is kept.
 """
 
 import copy
@@ -83,7 +83,8 @@ for x, labels, rng in run.steps():
     fake, drawn = generator.forward(noise, train=True)  # (N, 28, 28, 1), in [0, 1]
     share = np.full((len(x), 1), 1 / len(x), np.float32)  # d mean / d score
 
-    # The critic learns: C = mean f(fake) - mean f(real), so dC/df is 1/N of fakes and -1/N of real ones.
+    # The critic learns: C = mean f(fake) - mean f(real), so dC/df is 1/N of fakes and -1/N of real
+    # ones.
     real_score, seen_real = critic.forward(with_classes(x, hot), train=True)
     fake_score, seen_fake = critic.forward(with_classes(fake, hot), train=True)
     both.critic.zero_grad()

@@ -62,7 +62,9 @@ print(numpycnn.gradcheck(Swish(3), x))
 
 
 class Forgetful(Swish):
-    """The mistake that everybody makes once: the gate s is treated as a constant, term (2) is missing."""
+    """The mistake that everybody makes once: the gate s is treated as a constant, term (2) is
+    missing.
+    """
 
     def backward(self, dy, cache):
         super().backward(dy, cache)

@@ -39,7 +39,9 @@ class MissingPackage(NumpyCNNError, ImportError):
 
 
 class TrainingDiverged(NumpyCNNError, ValueError):
-    """`what`, the loss or a weight, stopped being finite. Attributes: epoch, step, lr (all from that step)."""
+    """`what`, the loss or a weight, stopped being finite. Attributes: epoch, step, lr (all from
+    that step).
+    """
 
     def __init__(self, epoch, step, lr, what="the loss"):
         super().__init__(
@@ -58,7 +60,10 @@ def unknown(what, name, known):
 
 
 def in_one_line(kind, error, trace):
-    """A script's sys.excepthook: what this project refuses, and Ctrl-C, get one line; the rest keeps its traceback."""
+    """A script's sys.excepthook: what this project refuses, and Ctrl-C, get one line.
+
+    The rest keeps its traceback.
+    """
     if issubclass(kind, KeyboardInterrupt):
         sys.stderr.write(
             "stopped; --resume continues\n" if getattr(error, "out", None) else "stopped\n"

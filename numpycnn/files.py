@@ -21,7 +21,9 @@ def shown(text, limit=200):
 
 
 def unused(path, taken=()):
-    """`path`, or beside it NAME-2, NAME-3, ...: the first that does not exist and is not `taken`, as text."""
+    """`path`, or beside it NAME-2, NAME-3, ...: the first that does not exist and is not `taken`,
+    as text.
+    """
     path = pathlib.Path(path)
     names = (
         f"{path.stem}{number}{path.suffix}"
@@ -32,10 +34,12 @@ def unused(path, taken=()):
 
 
 def write(path, content):
-    """Put the bytes at `path`: written beside it, synced, renamed. A symlink stays; its target is replaced.
+    """Put the bytes at `path`: written beside it, synced, renamed. A symlink stays; its target is
+    replaced.
 
-    Raises OSError, with the path; then the old file is as it was and nothing is left beside it. Only an error
-    in the sync of the folder, the last step, comes when the new file stands there already.
+    Raises OSError, with the path; then the old file is as it was and nothing is left beside it.
+    Only an error in the sync of the folder, the last step, comes when the new file stands there
+    already.
     """
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
@@ -80,7 +84,9 @@ def _sync_folder(folder):
 
 
 def claim(folder, name):
-    """The first of folder/NAME-1, NAME-2, ... that does not exist, made at once: two processes get two."""
+    """The first of folder/NAME-1, NAME-2, ... that does not exist, made at once: two processes get
+    two.
+    """
     for number in itertools.count(1):
         place = folder / f"{name}-{number}"
         with contextlib.suppress(FileExistsError):
@@ -89,7 +95,10 @@ def claim(folder, name):
 
 
 def check_folder(out, force):
-    """Refuse a folder that is not empty, unless force, and one that cannot be written. Raises OSError."""
+    """Refuse a folder that is not empty, unless force, and one that cannot be written.
+
+    Raises OSError.
+    """
     if out.exists() and not out.is_dir():
         raise RunFolderError(f"{out} is a file; --out needs a folder, which may be new")
     if out.exists() and any(out.iterdir()) and not force:

@@ -1,11 +1,13 @@
-"""How right a classifier is: accuracy, top-k, the confusion matrix, and precision, recall, F1 per class.
+"""How right a classifier is: accuracy, top-k, the confusion matrix, and precision, recall, F1 per
+class.
 
-Labels are integers (N,), from 0. Predictions are integers (N,) too, or scores (N, K), whose largest entry
-counts (of equal ones the first). What fits neither is refused: a wrong shape with ShapeError, negative,
-floating or too large labels and NaN scores with ValueError, text and objects with TypeError.
+Labels are integers (N,), from 0. Predictions are integers (N,) too, or scores (N, K), whose largest
+entry counts (of equal ones the first). What fits neither is refused: a wrong shape with ShapeError,
+negative, floating or too large labels and NaN scores with ValueError, text and objects with
+TypeError.
 
-For images that a network made: how they compare with clean ones and with real ones. Features are (N, D) numbers an
-image, of a classifier's last hidden layer.
+For images that a network made: how they compare with clean ones and with real ones. Features are
+(N, D) numbers an image, of a classifier's last hidden layer.
 """
 
 import operator
@@ -32,7 +34,8 @@ def accuracy(labels, predictions):
 def top_k_accuracy(labels, probabilities, k):
     """The share of examples whose true class is among the k highest scores; k = 1 is `accuracy`.
 
-    probabilities (N, K), 1 <= k <= K. Rank of the true class t: #(p_j > p_t) + #(p_j == p_t, j < t).
+    probabilities (N, K), 1 <= k <= K. Rank of the true class t: #(p_j > p_t) + #(p_j == p_t, j <
+    t).
     """
     labels, scores = _labels(labels), _scores(probabilities)
     k = operator.index(k)
@@ -62,8 +65,9 @@ def per_class(confusion):
 
     With C the confusion matrix: precision = C_ii / sum_j C_ji, recall = C_ii / sum_j C_ij,
     f1 = 2 C_ii / (sum_j C_ij + sum_j C_ji), support = sum_j C_ij.
-    Where the denominator is 0 the value is nan, not 0: the recall of a class that the labels lack, the
-    precision of one that was never predicted. A UserWarning names those, and labels of one class only.
+    Where the denominator is 0 the value is nan, not 0: the recall of a class that the labels lack,
+    the precision of one that was never predicted. A UserWarning names those, and labels of one
+    class only.
     """
     confusion = check_confusion(confusion)
     right, true, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
@@ -78,7 +82,10 @@ def per_class(confusion):
 
 
 def remarks(confusion):
-    """What makes `per_class` say less than it seems to, as a list of sentences; empty when all is well."""
+    """What makes `per_class` say less than it seems to, as a list of sentences.
+
+    Empty when all is well.
+    """
     true, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
     present, absent = np.flatnonzero(true), np.flatnonzero(true == 0)
     found = []
@@ -193,7 +200,8 @@ def _count(indices):
 
 
 def psnr(images, targets):
-    """Peak signal-to-noise ratio in decibels, 10 log10(1 / MSE), of pixels in [0, 1]: the mean over the images.
+    """Peak signal-to-noise ratio in decibels, 10 log10(1 / MSE), of pixels in [0, 1]: the mean over
+    the images.
 
     images, targets (N, ...), floating point. Infinite where an image equals its target.
     """
@@ -213,10 +221,11 @@ def psnr(images, targets):
 
 
 def auroc(positive, scores):
-    """Area under the ROC curve: the probability that a positive has a higher score than a negative, ties half.
+    """Area under the ROC curve: the probability that a positive has a higher score than a negative,
+    ties half.
 
-    By ranks, (sum of the positives' ranks - P (P + 1) / 2) / (P * negatives), ties at their mean rank.
-    positive (N,) booleans or 0 and 1, scores (N,). Source: Mann & Whitney 1947.
+    By ranks, (sum of the positives' ranks - P (P + 1) / 2) / (P * negatives), ties at their mean
+    rank. positive (N,) booleans or 0 and 1, scores (N,). Source: Mann & Whitney 1947.
     """
     positive, scores = np.asarray(positive), np.asarray(scores, np.float64)
     if positive.ndim != 1 or positive.shape != scores.shape:
@@ -239,10 +248,12 @@ def auroc(positive, scores):
 
 
 def frechet_distance(features, others):
-    """Between Gaussians fitted to both: d = |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), in squared features.
+    """Between Gaussians fitted to both: d = |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), in squared
+    features.
 
-    (C1 C2)^(1/2) has the trace of (S C2 S)^(1/2) with S = C1^(1/2), which is symmetric: its eigenvalues are real.
-    features (N, D), others (M, D), both at least 2 rows. Source: Dowson & Landau 1982; Heusel et al. 2017.
+    (C1 C2)^(1/2) has the trace of (S C2 S)^(1/2) with S = C1^(1/2), which is symmetric: its
+    eigenvalues are real. features (N, D), others (M, D), both at least 2 rows. Source: Dowson &
+    Landau 1982; Heusel et al. 2017.
     """
     features, others = _features(features, others, least=2)
     mean = features.mean(axis=0) - others.mean(axis=0)
@@ -257,10 +268,12 @@ def frechet_distance(features, others):
 
 
 def precision_recall(real, fake, k=3):
-    """(precision, recall): the share of fakes inside the real images' region, of real ones inside the fakes'.
+    """(precision, recall): the share of fakes inside the real images' region, of real ones inside
+    the fakes'.
 
-    A set's region: the balls around its points that reach to the k-th nearest other point of the set.
-    real (N, D), fake (M, D), more than k >= 1 rows each. Source: Kynkaanniemi et al. 2019, (1), (2).
+    A set's region: the balls around its points that reach to the k-th nearest other point of the
+    set. real (N, D), fake (M, D), more than k >= 1 rows each. Source: Kynkaanniemi et al. 2019,
+    (1), (2).
     """
     if k < 1:
         raise ValueError(f"precision_recall: the k-th nearest point is at least the first, not {k}")
@@ -269,7 +282,9 @@ def precision_recall(real, fake, k=3):
 
 
 def neighbour_distance(x, known, k=5):
-    """(N,) mean squared distances from each row of x (N, D) to its k nearest rows of `known` (M, D), M >= k."""
+    """(N,) mean squared distances from each row of x (N, D) to its k nearest rows of `known` (M,
+    D), M >= k.
+    """
     x, known = _features(x, known, least=1)
     if not 1 <= k <= len(known):
         raise ShapeError(
@@ -281,9 +296,11 @@ def neighbour_distance(x, known, k=5):
 
 
 def classifier_score(probabilities):
-    """exp(mean_n KL(p_n || mean p)), from 1 to K: sure of each image, and evenly spread over the classes.
+    """exp(mean_n KL(p_n || mean p)), from 1 to K: sure of each image, and evenly spread over the
+    classes.
 
-    probabilities (N, K), rows adding up to 1. Source: Salimans et al. 2016, 4 (the inception score).
+    probabilities (N, K), rows adding up to 1. Source: Salimans et al. 2016, 4 (the inception
+    score).
     """
     p = np.asarray(probabilities, np.float64)
     if p.ndim != 2 or not p.size:
@@ -297,7 +314,9 @@ def classifier_score(probabilities):
 
 
 def class_shares(predictions, classes):
-    """(classes,) shares of the predicted classes (N,): where one is near 0, the generator has lost it."""
+    """(classes,) shares of the predicted classes (N,): where one is near 0, the generator has lost
+    it.
+    """
     predictions = np.asarray(predictions)
     if predictions.ndim != 1 or not len(predictions) or predictions.dtype.kind not in "iu":
         raise ShapeError(

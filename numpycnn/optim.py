@@ -1,6 +1,8 @@
-"""Optimisers: how a gradient becomes a step. `Optimizer(net.params(), lr)`, then step() and zero_grad().
+"""Optimisers: how a gradient becomes a step. `Optimizer(net.params(), lr)`, then step() and
+zero_grad().
 
-The update rules are pure functions in ops/update.py; the classes here keep their state between steps.
+The update rules are pure functions in ops/update.py; the classes here keep their state between
+steps.
 """
 
 import copy
@@ -14,9 +16,11 @@ from .ops.update import adam_update, muon_update, rmsprop_update, sgd_update
 
 
 class Optimizer:
-    """What all optimisers share: the parameters, the learning rate, and the slots of state beside each.
+    """What all optimisers share: the parameters, the learning rate, and the slots of state beside
+    each.
 
-    Raises ValueError for a learning rate or weight decay that is negative or not finite, or no parameters.
+    Raises ValueError for a learning rate or weight decay that is negative or not finite, or no
+    parameters.
     """
 
     slots = ()  # the names of the arrays that are kept beside each parameter
@@ -65,7 +69,10 @@ class Optimizer:
         }
 
     def load_state(self, arrays, steps):
-        """Take back what state_arrays gave. Raises CheckpointError, before anything changes, if it does not fit."""
+        """Take back what state_arrays gave.
+
+        Raises CheckpointError, before anything changes, if it does not fit.
+        """
         own = self.state_arrays()
         if own.keys() != arrays.keys() or any(own[k].shape != arrays[k].shape for k in own):
             raise CheckpointError(
@@ -77,7 +84,9 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum and Nesterov's form of it: see ops.update.sgd_update."""
+    """Stochastic gradient descent, with momentum and Nesterov's form of it: see
+    ops.update.sgd_update.
+    """
 
     slots = ("velocity",)
 
@@ -94,7 +103,8 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adam; weight_decay is added to the gradient (L2). See ops.update.adam_update.
 
-    t counts steps of the optimiser: a parameter whose first gradient comes late takes first steps larger than lr.
+    t counts steps of the optimiser: a parameter whose first gradient comes late takes first steps
+    larger than lr.
     """
 
     slots = ("m", "v")
@@ -114,7 +124,9 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weight decay apart from the gradient: value -= lr * decay * value. Source: Loshchilov & Hutter 2019."""
+    """Adam with weight decay apart from the gradient: value -= lr * decay * value. Source:
+    Loshchilov & Hutter 2019.
+    """
 
     decoupled = True
 
@@ -123,10 +135,12 @@ class AdamW(Adam):
 
 
 class Muon(SGD):
-    """Orthogonalised momentum for convolutions before a batch norm (ops.update.muon_update); Nesterov SGD for the rest.
+    """Orthogonalised momentum for convolutions before a batch norm (ops.update.muon_update);
+    Nesterov SGD for the rest.
 
-    Biases, batch norm's scales and shifts, and dense weights are stepped by SGD with `rest` * lr, where lr falls
-    and rises with the schedule; weight_decay is theirs alone. Source: Jordan 2024, "Muon".
+    Biases, batch norm's scales and shifts, and dense weights are stepped by SGD with `rest` * lr,
+    where lr falls and rises with the schedule; weight_decay is theirs alone. Source: Jordan 2024,
+    "Muon".
     """
 
     def __init__(
@@ -148,11 +162,13 @@ class Muon(SGD):
 
 
 class EMA:
-    """Any optimiser, with an exponential moving average (EMA) of the network that it trains kept beside it.
+    """Any optimiser, with an exponential moving average (EMA) of the network that it trains kept
+    beside it.
 
-    average <- average + (1 - d) (value - average) after step t, with d = min(decay, (1 + t) / (10 + t)), for every
-    parameter and running statistic. `average` is that network; `copy_to(net)` copies it into another of the same structure.
-    Source: Polyak & Juditsky 1992; the growing decay is TensorFlow's.
+    average <- average + (1 - d) (value - average) after step t, with d = min(decay, (1 + t) / (10 +
+    t)), for every parameter and running statistic. `average` is that network; `copy_to(net)` copies
+    it into another of the same structure. Source: Polyak & Juditsky 1992; the growing decay is
+    TensorFlow's.
     """
 
     def __init__(self, optimizer, net, decay):
@@ -221,10 +237,11 @@ class RMSProp(Optimizer):
 
 
 class OptimizerGroup:
-    """The optimisers of several networks as one, for a checkpoint: OptimizerGroup(generator=Adam(...), critic=Adam(...)).
+    """The optimisers of several networks as one, for a checkpoint:
+    OptimizerGroup(generator=Adam(...), critic=Adam(...)).
 
-    Each is stepped on its own, and is an attribute of its name; their steps and learning rates are among the
-    arrays that are saved, so that each goes on where it was.
+    Each is stepped on its own, and is an attribute of its name; their steps and learning rates are
+    among the arrays that are saved, so that each goes on where it was.
     """
 
     def __init__(self, **optimizers):
@@ -247,7 +264,10 @@ class OptimizerGroup:
         return arrays
 
     def load_state(self, arrays, steps):
-        """Take back what state_arrays gave. Raises CheckpointError, before anything changes, if it does not fit."""
+        """Take back what state_arrays gave.
+
+        Raises CheckpointError, before anything changes, if it does not fit.
+        """
         shapes, given = (
             {key: array.shape for key, array in one.items()}
             for one in (self.state_arrays(), arrays)
@@ -269,7 +289,8 @@ class OptimizerGroup:
 def clip_weights(params, limit):
     """w <- min(max(w, -limit), limit) in place, for every Param.
 
-    Raises ValueError for a limit that is not positive. Source: Arjovsky et al. 2017, algorithm 1, line 7.
+    Raises ValueError for a limit that is not positive. Source: Arjovsky et al. 2017, algorithm 1,
+    line 7.
     """
     if not limit > 0:
         raise ValueError(f"the limit that weights are clipped to must be positive, not {limit!r}")

@@ -1,4 +1,5 @@
-"""Learning-rate schedules: functions of the share of training done, t in [0, 1], that return a factor of lr.
+"""Learning-rate schedules: functions of the share of training done, t in [0, 1], that return a
+factor of lr.
 
 schedule = one_cycle(warmup=0.3)
 optimizer.lr = lr * schedule(step / steps)
@@ -34,7 +35,9 @@ def linear(start=0.5):
 
 
 def one_cycle(warmup=0.3, start=0.04, final=1e-4):
-    """Half a cosine up from `start` to 1 in the share `warmup`, another down to `final`. Source: Smith & Topin 2018."""
+    """Half a cosine up from `start` to 1 in the share `warmup`, another down to `final`. Source:
+    Smith & Topin 2018.
+    """
     _check(warmup)
 
     def factor(t):
@@ -48,7 +51,9 @@ def one_cycle(warmup=0.3, start=0.04, final=1e-4):
 
 
 def triangular(peak=0.2, start=0.0, final=0.0):
-    """Linearly from `start` up to 1 at the share `peak` of training, then down to `final`. Source: Smith 2017."""
+    """Linearly from `start` up to 1 at the share `peak` of training, then down to `final`. Source:
+    Smith 2017.
+    """
     _check(peak)
 
     def factor(t):
@@ -60,7 +65,8 @@ def triangular(peak=0.2, start=0.0, final=0.0):
 
 
 def warm_up(schedule=None, share=0.05):
-    """Linearly up from 0 to 1 in the first `share` of training, then `schedule`. Source: Goyal et al. 2017, 2.2.
+    """Linearly up from 0 to 1 in the first `share` of training, then `schedule`. Source: Goyal et
+    al. 2017, 2.2.
 
     `schedule` is a name or a function. Raises UnknownNameError.
     """

@@ -128,7 +128,9 @@ def test_two_measurements_of_a_run_have_files_of_their_own(monkeypatch):
 
 
 def test_a_mixture_has_the_codes_of_the_images():
-    """Of two heaps of codes, three times as many in one, as many are drawn, with their mean and variance."""
+    """Of two heaps of codes, three times as many in one, as many are drawn, with their mean and
+    variance.
+    """
     pytest.importorskip("sklearn")
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(-3, 0.1, (300, 2)), rng.normal(5, 1, (900, 2))]).astype(
@@ -187,7 +189,9 @@ def test_the_last_grid_and_the_curves_are_copied(tmp_path):
 
 
 def test_the_judge_is_the_network_that_is_shipped():
-    """Its features lead to its own answers, floats and bytes are judged alike, and it judges no other data."""
+    """Its features lead to its own answers, floats and bytes are judged alike, and it judges no
+    other data.
+    """
     net, d = nc.load("pretrained:paper"), data.load("synthetic")
     shown = replace(d.limit(20), name="fashion-mnist", x_test=d.x_test[:20], y_test=d.y_test[:20])
     judge = samples.Judge("pretrained:paper", shown)

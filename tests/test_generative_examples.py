@@ -1,4 +1,6 @@
-"""Each generative example, whole, on a handful of images: it runs, leaves its folder, resumes, and is short."""
+"""Each generative example, whole, on a handful of images: it runs, leaves its folder, resumes, and
+is short.
+"""
 
 import ast
 import contextlib
@@ -50,7 +52,9 @@ def few(tmp_path):
 
 @pytest.fixture
 def more(few):
-    """Four times as many, so that an epoch has five batches: what a critic needs until the generator's turn comes."""
+    """Four times as many, so that an epoch has five batches: what a critic needs until the
+    generator's turn comes.
+    """
     with np.load(few) as kept:
         arrays = dict(kept)
     for name in ("x_train", "y_train"):
@@ -95,7 +99,8 @@ def test_it_runs_and_resumes(command, few, more, tmp_path, monkeypatch, capsys):
 
 
 def constants_of(name):
-    """{"LEARNING_RATE": 0.0002, ...}: the numbers in capitals on top of an example, in JSON's kinds.
+    """{"LEARNING_RATE": 0.0002, ...}: the numbers in capitals on top of an example, in JSON's
+    kinds.
 
     Without those that have settings of their own.
     """
@@ -122,7 +127,9 @@ def test_an_edited_constant_is_noticed(few, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["wgan", "wgan_gp"])
 def test_the_generator_has_its_turn(name, more, tmp_path, monkeypatch):
-    """Its loss is in the history, it was stepped, and what is kept is no longer what training began with."""
+    """Its loss is in the history, it was stepped, and what is kept is no longer what training began
+    with.
+    """
     left = run(name, monkeypatch, "--data", more, "--epochs", "2", "--out", tmp_path / "run")
     steps = 2 * (5 // left["CRITIC_STEPS"])
     assert left["both"].generator.steps == steps
@@ -231,7 +238,10 @@ def test_a_class_that_cannot_be_judged_is_refused_before_training(tmp_path, monk
 
 
 def test_runs_of_several_classes_do_not_settle_in_another_run(few, tmp_path, monkeypatch):
-    """A class twice is one; an old mean goes when a new one begins; another example's folder is left as it is."""
+    """A class twice is one; an old mean goes when a new one begins.
+
+    Another example's folder is left as it is.
+    """
     given = ["--data", few, "--epochs", "1", "--latent", "2", "--out", tmp_path / "run"]
     run("anomaly", monkeypatch, *given, "--classes", "1,1")
     result = tmp_path / "run" / "result.json"

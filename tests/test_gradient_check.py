@@ -1,4 +1,6 @@
-"""The checker is checked: right layers pass, wrong ones fail with a reason, and nothing given changes."""
+"""The checker is checked: right layers pass, wrong ones fail with a reason, and nothing given
+changes.
+"""
 
 import copy
 import pickle

@@ -60,7 +60,10 @@ def test_every_architecture_is_tested():
 
 
 def test_resnet_counts():
-    """ResNet-20 with projections has 272,474 trained parameters for 3 channels; one channel takes 2 * 9 * 16 away."""
+    """ResNet-20 with projections has 272,474 trained parameters for 3 channels.
+
+    One channel takes 2 * 9 * 16 away.
+    """
     assert counted(models.build("resnet", input_shape=(32, 32, 3)))[0] == 272_474
     assert counted(models.build("resnet"))[0] == 272_186
     deeper = {32: 466_906, 56: 855_770}  # as published for option A, plus the projections' 2,752
@@ -87,7 +90,9 @@ def test_resnet_refuses_other_depths(depth):
 
 
 def test_densenet_counts():
-    """DenseNet (L=40, k=12) has 1,019,722 trained parameters for 3 channels (the source's table: 1.0 M)."""
+    """DenseNet (L=40, k=12) has 1,019,722 trained parameters for 3 channels (the source's table:
+    1.0 M).
+    """
     assert counted(models.build("densenet", depth=40, input_shape=(32, 32, 3)))[0] == 1_019_722
     assert counted(models.build("densenet"))[0] == 270_418
 
@@ -323,7 +328,9 @@ def test_the_code_has_the_size_that_it_is_said_to_have():
 
 
 def test_bytes_have_the_code_of_the_pixels_that_they_stand_for():
-    """With the class beside them too: its plane is 1 in the unit of pixels in [0, 1], not in that of bytes."""
+    """With the class beside them too: its plane is 1 in the unit of pixels in [0, 1], not in that
+    of bytes.
+    """
     bytes_ = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 1), dtype=np.uint8)
     for classes, labels in ((0, None), (3, [0, 1, 2])):
         net = models.build("vae", latent=2, classes=classes, **TINY)

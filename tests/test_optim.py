@@ -1,4 +1,7 @@
-"""Optimisers as objects: what they step, keep, and refuse. Their rules are in ops/test_update.py."""
+"""Optimisers as objects: what they step, keep, and refuse.
+
+Their rules are in ops/test_update.py.
+"""
 
 import numpy as np
 import pytest
@@ -103,7 +106,9 @@ def test_defaults():
 
 
 def test_adams_decay_goes_through_the_gradient(each_backend):
-    """Its first step has the size lr whatever the gradient is: by decay alone a weight of 100 moves by lr."""
+    """Its first step has the size lr whatever the gradient is: by decay alone a weight of 100 moves
+    by lr.
+    """
     ps = params()
     ps[0].value[...], ps[0].grad = 100, np.zeros_like(ps[0].value)
     optim.Adam(ps, lr=0.1, weight_decay=0.5).step()
@@ -253,7 +258,10 @@ def test_a_shared_parameter_is_stepped_once(kind):
 
 
 def test_muon_turns_convolutions_and_leaves_the_rest_to_nesterov(each_backend):
-    """The angle of a step is lr, nearly, whatever the size of weights and gradient; the norm stays."""
+    """The angle of a step is lr, nearly, whatever the size of weights and gradient.
+
+    The norm stays.
+    """
     rng = np.random.default_rng(71)
     conv, dense = (
         layers.Param("w", rng.standard_normal(s).astype(np.float32)) for s in ((3, 3, 4, 8), (6, 5))
@@ -282,7 +290,9 @@ def averaged(decay=0.5):
 
 
 def test_the_average_by_hand(each_backend):
-    """d = min(decay, (1 + t) / (10 + t)): 2/11 after the first step, 3/12 after the second, then the decay."""
+    """d = min(decay, (1 + t) / (10 + t)): 2/11 after the first step, 3/12 after the second, then
+    the decay.
+    """
     net, optimiser = averaged(decay=0.3)
     first, norm = net.layers
     wanted, mean = first.w.value.astype(np.float64), norm.running_mean.astype(np.float64)

@@ -76,7 +76,9 @@ def test_a_generator_is_small_and_its_card_tells_what_it_holds(name):
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_what_a_generator_draws_is_what_its_card_says(name):
-    """In the eyes of the classifier, of which no data set is needed: all classes, and the class that was asked for."""
+    """In the eyes of the classifier, of which no data set is needed: all classes, and the class
+    that was asked for.
+    """
     net, judge = nc.load(f"pretrained:{name}"), nc.load(samples.CLASSIFIER)
     drawn, labels = samples.drawn(net, 1000)
     guesses = latent.outputs(judge, np.round(255 * drawn).astype(np.uint8)).argmax(axis=1)

@@ -1,4 +1,7 @@
-"""The record recipes, whole, on a thousand images and one epoch; and what benchmarks.records makes of their results."""
+"""The record recipes, whole, on a thousand images and one epoch.
+
+And what benchmarks.records makes of their results.
+"""
 
 import argparse
 import json
@@ -22,7 +25,9 @@ RECIPES = sorted(records.RECIPES.values())
 
 @pytest.fixture
 def recipe(monkeypatch, tmp_path):
-    """recipe(name, *arguments) runs it, in an empty folder, on synthetic garments in the place of Fashion-MNIST."""
+    """recipe(name, *arguments) runs it, in an empty folder, on synthetic garments in the place of
+    Fashion-MNIST.
+    """
     few, before = data.load("synthetic").limit(1000), (nc.backend.backend(), nc.backend.threads())
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(EXAMPLES)

@@ -1,3 +1,3 @@
-"""What the generative examples reached: python -m benchmarks.generative.reconstruction, .denoising, .anomaly, .elbo,
-.samples, each with the folders of finished runs.
+"""What the generative examples reached: python -m benchmarks.generative.reconstruction, .denoising,
+.anomaly, .elbo, .samples, each with the folders of finished runs.
 """

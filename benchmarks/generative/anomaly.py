@@ -1,6 +1,8 @@
-"""Mean AUROC of finished anomaly runs over their normal classes, beside the error of 32 principal components.
+"""Mean AUROC of finished anomaly runs over their normal classes, beside the error of 32 principal
+components.
 
-Those are fitted to pixels, and to their square roots, which the network and its distances are given.
+Those are fitted to pixels, and to their square roots, which the network and its distances are
+given.
 
 python -m benchmarks.generative.anomaly runs/anomaly-fashion-mnist ...
 """
@@ -29,7 +31,9 @@ COMPONENTS = 32
 
 
 def pca_auroc(images, k, power):
-    """AUROC of the error of principal components fitted to the training images of class k, pixels to that power."""
+    """AUROC of the error of principal components fitted to the training images of class k, pixels
+    to that power.
+    """
     normal, test = (
         latent.unit(x) ** power for x in (images.x_train[images.y_train == k], images.x_test)
     )

@@ -1,10 +1,15 @@
-"""What the networks are compared with: principal components, a Gaussian in their space, and two classical filters."""
+"""What the networks are compared with: principal components, a Gaussian in their space, and two
+classical filters.
+"""
 
 import numpy as np
 
 
 def principal(x):
-    """(mean, variances, axes) of images x (N, ...) in [0, 1], the largest variance first; axes are columns."""
+    """(mean, variances, axes) of images x (N, ...) in [0, 1], the largest variance first.
+
+    Axes are columns.
+    """
     flat = x.reshape(len(x), -1).astype(np.float64)
     mean = flat.mean(axis=0)
     values, axes = np.linalg.eigh(np.cov(flat - mean, rowvar=False))
@@ -19,7 +24,9 @@ def pca_error(parts, x, k):
 
 
 def pca_gaussian(parts, shape, k, count, rng):
-    """Images (count, *shape) drawn from the Gaussian of the first k principal components, clipped to [0, 1]."""
+    """Images (count, *shape) drawn from the Gaussian of the first k principal components, clipped
+    to [0, 1].
+    """
     mean, variances, axes = parts
     codes = rng.standard_normal((count, k)) * np.sqrt(variances[:k])
     return np.clip(mean + codes @ axes[:, :k].T, 0, 1).reshape(count, *shape).astype(np.float32)
@@ -33,7 +40,10 @@ def median(noisy, size):
 
 
 def wiener(noisy, size, noise=None):
-    """scipy.signal's Wiener filter over size x size pixels, image by image; without the noise's variance it guesses."""
+    """scipy.signal's Wiener filter over size x size pixels, image by image.
+
+    Without the noise's variance it guesses.
+    """
     from scipy.signal import wiener as filtered
 
     with np.errstate(divide="ignore", invalid="ignore"):

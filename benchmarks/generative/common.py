@@ -11,7 +11,9 @@ from numpycnn.errors import RunFolderError, in_one_line
 
 
 def arguments(doc, runs="+", **more):
-    """The command line: the folders of `runs`, how many of argparse's kinds, and `more`, {name: argparse settings}."""
+    """The command line: the folders of `runs`, how many of argparse's kinds, and `more`, {name:
+    argparse settings}.
+    """
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -28,7 +30,10 @@ def arguments(doc, runs="+", **more):
 
 
 def result_of(folder, *examples):
-    """result.json of a run of one of these examples, of any where none is named. Raises RunFolderError."""
+    """result.json of a run of one of these examples, of any where none is named.
+
+    Raises RunFolderError.
+    """
     path = folder / "result.json"
     if not path.exists():
         raise RunFolderError(
@@ -50,7 +55,9 @@ def finished(folder, *examples):
 
 
 def write(out, name, measured, **facts):
-    """The JSON of one measurement, with facts about it, and its numbers as a Markdown row on standard output."""
+    """The JSON of one measurement, with facts about it, and its numbers as a Markdown row on
+    standard output.
+    """
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.json").write_text(json.dumps(measured | facts, indent=2) + "\n")
     print(

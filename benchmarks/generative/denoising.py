@@ -1,4 +1,5 @@
-"""PSNR of finished denoising runs, beside the best median and the best Wiener filter on the same noisy images.
+"""PSNR of finished denoising runs, beside the best median and the best Wiener filter on the same
+noisy images.
 
 python -m benchmarks.generative.denoising runs/denoising-fashion-mnist ...
 """
@@ -16,7 +17,10 @@ NOISE_SEED, SIZES = 0, (3, 5, 7)
 
 
 def measure(folder):
-    """Name and numbers of one run; the filters have their best form, chosen on these very images."""
+    """Name and numbers of one run.
+
+    The filters have their best form, chosen on these very images.
+    """
     result, net, images = finished(folder, "denoising")
     deviation = result["constants"]["DEVIATION"]
     clean = latent.unit(images.x_test)

@@ -1,8 +1,10 @@
-"""Negative ELBO of finished VAE runs on the test images, in nats, and the floor that grey pixels set.
+"""Negative ELBO of finished VAE runs on the test images, in nats, and the floor that grey pixels
+set.
 
 python -m benchmarks.generative.elbo runs/vae-fashion-mnist ...
 
-A Bernoulli is never sure of a grey pixel: even the image itself as its own prediction costs -x log x - (1-x) log(1-x).
+A Bernoulli is never sure of a grey pixel: even the image itself as its own prediction costs -x log
+x - (1-x) log(1-x).
 """
 
 import numpy as np
@@ -16,7 +18,9 @@ DRAWS = 5  # codes drawn for each image
 
 
 def floor(x):
-    """Nats an image that no Bernoulli can go below: the entropy of pixels x (N, H, W, C), taken as probabilities."""
+    """Nats an image that no Bernoulli can go below: the entropy of pixels x (N, H, W, C), taken as
+    probabilities.
+    """
     x = x.astype(np.float64)
     inside = np.where((x > 0) & (x < 1), x, 0.5)
     entropy = -inside * np.log(inside) - (1 - inside) * np.log(1 - inside)

@@ -1,6 +1,7 @@
 """The last grid and the curves of finished runs, for benchmarks/generative/README.md.
 
-python -m benchmarks.generative.pictures runs/gan-fashion-mnist ...        # -> results/NAME.png, NAME-curves.png
+# -> results/NAME.png, NAME-curves.png
+python -m benchmarks.generative.pictures runs/gan-fashion-mnist ...
 """
 
 import shutil
@@ -11,7 +12,10 @@ from .common import arguments, result_of
 
 
 def copied(folder, out):
-    """The pictures of one run in `out`, under its name -> their paths. Raises RunFolderError where one is missing."""
+    """The pictures of one run in `out`, under its name -> their paths.
+
+    Raises RunFolderError where one is missing.
+    """
     name, grids = result_of(folder)["run"], sorted(folder.glob("epoch-*.png"))
     if not grids or not (folder / "curves.png").exists():
         raise RunFolderError(f"there is no epoch-*.png, or no curves.png, in {folder}")

@@ -1,4 +1,5 @@
-"""Test MSE of finished autoencoder runs on [0, 1] pixels, beside that of as many principal components.
+"""Test MSE of finished autoencoder runs on [0, 1] pixels, beside that of as many principal
+components.
 
 python -m benchmarks.generative.reconstruction runs/autoencoder-fashion-mnist ...
 """

@@ -1,15 +1,18 @@
-"""How good 10,000 samples of finished VAE, GAN, WGAN and WGAN-GP runs are, in the features of a classifier.
+"""How good 10,000 samples of finished VAE, GAN, WGAN and WGAN-GP runs are, in the features of a
+classifier.
 
 python -m benchmarks.generative.samples runs/gan-fashion-mnist runs/wgan_gp-fashion-mnist ...
 
-The features are what goes into the last layer of the network that this project ships (pretrained:paper, 92 numbers an
-image). All is measured against the 10,000 test images. Rows that come first: `pca-gaussian-K`, Gaussians in the space
-of K principal components, whose smallest distance is what shares are of, and `floor`, 10,000 training images in the
-place of samples. class_right: the share of a conditional network's samples that the classifier takes for the class that
-was asked for. --mixture K: a VAE's codes are drawn from a mixture of K Gaussians, fitted to the codes of the training
-images, not from N(0, 1), which they need not follow, least of all where --beta of vae.py was small; a grid of them is
-written beside the JSON. Needs scikit-learn (pip install -e ".[study]"). Source: Ghosh et al. 2020, "From variational to
-deterministic autoencoders", section 4.
+The features are what goes into the last layer of the network that this project ships
+(pretrained:paper, 92 numbers an image). All is measured against the 10,000 test images. Rows that
+come first: `pca-gaussian-K`, Gaussians in the space of K principal components, whose smallest
+distance is what shares are of, and `floor`, 10,000 training images in the place of samples.
+class_right: the share of a conditional network's samples that the classifier takes for the class
+that was asked for. --mixture K: a VAE's codes are drawn from a mixture of K Gaussians, fitted to
+the codes of the training images, not from N(0, 1), which they need not follow, least of all where
+--beta of vae.py was small; a grid of them is written beside the JSON. Needs scikit-learn (pip
+install -e ".[study]"). Source: Ghosh et al. 2020, "From variational to deterministic autoencoders",
+section 4.
 """
 
 import pathlib
@@ -73,7 +76,9 @@ def drawn(net, count):
 
 
 def mixed(net, x, components, count, seed=1234):
-    """`count` images of codes from a mixture of Gaussians with full covariances, fitted to the codes of images x."""
+    """`count` images of codes from a mixture of Gaussians with full covariances, fitted to the
+    codes of images x.
+    """
     from sklearn.mixture import GaussianMixture
 
     codes = latent.encode(net, x).astype(np.float64)
@@ -83,7 +88,10 @@ def mixed(net, x, components, count, seed=1234):
 
 
 def title(name, args, mixture=None):
-    """The name of a measurement; one of other numbers of samples, by another classifier, of a mixture has its own."""
+    """The name of a measurement.
+
+    One of other numbers of samples, by another classifier, of a mixture has its own.
+    """
     parts = ["samples", name, *([f"mixture-{mixture}"] if mixture else [])]
     parts += [str(args.count)] if args.count != COUNT else []
     return "-".join(

@@ -1,7 +1,10 @@
-"""The network of a finished VAE or GAN run, without optimisers and critic, as a file that the package ships.
+"""The network of a finished VAE or GAN run, without optimisers and critic, as a file that the
+package ships.
 
-python -m benchmarks.generative.samples runs/gan-fashion-mnist-conditional          # first: what the card says
-python -m benchmarks.generative.ship runs/gan-fashion-mnist-conditional --name gan  # -> numpycnn/pretrained/gan.npz
+# first: what the card says
+python -m benchmarks.generative.samples runs/gan-fashion-mnist-conditional
+# -> numpycnn/pretrained/gan.npz
+python -m benchmarks.generative.ship runs/gan-fashion-mnist-conditional --name gan
 """
 
 import json
@@ -46,7 +49,9 @@ def shipped(net):
 
 
 def card(name, result, samples):
-    """The Markdown page beside the network: its run, and what benchmarks.generative.samples measured."""
+    """The Markdown page beside the network: its run, and what benchmarks.generative.samples
+    measured.
+    """
     right = samples["class_right"]
     right = "" if right is None else f"; {right:.1%} are classified as the class that was requested"
     return CARD.format(

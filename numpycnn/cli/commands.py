@@ -1,4 +1,6 @@
-"""The commands of `numpycnn`, each (args) -> the result for --json, the text for people[, the exit code]."""
+"""The commands of `numpycnn`, each (args) -> the result for --json, the text for people[, the exit
+code].
+"""
 
 import contextlib
 import os
@@ -80,7 +82,10 @@ def evaluate(args):
 
 
 def classifier(checkpoint):
-    """The network of a checkpoint. Raises ValueError for one that draws images, or cleans them; CheckpointError."""
+    """The network of a checkpoint. Raises ValueError for one that draws images, or cleans them.
+
+    CheckpointError.
+    """
     import numpycnn as nc
 
     net = nc.load(checkpoint)
@@ -96,7 +101,10 @@ def classifier(checkpoint):
 
 
 def network_and_data(args):
-    """The network of args.checkpoint, and the data set args.data, by default its own. Raises ValueError."""
+    """The network of args.checkpoint, and the data set args.data, by default its own.
+
+    Raises ValueError.
+    """
     import numpy as np
 
     import numpycnn as nc
@@ -178,7 +186,10 @@ def predict(args):
 
 
 def seen_places(show, images):
-    """A new file for each image: --show's .png, or NAME-seen.png in its folder. No file is ever written over."""
+    """A new file for each image: --show's .png, or NAME-seen.png in its folder.
+
+    No file is ever written over.
+    """
     place = pathlib.Path(show)
     if place.suffix and not place.is_dir():
         if place.suffix.lower() != ".png":

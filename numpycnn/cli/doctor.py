@@ -1,4 +1,6 @@
-"""What `numpycnn doctor` reports: versions, threads, folders, data, and whether the kernels give right numbers."""
+"""What `numpycnn doctor` reports: versions, threads, folders, data, and whether the kernels give
+right numbers.
+"""
 
 import importlib.metadata
 import os

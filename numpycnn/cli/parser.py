@@ -1,7 +1,9 @@
-"""The command line: results to standard output, progress and messages to standard error, one line an error.
+"""The command line: results to standard output, progress and messages to standard error, one line
+an error.
 
-Exit codes: 0 done, 1 the machine failed (disk, memory) or a check did, 2 usage, 3 bad data or checkpoint,
-4 network, 5 training diverged, 130 interrupted (143 by SIGTERM), 141 nobody reads the output any more.
+Exit codes: 0 done, 1 the machine failed (disk, memory) or a check did, 2 usage, 3 bad data or
+checkpoint, 4 network, 5 training diverged, 130 interrupted (143 by SIGTERM), 141 nobody reads the
+output any more.
 """
 
 import argparse

@@ -1,6 +1,8 @@
-"""Augmentation, written by hand: x is a batch (N, H, W, C) of any real dtype, rng a numpy Generator.
+"""Augmentation, written by hand: x is a batch (N, H, W, C) of any real dtype, rng a numpy
+Generator.
 
-Every function returns a new array of x's dtype, and, but for shrink, of x's shape; none writes to x.
+Every function returns a new array of x's dtype, and, but for shrink, of x's shape; none writes to
+x.
 """
 
 from functools import partial
@@ -11,7 +13,9 @@ from ..errors import ShapeError, unknown
 
 
 def compose(*steps):
-    """One function of (x, rng) that applies the steps in order: compose(horizontal_flip, random_crop)."""
+    """One function of (x, rng) that applies the steps in order: compose(horizontal_flip,
+    random_crop).
+    """
 
     def augment(x, rng):
         for step in steps:
@@ -33,7 +37,9 @@ def vertical_flip(x, rng, p=0.5):
 
 
 def random_crop(x, rng, pad=2):
-    """Pads each side by `pad` zeros and cuts H x W out at a random place: shifts by -pad to pad pixels."""
+    """Pads each side by `pad` zeros and cuts H x W out at a random place: shifts by -pad to pad
+    pixels.
+    """
     _check(x)
     if int(pad) != pad or pad < 0:
         raise ValueError(f"random_crop: pad is {pad}; expected a whole number of at least 0")
@@ -47,10 +53,12 @@ def random_crop(x, rng, pad=2):
 
 
 def rotate(x, rng, degrees=10):
-    """Turns each image about its centre by an angle from [-degrees, degrees]; zeros come in from outside.
+    """Turns each image about its centre by an angle from [-degrees, degrees]; zeros come in from
+    outside.
 
-    y at offset (i, j) from the centre is x at (i cos a - j sin a, i sin a + j cos a); between pixels,
-    the four neighbours weighted by (1 - distance in i)(1 - distance in j). Integer dtypes are rounded.
+    y at offset (i, j) from the centre is x at (i cos a - j sin a, i sin a + j cos a); between
+    pixels, the four neighbours weighted by (1 - distance in i)(1 - distance in j). Integer dtypes
+    are rounded.
     """
     _check(x)
     n, h, w, channels = x.shape
@@ -75,10 +83,12 @@ def rotate(x, rng, degrees=10):
 
 
 def random_erasing(x, rng, p=0.5, area=(0.02, 0.33), aspect=(0.3, 3.3)):
-    """With probability p, fills a rectangle of each image with noise, uniform from x.min() to x.max().
+    """With probability p, fills a rectangle of each image with noise, uniform from x.min() to
+    x.max().
 
-    Its share of the image is uniform in `area`, its height / width log-uniform in `aspect`; what would be
-    larger than the image is cut to it. Zhong et al. 2020, "Random erasing data augmentation".
+    Its share of the image is uniform in `area`, its height / width log-uniform in `aspect`; what
+    would be larger than the image is cut to it. Zhong et al. 2020, "Random erasing data
+    augmentation".
     """
     drawn = _drawn(x, rng, p)
     n, h, w, _ = x.shape
@@ -94,9 +104,11 @@ def random_erasing(x, rng, p=0.5, area=(0.02, 0.33), aspect=(0.3, 3.3)):
 
 
 def shrink(x, rng=None, size=20):
-    """Averages each image over size x size areas: y = A x A^T, A[i, j] the part of pixel j that lies in area i.
+    """Averages each image over size x size areas: y = A x A^T, A[i, j] the part of pixel j that
+    lies in area i.
 
-    For the first epochs at low resolution, where a step costs less. Integer dtypes are rounded; rng is not used.
+    For the first epochs at low resolution, where a step costs less. Integer dtypes are rounded; rng
+    is not used.
     """
     _check(x)
     if int(size) != size or not 1 <= size <= min(x.shape[1:3]):
@@ -165,7 +177,10 @@ AUGMENTATIONS = {
 
 
 def augmentation(names):
-    """The steps named in "flip,crop" as one function of (x, rng); None for "none". Raises UnknownNameError."""
+    """The steps named in "flip,crop" as one function of (x, rng); None for "none".
+
+    Raises UnknownNameError.
+    """
     steps = [name for name in names.split(",") if name not in ("", "none")]
     for name in steps:
         if name not in AUGMENTATIONS:

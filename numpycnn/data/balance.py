@@ -1,10 +1,13 @@
-"""What to do about classes of unequal size: make them unequal, weigh them, or draw the rare ones more often."""
+"""What to do about classes of unequal size: make them unequal, weigh them, or draw the rare ones
+more often.
+"""
 
 import numpy as np
 
 
 def thin(labels, label, share, seed):
-    """Sorted indices of labels (N,) that leave the given share of one class, at least one of it, and all others.
+    """Sorted indices of labels (N,) that leave the given share of one class, at least one of it,
+    and all others.
 
     Raises ValueError for a share outside (0, 1] and for a class that is not there.
     """
@@ -18,10 +21,11 @@ def thin(labels, label, share, seed):
 
 
 def class_weights(labels, classes):
-    """v_k = N / (K n_k), so that sum_k v_k n_k = N and each class has the same part in it: (K,) float64.
+    """v_k = N / (K n_k), so that sum_k v_k n_k = N and each class has the same part in it: (K,)
+    float64.
 
-    K counts the classes that occur; one that does not has the weight 0. Source: King & Zeng 2001; scikit-learn's
-    class_weight="balanced".
+    K counts the classes that occur; one that does not has the weight 0. Source: King & Zeng 2001;
+    scikit-learn's class_weight="balanced".
     """
     counts = np.bincount(labels, minlength=classes)
     return np.divide(
@@ -30,7 +34,8 @@ def class_weights(labels, classes):
 
 
 def oversample(labels, seed):
-    """Sorted indices in which every class is as frequent as the largest: all images, and repeats of rarer classes.
+    """Sorted indices in which every class is as frequent as the largest: all images, and repeats of
+    rarer classes.
 
     A class of n images is repeated whole as often as fits; the rest are drawn without replacement.
     """

@@ -1,4 +1,6 @@
-"""Cuts a training set into shuffled, augmented batches whose bits depend on (seed, epoch, step) alone."""
+"""Cuts a training set into shuffled, augmented batches whose bits depend on (seed, epoch, step)
+alone.
+"""
 
 import numpy as np
 
@@ -6,11 +8,13 @@ SHUFFLE, AUGMENT = 1, 2  # keep the two streams of random numbers apart
 
 
 def batches(x, y, batch_size, seed=None, epoch=0, augment=None, start=0):
-    """Yields (x[i], y[i]) for the ceil(N / batch_size) index sets i of one epoch; the last may be smaller.
+    """Yields (x[i], y[i]) for the ceil(N / batch_size) index sets i of one epoch; the last may be
+    smaller.
 
     seed None: in order, not shuffled (augmenting needs a seed). Otherwise the order comes from the
-    generator [seed, SHUFFLE, epoch], and augment(xb, rng) of step s gets [seed, AUGMENT, epoch, s]: an epoch
-    resumed at step `start` sees the same bits. Raises ValueError, at once, for impossible arguments.
+    generator [seed, SHUFFLE, epoch], and augment(xb, rng) of step s gets [seed, AUGMENT, epoch, s]:
+    an epoch resumed at step `start` sees the same bits. Raises ValueError, at once, for impossible
+    arguments.
     """
     n = len(x)
     if n == 0 or n != len(y):

@@ -16,8 +16,9 @@ ROWS = 4096  # images that are converted at a time
 class Dataset:
     """Images (N, H, W, C), uint8, or float32 in [0, 1]; labels (N,) int64 in 0..K-1; K class names.
 
-    Other floats become float32, other integer labels int64; everything else raises DatasetError, one line.
-    classes None: "0", "1", ... up to the largest label. `source` tells people where the data came from.
+    Other floats become float32, other integer labels int64; everything else raises DatasetError,
+    one line. classes None: "0", "1", ... up to the largest label. `source` tells people where the
+    data came from.
     """
 
     name: str
@@ -70,7 +71,9 @@ class Dataset:
 
     @property
     def light(self):
-        """Whether the border of the training images is light, as paper is: predict prepares photos like them."""
+        """Whether the border of the training images is light, as paper is: predict prepares photos
+        like them.
+        """
         edges = (self.x_train[:, [0, -1]], self.x_train[:, :, [0, -1]])
         return bool(
             np.mean([edge.mean() for edge in edges])
@@ -88,7 +91,9 @@ class Dataset:
         return float(mean / scale), float(np.sqrt(max(squares / n - mean**2, 0)) / scale)
 
     def split(self, n, seed=0):
-        """-> (x_train, y_train), (x_val, y_val): n training images, each class in proportion, set apart."""
+        """-> (x_train, y_train), (x_val, y_val): n training images, each class in proportion, set
+        apart.
+        """
         if not 0 < n < len(self.y_train):
             raise DatasetError(
                 f"{self.name}: a validation split of {n}; expected 1 to {len(self.y_train) - 1}"
@@ -99,7 +104,9 @@ class Dataset:
         return (x[~chosen], y[~chosen]), (x[chosen], y[chosen])
 
     def limit(self, n, seed=0):
-        """A Dataset with n training images, as many of each class as possible, and the whole test set."""
+        """A Dataset with n training images, as many of each class as possible, and the whole test
+        set.
+        """
         if n < 1:
             raise DatasetError(f"{self.name}: a limit of {n} training images; expected at least 1")
         if n >= len(self.y_train):
@@ -114,9 +121,11 @@ class Dataset:
 
 
 def stratified(labels, n, seed, balanced=False):
-    """Sorted indices of n labels: each class in proportion, or (balanced) equally often where it has enough.
+    """Sorted indices of n labels: each class in proportion, or (balanced) equally often where it
+    has enough.
 
-    Every class is shuffled; the i-th of its m members has rank (i + 1/2) / m, or i; the n lowest win.
+    Every class is shuffled; the i-th of its m members has rank (i + 1/2) / m, or i; the n lowest
+    win.
     """
     order = np.random.default_rng(seed).permutation(len(labels))
     rank = np.empty(len(labels))

@@ -18,12 +18,13 @@ SYNTHETIC_TRAIN, SYNTHETIC_TEST = 10_000, 2_000
 def load(name, path=None, progress=True):
     """-> Dataset: uint8 images (N, H, W, C), integer labels, class names.
 
-    name: "fashion-mnist", "mnist", "kmnist", "emnist" (its balanced split) or "synthetic"; or the path of
-    a folder with the four IDX files, of a folder of pictures (folder.read), or of an .npz (npz.read).
-    A known name goes before a folder of the same name in the working directory; write ./mnist for that.
-    Files are sought in `path`; $NUMPYCNN_DATA/<name>; the cache folder ($NUMPYCNN_CACHE moves it); those of a
-    known name are then downloaded, with a progress bar on standard error, and verified at every load.
-    Raises DatasetError (bad data), DownloadError (no network, no mirror), UnknownNameError.
+    name: "fashion-mnist", "mnist", "kmnist", "emnist" (its balanced split) or "synthetic"; or the
+    path of a folder with the four IDX files, of a folder of pictures (folder.read), or of an .npz
+    (npz.read). A known name goes before a folder of the same name in the working directory; write
+    ./mnist for that. Files are sought in `path`; $NUMPYCNN_DATA/<name>; the cache folder
+    ($NUMPYCNN_CACHE moves it); those of a known name are then downloaded, with a progress bar on
+    standard error, and verified at every load. Raises DatasetError (bad data), DownloadError (no
+    network, no mirror), UnknownNameError.
     """
     with _named(name, path):
         if isinstance(name, str) and name in OFFICIAL:
@@ -34,7 +35,10 @@ def load(name, path=None, progress=True):
 
 
 def load_default(progress=True):
-    """Fashion-MNIST where it can be had, otherwise the synthetic garments; `source` says which, and why."""
+    """Fashion-MNIST where it can be had, otherwise the synthetic garments.
+
+    `source` says which, and why.
+    """
     try:
         with _named("fashion-mnist"):
             return _official("fashion-mnist", None, progress, tries=1)
@@ -106,7 +110,9 @@ def _official(name, path, progress, tries=None):
 
 
 def present(name):
-    """Whether the data set of that name, or at that path, is on this machine: load(name) would download nothing."""
+    """Whether the data set of that name, or at that path, is on this machine: load(name) would
+    download nothing.
+    """
     if name not in OFFICIAL:
         return True
     here = _any_of(_data_folder(name), OFFICIAL[name].files)
@@ -123,7 +129,10 @@ def _any_of(place, files):
 
 
 def _are_of(place, known):
-    """Whether all files of a known data set lie here; its last, small one tells most strangers apart."""
+    """Whether all files of a known data set lie here.
+
+    Its last, small one tells most strangers apart.
+    """
     last = [*OFFICIAL[known].files][-1:]
     return not download.missing(known, place, last) and not download.missing(known, place)
 

@@ -37,7 +37,9 @@ def matches(path, checksum):
 
 
 def missing(name, folder, files=None):
-    """{file: checksum} of those (None: all) files that `folder` lacks, or has damaged or unreadable."""
+    """{file: checksum} of those (None: all) files that `folder` lacks, or has damaged or
+    unreadable.
+    """
     checksums = OFFICIAL[name].files
     return {
         file: checksums[file]
@@ -54,9 +56,11 @@ def _present(path, checksum):
 
 
 def fetch(name, folder, progress=True, tries=TRIES):
-    """Brings what is missing or damaged in `folder` from the mirrors of `name`, each tried `tries` times.
+    """Brings what is missing or damaged in `folder` from the mirrors of `name`, each tried `tries`
+    times.
 
-    Raises DownloadError, one line: what failed at every mirror, and where the files may be put by hand.
+    Raises DownloadError, one line: what failed at every mirror, and where the files may be put by
+    hand.
     """
     import pooch
 
@@ -157,7 +161,9 @@ def _check_writable(folder):
 
 
 def _one_line(error):
-    """The innermost reason, without urllib3's wrappers: "Connection refused", "404 Client Error: ..."."""
+    """The innermost reason, without urllib3's wrappers: "Connection refused", "404 Client Error:
+    ...".
+    """
     reason = getattr(error.args[0], "reason", error) if error.args else error
     text = " ".join(str(reason).split()) or type(error).__name__
     if "does not match the known hash" in text:

@@ -16,10 +16,10 @@ COLOUR = {"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
 def read(path):
     """-> Dataset. The classes are the names of the subfolders, in alphabetical order.
 
-    With subfolders train/ and test/, each holds the classes; otherwise a fifth of each class, drawn with
-    seed 0, is test. All pictures must have one size and 8 bits; they become grey (C = 1) if all are grey,
-    otherwise RGB (C = 3), upright, white where they are transparent. Other files are ignored.
-    Raises DatasetError, one line.
+    With subfolders train/ and test/, each holds the classes; otherwise a fifth of each class, drawn
+    with seed 0, is test. All pictures must have one size and 8 bits; they become grey (C = 1) if
+    all are grey, otherwise RGB (C = 3), upright, white where they are transparent. Other files are
+    ignored. Raises DatasetError, one line.
     """
     path = Path(path)
     try:

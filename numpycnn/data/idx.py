@@ -23,11 +23,13 @@ EXPANSION = (
 
 
 def read(path, expansion=EXPANSION):
-    """The array in an IDX file, gzipped or not (its first bytes decide, not its name), native byte order.
+    """The array in an IDX file, gzipped or not (its first bytes decide, not its name), native byte
+    order.
 
-    1 to 4 dimensions, none of them 0. A gzip file may declare at most its own size + `expansion` bytes
-    (None: any number, for files with a known checksum), and memory is taken as data arrives.
-    Raises DatasetError, one line with the path, for anything missing, unreadable, cut, damaged or too long.
+    1 to 4 dimensions, none of them 0. A gzip file may declare at most its own size + `expansion`
+    bytes (None: any number, for files with a known checksum), and memory is taken as data arrives.
+    Raises DatasetError, one line with the path, for anything missing, unreadable, cut, damaged or
+    too long.
     """
     try:
         with open(path, "rb") as file:
@@ -115,7 +117,10 @@ def _elements(stream, count):
 
 
 class _Gzip:
-    """Reads one gzip member in bounded pieces; gzip.open would accept an empty one and padding after it."""
+    """Reads one gzip member in bounded pieces.
+
+    Gzip.open would accept an empty one and padding after it.
+    """
 
     def __init__(self, file):
         self.file, self.inflate = file, zlib.decompressobj(wbits=31)

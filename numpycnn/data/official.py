@@ -1,8 +1,9 @@
 """The data sets known by name: their files, checksums, addresses and classes.
 
-SHA-256 of fashion-mnist and mnist: computed from the official files, whose MD5 are those that the authors
-(README of zalandoresearch/fashion-mnist) and torchvision publish. kmnist and EMNIST's archive:
-tensorflow/datasets, url_checksums/; EMNIST's single files: the MD5 in deeplearning4j's EmnistFetcher.
+SHA-256 of fashion-mnist and mnist: computed from the official files, whose MD5 are those that the
+authors (README of zalandoresearch/fashion-mnist) and torchvision publish. kmnist and EMNIST's
+archive: tensorflow/datasets, url_checksums/; EMNIST's single files: the MD5 in deeplearning4j's
+EmnistFetcher.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ EMNIST_FILES = tuple(
 
 @dataclass(frozen=True)
 class Official:
-    """files: {name: "algorithm:checksum"}, in the order train images, train labels, test images, test labels.
+    """files: {name: "algorithm:checksum"}, in the order train images, train labels, test images,
+    test labels.
 
     mirrors: folders that end in "/", or a .zip that holds the files (its checksum is `archive`).
     transposed: the images lie on their side in the files, as EMNIST's do.
@@ -110,7 +112,8 @@ OFFICIAL = {
             "acd3694070dcbf620e36670519d4b32f",
         ),
         (
-            "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip",  # 562 MB, of which 4 files are kept
+            # 562 MB, of which 4 files are kept
+            "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip",
             "https://storage.googleapis.com/emnist/gzip.zip",
             "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/gzip.zip",
         ),

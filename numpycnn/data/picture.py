@@ -5,12 +5,19 @@ import numpy as np
 from ..errors import DatasetError, ShapeError
 from .folder import COLOUR, GREY, upright
 
-SIDE = 512  # a photo is made no larger than this at once: enough to find a garment, and its noise is averaged out
-LEAST = 12  # grey levels; what differs less from the background is background (JPEG's ripples reach about as far)
+# a photo is made no larger than this at once: enough to find a garment, and its noise is averaged
+# out
+SIDE = 512
+# grey levels; what differs less from the background is background (JPEG's ripples reach about as
+# far)
+LEAST = 12
 
 
 def read_image(path, shape, light=False):
-    """-> uint8 (H, W, C) = shape: the picture at `path` as fit_picture makes it. Raises DatasetError, one line."""
+    """-> uint8 (H, W, C) = shape: the picture at `path` as fit_picture makes it.
+
+    Raises DatasetError, one line.
+    """
     return fit_picture(open_picture(path), shape, light)
 
 
@@ -41,10 +48,11 @@ def fit_picture(picture, shape, light=False):
 
         l = |p - b|, 0 where l <= t      p grey, b the border's median, t = max(LEAST, 4 * the border's deviation)
 
-    is trimmed to what is not 0, scaled until its longer side fills the frame, stretched to 255, and sharpened.
-    A picture that has the shape already is only inverted, if its border is light. For a network whose data have a
-    light background (`light`) the result is the other way round. Colour (C = 3) is scaled and centred as it is.
-    Raises ShapeError for other C. Source: Xiao, Rasul, Vollgraf 2017, section 2.
+    is trimmed to what is not 0, scaled until its longer side fills the frame, stretched to 255, and
+    sharpened. A picture that has the shape already is only inverted, if its border is light. For a
+    network whose data have a light background (`light`) the result is the other way round. Colour
+    (C = 3) is scaled and centred as it is. Raises ShapeError for other C. Source: Xiao, Rasul,
+    Vollgraf 2017, section 2.
     """
     from PIL import ImageFilter
 
@@ -75,7 +83,9 @@ def _border(grey):
 
 
 def _difference(grey):
-    """l of fit_picture. The deviation is the median one (1.4826: a normal's), so half the border may be garment."""
+    """l of fit_picture. The deviation is the median one (1.4826: a normal's), so half the border
+    may be garment.
+    """
     edge = _border(grey).astype(np.float32)
     background = np.median(edge)
     deviation = 1.4826 * np.median(abs(edge - background))
@@ -84,7 +94,10 @@ def _difference(grey):
 
 
 def _trimmed(light):
-    """A Pillow image without the empty margins, None if all is empty. Specks under 1 % of the side do not count."""
+    """A Pillow image without the empty margins, None if all is empty.
+
+    Specks under 1 % of the side do not count.
+    """
     from PIL import Image, ImageFilter
 
     mask = Image.fromarray(np.where(light > 0, 255, 0).astype(np.uint8))

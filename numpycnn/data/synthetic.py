@@ -1,8 +1,9 @@
 """Ten kinds of garment, drawn by formulas: the data set of a machine without network or data.
 
-A picture is a function of the plane, evaluated at every pixel of n images at once: (u, v) runs from -1 to 1,
-u to the right, v down, and every image has its own scale, turn and shift, lengths, shades and fabric, all
-drawn from one generator. A silhouette is a signed distance d(u, v), positive inside.
+A picture is a function of the plane, evaluated at every pixel of n images at once: (u, v) runs from
+-1 to 1, u to the right, v down, and every image has its own scale, turn and shift, lengths, shades
+and fabric, all drawn from one generator. A silhouette is a signed distance d(u, v), positive
+inside.
 """
 
 from itertools import pairwise
@@ -51,7 +52,9 @@ def _photograph(draw, n, rng):
 
 
 def _plane(r):
-    """The coordinates (u, v) of all pixels, in every image scaled, turned, sheared and shifted a little."""
+    """The coordinates (u, v) of all pixels, in every image scaled, turned, sheared and shifted a
+    little.
+    """
     x = (np.arange(SIZE, dtype=np.float32) + 0.5) * PIXEL - 1
     y = x[:, None] - r(-0.12, 0.12)
     x = x - r(-0.12, 0.12)
@@ -63,7 +66,8 @@ def _plane(r):
 def _fabric(u, v, r):
     """Plain, or stripes of any direction and width: 1 + a wave(k . (u, v) + phase).
 
-    The wave is made of parabolas, 16 w (1/2 - |w|) in each period -1/2 < w < 1/2; it looks like a sine.
+    The wave is made of parabolas, 16 w (1/2 - |w|) in each period -1/2 < w < 1/2; it looks like a
+    sine.
     """
     amplitude = r(-0.35, 0.3).clip(0)
     cos, sin = _direction(r(-1, 1))
@@ -78,7 +82,9 @@ def _direction(t):
 
 
 def _profile(t, *points):
-    """Piecewise linear through (t0, a), (t1, b), ...: a + sum of (b - a) clip((t - t0) / (t1 - t0), 0, 1)"""
+    """Piecewise linear through (t0, a), (t1, b), ...: a + sum of (b - a) clip((t - t0) / (t1 - t0),
+    0, 1)
+    """
     value = points[0][1]
     for (t0, a), (t1, b) in pairwise(points):
         value = value + (b - a) * np.clip((t - t0) / (t1 - t0), 0, 1)
@@ -114,7 +120,10 @@ def _paint(picture, d, shade):
 
 
 def _tops(u, v, r, shade, bottom, sleeve, hem, neck):
-    """Body and sleeves; lower end, length of the sleeve, half width of the hem, depth of the neck."""
+    """Body and sleeves.
+
+    Lower end, length of the sleeve, half width of the hem, depth of the neck.
+    """
     picture, side = np.zeros_like(u), np.abs(u)
     shoulder, (cos, sin) = r(0.42, 0.54), _direction(r(0.06, 0.31))
     x, y = shoulder - 0.12, np.float32(-0.5)
@@ -207,7 +216,10 @@ def _bag(u, v, r, shade):
 
 
 def _shoe(u, v, r, toe, throat, ankle):
-    """Toe to the left -> the upper's distance, the sole's; heights of toe and ankle, start of the shaft."""
+    """Toe to the left -> the upper's distance, the sole's.
+
+    Heights of toe and ankle, start of the shaft.
+    """
     front, back = r(-0.9, -0.75), r(0.65, 0.8)
     rise = r(0.35, 0.5) - v  # height over the ground
     height = _profile(

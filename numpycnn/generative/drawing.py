@@ -1,4 +1,6 @@
-"""What `numpycnn generate` draws from a checkpoint: samples, walks, interpolations, reconstructions, maps of codes."""
+"""What `numpycnn generate` draws from a checkpoint: samples, walks, interpolations,
+reconstructions, maps of codes.
+"""
 
 import pathlib
 
@@ -17,9 +19,11 @@ MAPPED = 5000  # test images on a map
 
 
 def run(net, args):
-    """Draw what the arguments of the command line ask for into args.out -> how many images, or frames of a film.
+    """Draw what the arguments of the command line ask for into args.out -> how many images, or
+    frames of a film.
 
-    Raises ValueError for what this network cannot do, UnknownNameError for a class that it does not know.
+    Raises ValueError for what this network cannot do, UnknownNameError for a class that it does not
+    know.
     """
     film = pathlib.Path(args.out).suffix.lower() == ".gif"
     if not film and not args.out.lower().endswith(".png"):
@@ -86,7 +90,9 @@ def _walk(net, args, film):
 
 
 def _interpolations(net, args, film):
-    """From one code to another, a row each: of drawn codes on the sphere, of two test images' codes in a line."""
+    """From one code to another, a row each: of drawn codes on the sphere, of two test images' codes
+    in a line.
+    """
     if _drawn(net):
         ends, way = (
             np.random.default_rng(args.seed).standard_normal(
@@ -136,14 +142,19 @@ def _drawn(net):
 
 
 def _columns(net, args):
-    """Columns of a picture of drawn images: where each class comes in turn, so many that it has its own."""
+    """Columns of a picture of drawn images: where each class comes in turn, so many that it has its
+    own.
+    """
     if net.classes and args.class_name is None:
         return net.classes * max(COLUMNS // net.classes, 1)
     return COLUMNS
 
 
 def _labels(net, args):
-    """Labels of args.count images: the class of that name, or each in turn; None for a network without classes."""
+    """Labels of args.count images: the class of that name, or each in turn.
+
+    None for a network without classes.
+    """
     name = args.class_name
     if not net.classes:
         if name is not None:
@@ -160,7 +171,10 @@ def _labels(net, args):
 
 
 def _test(net, args):
-    """Test images in [0, 1], labels, class names. Raises ValueError for a network that cannot encode."""
+    """Test images in [0, 1], labels, class names.
+
+    Raises ValueError for a network that cannot encode.
+    """
     if not hasattr(net, "encode"):
         raise ValueError(f"{args.checkpoint} has no encoder; this needs a vae or an autoencoder")
     dataset = data.load(args.data or net.metadata.get("data", "fashion-mnist"))
@@ -168,9 +182,11 @@ def _test(net, args):
 
 
 def between(first, second, count):
-    """Codes (count, D) from one to the other by the great circle, on which they stay as long as a Gaussian's are.
+    """Codes (count, D) from one to the other by the great circle, on which they stay as long as a
+    Gaussian's are.
 
-    z(t) = (sin((1-t) a) z0 + sin(t a) z1) / sin a, a their angle. Source: Shoemake 1985; White 2016.
+    z(t) = (sin((1-t) a) z0 + sin(t a) z1) / sin a, a their angle. Source: Shoemake 1985; White
+    2016.
     """
     t = np.linspace(0, 1, count)[:, None]
     lengths = np.linalg.norm(first) * np.linalg.norm(second)

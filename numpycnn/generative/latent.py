@@ -1,4 +1,6 @@
-"""Images through autoencoders and generators, batch by batch: outputs, codes, samples, and a VAE's bound."""
+"""Images through autoencoders and generators, batch by batch: outputs, codes, samples, and a VAE's
+bound.
+"""
 
 import numpy as np
 
@@ -12,12 +14,15 @@ def unit(images):
 
 
 def evenly(count, array):
-    """`count` of the array's items, or all, from its start to its end: data sets may be sorted by class."""
+    """`count` of the array's items, or all, from its start to its end: data sets may be sorted by
+    class.
+    """
     return array[np.arange(min(count, len(array))) * len(array) // max(min(count, len(array)), 1)]
 
 
 def spread(images, labels=None):
-    """How much images (N, H, W, C) differ from each other: the root mean variance over the batch, of all pixels.
+    """How much images (N, H, W, C) differ from each other: the root mean variance over the batch,
+    of all pixels.
 
     With labels (N,): how much those of one class do, in the mean over the classes.
     """
@@ -48,7 +53,10 @@ def encode(net, x, labels=None, batch_size=250):
 
 
 def draw(net, count, rng, labels=None, batch_size=500):
-    """`count` images in [0, 1] of codes z ~ N(0, 1); labels (count,) where the network is conditional."""
+    """`count` images in [0, 1] of codes z ~ N(0, 1).
+
+    Labels (count,) where the network is conditional.
+    """
     labels = None if labels is None or not net.classes else np.asarray(labels)
     return decode(net, rng.standard_normal((count, net.latent), np.float32), labels, batch_size)
 
@@ -62,7 +70,9 @@ def decode(net, z, labels=None, batch_size=500):
 
 
 def elbo(net, dataset, rng, batch_size=500):
-    """{"negative_elbo", "reconstruction", "kl"} of a VAE on the test images, in nats an image, one z drawn for each."""
+    """{"negative_elbo", "reconstruction", "kl"} of a VAE on the test images, in nats an image, one
+    z drawn for each.
+    """
     total = np.zeros(2)
     for i in range(0, len(dataset.x_test), batch_size):
         x, labels = unit(dataset.x_test[i : i + batch_size]), dataset.y_test[i : i + batch_size]

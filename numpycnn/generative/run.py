@@ -272,7 +272,10 @@ class Run(training.run.Run):
             bar.write(text, file=sys.stderr)
 
     def _relative_spread(self, drawn):
-        """How much drawn images differ, as a share of what real ones do; within classes if given."""
+        """How much drawn images differ, as a share of what real ones do.
+
+        Within classes if given.
+        """
         conditional = self.args.conditional
         labels = np.arange(len(drawn)) % len(self.dataset.classes) if conditional else None
         return spread(drawn, labels) / self.real_spread

@@ -1,6 +1,7 @@
 """Layers: parameters, running statistics and the bookkeeping around the ops of the same name.
 
-The protocol is in base.py; your own, a subclass of Layer, needs no more than `forward` and `backward`.
+The protocol is in base.py; your own, a subclass of Layer, needs no more than `forward` and
+`backward`.
 """
 
 from .activation import ELU, LeakyReLU, PReLU, ReLU, Sigmoid, Tanh, activation

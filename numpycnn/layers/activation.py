@@ -34,7 +34,10 @@ class LeakyReLU(Layer):
         return ops.leaky_relu_backward(dy, cache)
 
     def tangent(self, u, dy, cache):
-        """u -> u where x > 0, else negative_slope * u: the Jacobian is diagonal, its own transpose. See slope.py."""
+        """u -> u where x > 0, else negative_slope * u: the Jacobian is diagonal, its own transpose.
+
+        See slope.py.
+        """
         return self.backward(u, cache)
 
 

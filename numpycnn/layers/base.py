@@ -37,9 +37,9 @@ METHODS = "params", "buffers", "children", "config", "summary", "multiply_adds" 
 class Layer:
     """A layer is a forward and a backward pass, and what they need between calls.
 
-    Parameters (Param), layers inside (also in lists) and generators are found among the attributes, in order
-    of definition; arrays that are saved but not trained are named in `buffer_names`. A layer that is `whole` runs
-    what is inside without calling its passes.
+    Parameters (Param), layers inside (also in lists) and generators are found among the attributes,
+    in order of definition; arrays that are saved but not trained are named in `buffer_names`. A
+    layer that is `whole` runs what is inside without calling its passes.
     """
 
     buffer_names = ()
@@ -79,10 +79,12 @@ class Layer:
         return 0
 
     def config(self):
-        """{argument: value} that makes this layer again: the constructor's, from attributes of their names.
+        """{argument: value} that makes this layer again: the constructor's, from attributes of
+        their names.
 
-        repr, checkpoints and the comparison at save stand on it. `init` and `rng` are left out where
-        they are not kept. Raises TypeError naming the attribute that is missing: override it then.
+        repr, checkpoints and the comparison at save stand on it. `init` and `rng` are left out
+        where they are not kept. Raises TypeError naming the attribute that is missing: override it
+        then.
         """
         return arguments(self)
 
@@ -98,7 +100,8 @@ class Layer:
         super().__setattr__(name, value)
 
     def summary(self, input_shape):
-        """A table of layers, output shapes, parameters, multiply-adds and bytes kept for backward, as a str.
+        """A table of layers, output shapes, parameters, multiply-adds and bytes kept for backward,
+        as a str.
 
         `input_shape` is one image's, without the batch: (28, 28, 1).
         """
@@ -106,8 +109,8 @@ class Layer:
 
 
 def pair_of(layer, returned):
-    """(y, cache) as forward must return it. Raises TypeError that says so: a batch of two images would
-    be taken for the pair, its first image for y.
+    """(y, cache) as forward must return it. Raises TypeError that says so: a batch of two images
+    would be taken for the pair, its first image for y.
     """
     if type(returned) is not tuple or len(returned) != 2:
         came = type(returned).__name__

@@ -194,9 +194,11 @@ class Add(Layer):
 
 
 class Concat(Layer):
-    """y = f(x), g(x), ... side by side along the channels; a dense block is Concat(Identity(), body).
+    """y = f(x), g(x), ... side by side along the channels; a dense block is Concat(Identity(),
+    body).
 
-    Backward: every branch gets its slice of dy, and x the sum of what they give back. Source: Huang et al. 2017.
+    Backward: every branch gets its slice of dy, and x the sum of what they give back. Source: Huang
+    et al. 2017.
     """
 
     def __init__(self, *branches):

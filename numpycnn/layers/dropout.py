@@ -31,7 +31,10 @@ class Dropout(Layer):
 
 
 def rates(dropout, count):
-    """`count` rates: the first of those given, or the one for all. Raises ValueError for too few."""
+    """`count` rates: the first of those given, or the one for all.
+
+    Raises ValueError for too few.
+    """
     if np.ndim(dropout) == 0:
         return (dropout,) * count
     if len(dropout) < count:

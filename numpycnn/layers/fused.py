@@ -17,10 +17,11 @@ from .pool import MaxPool2D
 
 
 class ConvBNReLU(Layer):
-    """Conv2D, BatchNorm (or none), ReLU and, with `pool` > 1, MaxPool2D in one. It shares the layers it is made of.
+    """Conv2D, BatchNorm (or none), ReLU and, with `pool` > 1, MaxPool2D in one. It shares the
+    layers it is made of.
 
-    Without a BatchNorm the same op runs with its values of use: mean 0, variance 1, gamma 1, beta 0. Raises ShapeError
-    for a pool that is no whole number of at least 1, or a pair of two.
+    Without a BatchNorm the same op runs with its values of use: mean 0, variance 1, gamma 1, beta
+    0. Raises ShapeError for a pool that is no whole number of at least 1, or a pair of two.
     """
 
     opaque = True
@@ -85,10 +86,11 @@ class ConvBNReLU(Layer):
 
 
 def fuse(net, input_gradient=True):
-    """A network that computes the same, with conv (+ batch norm) + ReLU (+ pool) in one layer; net is unchanged.
+    """A network that computes the same, with conv (+ batch norm) + ReLU (+ pool) in one layer; net
+    is unchanged.
 
-    Both share parameters, running statistics and generators. With input_gradient=False, for training, the
-    first convolution gives None for its dx, which costs time and which nobody needs.
+    Both share parameters, running statistics and generators. With input_gradient=False, for
+    training, the first convolution gives None for its dx, which costs time and which nobody needs.
     """
     fused = _fused(net)
     if not input_gradient and isinstance(fused, Sequential):
@@ -119,8 +121,8 @@ def _fused(layer):
 
 
 def _chain(layers):
-    """The layers, with every run of Conv2D (, BatchNorm), ReLU (, MaxPool2D) replaced by one; and the
-    place of each, or of the first of those that it replaces.
+    """The layers, with every run of Conv2D (, BatchNorm), ReLU (, MaxPool2D) replaced by one; and
+    the place of each, or of the first of those that it replaces.
     """
     result, places, rest = [], [], list(layers)
     while rest:

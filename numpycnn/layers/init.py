@@ -1,6 +1,7 @@
 """Initialisers: weights whose size keeps the signal's variance from layer to layer.
 
-A weight (..., fan_in, fan_out) of a convolution (kh, kw, C, F) has fan_in = kh*kw*C and fan_out = kh*kw*F.
+A weight (..., fan_in, fan_out) of a convolution (kh, kw, C, F) has fan_in = kh*kw*C and fan_out =
+kh*kw*F.
 """
 
 import numpy as np
@@ -14,7 +15,9 @@ def _fans(shape):
 
 
 def he_normal(shape, rng):
-    """w ~ N(0, 2 / fan_in): for ReLU, which halves the variance. The paper's choice. Source: He et al. 2015."""
+    """w ~ N(0, 2 / fan_in): for ReLU, which halves the variance. The paper's choice. Source: He et
+    al. 2015.
+    """
     return rng.standard_normal(shape, dtype=np.float32) * np.float32(np.sqrt(2 / _fans(shape)[0]))
 
 
@@ -24,13 +27,17 @@ def lecun_normal(shape, rng):
 
 
 def glorot_uniform(shape, rng):
-    """w ~ U(-a, a) with a = sqrt(6 / (fan_in + fan_out)). Keras's default. Source: Glorot & Bengio 2010, (16)."""
+    """w ~ U(-a, a) with a = sqrt(6 / (fan_in + fan_out)). Keras's default. Source: Glorot & Bengio
+    2010, (16).
+    """
     a = np.sqrt(6 / sum(_fans(shape)))
     return ((2 * rng.random(shape, dtype=np.float32) - 1) * np.float32(a)).astype(np.float32)
 
 
 def orthonormal(shape, rng):
-    """Rows or columns of w.reshape(fan_in, -1) are orthonormal, from the QR of a Gaussian. Source: Saxe et al. 2014."""
+    """Rows or columns of w.reshape(fan_in, -1) are orthonormal, from the QR of a Gaussian. Source:
+    Saxe et al. 2014.
+    """
     rows, columns = int(np.prod(shape[:-1])), shape[-1]
     q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
     q = q * np.sign(np.diag(r))
@@ -38,10 +45,12 @@ def orthonormal(shape, rng):
 
 
 def whitening(x, size=3, eps=1e-2):
-    """Filters that make the patches of x white: w_k = +-v_k / sqrt(l_k + eps), Cov[patch] = sum_k l_k v_k v_k^T.
+    """Filters that make the patches of x white: w_k = +-v_k / sqrt(l_k + eps), Cov[patch] = sum_k
+    l_k v_k v_k^T.
 
-    x (N, H, W, C) floating, eps in units of the largest l -> (size, size, C, 2 * size * size * C): all filters, then
-    their negatives, since a ReLU follows. Source: Coates & Ng 2012; as a frozen first layer: Page 2019.
+    x (N, H, W, C) floating, eps in units of the largest l -> (size, size, C, 2 * size * size * C):
+    all filters, then their negatives, since a ReLU follows. Source: Coates & Ng 2012; as a frozen
+    first layer: Page 2019.
     """
     patches = np.lib.stride_tricks.sliding_window_view(
         x.astype(np.float64), (size, size), axis=(1, 2)
@@ -69,8 +78,9 @@ INITIALISERS = {f.__name__: f for f in (he_normal, glorot_uniform, lecun_normal,
 def draw(init, shape, rng):
     """float32 weights of `shape` by the initialiser of that name, or by a function of (shape, rng).
 
-    A number is the deviation of a normal distribution, whatever the fan-in (AlexNet's own was 0.01).
-    rng=None takes fresh entropy. Raises ShapeError where the weights alone would not fit into memory.
+    A number is the deviation of a normal distribution, whatever the fan-in (AlexNet's own was
+    0.01). rng=None takes fresh entropy. Raises ShapeError where the weights alone would not fit
+    into memory.
     """
     if isinstance(init, (int, float)) and not isinstance(init, bool):
         init = _normal(init)
@@ -96,7 +106,9 @@ def draw(init, shape, rng):
 
 
 def refuse_huge(nbytes, what):
-    """Raise ShapeError, before anything is allocated, when `what` needs more than the machine's memory."""
+    """Raise ShapeError, before anything is allocated, when `what` needs more than the machine's
+    memory.
+    """
     import os
 
     try:
@@ -108,10 +120,11 @@ def refuse_huge(nbytes, what):
 
 
 def lsuv(net, x, rng, tolerance=0.05, iterations=10):
-    """Layer-sequential unit variance: orthonormal weights, each layer scaled until its output's variance is 1.
+    """Layer-sequential unit variance: orthonormal weights, each layer scaled until its output's
+    variance is 1.
 
-    w <- w / sqrt(Var[y]), layer by layer in forward order, on the batch x (N, ...). Changes net's weights in
-    place and returns rows (path, variance before, variance after). Raises ValueError for
+    w <- w / sqrt(Var[y]), layer by layer in forward order, on the batch x (N, ...). Changes net's
+    weights in place and returns rows (path, variance before, variance after). Raises ValueError for
     fuse(net). Source: Mishkin & Matas 2015, algorithm 1.
     """
     from .traverse import walk, watch

@@ -8,7 +8,9 @@ from .base import Layer, Param
 
 
 class BatchNorm(Layer):
-    """ops.batch_norm with gamma and beta (C,) trained, running_mean and running_var (C,) as buffers."""
+    """ops.batch_norm with gamma and beta (C,) trained, running_mean and running_var (C,) as
+    buffers.
+    """
 
     buffer_names = ("running_mean", "running_var")
 

@@ -8,7 +8,8 @@ from .base import Layer
 
 
 class Sampling(Layer):
-    """ops.gaussian_sample of x = (mean, log_var) side by side: (N, 2 D) -> (N, D); when not training, the mean.
+    """ops.gaussian_sample of x = (mean, log_var) side by side: (N, 2 D) -> (N, D); when not
+    training, the mean.
 
     Raises ShapeError for another shape, TypeError for an rng that is no Generator.
     """

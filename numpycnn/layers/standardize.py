@@ -9,8 +9,8 @@ from .base import Layer
 class Standardize(Layer):
     """y = (x - mean) / std      x in [0, 1]; uint8 images (0..255) are divided by 255 first
 
-    mean and std are those of the training images, fixed when the network is made. float64 stays float64,
-    every other kind becomes float32. Raises ShapeError for a std that is not positive.
+    mean and std are those of the training images, fixed when the network is made. float64 stays
+    float64, every other kind becomes float32. Raises ShapeError for a std that is not positive.
     """
 
     def __init__(self, mean=0.0, std=1.0):

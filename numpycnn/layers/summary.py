@@ -8,7 +8,9 @@ from .traverse import named_buffers, named_params, watch
 
 
 class Summary(str):
-    """A table to print, with the counts as attributes: total, trainable, non_trainable, multiply_adds, kept_bytes."""
+    """A table to print, with the counts as attributes: total, trainable, non_trainable,
+    multiply_adds, kept_bytes.
+    """
 
 
 def arrays_in(value):

@@ -1,4 +1,6 @@
-"""Walks over a network of layers: its parameters, running statistics, generators, and hooks on its passes."""
+"""Walks over a network of layers: its parameters, running statistics, generators, and hooks on its
+passes.
+"""
 
 import contextlib
 
@@ -6,8 +8,9 @@ import numpy as np
 
 
 def attributes(layer, kinds):
-    """Yields (name, value) of the layer's attributes of these kinds, also in lists, tuples and dicts
-    at any depth: "w", "heads.main", "blocks.0.1". Not inside layers, which have attributes of their own.
+    """Yields (name, value) of the layer's attributes of these kinds, also in lists, tuples and
+    dicts at any depth: "w", "heads.main", "blocks.0.1". Not inside layers, which have attributes of
+    their own.
     """
     yield from _inside(vars(layer), kinds, "", ())
 
@@ -23,14 +26,19 @@ def _inside(container, kinds, path, around):
 
 
 def walk(layer, path=""):
-    """Yields (path, layer) for the layer and all inside it, depth first: "", "0", "1", "1.branches.0", ..."""
+    """Yields (path, layer) for the layer and all inside it, depth first: "", "0", "1",
+    "1.branches.0", ...
+    """
     yield path, layer
     for name, child in layer.children():
         yield from walk(child, f"{path}.{name}" if path else name)
 
 
 def named_params(net):
-    """{path: Param} over the whole network, e.g. "3.w"; a Param that stands in two places is listed once."""
+    """{path: Param} over the whole network, e.g. "3.w".
+
+    A Param that stands in two places is listed once.
+    """
     found, seen = {}, set()
     for path, layer in walk(net):
         inside = {id(p) for _, child in layer.children() for p in child.params()}
@@ -64,7 +72,9 @@ def all_finite(net):
 
 
 def generators(net):
-    """{path: numpy.random.Generator} of every layer that draws (dropout), one path for a shared one."""
+    """{path: numpy.random.Generator} of every layer that draws (dropout), one path for a shared
+    one.
+    """
     found, seen = {}, set()
     for path, layer in walk(net):
         for name, generator in attributes(layer, np.random.Generator):
@@ -76,7 +86,10 @@ def generators(net):
 
 @contextlib.contextmanager
 def preserve_gradients(layer):
-    """Within it backward passes may add to the layer's gradients; after it these are as they were."""
+    """Within it backward passes may add to the layer's gradients.
+
+    After it these are as they were.
+    """
     kept = [(param, param.grad) for param in layer.params()]
     try:
         yield
@@ -89,7 +102,8 @@ def preserve_gradients(layer):
 def watch(net, on_forward=None, on_backward=None):
     """Within it, the passes of each layer that calls none inside are told of, as they happen:
 
-    on_forward(path, layer, x, y, cache) after its forward pass, on_backward(path, layer, dy, dx, cache) after its backward pass.
+    on_forward(path, layer, x, y, cache) after its forward pass, on_backward(path, layer, dy, dx,
+    cache) after its backward pass.
     """
     leaves = {
         id(layer): (path, layer)
@@ -164,7 +178,9 @@ def _arguments(layer):
 
 
 def _hidden(layer):
-    """Yields (name, value): float arrays, and what has value and grad or both passes, where the walk does not look."""
+    """Yields (name, value): float arrays, and what has value and grad or both passes, where the
+    walk does not look.
+    """
     plain = {name: value for name, value in vars(layer).items() if callable(value) is False}
     for name, array in attributes(layer, np.ndarray):
         if array.dtype.kind == "f":

@@ -1,4 +1,7 @@
-"""Models: lists of layers, one architecture a file. `build(name, seed)` makes any of them by name."""
+"""Models: lists of layers, one architecture a file.
+
+`build(name, seed)` makes any of them by name.
+"""
 
 import inspect
 
@@ -26,7 +29,8 @@ __all__ = [
 
 
 def build(name, seed=0, **arguments):
-    """The model `name` with weights and dropout drawn from `seed`; further arguments go to its function.
+    """The model `name` with weights and dropout drawn from `seed`; further arguments go to its
+    function.
 
     Remembers name and arguments as net.spec, which a checkpoint stores. Raises UnknownNameError for
     a name or an argument that does not exist, with the nearest ones.

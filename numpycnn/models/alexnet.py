@@ -7,10 +7,11 @@ def alexnet(
     filters=(32, 64), kernel_size=5, hidden=(256, 128), dropout=0.7, classes=10, input_shape=(28, 28, 1),
     init="he_normal", mean=0.0, std=1.0, rng=None,
 ):  # fmt: skip
-    """The tuned AlexNet; untuned it is filters=(16, 32), kernel_size=3, hidden=(128, 64), dropout=0.
+    """The tuned AlexNet; untuned it is filters=(16, 32), kernel_size=3, hidden=(128, 64),
+    dropout=0.
 
-    `dropout` follows each hidden layer. Input (N, H, W, C), output logits (N, classes): the softmax is in the
-    loss. Source: the paper's section on AlexNet (74.46 % there).
+    `dropout` follows each hidden layer. Input (N, H, W, C), output logits (N, classes): the softmax
+    is in the loss. Source: the paper's section on AlexNet (74.46 % there).
     """
     height, width, channels = input_shape
     layers = [Standardize(mean, std)]

@@ -42,7 +42,8 @@ class Autoencoder(Layer):
 def autoencoder(
     latent=32, filters=(32, 64, 128), depth=2, input_shape=(28, 28, 1), init="he_normal", rng=None
 ):
-    """Undercomplete: `latent` numbers for 784 pixels. Convolutions and pools down, convolutions and upsampling up.
+    """Undercomplete: `latent` numbers for 784 pixels. Convolutions and pools down, convolutions and
+    upsampling up.
 
     Output: pixels in [0, 1]. Source: Hinton & Salakhutdinov 2006, with convolutions.
     """
@@ -52,12 +53,13 @@ def autoencoder(
 
 
 def denoiser(filters=(32, 64, 128), depth=2, input_shape=(28, 28, 1), init="he_normal", rng=None):
-    """Overcomplete: its code, `filters` maps at full, half and quarter size, has 56 numbers a pixel, not less than one.
+    """Overcomplete: its code, `filters` maps at full, half and quarter size, has 56 numbers a
+    pixel, not less than one.
 
-    It cannot learn by leaving out, so it is trained to take noise away. Each level is a dense block around the
-    next smaller one, Concat(Identity(), body): detail goes across, context goes round. Output: pixels in [0, 1].
-    Raises ShapeError for an image that cannot be halved between the levels.
-    Source: Vincent et al. 2008 (denoising); Ronneberger et al. 2015 (the shape).
+    It cannot learn by leaving out, so it is trained to take noise away. Each level is a dense block
+    around the next smaller one, Concat(Identity(), body): detail goes across, context goes round.
+    Output: pixels in [0, 1]. Raises ShapeError for an image that cannot be halved between the
+    levels. Source: Vincent et al. 2008 (denoising); Ronneberger et al. 2015 (the shape).
     """
 
     smallest(filters, input_shape)

@@ -1,4 +1,6 @@
-"""What autoencoders and generators are made of: the way down from an image to a code, and the way up from one."""
+"""What autoencoders and generators are made of: the way down from an image to a code, and the way
+up from one.
+"""
 
 import numpy as np
 
@@ -21,7 +23,10 @@ PIXELS = 0.5, 0.5  # mean and deviation that bring pixels in [0, 1] to [-1, 1]
 
 
 def smallest(filters, input_shape):
-    """(height, width) of an image that is halved between the levels. Raises ShapeError where it cannot be."""
+    """(height, width) of an image that is halved between the levels.
+
+    Raises ShapeError where it cannot be.
+    """
     halvings = 2 ** (len(filters) - 1)
     if any(n % halvings for n in input_shape[:2]):
         raise ShapeError(
@@ -47,7 +52,10 @@ def down(filters, depth, channels, init, rng):
 
 
 def up(filters, depth, channels, init, rng):
-    """The way back: blocks, then twice the size, from the last of `filters` to the first; at its end an image."""
+    """The way back: blocks, then twice the size, from the last of `filters` to the first.
+
+    At its end an image.
+    """
     layers, count = [], filters[-1]
     for level, following in reversed(list(enumerate((filters[0], *filters[:-1])))):
         for i in range(depth):
@@ -84,10 +92,11 @@ def decoder(inputs, filters, depth, input_shape, init, rng):
 
 
 def with_classes(x, one_hot):
-    """x with the class beside it: features (N, D) -> (N, D + K), images (N, H, W, C) -> (N, H, W, C + K).
+    """x with the class beside it: features (N, D) -> (N, D + K), images (N, H, W, C) -> (N, H, W, C
+    + K).
 
-    one_hot (N, K); of an image every pixel gets it: K planes, of which one is 1 and the others 0. K may be 0.
-    uint8 images are brought to [0, 1] first, so that both are in one unit.
+    one_hot (N, K); of an image every pixel gets it: K planes, of which one is 1 and the others 0. K
+    may be 0. uint8 images are brought to [0, 1] first, so that both are in one unit.
     """
     if one_hot is None or one_hot.shape[1] == 0:
         return x
@@ -101,7 +110,8 @@ def with_classes(x, one_hot):
 def one_hot(labels, classes):
     """(N,) integers -> (N, classes) float32, a 1 in each row; None where there are no classes.
 
-    Raises ValueError for labels out of range, and where they are missing; ShapeError, TypeError as check_labels does.
+    Raises ValueError for labels out of range, and where they are missing; ShapeError, TypeError as
+    check_labels does.
     """
     if not classes:
         return None

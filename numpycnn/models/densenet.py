@@ -19,12 +19,14 @@ def densenet(
     depth=22, growth=12, filters=16, compression=1.0, dropout=0.0, blocks=3, classes=10, input_shape=(28, 28, 1),
     init="he_normal", mean=0.0, std=1.0, rng=None,
 ):  # fmt: skip
-    """One convolution of `filters`, dense blocks of n layers with transitions between: depth = blocks * (n + 1) + 1.
+    """One convolution of `filters`, dense blocks of n layers with transitions between: depth =
+    blocks * (n + 1) + 1.
 
-    A layer is x -> (x, conv3x3(relu(bn(x)))), `growth` channels more; a transition bn, relu, a 1x1 convolution that
-    keeps the share `compression` of the channels, and average pooling. By default 270,418 trained parameters (depth
-    40, growth 12 is the source's smallest). Input (N, H, W, C), output logits (N, classes). Raises ValueError for
-    another depth. Source: Huang et al. 2017, section 3.
+    A layer is x -> (x, conv3x3(relu(bn(x)))), `growth` channels more; a transition bn, relu, a 1x1
+    convolution that keeps the share `compression` of the channels, and average pooling. By default
+    270,418 trained parameters (depth 40, growth 12 is the source's smallest). Input (N, H, W, C),
+    output logits (N, classes). Raises ValueError for another depth. Source: Huang et al. 2017,
+    section 3.
     """
     if blocks < 1:
         raise ValueError(f"densenet needs at least one block, not {blocks!r}")

@@ -18,7 +18,8 @@ from .coder import PIXELS, decoder, one_hot, smallest, with_classes
 
 
 class GAN(Layer):
-    """Two networks that are saved together: noise (N, D [+ K]) -> generator -> image -> critic -> score (N, 1)
+    """Two networks that are saved together: noise (N, D [+ K]) -> generator -> image -> critic ->
+    score (N, 1)
 
     With K classes the noise has the class beside it, and the critic sees it beside the image.
     """
@@ -36,7 +37,9 @@ class GAN(Layer):
         return score, (first, second)
 
     def backward(self, dy, cache):
-        """The gradient of the score passes through the critic into the image, and on through the generator."""
+        """The gradient of the score passes through the critic into the image, and on through the
+        generator.
+        """
         first, second = cache
         dimage = self.critic.backward(dy, second)
         channels = dimage.shape[3] - self.classes
@@ -45,7 +48,10 @@ class GAN(Layer):
         return dx
 
     def decode(self, z, labels=None):
-        """Noise (N, latent), with classes labels (N,) -> images in [0, 1]. Raises as one_hot does."""
+        """Noise (N, latent), with classes labels (N,) -> images in [0, 1].
+
+        Raises as one_hot does.
+        """
         return self.generator.infer(with_classes(z, one_hot(labels, self.classes)))
 
 
@@ -53,12 +59,13 @@ def gan(
     latent=64, classes=0, filters=(32, 64, 96), depth=1, critic=True, batch_norm=False, input_shape=(28, 28, 1),
     init="he_normal", rng=None,
 ):  # fmt: skip
-    """Generator and critic (called discriminator in the first GAN); without the critic, only what draws.
+    """Generator and critic (called discriminator in the first GAN); without the critic, only what
+    draws.
 
-    The critic pools by the mean, so that its slope has no holes. With `batch_norm` it has that from its second
-    convolution on; a gradient penalty needs it without, so that each example has a slope of its own
-    (layers.InputGradient). Source: Goodfellow et al. 2014; Radford et al. 2016 (batch norm); Gulrajani et al. 2017
-    (none); Mirza & Osindero 2014 (conditional).
+    The critic pools by the mean, so that its slope has no holes. With `batch_norm` it has that from
+    its second convolution on; a gradient penalty needs it without, so that each example has a slope
+    of its own (layers.InputGradient). Source: Goodfellow et al. 2014; Radford et al. 2016 (batch
+    norm); Gulrajani et al. 2017 (none); Mirza & Osindero 2014 (conditional).
     """
     up = decoder(latent + classes, filters, depth, input_shape, init, rng)
     generator = Sequential(*up.layers, Sigmoid())

@@ -1,4 +1,6 @@
-"""The network of Keras's tutorials, which the paper's Kaggle reference trains: two convolutions, two dense layers."""
+"""The network of Keras's tutorials, which the paper's Kaggle reference trains: two convolutions,
+two dense layers.
+"""
 
 from ..layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential, Standardize
 from ..layers.dropout import rates
@@ -8,10 +10,12 @@ def keras_cnn(
     filters=(32, 64), hidden=128, dropout=(0.25, 0.5), classes=10, input_shape=(28, 28, 1), init="glorot_uniform",
     mean=0.0, std=1.0, rng=None,
 ):  # fmt: skip
-    """Twice 3x3 convolution (no padding), ReLU, pool; then dropout, `hidden` units, dropout, the classes.
+    """Twice 3x3 convolution (no padding), ReLU, pool; then dropout, `hidden` units, dropout, the
+    classes.
 
-    With fit(patience=...) for its early stopping. By default 225,034 parameters. Input (N, H, W, C), at least 10 x 10,
-    output logits (N, classes). Source: the Keras examples' mnist_cnn with a second pool (about 91 % on Kaggle).
+    With fit(patience=...) for its early stopping. By default 225,034 parameters. Input (N, H, W,
+    C), at least 10 x 10, output logits (N, classes). Source: the Keras examples' mnist_cnn with a
+    second pool (about 91 % on Kaggle).
     """
     dropout = rates(dropout, 2)
     height, width, channels = input_shape

@@ -1,4 +1,6 @@
-"""LeNet-5, in the form that is usual today: tanh, average pooling, a softmax instead of radial units."""
+"""LeNet-5, in the form that is usual today: tanh, average pooling, a softmax instead of radial
+units.
+"""
 
 from ..layers import AvgPool2D, Conv2D, Dense, Flatten, Sequential, Standardize, Tanh
 
@@ -6,9 +8,9 @@ from ..layers import AvgPool2D, Conv2D, Dense, Flatten, Sequential, Standardize,
 def lenet5(classes=10, input_shape=(28, 28, 1), init="lecun_normal", mean=0.0, std=1.0, rng=None):
     """Twice 5x5 convolution, tanh, average pool; then 120 and 84 units with tanh.
 
-    The first convolution keeps the size, where the source pads 28x28 to 32x32; the second does not pad, and sees all
-    maps. By default 61,706 parameters. Input (N, H, W, C), at least 12 x 12, output logits (N, classes). Source:
-    LeCun et al. 1998, II.B.
+    The first convolution keeps the size, where the source pads 28x28 to 32x32; the second does not
+    pad, and sees all maps. By default 61,706 parameters. Input (N, H, W, C), at least 12 x 12,
+    output logits (N, classes). Source: LeCun et al. 1998, II.B.
     """
     height, width, channels = input_shape
     layers = [

@@ -23,13 +23,15 @@ def resnet(
     std=1.0,
     rng=None,
 ):
-    """One convolution, `depth` = 2 s n + 2 layers in s = len(filters) stages of n blocks, GAP, dense: 20, 32, 56, ...
+    """One convolution, `depth` = 2 s n + 2 layers in s = len(filters) stages of n blocks, GAP,
+    dense: 20, 32, 56, ...
 
-    A block is y = relu(x + f(x)), f two convolutions with batch norm. The first convolution of a later stage has
-    stride 2; there x passes a 1x1 convolution of stride 2 with batch norm. That projection (the source's option B)
-    is made of layers with passes to read above; its zero-padding (A) would save 2,752 parameters, 1 % of ResNet-20,
-    for a layer that nothing else uses. By default 272,186 trained parameters. Input (N, H, W, C), output logits
-    (N, classes). Raises ValueError for another depth. Source: He et al. 2016, section 4.2.
+    A block is y = relu(x + f(x)), f two convolutions with batch norm. The first convolution of a
+    later stage has stride 2; there x passes a 1x1 convolution of stride 2 with batch norm. That
+    projection (the source's option B) is made of layers with passes to read above; its zero-padding
+    (A) would save 2,752 parameters, 1 % of ResNet-20, for a layer that nothing else uses. By
+    default 272,186 trained parameters. Input (N, H, W, C), output logits (N, classes). Raises
+    ValueError for another depth. Source: He et al. 2016, section 4.2.
     """
     if not filters:
         raise ValueError("resnet needs the filters of at least one stage")

@@ -11,7 +11,8 @@ from .coder import decoder, encoder, one_hot, with_classes
 class VAE(Layer):
     """logits = decoder(z)      z ~ N(mean, exp(log_var))      (mean, log_var) = encoder(x)
 
-    Images (N, H, W, C), or with their class beside them (N, H, W, C + K): then the decoder gets it too.
+    Images (N, H, W, C), or with their class beside them (N, H, W, C + K): then the decoder gets it
+    too.
     """
 
     def __init__(self, encoder, sampling, decoder, latent, classes):
@@ -36,7 +37,8 @@ class VAE(Layer):
         return dx
 
     def encode(self, x, labels=None):
-        """Images (N, H, W, C), uint8 or in [0, 1], with classes labels (N,) -> means of their codes (N, latent)
+        """Images (N, H, W, C), uint8 or in [0, 1], with classes labels (N,) -> means of their codes
+        (N, latent)
 
         Raises as one_hot does.
         """
@@ -45,7 +47,9 @@ class VAE(Layer):
         )
 
     def decode(self, z, labels=None):
-        """Codes (N, latent), with classes labels (N,) -> images in [0, 1], the probabilities of a white pixel"""
+        """Codes (N, latent), with classes labels (N,) -> images in [0, 1], the probabilities of a
+        white pixel
+        """
         return ops.sigmoid(self.decoder.infer(with_classes(z, one_hot(labels, self.classes))))[0]
 
 

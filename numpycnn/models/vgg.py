@@ -20,13 +20,15 @@ def vgg(
     filters=(32, 64, 92), depth=2, kernel_size=3, dropout=(0.1, 0.2, 0.3), activation="relu", batch_norm=True,
     head="gap", hidden=128, classes=10, input_shape=(28, 28, 1), init="he_normal", mean=0.0, std=1.0, rng=None,
 ):  # fmt: skip
-    """`depth` times conv, batch norm, ReLU a level, a pool between levels, dropout after each; then GAP and dense.
+    """`depth` times conv, batch norm, ReLU a level, a pool between levels, dropout after each; then
+    GAP and dense.
 
-    The convolutions keep the bias that Keras gives them, though batch norm makes it idle, as in the paper's
-    count. By default 196,778 parameters, 196,026 trained. The head "dense" is instead all pixels, one layer of
-    `hidden` units, the classes (VGG itself has two). Input (N, H, W, C), output logits (N, classes).
-    `dropout`: a rate for each level, or one for all. Raises UnknownNameError, ValueError.
-    Source: the paper's section on the VGG-like network (94.05 % there).
+    The convolutions keep the bias that Keras gives them, though batch norm makes it idle, as in the
+    paper's count. By default 196,778 parameters, 196,026 trained. The head "dense" is instead all
+    pixels, one layer of `hidden` units, the classes (VGG itself has two). Input (N, H, W, C),
+    output logits (N, classes). `dropout`: a rate for each level, or one for all. Raises
+    UnknownNameError, ValueError. Source: the paper's section on the VGG-like network (94.05 %
+    there).
     """
     if head not in ("gap", "dense"):
         raise unknown("head of vgg", head, ["gap", "dense"])

@@ -1,7 +1,9 @@
-"""Convolution, batch norm, ReLU and max pooling as one op: the chain that a VGG-like network repeats.
+"""Convolution, batch norm, ReLU and max pooling as one op: the chain that a VGG-like network
+repeats.
 
-Nothing new is computed. What it saves is memory traffic: of the whole chain only the convolution's input and
-output are kept; the backward pass computes the rest again, which is cheaper than to store and load it.
+Nothing new is computed. What it saves is memory traffic: of the whole chain only the convolution's
+input and output are kept; the backward pass computes the rest again, which is cheaper than to store
+and load it.
 """
 
 import numpy as np
@@ -107,7 +109,8 @@ def conv_bn_relu_infer(
 
 @op(backward("conv_bn_relu"))
 def conv_bn_relu_backward(dy, cache, *, input_gradient=True):
-    """The four backward passes in turn, the middle of the chain computed again from the convolution's output a.
+    """The four backward passes in turn, the middle of the chain computed again from the
+    convolution's output a.
 
     -> dx, dw, db, dgamma, dbeta
     """

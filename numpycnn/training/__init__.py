@@ -1,4 +1,7 @@
-"""Training: fit, evaluate and predict; a run's folder, checkpoints, the progress bar, and what Ctrl-C does."""
+"""Training: fit, evaluate and predict.
+
+A run's folder, checkpoints, the progress bar, and what Ctrl-C does.
+"""
 
 from .loop import History, evaluate, fit, predict
 

@@ -1,12 +1,14 @@
-"""Checkpoints: a network, its optimiser, its random state and whatever you note beside them, in one .npz.
+"""Checkpoints: a network, its optimiser, its random state and whatever you note beside them, in one
+.npz.
 
     save("run/last.npz", net, optimizer, epoch=3, classes=names)
-    net = load("run/last.npz")                            # any tree of this library's layers, built and filled
+    # any tree of this library's layers, built and filled
+    net = load("run/last.npz")
     net = load("run/last.npz", layers=[Swish])            # with layers of yours
     metadata = restore("run/last.npz", net, optimizer)    # into a network that stands already
 
-The structure is in the file: the class and the arguments of every layer (layers/structure.py). No pickle;
-every array has a checksum. The format and its safe reading are in npz.py.
+The structure is in the file: the class and the arguments of every layer (layers/structure.py). No
+pickle; every array has a checksum. The format and its safe reading are in npz.py.
 """
 
 import collections
@@ -50,10 +52,12 @@ OWN = (
 
 
 def save(path, net, optimizer=None, **metadata):
-    """Write the checkpoint; the keywords (JSON values: tuples come back as lists) are kept as metadata.
+    """Write the checkpoint; the keywords (JSON values: tuples come back as lists) are kept as
+    metadata.
 
-    The old file at `path` is replaced by the whole new one or not touched; a symlink is followed. Raises
-    TypeError or ValueError, before anything is written, for what a checkpoint cannot hold, and OSError.
+    The old file at `path` is replaced by the whole new one or not touched; a symlink is followed.
+    Raises TypeError or ValueError, before anything is written, for what a checkpoint cannot hold,
+    and OSError.
     """
     if not isinstance(net, Layer):
         raise TypeError(
@@ -65,8 +69,8 @@ def save(path, net, optimizer=None, **metadata):
 def pack(net, optimizer=None, **metadata):
     """The bytes of such a file. Raises TypeError or ValueError for what a checkpoint cannot hold.
 
-    Warns, in one line, of what load could not bring back: layers of yours, and state that is no Param
-    and no running statistic.
+    Warns, in one line, of what load could not bring back: layers of yours, and state that is no
+    Param and no running statistic.
     """
     taken = [name for name in metadata if name in OWN]
     if taken:
@@ -81,7 +85,8 @@ def pack(net, optimizer=None, **metadata):
 def read(path):
     """-> metadata, {"param/1.w": array, "buffer/...": array, "optimizer/0.m": array}, all verified.
 
-    `path` may be "pretrained:NAME". Raises CheckpointError, in one line, for any file that is not whole.
+    `path` may be "pretrained:NAME". Raises CheckpointError, in one line, for any file that is not
+    whole.
     """
     path = _locate(path)
     metadata, arrays = npz.read(path)
@@ -93,7 +98,8 @@ def read(path):
 
 
 def load(path, layers=()):
-    """The network that was saved, built anew; net.metadata holds the metadata. Also load("pretrained:NAME").
+    """The network that was saved, built anew; net.metadata holds the metadata. Also
+    load("pretrained:NAME").
 
     `layers` are classes of your own that it is made of, found by their names.
     Raises CheckpointError for a file that is damaged, or whose network cannot be built.
@@ -118,7 +124,8 @@ def load(path, layers=()):
 
 
 def restore(path, net, optimizer=None):
-    """Fill a network, its generators and, if given, the optimiser (steps and lr too), in place -> metadata.
+    """Fill a network, its generators and, if given, the optimiser (steps and lr too), in place ->
+    metadata.
 
     Raises CheckpointError if the file is damaged or does not fit; then nothing has changed.
     """
@@ -298,7 +305,10 @@ def _check_metadata(metadata):
 
 
 def _build(metadata, arrays, classes):
-    """The network, unfilled. Weights that the file does not hold are refused before they are allocated."""
+    """The network, unfilled.
+
+    Weights that the file does not hold are refused before they are allocated.
+    """
     sizes = [array.size for key, array in arrays.items() if key.startswith("param/")]
     tied = (metadata.get("structure") or {}).get("tied", ())
     left = collections.Counter(sizes * (2 if tied else 1))  # what is tied is drawn twice

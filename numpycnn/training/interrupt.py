@@ -6,7 +6,9 @@ import threading
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was asked to stop and has saved what it had. Attributes: signum (SIGINT or SIGTERM), out (folder)."""
+    """Training was asked to stop and has saved what it had. Attributes: signum (SIGINT or SIGTERM),
+    out (folder).
+    """
 
     def __init__(self, signum, out=None):
         super().__init__(
@@ -46,7 +48,8 @@ class StopRequest:
 
 @contextlib.contextmanager
 def terminable():
-    """A context in which SIGINT and SIGTERM raise Interrupted, whatever the code that they hit makes of it.
+    """A context in which SIGINT and SIGTERM raise Interrupted, whatever the code that they hit
+    makes of it.
 
     An extension module that is being imported turns it into an ImportError, for one.
     """

@@ -1,8 +1,9 @@
 """The file of a checkpoint: an .npz that np.load reads too, and a reader that trusts nothing.
 
-Members, stored and never compressed: metadata.json, metadata.sha256 (its checksum), and NAME.npy for every
-array. "arrays" in the JSON gives each array's dtype, shape and the sha256 of its .npy. No .npy header is ever
-parsed, let alone a pickle: the reader compares it with the one that it would have written itself.
+Members, stored and never compressed: metadata.json, metadata.sha256 (its checksum), and NAME.npy
+for every array. "arrays" in the JSON gives each array's dtype, shape and the sha256 of its .npy. No
+.npy header is ever parsed, let alone a pickle: the reader compares it with the one that it would
+have written itself.
 """
 
 import hashlib
@@ -182,7 +183,9 @@ def _check_end(file, size):
 
 
 def _members(archive, size):
-    """{name as it stands in the file: ZipInfo}, nothing compressed, no name twice, no bytes used twice."""
+    """{name as it stands in the file: ZipInfo}, nothing compressed, no name twice, no bytes used
+    twice.
+    """
     members = {info.orig_filename: info for info in archive.infolist()}
     if len(members) != len(archive.infolist()):
         raise damaged("two members of one name")

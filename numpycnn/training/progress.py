@@ -1,4 +1,7 @@
-"""How far training is: a tqdm bar on a terminal, one plain line an epoch elsewhere. To standard error."""
+"""How far training is: a tqdm bar on a terminal, one plain line an epoch elsewhere.
+
+To standard error.
+"""
 
 import sys
 
@@ -13,7 +16,8 @@ class Progress:
         self.plain = not sys.stderr.isatty()
         self.bar = tqdm(
             total=epochs * steps, initial=done, desc=f"epoch {min(done // steps + 1, epochs)}/{epochs}",
-            bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}, {remaining} left{postfix}",  # fits into 80 columns
+            # fits into 80 columns
+            bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}, {remaining} left{postfix}",
             dynamic_ncols=True, leave=False, disable=self.plain,
         )  # fmt: skip
 

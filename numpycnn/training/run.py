@@ -7,12 +7,13 @@ examples.
 import csv
 import io
 import pathlib
+import warnings
 
 import numpy as np
 
 from .. import files
 from ..errors import CheckpointError, RunFolderError, TrainingDiverged
-from ..layers.traverse import all_finite
+from ..layers.traverse import all_finite, uncovered
 from ..optim import EMA
 from . import checkpoint
 
@@ -46,7 +47,9 @@ class Run:
         Raises TypeError and ValueError for what cannot be saved, and RunFolderError, before any
         file is moved.
         """
-        if self.out is None:
+        if self.out is None:  # where there is a folder, the checkpoint says it
+            for sentence in uncovered(self.net):
+                warnings.warn(sentence, stacklevel=3)
             return
         self.check_finite()
         content = self.packed(self.net)
@@ -93,7 +96,10 @@ class Run:
         return state
 
     def save_last(self):
-        """last.npz: all that resume needs. Raises TrainingDiverged rather than replace a good one."""
+        """last.npz: all that resume needs.
+
+        Raises TrainingDiverged rather than replace a good one.
+        """
         if self.out:
             self.check_finite()
             self.save("last.npz", self.net)

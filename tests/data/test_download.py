@@ -1,4 +1,7 @@
-"""The search order and the downloads, against a server on this machine; nothing here uses the network."""
+"""The search order and the downloads, against a server on this machine.
+
+Nothing here uses the network.
+"""
 
 import gzip
 import hashlib
@@ -49,7 +52,9 @@ def checksums(files):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """/good/, /missing/ (404), /half/ (stops in the middle), /wrong/, /stall/, /http/ (redirects to http)."""
+    """/good/, /missing/ (404), /half/ (stops in the middle), /wrong/, /stall/, /http/ (redirects to
+    http).
+    """
 
     def do_GET(self):
         _, kind, name = self.path.split("/")

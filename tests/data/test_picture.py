@@ -1,4 +1,6 @@
-"""A person's picture in the data's form: known garments in known places come out where and as they must."""
+"""A person's picture in the data's form: known garments in known places come out where and as they
+must.
+"""
 
 import numpy as np
 import pytest
@@ -35,7 +37,10 @@ def test_an_image_of_the_data_is_unchanged_and_its_negative_turned_back(png):
 
 
 def test_for_data_on_a_light_background_it_is_the_other_way_round(png):
-    """What the data have comes as it is, its negative turned; a photo is the negative of what others get."""
+    """What the data have comes as it is, its negative turned.
+
+    A photo is the negative of what others get.
+    """
     for image in 255 - GARMENTS[:5]:
         for given in image, 255 - image:
             Image.fromarray(given[..., 0]).save(png)

@@ -20,7 +20,10 @@ def die_at(step, at):
 
 
 def child(function, log=os.devnull):
-    """Run it in a forked process -> pid. What it prints goes into `log`; its exit code is the function's, or 70."""
+    """Run it in a forked process -> pid. What it prints goes into `log`.
+
+    Its exit code is the function's, or 70.
+    """
     pid = os.fork()
     if pid:
         return pid

@@ -3,7 +3,8 @@
     python -m tests.faults.fuzz                         all, with the counts below
     python -m tests.faults.fuzz data --count 2000       one of them, shorter
 
-Each prints what it did and found, in a line; the first defect ends it, with the seed and the number to find it by.
+Each prints what it did and found, in a line; the first defect ends it, with the seed and the number
+to find it by.
 """
 
 import argparse

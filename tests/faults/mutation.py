@@ -1,7 +1,8 @@
-"""Mutants of ops, layers, losses and optimisers: `pip install cosmic-ray && python -m tests.faults.mutation`
+"""Mutants of ops, layers, losses and optimisers: `pip install cosmic-ray && python -m
+tests.faults.mutation`
 
-Each file is mutated in a copy of the repository, one change at a time, and the tests named beside it run until one of
-them fails: then the mutant is dead. They use the NumPy text, the mutants' own.
+Each file is mutated in a copy of the repository, one change at a time, and the tests named beside
+it run until one of them fails: then the mutant is dead. They use the NumPy text, the mutants' own.
 """
 
 import argparse
@@ -30,7 +31,8 @@ FILES = {  # what is mutated: the tests that must notice, one after the other
        ("base", "activation", "combine", "conv", "dense", "dropout", "fused", "norm", "pool", "standardize")},
     "optim.py": ("tests/test_optim.py",),
 }  # fmt: skip
-# An operator replaced by every other one gives ten mutants that die of the same: the closest few are enough.
+# An operator replaced by every other one gives ten mutants that die of the same: the closest few
+# are enough.
 SKIPPED = [
     "core/ReplaceBinaryOperator_(?!Add_Sub|Sub_Add|Mul_Div|Div_Mul|Mul_Add|FloorDiv_Mul|Mod_FloorDiv|Pow_Mul).*",
     "core/ReplaceComparisonOperator_(?!Eq_NotEq|NotEq_Eq|Lt_LtE|LtE_Lt|Gt_GtE|GtE_Gt|Is_IsNot|IsNot_Is).*",

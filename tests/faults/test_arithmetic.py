@@ -1,4 +1,7 @@
-"""Numbers at the edge: what is not finite shows, what is finite stays so. Of single ops, tests/ops has more."""
+"""Numbers at the edge: what is not finite shows, what is finite stays so.
+
+Of single ops, tests/ops has more.
+"""
 
 import os
 import subprocess
@@ -125,7 +128,9 @@ def test_dropout_that_drops_everything_before_a_whole_network(each_backend):
 
 @pytest.mark.parametrize("weights", [None, [1, 2, 3, 4, 5]])
 def test_classes_that_a_batch_lacks(weights, each_backend):
-    """They still get the gradient that lowers their logits: p_k times the weight of the image's own class / N."""
+    """They still get the gradient that lowers their logits: p_k times the weight of the image's own
+    class / N.
+    """
     s = np.random.default_rng(0).standard_normal((4, 5))
     y = np.array([1, 1, 3, 3])
     _, ds = ops.softmax_cross_entropy(s, y, class_weight=weights)

@@ -76,7 +76,10 @@ def as_read(path):
 
 
 def attempt(path, function, *args):
-    """The function's value, or None after a CheckpointError; anything else that it raises goes on."""
+    """The function's value, or None after a CheckpointError.
+
+    Anything else that it raises goes on.
+    """
     try:
         return function(path, *args)
     except CheckpointError as error:
@@ -448,7 +451,9 @@ def forge_metadata(draw, members):
 
 
 def forge_members(draw, members, canary):
-    """Two members' contents swapped, one lost, doubled, renamed, replaced or cut, or all compressed."""
+    """Two members' contents swapped, one lost, doubled, renamed, replaced or cut, or all
+    compressed.
+    """
     members, i, j = [list(m) for m in members], *draw.sample(range(len(members)), 2)
     kind = draw.randrange(7)
     if kind == 0:
@@ -487,7 +492,10 @@ def damage(draw, content):
 
 
 def fuzz(count, seed, folder):
-    """`count` mutated files -> what was seen, as a line. Raises at the first that is not handled as promised."""
+    """`count` mutated files -> what was seen, as a line.
+
+    Raises at the first that is not handled as promised.
+    """
     draw, path, canary = random.Random(seed), Path(folder) / "fuzz.npz", Path(folder) / "canary"
     content = saved(folder, *small())
     original, members = as_read(Path(folder) / "original.npz"), members_of(content)
@@ -531,7 +539,9 @@ def save_forever(path):
 
 
 def kill_saves(count, seed, folder):
-    """Fork a child that saves, kill it, look at what is there: `count` times at random, then at each call of saving."""
+    """Fork a child that saves, kill it, look at what is there: `count` times at random, then at
+    each call of saving.
+    """
     path, draw = os.path.join(folder, "c.npz"), random.Random(seed)
     wanted = [in_memory(small(which)[0]) for which in (0, 1)]
     checkpoint.save(path, *small(0), which=0)

@@ -1,4 +1,5 @@
-"""IDX and gzip files that were cut, flipped, forged or swapped for something else; folders with a checksum.
+"""IDX and gzip files that were cut, flipped, forged or swapped for something else; folders with a
+checksum.
 
 The long form: `python -m tests.faults.fuzz data --count 100000 --seed 1`
 """
@@ -60,7 +61,9 @@ def splice(draw, content):
 
 
 def lie(draw, content):
-    """Another header before the same elements: sizes up to 2^32 - 1, any type, any number of dimensions."""
+    """Another header before the same elements: sizes up to 2^32 - 1, any type, any number of
+    dimensions.
+    """
     start = 4 + 4 * content[3]
     sizes = [
         draw.choice([0, 1, 2, 255, 65_536, 1 << 24, 1 << 31, (1 << 32) - 1])
@@ -96,7 +99,9 @@ def bomb(draw, content):
 
 
 def mutated(draw, content):
-    """-> the file, and the array's bytes it must give if it is accepted, or None where any array may come."""
+    """-> the file, and the array's bytes it must give if it is accepted, or None where any array
+    may come.
+    """
     kind = draw.choice([cut, flip, splice, lie, other, cut, flip, splice, lie])
     if draw.random() < BOMBS:
         return bomb(draw, content), None  # a small one is a right file
@@ -112,7 +117,10 @@ def mutated(draw, content):
 
 
 def read(path, size):
-    """idx.read, or None after a DatasetError of one line; raises if it takes too long or too much memory."""
+    """idx.read, or None after a DatasetError of one line.
+
+    Raises if it takes too long or too much memory.
+    """
     tracemalloc.reset_peak()
     before, began = tracemalloc.get_traced_memory()[0], time.perf_counter()
     try:
@@ -131,7 +139,9 @@ def read(path, size):
 
 
 def fuzz(count, seed, folder):
-    """Read `count` mutated files, and a data set with a checksum around each tenth -> what was seen, as a line."""
+    """Read `count` mutated files, and a data set with a checksum around each tenth -> what was
+    seen, as a line.
+    """
     draw, path, accepted, sets = random.Random(seed), os.path.join(folder, "file ü"), 0, 0
     tracemalloc.start()
     try:
@@ -157,7 +167,9 @@ def fuzz(count, seed, folder):
 
 
 def verified_set(draw, folder):
-    """Damage one file of a folder whose checksums are known: it is refused, or what comes is what was there."""
+    """Damage one file of a folder whose checksums are known: it is refused, or what comes is what
+    was there.
+    """
     folder, files = os.path.join(folder, "set"), official_files()
     os.makedirs(folder, exist_ok=True)
     checksums = {

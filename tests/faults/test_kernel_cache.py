@@ -1,4 +1,7 @@
-"""The cache of compiled kernels: damaged, shared, forbidden; and processes forked or spawned after the kernels' use."""
+"""The cache of compiled kernels: damaged, shared, forbidden.
+
+And processes forked or spawned after the kernels' use.
+"""
 
 import multiprocessing
 import os
@@ -98,7 +101,9 @@ def test_processes_that_fill_it_at_once(right, tmp_path):
 
 
 def test_no_folder_can_be_written(right, tmp_path):
-    """Read-only installation and home: the kernels are compiled each time, and one line says how to change that."""
+    """Read-only installation and home: the kernels are compiled each time, and one line says how to
+    change that.
+    """
     package = tmp_path / "numpycnn"
     for source in (ROOT / "numpycnn").rglob("*.py"):
         copy = package / source.relative_to(ROOT / "numpycnn")

@@ -1,4 +1,7 @@
-"""The table of faults in README.md names tests that exist; and nothing is checked by `assert`, which -O takes out."""
+"""The table of faults in README.md names tests that exist.
+
+And nothing is checked by `assert`, which -O takes out.
+"""
 
 import ast
 import re

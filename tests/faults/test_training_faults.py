@@ -42,7 +42,10 @@ def quick():
 
 
 def train(out, step=None, at=0):
-    """Three epochs of three steps: from the beginning, or on from what is there. It dies at such a call."""
+    """Three epochs of three steps: from the beginning, or on from what is there.
+
+    It dies at such a call.
+    """
     if step:
         die_at(step, at)
     x, y = pictures(42)
@@ -58,7 +61,9 @@ def train(out, step=None, at=0):
 
 
 def look(out):
-    """What a kill left: a whole checkpoint or none yet, and a history that lost the running epoch at most."""
+    """What a kill left: a whole checkpoint or none yet, and a history that lost the running epoch
+    at most.
+    """
     for name in ("last.npz", "best.npz"):
         if (out / name).exists():
             checkpoint.load(out / name)
@@ -76,7 +81,10 @@ def look(out):
 
 
 def kills(count, seed, folder):
-    """Kill training `count` times, at random and at each system call of saving; each run ends as the unhurt one."""
+    """Kill training `count` times, at random and at each system call of saving.
+
+    Each run ends as the unhurt one.
+    """
     draw, folder, number, done, died = random.Random(seed), Path(folder), 0, 0, 0
     with quick():
         began = time.monotonic()
@@ -116,7 +124,9 @@ def kills(count, seed, folder):
 
 
 def resumes(count, seed, folder):
-    """Stop after a random step, go on, `count` times in all: weights, optimiser, random state, order, history."""
+    """Stop after a random step, go on, `count` times in all: weights, optimiser, random state,
+    order, history.
+    """
     draw, folder, points, number = random.Random(seed), Path(folder), 0, 0
     end_step = FitRun.end_step
     try:
@@ -173,7 +183,9 @@ def wait_for(path, seconds=60):
 
 
 def signals(count, seed, folder):
-    """`numpycnn train`, and Ctrl-C or SIGTERM at a random time: exit 130 or 143, and what is saved is whole."""
+    """`numpycnn train`, and Ctrl-C or SIGTERM at a random time: exit 130 or 143, and what is saved
+    is whole.
+    """
     draw, folder = random.Random(seed), Path(folder)
     x, y = pictures(64)
     np.savez(folder / "data.npz", x_train=x, y_train=y, x_test=x, y_test=y)

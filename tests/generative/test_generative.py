@@ -1,4 +1,6 @@
-"""Generative runs: resumed to the same bits, diverged and collapsed runs found out, and what `generate` draws."""
+"""Generative runs: resumed to the same bits, diverged and collapsed runs found out, and what
+`generate` draws.
+"""
 
 import argparse
 import json
@@ -120,7 +122,9 @@ def bits(net, both):
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_a_resumed_run_has_the_same_bits(tmp_path, each_backend, monkeypatch, batch_norm):
-    """Interrupted in the second epoch: weights, running statistics, both optimisers and history go on."""
+    """Interrupted in the second epoch: weights, running statistics, both optimisers and history go
+    on.
+    """
     whole_net, whole_both, whole = train_gan(arguments(tmp_path / "whole"), batch_norm)
 
     asked, log = Asked(), generative.Run.log
@@ -282,7 +286,9 @@ def test_spread_by_hand():
 
 
 def test_elbo_is_its_definition():
-    """Reconstruction and divergence summed pixel by pixel for one image after the other, the same draws."""
+    """Reconstruction and divergence summed pixel by pixel for one image after the other, the same
+    draws.
+    """
     net, data = models.build("vae", classes=2, latent=3, **SMALL), dataset()
     got = latent.elbo(net, data, np.random.default_rng(4), batch_size=12)
     e = np.random.default_rng(4).standard_normal((12, 3), np.float32)
@@ -418,7 +424,9 @@ def shows(path, images, columns):
 
 
 def test_an_autoencoders_codes_are_joined_by_a_line(saved):
-    """They are no Gaussian's: the middle row is what is read back from the mean of the two ends' codes."""
+    """They are no Gaussian's: the middle row is what is read back from the mean of the two ends'
+    codes.
+    """
     net, out = nc.load(saved / "autoencoder.npz"), str(saved / "line.png")
     assert (
         parser.main(

@@ -12,7 +12,8 @@ from numpycnn.errors import ShapeError
 from numpycnn.layers import init
 from tests.naive import agree
 
-# images (N, H, W, C), filters, kernel, pool: both forms of Winograd, the direct one, windows that leave a rest
+# images (N, H, W, C), filters, kernel, pool: both forms of Winograd, the direct one, windows that
+# leave a rest
 CASES = [
     ((3, 8, 8, 16), 16, 3, 1),
     ((3, 9, 7, 17), 33, 3, 2),
@@ -132,8 +133,9 @@ def test_fused_is_the_chain_in_float64(each_backend, problem, train):
 
 
 def clear(plain, x, train, pool):
-    """Whether rounding decides nothing: no value so near to zero, or to its neighbours in a window, that it may fall
-    on the other side, and no channel so constant that dividing by its deviation magnifies rounding.
+    """Whether rounding decides nothing: no value so near to zero, or to its neighbours in a window,
+    that it may fall on the other side, and no channel so constant that dividing by its deviation
+    magnifies rounding.
     """
     if train and plain.layers[0].forward(x.astype(np.float64))[0].std(axis=(0, 1, 2)).min() < 0.1:
         return False

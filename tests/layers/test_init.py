@@ -1,4 +1,7 @@
-"""Initialisers by their statistics, within what the number of draws allows; LSUV by what it promises."""
+"""Initialisers by their statistics, within what the number of draws allows.
+
+LSUV by what it promises.
+"""
 
 import numpy as np
 import pytest
@@ -29,7 +32,8 @@ def test_mean_variance_and_shape_of_the_distribution(name, shape, variance):
     w = draw(name, shape).astype(float)
     n, kurtosis = w.size, 1.8 if "uniform" in name else 3
     assert w.shape == shape
-    # five deviations: of the mean sqrt(variance / n), of the variance variance * sqrt((kurtosis - 1) / n)
+    # five deviations: of the mean sqrt(variance / n), of the variance variance * sqrt((kurtosis -
+    # 1) / n)
     assert abs(w.mean()) < 5 * np.sqrt(variance / n)
     assert abs(w.var() / variance - 1) < 5 * np.sqrt((kurtosis - 1) / n)
     # of the fourth moment variance^2 * sqrt(105 - 9) / sqrt(n) for a normal, and less for a uniform
@@ -169,7 +173,10 @@ def test_lsuv_brings_every_layers_variance_to_one(which, tolerance):
 
 
 def test_lsuv_reports_the_variance_that_it_found():
-    """The first layer's is that of the drawn weights; a later layer's already stands on scaled layers."""
+    """The first layer's is that of the drawn weights.
+
+    A later layer's already stands on scaled layers.
+    """
     net, x = (
         layers.Dense(50, 40, rng=np.random.default_rng(48)),
         np.random.default_rng(49).standard_normal((500, 50)),
@@ -205,7 +212,10 @@ def test_lsuv_leaves_statistics_and_a_dead_layer_alone():
 
 
 def test_whitening_makes_patches_uncorrelated_with_variance_one():
-    """Brown noise, whose neighbours are alike; the second half of the filters is the first one negated."""
+    """Brown noise, whose neighbours are alike.
+
+    The second half of the filters is the first one negated.
+    """
     x = np.random.default_rng(11).standard_normal((60, 10, 10, 2)).cumsum(axis=1).cumsum(axis=2)
     w = init.whitening(x, size=2, eps=0)
     assert (w.shape, w.dtype) == ((2, 2, 2, 16), np.float32)

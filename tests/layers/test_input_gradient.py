@@ -1,4 +1,6 @@
-"""The second-order pass of WGAN-GP: the penalty's gradient against differences, and against PyTorch's autograd."""
+"""The second-order pass of WGAN-GP: the penalty's gradient against differences, and against
+PyTorch's autograd.
+"""
 
 import numpy as np
 import pytest
@@ -37,7 +39,10 @@ def test_the_input_gradient_is_what_differences_say():
 
 @pytest.mark.parametrize("direction", range(5))
 def test_the_penaltys_gradient_is_what_differences_say(direction):
-    """Every weight of a whole critic moved at once; the kinks of LeakyReLU lie farther away than the step."""
+    """Every weight of a whole critic moved at once.
+
+    The kinks of LeakyReLU lie farther away than the step.
+    """
     rng, net = np.random.default_rng(direction), critic()
     x, h = rng.random((4, 8, 8, 1)), 1e-7
     _, slope, dg, cache = penalty(net, x)
@@ -87,7 +92,10 @@ TANGENTS = {
 
 @pytest.mark.parametrize("name", TANGENTS)
 def test_the_tangent_of_each_layer_is_what_differences_say(name):
-    """u -> J u, a step of the layer's input; and the weights' gradient is that of <u, J^T g>, all else held fixed."""
+    """u -> J u, a step of the layer's input.
+
+    And the weights' gradient is that of <u, J^T g>, all else held fixed.
+    """
     make, shape = TANGENTS[name]
     layer, rng, h = make(), np.random.default_rng(1), 1e-6
     for param in layer.params():

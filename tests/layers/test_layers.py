@@ -1,4 +1,6 @@
-"""The protocol, for every layer: caches are values, gradients add up, use changes nothing, dtypes stay."""
+"""The protocol, for every layer: caches are values, gradients add up, use changes nothing, dtypes
+stay.
+"""
 
 import copy
 import inspect
@@ -404,7 +406,8 @@ def test_summary_of_a_small_net_by_hand():
     assert summary.total == (9 * 4 + 4) + 16 + (4 * 4 * 2 + 2) + (72 * 5 + 5)
     assert summary.non_trainable == 8
     assert summary.multiply_adds == 36 * 9 * 4 + 9 * 4 * 4 * 2 + 72 * 5
-    # the conv's input; xhat and, of two images, inv_std; ReLU's mask and the pool's winners, a byte each; two inputs
+    # the conv's input; xhat and, of two images, inv_std; ReLU's mask and the pool's winners, a byte
+    # each; two inputs
     assert summary.kept_bytes == 4 * 36 + (4 * 144 + 4 * 4 // 2) + 144 + 36 + 4 * 36 + 4 * 72
     rows = summary.splitlines()
     assert rows[2].split() == ["0", "Conv2D", "(6,", "6,", "4)", "40", "1,296", rows[2].split()[-1]]
