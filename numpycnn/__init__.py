@@ -14,7 +14,7 @@ import warnings
 __version__ = "0.1.0"
 
 _MODULES = {
-    "data", "errors", "inspection", "layers", "metrics", "models", "ops", "optim", "report",
+    "data", "errors", "exchange", "inspection", "layers", "metrics", "models", "ops", "optim", "report",
     "schedule", "training",
 }  # fmt: skip
 _NAMES = {

@@ -23,7 +23,7 @@ from ..errors import (
     TrainingDiverged,
 )
 from ..training.interrupt import terminable
-from . import commands
+from . import commands, exchange
 from .commands import say
 
 
@@ -159,6 +159,7 @@ def parser():
         metavar="DIR",
         help="folder of the results (runs/studies); what is done there is kept",
     )
+    exchange.options(command)
     command(commands.doctor)
     return top
 

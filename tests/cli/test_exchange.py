@@ -1,0 +1,51 @@
+"""export and import, as commands."""
+
+import json
+
+import pytest
+
+
+def test_export_writes_a_new_file_and_says_how_exact_it_is(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pytest.importorskip("onnxruntime")
+    code, out, err = run("export", "pretrained:small", "--to", "onnx")
+    assert (code, err) == (0, "")
+    assert out.startswith("small.onnx: ")
+    assert "largest difference on 8 images" in out
+    arguments = ["--layout", "nhwc", "--input", "uint8", "--softmax", "--no-fold", "--json"]
+    code, out, _ = run("export", "pretrained:small", "--to", "onnx", *arguments)
+    result = json.loads(out)
+    assert result["file"] == "small-2.onnx"
+    assert result["bytes"] == (tmp_path / "small-2.onnx").stat().st_size
+    assert result["error"] < 1e-5
+    code, out, _ = run(
+        "export", "pretrained:gan", "--to", "onnx", "--part", "decoder", "--out", "x"
+    )
+    assert code == 0
+    assert out.startswith("x: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["pretrained:small", "--to", "caffe"], 2, "invalid choice: 'caffe'"),
+        (["pretrained:small"], 2, "--to"),
+        (["pretrained:small", "--to", "onnx", "--part", "encoder"], 2, "no part 'encoder'"),
+        (["pretrained:gan", "--to", "onnx"], 2, "choose a part of it: generator"),
+        (
+            ["pretrained:vae", "--to", "onnx", "--input", "uint8", "--part", "decoder"],
+            2,
+            "Standard",
+        ),
+        (["nowhere.npz", "--to", "onnx"], 3, "no such checkpoint"),
+        (["pretrained:small", "--to", "onnx", "--out", "there"], 2, "it exists"),
+    ],
+)
+def test_a_mistake_of_export_gets_one_line(arguments, code, message, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").touch()
+    found, out, err = run("export", *arguments)
+    assert (found, out) == (code, "")
+    assert err.count("\n") == 1
+    assert message in err
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
