@@ -24,6 +24,7 @@ from ..errors import (
 )
 from ..training.interrupt import terminable
 from . import commands, exchange
+from . import exercise as exercises
 from .commands import say
 
 
@@ -160,6 +161,7 @@ def parser():
         help="folder of the results (runs/studies); what is done there is kept",
     )
     exchange.options(command)
+    exercises.grammar(command(exercises.exercise))
     command(commands.doctor)
     return top
 

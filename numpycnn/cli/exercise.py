@@ -1,0 +1,94 @@
+"""numpycnn exercise: list, start, check, hint, solution, grade."""
+
+import os
+import sys
+
+
+def grammar(sub):
+    """The arguments of `numpycnn exercise`."""
+    sub.add_argument(
+        "action",
+        nargs="?",
+        default="list",
+        metavar="ACTION",
+        choices=("list", "start", "check", "hint", "solution", "grade"),
+        help="list (default), start NAME, check FILE, hint FILE, solution NAME, grade FOLDER",
+    )
+    sub.add_argument("what", nargs="?", metavar="NAME, FILE or FOLDER")
+    sub.add_argument(
+        "--seed",
+        default="",
+        metavar="STUDENT",
+        help="start: draws faults, names and probes; grade: each folder's name must "
+        "be the seed of its files with --seed folder",
+    )
+    sub.add_argument("--csv", metavar="FILE", help="grade: the marks")
+    sub.add_argument(
+        "--limit",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="what one exercise may take (10)",
+    )
+
+
+def exercise(args):
+    """Exercises: list, start NAME, check FILE, hint FILE, solution NAME, grade FOLDER."""
+    if args.action == "list":
+        return _list(args)
+    if not args.what:
+        kind = {"start": "NAME", "solution": "NAME", "grade": "FOLDER"}.get(args.action, "FILE")
+        raise ValueError(f"expected: numpycnn exercise {args.action} {kind}")
+    return ACTIONS[args.action](args)
+
+
+def _list(args):
+    from ..exercises import EXERCISES
+
+    lines, unit = [], 0
+    for one in EXERCISES.values():
+        if one.unit != unit:
+            unit = one.unit
+            lines.append(f"unit {unit}")
+        lines.append(f"  {one.name:<24} {one.title}")
+    facts = [{"name": e.name, "unit": e.unit, "title": e.title} for e in EXERCISES.values()]
+    return {"exercises": facts}, "\n".join(lines)
+
+
+def _start(args):
+    from .. import exercises
+
+    path = exercises.start(exercises.catalogue.find(args.what), seed=args.seed)
+    return {"exercise": args.what, "file": str(path)}, f"{path}: read it, and work in it"
+
+
+def _check(args):
+    from ..exercises import check_file
+
+    verdict = check_file(args.what, limit=args.limit)
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    return verdict.facts(), verdict.text(colour), 0 if verdict.passed else 1
+
+
+def _hint(args):
+    from ..exercises import hint
+
+    level, text = hint(args.what)
+    return {"level": level, "hint": text}, f"hint {level} of 3: {text}" if level else text
+
+
+def _solution(args):
+    from ..exercises import solution
+
+    return {"exercise": args.what, "solution": solution(args.what)}, solution(args.what)
+
+
+def _grade(args):
+    from ..exercises.marks import grade_folder, table
+
+    rows = grade_folder(args.what, csv=args.csv, limit=args.limit, seeded=args.seed == "folder")
+    note = "the answers are open in numpycnn/ops/: marks are for learning, not for examinations"
+    return {"marks": rows, "note": note}, f"{table(rows)}\nnote: {note}"
+
+
+ACTIONS = {"start": _start, "check": _check, "hint": _hint, "solution": _solution, "grade": _grade}

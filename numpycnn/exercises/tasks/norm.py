@@ -1,0 +1,371 @@
+"""Batch normalisation."""
+
+import numpy as np
+
+from ... import ops
+from ..exercise import Exercise, Probe
+from .common import judge, noise
+
+
+def _cases(rng):
+    """x, the parameters and what is said of them: features and images, gamma 1 and others, ..."""
+    for train in (True, False):
+        for form in ("features", "images"):
+            for gamma in ("1", "not 1"):
+                for n in (2, 4):
+                    shape = (n, 3) if form == "features" else (n, 4, 3, 3)
+                    x = noise(rng, *shape) * (0.5, 1, 2) + (1, -1, 0.5)
+                    g = np.ones(3) if gamma == "1" else rng.random(3) + 1.5
+                    about = {"train": train, "x": form, "gamma": gamma, "batch": n}
+                    m = x.size // 3
+                    yield (
+                        x,
+                        g,
+                        train,
+                        about,
+                        {"N": n, "M": m, "H*W": m // n, "M/(M-1)": m / (m - 1)},
+                    )
+
+
+def _forward(rng):
+    for x, gamma, train, about, sizes in _cases(rng):
+        for momentum in (0.9, 0.6):
+            args = {
+                "x": x,
+                "gamma": gamma,
+                "beta": noise(rng, 3),
+                "running_mean": noise(rng, 3),
+                "running_var": rng.random(3) + 0.5,
+                "train": train,
+                "momentum": momentum,
+                "eps": 1e-3,
+            }
+            yield Probe(args, about | {"momentum": momentum}, sizes)
+
+
+def _backward(rng):
+    for x, gamma, train, about, sizes in _cases(rng):
+        y, cache = ops.batch_norm(
+            x, gamma, noise(rng, 3), noise(rng, 3), rng.random(3) + 0.5, train
+        )
+        yield Probe({"dy": noise(rng, *y.shape), "cache": cache}, about, sizes)
+
+
+def _moments(a, ddof=0):
+    axes = tuple(range(a["x"].ndim - 1))
+    if a["train"]:
+        return a["x"].mean(axes), a["x"].var(axes, ddof=ddof)
+    return a["running_mean"], a["running_var"]
+
+
+def _with(mean, var, std=None):
+    """y from other moments: mean(args), var(args), std(var, eps)."""
+    std = std or (lambda v, eps: np.sqrt(v + eps))
+    return lambda a: a["gamma"] * (a["x"] - mean(a)) / std(var(a), a["eps"]) + a["beta"]
+
+
+def _mean(a):
+    return _moments(a)[0]
+
+
+def _var(a):
+    return _moments(a)[1]
+
+
+def _inv(a):
+    return 1 / np.sqrt(_var(a) + a["eps"])
+
+
+def _batch(a, f, ddof=0):
+    axes = tuple(range(a["x"].ndim - 1))
+    return a["x"].mean(axes) if f == "mean" else a["x"].var(axes, ddof=ddof)
+
+
+def _running(name, kind):
+    """The terms of a running value, and its usual mistakes."""
+
+    def old(a):
+        return a[name] * (a["momentum"] if a["train"] else 1)
+
+    def new(a):
+        return (1 - a["momentum"]) * _batch(a, kind) * a["train"]
+
+    terms = [
+        (f"the old value, momentum * {name},", old),
+        (f"the batch's value, (1 - momentum) * {kind},", new),
+    ]
+
+    def exchanged(a):
+        m = a["momentum"]
+        return (1 - m) * a[name] + m * _batch(a, kind) if a["train"] else a[name]
+
+    twins = [
+        ("momentum and 1 - momentum are exchanged", exchanged),
+        (
+            "it becomes the batch's value alone",
+            lambda a: _batch(a, kind) if a["train"] else a[name],
+        ),
+        ("it stays as it was", lambda a: a[name]),
+        (
+            "it is updated when not training too",
+            lambda a: a["momentum"] * a[name] + (1 - a["momentum"]) * _batch(a, kind),
+        ),
+    ]
+    if kind == "var":
+        twins += [
+            (
+                "the batch's variance is divided by M - 1, not by M",
+                lambda a: old(a) + (1 - a["momentum"]) * _batch(a, kind, 1) * a["train"],
+            ),
+            (
+                "the standard deviation is averaged, not the variance",
+                lambda a: old(a) + (1 - a["momentum"]) * np.sqrt(_batch(a, kind)) * a["train"],
+            ),
+            (
+                "eps is added to the batch's variance",
+                lambda a: old(a) + (1 - a["momentum"]) * (_batch(a, kind) + a["eps"]) * a["train"],
+            ),
+        ]
+    return terms, twins
+
+
+MEAN, VAR = _running("running_mean", "mean"), _running("running_var", "var")
+
+
+def _axes_of_batch(a, f):
+    """Moments over the batch alone, pixel by pixel."""
+    return f(a["x"], axis=0) if a["train"] else a["running_" + f.__name__]
+
+
+BATCH_NORM = Exercise(
+    "batch_norm",
+    "batch norm, forward, with running statistics",
+    3,
+    ("ops/norm.py", "batch_norm"),
+    ("y",),
+    _forward,
+    ops.batch_norm,
+    "x is (N, C) or (N, H, W, C): the statistics of a channel are over all other axes. The "
+    "variance\n"
+    "is the biased one, divided by M. Training changes running_mean and running_var in "
+    "place; in use\n"
+    "y is made from them.",
+    ">>> x, one, zero = np.array([[1.0], [3.0]]), np.ones(1), np.zeros(1)\n"
+    ">>> mean, var = np.zeros(1), np.ones(1)\n"
+    ">>> batch_norm(x, one, zero, mean, var, True, 0.9, 0.0)[0].ravel()  # mean 2, variance 1\n"
+    "array([-1.,  1.])\n"
+    ">>> mean.round(4), var.round(4)  # 0.9 * 0 + 0.1 * 2, and 0.9 * 1 + 0.1 * 1\n"
+    "(array([0.2]), array([1.]))",
+    "mean[c] = 1/M sum x[...,c]    var[c] = 1/M sum (x[...,c] - mean[c])^2    (of the batch)\n"
+    "xhat[...,c] = (x[...,c] - mean[c]) / sqrt(var[c] + eps)\n"
+    "y[...,c] = gamma[c] * xhat[...,c] + beta[c]\n"
+    "in training, in place: running = momentum * running + (1 - momentum) * batch\n"
+    "x (..., C), gamma, beta, running_mean, running_var (C,) -> y (..., C)",
+    changed=("running_mean", "running_var"),
+    axes={"y": ("example", "channel")},
+    terms={
+        "y": [
+            ("gamma * x / std", lambda a: a["gamma"] * a["x"] * _inv(a)),
+            ("- gamma * mean / std", lambda a: -a["gamma"] * _mean(a) * _inv(a)),
+            ("the shift beta", lambda a: a["beta"]),
+        ],
+        "running_mean": MEAN[0],
+        "running_var": VAR[0],
+    },
+    twins={
+        "y": [
+            (
+                "the variance is divided by M - 1, not by M",
+                _with(_mean, lambda a: _moments(a, 1)[1]),
+            ),
+            ("eps is missing under the root", _with(_mean, _var, lambda v, eps: np.sqrt(v))),
+            ("eps is added outside the root", _with(_mean, _var, lambda v, eps: np.sqrt(v) + eps)),
+            (
+                "it is divided by the variance, not by its root",
+                _with(_mean, _var, lambda v, eps: v + eps),
+            ),
+            ("it is not divided by the standard deviation", _with(_mean, _var, lambda v, eps: 1)),
+            (
+                "the running statistics are used in training too",
+                _with(lambda a: a["running_mean"], lambda a: a["running_var"]),
+            ),
+            (
+                "the batch's statistics are used when not training too",
+                _with(lambda a: _batch(a, "mean"), lambda a: _batch(a, "var")),
+            ),
+            (
+                "the statistics are over the batch alone, not over rows and columns",
+                _with(lambda a: _axes_of_batch(a, np.mean), lambda a: _axes_of_batch(a, np.var)),
+            ),
+            (
+                "mean and variance are over all channels together",
+                _with(
+                    lambda a: a["x"].mean() if a["train"] else a["running_mean"],
+                    lambda a: a["x"].var() if a["train"] else a["running_var"],
+                ),
+            ),
+            (
+                "mean and variance are over the channels of each cell: that is layer norm",
+                _with(
+                    lambda a: a["x"].mean(-1, keepdims=True) if a["train"] else a["running_mean"],
+                    lambda a: a["x"].var(-1, keepdims=True) if a["train"] else a["running_var"],
+                ),
+            ),
+            (
+                "beta is added before gamma multiplies",
+                lambda a: a["gamma"] * ((a["x"] - _mean(a)) * _inv(a) + a["beta"]),
+            ),
+            (
+                "training normalises with the running values after their update",
+                _with(lambda a: _updated(a, "mean"), lambda a: _updated(a, "var")),
+            ),
+        ],
+        "running_mean": MEAN[1],
+        "running_var": VAR[1],
+    },
+    step="batch norm, forward",
+)
+
+
+def _updated(a, kind):
+    old, m = a["running_" + kind], a["momentum"]
+    return m * old + (1 - m) * _batch(a, kind) if a["train"] else old
+
+
+# ---- backward ---------------------------------------------------------------------------------
+
+
+def _parts(a):
+    """gamma * inv_std, xhat, dbeta, dgamma, m, and 1 in training, else 0."""
+    c, dy = a["cache"], a["dy"]
+    axes = tuple(range(dy.ndim - 1))
+    m = dy.size / dy.shape[-1]
+    return c.gamma * c.inv_std, c.xhat, dy.sum(axes), (dy * c.xhat).sum(axes), m, 1.0 * c.train
+
+
+def _first(a):
+    return _parts(a)[0] * a["dy"]
+
+
+def _second(a):
+    k, _, dbeta, _, m, on = _parts(a)
+    return -on * k * dbeta / m * np.ones_like(a["dy"])
+
+
+def _third(a):
+    k, xhat, _, dgamma, m, on = _parts(a)
+    return -on * k * xhat * dgamma / m
+
+
+def _sum(dy):
+    return dy.sum(axis=tuple(range(dy.ndim - 1)))
+
+
+BATCH_NORM_BACKWARD = Exercise(
+    "batch_norm_backward",
+    "batch norm, backward, by three terms",
+    3,
+    ("ops/norm.py", "batch_norm_backward"),
+    ("dx", "dgamma", "dbeta"),
+    _backward,
+    ops.batch_norm_backward,
+    "In training mean and variance depend on every x of the channel, so that dx has three terms.\n"
+    "In use only the first remains. M is the number of values a channel.",
+    ">>> one, zero = np.ones(1), np.zeros(1)\n"
+    ">>> x = np.array([[1.0], [2.0], [3.0]])\n"
+    ">>> y, cache = ops.batch_norm(x, one, zero, zero.copy(), one.copy(), True)\n"
+    ">>> dx, dgamma, dbeta = batch_norm_backward(np.ones((3, 1)), cache)\n"
+    ">>> dbeta, bool(abs(dx).max() < 1e-12)  # a constant dy only moves the mean: dx is 0\n"
+    "(array([3.]), True)",
+    given=("batch_norm",),
+    axes={"dx": ("example", "channel"), "dgamma": ("channel",), "dbeta": ("channel",)},
+    terms={
+        "dx": [
+            ("the first term, x moves its own xhat,", _first),
+            ("the second term, x moves the mean,", _second),
+            ("the third term, x moves the variance,", _third),
+        ]
+    },
+    twins={
+        "dx": [
+            ("gamma is missing", lambda a: (_first(a) + _second(a) + _third(a)) / a["cache"].gamma),
+            (
+                "gamma is there twice",
+                lambda a: (_first(a) + _second(a) + _third(a)) * a["cache"].gamma,
+            ),
+            (
+                "inv_std is missing",
+                lambda a: (_first(a) + _second(a) + _third(a)) / a["cache"].inv_std,
+            ),
+            (
+                "inv_std is there twice",
+                lambda a: (_first(a) + _second(a) + _third(a)) * a["cache"].inv_std,
+            ),
+            (
+                "only the first term has gamma * inv_std",
+                lambda a: _first(a) + (_second(a) + _third(a)) / _parts(a)[0],
+            ),
+            (
+                "gamma is missing in the second and third term",
+                lambda a: _first(a) + (_second(a) + _third(a)) / a["cache"].gamma,
+            ),
+            (
+                "all three terms are used when not training too",
+                lambda a: (
+                    _parts(a)[0]
+                    * (
+                        a["dy"]
+                        - _parts(a)[2] / _parts(a)[4]
+                        - _parts(a)[1] * _parts(a)[3] / _parts(a)[4]
+                    )
+                ),
+            ),
+            (
+                "the third term has no xhat",
+                lambda a: (
+                    _first(a)
+                    + _second(a)
+                    - _parts(a)[5] * _parts(a)[0] * _parts(a)[3] / _parts(a)[4]
+                ),
+            ),
+            (
+                "the third term sums dy, not dy * xhat",
+                lambda a: (
+                    _first(a)
+                    + _second(a)
+                    - _parts(a)[5] * _parts(a)[0] * _parts(a)[1] * _parts(a)[2] / _parts(a)[4]
+                ),
+            ),
+        ],
+        "dgamma": [
+            ("xhat is missing: it is dbeta", lambda a: _sum(a["dy"])),
+            ("dy is missing", lambda a: _sum(a["cache"].xhat)),
+            (
+                "y = gamma * xhat stands in the place of xhat",
+                lambda a: _sum(a["dy"] * a["cache"].xhat) * a["cache"].gamma,
+            ),
+            (
+                "it is the sum of dy times the sum of xhat",
+                lambda a: _sum(a["dy"]) * _sum(a["cache"].xhat),
+            ),
+        ],
+        "dbeta": [
+            ("it is dgamma: xhat does not belong there", lambda a: _sum(a["dy"] * a["cache"].xhat)),
+            ("gamma does not belong there", lambda a: _sum(a["dy"]) * a["cache"].gamma),
+        ],
+    },
+    judge=judge(
+        lambda x, gamma, beta: ops.batch_norm(
+            x, gamma, beta, np.zeros(2, x.dtype), np.ones(2, x.dtype), True
+        ),
+        lambda: [
+            np.random.default_rng(i).standard_normal(s) for i, s in enumerate(((6, 2), (2,), (2,)))
+        ],
+        "x",
+        "gamma",
+        "beta",
+    ),
+    step="batch norm, backward",
+)
+
+EXERCISES = (BATCH_NORM, BATCH_NORM_BACKWARD)

@@ -1,0 +1,158 @@
+"""Questions of the form: is it what the right function gives for other arguments?
+
+Each answer is a fact about all probes: "it comes out as if gamma were 1 everywhere". No exercise is
+known here; the questions are made from the names and kinds of the arguments.
+"""
+
+import itertools
+
+import numpy as np
+
+from .exercise import leaves, replaced
+
+
+def questions(args):
+    """[(words, change)]: change(args) -> other arguments; it may raise where there are none."""
+    found = leaves(args)
+    asked = []
+    for name, value in found.items():
+        for words, f in _of(name, value):
+            asked.append((words, _one(name, f)))
+    for a, b in itertools.combinations(found, 2):
+        if not _alike(found[a], found[b]):
+            continue
+        asked.append((f"{a} and {b} were exchanged", _swap(a, b)))
+        asked.append((f"{a} were {b}", _copy(a, b)))
+        asked.append((f"{b} were {a}", _copy(b, a)))
+    return asked
+
+
+def _one(name, f):
+    return lambda args: replaced(args, {name: f(leaves(args)[name])})
+
+
+def _swap(a, b):
+    return lambda args: replaced(args, {a: leaves(args)[b], b: leaves(args)[a]})
+
+
+def _copy(a, b):
+    return lambda args: replaced(args, {a: leaves(args)[b]})
+
+
+def _alike(a, b):
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.ndim == b.ndim and a.ndim > 0 and a.dtype.kind == b.dtype.kind == "f"
+    return type(a) is float and type(b) is float
+
+
+def _of(name, value):
+    """[(words, f)] for one argument."""
+    if isinstance(value, (bool, np.bool_)):
+        return [
+            (f"{name} were always True", lambda v: True),
+            (f"{name} were always False", lambda v: False),
+            (f"{name} were the other way round", lambda v: not v),
+        ]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return _of_number(name)
+    if isinstance(value, tuple):
+        return _of_pair(name, value)
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        return _of_floats(name, value)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biu":
+        return _of_integers(name, value)
+    return []
+
+
+def _of_number(name):
+    return [
+        (f"{name} were 0", lambda v: v * 0),
+        (f"{name} were 1", lambda v: v * 0 + 1),
+        (f"{name} were 1 - {name}", lambda v: 1 - v),
+        (f"{name} were {name} - 1", lambda v: v - 1),
+        (f"{name} were {name} + 1", lambda v: v + 1),
+        (f"{name} were -{name}", lambda v: -v),
+        (f"{name} were 2 * {name}", lambda v: v * 2),
+        (f"{name} were {name} / 2", lambda v: v / 2),
+        (f"{name} were its square", lambda v: v * v),
+        (f"{name} were its root", lambda v: abs(v) ** 0.5),
+    ]
+
+
+def _of_pair(name, value):
+    if isinstance(value[0], tuple):  # padding: ((top, bottom), (left, right))
+        return [
+            (f"{name} were 0", lambda v: ((0, 0), (0, 0))),
+            (f"{name} were twice as large", lambda v: tuple((2 * a, 2 * b) for a, b in v)),
+            (f"{name} before and after were exchanged", lambda v: tuple(p[::-1] for p in v)),
+            (f"{name} of rows and columns were exchanged", lambda v: v[::-1]),
+        ]
+    return [
+        (f"{name} were 1", lambda v: tuple(1 for _ in v)),
+        (f"{name} of rows and columns were exchanged", lambda v: v[::-1]),
+        (f"{name} of rows held for the columns too", lambda v: (v[0],) * len(v)),
+        (f"{name} of columns held for the rows too", lambda v: (v[-1],) * len(v)),
+    ]
+
+
+def _of_floats(name, value):
+    asked = [
+        (f"{name} were 1 everywhere", np.ones_like),
+        (f"{name} were 0 everywhere", np.zeros_like),
+        (f"{name} were -{name}", np.negative),
+        (f"{name} were |{name}|", np.abs),
+        (f"{name} were its square", np.square),
+        (f"{name} were its root", lambda v: np.sqrt(np.abs(v))),
+        (f"{name} were 1/{name}", lambda v: 1 / v),
+        (f"{name} were exp({name})", np.exp),
+        (f"{name} were max({name}, 0)", lambda v: np.maximum(v, 0)),
+        (f"{name} were less its mean", lambda v: v - v.mean()),
+    ]
+    for axis in range(value.ndim):
+        asked += _along(name, axis)
+    for a, b in itertools.combinations(range(value.ndim), 2):
+        words = (
+            f"{name} were transposed"
+            if value.ndim == 2
+            else f"{name} had axes {a} and {b} exchanged"
+        )
+        asked.append((words, lambda v, a=a, b=b: np.swapaxes(v, a, b)))
+    if value.ndim == 4:
+        asked.append((f"{name} were turned by 180 degrees", lambda v: v[::-1, ::-1]))
+    return asked
+
+
+def _along(name, axis):
+    def keep(f):
+        return lambda v: np.broadcast_to(f(v, axis=axis, keepdims=True), v.shape).copy()
+
+    return [
+        (f"{name} were in reverse order along axis {axis}", lambda v: np.flip(v, axis)),
+        (f"{name} were replaced by its mean over axis {axis}", keep(np.mean)),
+        (f"{name} were replaced by its sum over axis {axis}", keep(np.sum)),
+        (f"{name} were less its mean over axis {axis}", lambda v: v - v.mean(axis, keepdims=True)),
+        (f"{name} had nothing but its first entry along axis {axis}", lambda v: _only(v, axis, 0)),
+        (f"{name} were shifted by one along axis {axis}", lambda v: np.roll(v, 1, axis)),
+    ]
+
+
+def _only(v, axis, index):
+    kept = np.zeros_like(v)
+    place = (slice(None),) * axis + (index,)
+    kept[place] = v[place]
+    return kept
+
+
+def _of_integers(name, value):
+    if value.dtype == bool:
+        return [
+            (f"{name} were True everywhere", np.ones_like),
+            (f"{name} were the other way round", np.logical_not),
+        ]
+    return [
+        (f"{name} were 0 everywhere", np.zeros_like),
+        (f"{name} were in reverse order", lambda v: v[::-1]),
+        (f"{name} were {name} + 1", lambda v: (v + 1) % max(int(v.max()) + 1, 1)),
+        (f"{name} were {name} - 1", lambda v: np.maximum(v, 1) - 1),
+        (f"{name} were shifted by one place", lambda v: np.roll(v, 1)),
+    ]

@@ -1,0 +1,99 @@
+"""The grader: right answers pass, agreed faults are named, what it is made of holds together."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from numpycnn import backend
+from numpycnn.exercises import EXERCISES
+from numpycnn.exercises.compare import same
+from numpycnn.exercises.grader import grade, probes
+
+from .agreed_faults import FAULTS
+from .other_answers import ANSWERS
+
+WRITTEN = {name: one for name, one in EXERCISES.items() if one.probes}
+
+
+@pytest.fixture(autouse=True)
+def numpy_backend():
+    before = backend.backend()
+    backend.use("numpy")
+    yield
+    backend.use(before)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("seed", ["", "alice", "bob"])
+def test_the_reference_passes(name, seed):
+    verdict = grade(WRITTEN[name], WRITTEN[name].reference, seed)
+    assert verdict.passed, verdict
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_answers_written_in_another_way_pass(name):
+    for answer in ANSWERS[name]:
+        verdict = grade(WRITTEN[name], answer)
+        assert verdict.passed, verdict
+
+
+def test_each_exercise_has_two_other_answers():
+    hunts = {name for name in WRITTEN if name.startswith("hunt")}
+    assert set(ANSWERS) == set(WRITTEN) - hunts
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f[1]}: {f[0]}")
+def test_an_agreed_fault_is_named(fault):
+    _, name, wrong, words = fault
+    verdict = grade(WRITTEN[name], wrong)
+    text = " | ".join(verdict.sentences)
+    assert not verdict.passed
+    assert all(word in text for word in words), text
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_the_terms_add_up_to_the_right_answer(name):
+    exercise = WRITTEN[name]
+    for probe in probes(exercise):
+        want = exercise.expected(probe.args, None)
+        for output, terms in exercise.terms.items():
+            total = sum(f(probe.args) for _, f in terms)
+            assert same(total + 0 * want[output], want[output], 1e-6), (output, probe.about)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_twin_is_wrong_somewhere_and_no_two_are_the_same(name):
+    exercise, drawn = WRITTEN[name], probes(WRITTEN[name])
+    for output, twins in exercise.twins.items():
+        with np.errstate(all="ignore"):
+            found = []
+            for sentence, f in twins:
+                results = [f(p.args) for p in drawn]
+                if isinstance(results[0], dict):
+                    results = [r.get(output) or next(iter(r.values())) for r in results]
+                found.append((sentence, results))
+            right = [exercise.expected(p.args, None) for p in drawn]
+        if output:
+            for sentence, results in found:
+                pairs = zip(results, right, strict=True)
+                assert not all(same(r, w[output], exercise.tolerance) for r, w in pairs), sentence
+        for (a, first), (b, second) in itertools.combinations(found, 2):
+            pairs = zip(first, second, strict=True)
+            assert not all(same(r, s, exercise.tolerance) for r, s in pairs), (a, b)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_no_two_attributes_of_the_probes_are_confounded(name):
+    """Two attributes that part the probes in the same way would make one sentence false."""
+    about = [p.about for p in probes(WRITTEN[name])]
+    for a, b in itertools.combinations(about[0], 2):
+        for u, v in itertools.product({one[a] for one in about}, {one[b] for one in about}):
+            first, second = [one[a] == u for one in about], [one[b] == v for one in about]
+            assert second not in (first, [not x for x in first]), (a, u, b, v)
+
+
+def test_the_same_sentences_a_hundred_times():
+    wrong = FAULTS[1][2]
+    said = {str(grade(WRITTEN["dense_backward"], wrong)) for _ in range(100)}
+    assert len(said) == 1
