@@ -3,8 +3,23 @@
 import sys
 
 
+def printable(text, keep=""):
+    """The text with every character escaped that a terminal would obey, or that has no form.
+
+    Names and content of files may hold anything: escape sequences, line ends, text that turns its
+    direction, bytes that are not UTF-8. `keep`: characters that stay as they are.
+    """
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)
+
+
 class NumpyCNNError(Exception):
-    """Whatever this project refuses; every error below is one."""
+    """Whatever this project refuses; every error below is one, and its text is safe to print."""
+
+    def __str__(self):
+        return printable(super().__str__())
 
 
 class ShapeError(NumpyCNNError, ValueError):
@@ -52,11 +67,12 @@ class TrainingDiverged(NumpyCNNError, ValueError):
 
 
 def unknown(what, name, known):
-    """An UnknownNameError that lists the names nearest to the one that came."""
+    """An UnknownNameError with the names nearest to the one that came; where none is near, all."""
     from difflib import get_close_matches
 
-    near = get_close_matches(str(name), known, n=3, cutoff=0.4) or sorted(known)
-    return UnknownNameError(f"unknown {what} {name!r}; did you mean {' or '.join(near)}?")
+    near = get_close_matches(str(name), known, n=3, cutoff=0.4)
+    advice = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(known))}"
+    return UnknownNameError(f"unknown {what} {name!r}; {advice}")
 
 
 def in_one_line(kind, error, trace):

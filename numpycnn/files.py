@@ -1,4 +1,4 @@
-"""Writing a file so that the old one is there, whole, until the new one is."""
+"""Writing a file so that the old one stays until the new one is whole; opening those of others."""
 
 import contextlib
 import errno
@@ -7,17 +7,55 @@ import math
 import os
 import pathlib
 import secrets
+import shlex
+import stat
 
-from .errors import RunFolderError
+from .errors import RunFolderError, printable
 
 PIECE = 1 << 20
 
 
 def shown(text, limit=200):
     """The text as one printable line of at most `limit` characters: file content may hold anything."""
-    text = str(text)
-    text = text if text.isprintable() else ascii(text)[1:-1]
+    text = printable(text)
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def quoted(path):
+    """The path as a shell takes it; $'run\\xff' where it holds what cannot be printed."""
+    text = str(path)
+    if text.isprintable():
+        return shlex.quote(text)
+    raw = os.fsencode(text).replace(b"\\", b"\\\\").replace(b"'", b"\\'")
+    return "$'" + "".join(chr(c) if 32 <= c < 127 else f"\\x{c:02x}" for c in raw) + "'"
+
+
+def open_regular(path, expected="a file"):
+    """A file of somebody else's, open for reading: a regular file, or a link to one.
+
+    A folder, a device and a pipe are refused, which have no end or make the reader wait. Raises
+    OSError, whose strerror says so, with the path as filename.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):  # before opening, which can have effects on a device
+        raise _irregular(path, mode, expected)
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
+    try:
+        mode = os.fstat(descriptor).st_mode  # again: it may have been changed between the two calls
+        if not stat.S_ISREG(mode):
+            raise _irregular(path, mode, expected)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _irregular(path, mode, expected):
+    kinds = (stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket")
+    kind = next((name for test, name in kinds if test(mode)), "device")
+    return OSError(errno.EINVAL, f"is a {kind}; expected {expected}", os.fspath(path))
 
 
 def unused(path, taken=()):

@@ -9,14 +9,15 @@ import shlex
 import sys
 
 from .. import files
-from ..errors import CheckpointError, unknown
+from ..errors import CheckpointError, printable, unknown
 
+LINES = "\n\t"  # control characters that are this program's own
 PAINTERS = "autoencoder", "denoiser", "vae", "gan"  # models whose output is an image
 
 
 def say(line):
-    """A message to people."""
-    sys.stderr.write(f"{line}\n")
+    """A message to people. Names in it may be anybody's: what a terminal obeys is escaped."""
+    sys.stderr.write(f"{printable(line, keep=LINES)}\n")
     sys.stderr.flush()
 
 
@@ -25,14 +26,21 @@ def train(args):
     from .. import data
     from . import recipes, training
 
-    given = {name: getattr(args, name) for name in recipes.NAMES}
+    given = {name: getattr(args, name, None) for name in recipes.NAMES}
+    given["reading"] = reading(args) or None
     given = {name: value for name, value in given.items() if value is not None}
     if args.resume:
         given = recipes.resumed(args.out, given)
     recipes.check_model(given.get("model", "vgg"))
     if args.out and not args.resume:
         files.check_folder(pathlib.Path(args.out), args.force)
-    dataset = data.load(given["data"]) if "data" in given else data.load_default()
+    if "reading" in given and "data" not in given:
+        raise ValueError(f"{', '.join(given['reading'])}: for data of your own; give it as --data")
+    dataset = (
+        data.load(given["data"], **(given.get("reading") or {}))
+        if "data" in given
+        else data.load_default()
+    )
     if given.get("limit"):
         dataset = dataset.limit(given["limit"])
     recipe = recipes.complete(given, dataset)
@@ -43,23 +51,53 @@ def train(args):
     except KeyboardInterrupt as stop:
         if getattr(stop, "out", None):
             stop.args = (
-                f"stopped; continue with: numpycnn train --resume --out {shlex.quote(str(out))}",
+                f"stopped; continue with: numpycnn train --resume --out {files.quoted(out)}",
             )
         raise
     finally:
         if not args.out:  # the new folder, if nothing came into it
             with contextlib.suppress(OSError):
                 out.rmdir()
-    return result, accuracy_table(result["per_class"], result["test_accuracy"], result["out"])
+    text = accuracy_table(result["per_class"], result["test_accuracy"], result["report"])
+    return result, text, 0 if result["report"] else 1
 
 
-def accuracy_table(per_class, accuracy, out=None):
+def reading(args):
+    """The options about data of a person's own that are given, as data.load takes them."""
+    from ..data.options import NAMES
+
+    values = {name: getattr(args, name, None) for name in NAMES}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def trained_reading(net):
+    """The same of the data that a network was trained on, as its checkpoint holds them."""
+    from ..data.options import NAMES
+
+    recipe = net.metadata.get("recipe")
+    found = recipe.get("reading") if isinstance(recipe, dict) else None
+    return {name: found[name] for name in NAMES if name in found} if isinstance(found, dict) else {}
+
+
+def pictures(net):
+    """How picture files become images of a network (decode.Treatment.stored): as in training.
+
+    Where the network was trained on none, they take its input's size and channels.
+    """
+    found = net.metadata.get("pictures")
+    if isinstance(found, dict):
+        return {name: found.get(name) for name in ("size", "fit", "colour")}
+    height, width, channels = getattr(net, "input_shape", (28, 28, 1))
+    return {"size": [height, width], "fit": "pad", "colour": channels == 3}
+
+
+def accuracy_table(per_class, accuracy, report=None):
     """The test accuracy of each class (its recall) and in all."""
     width = max(len(name) for name in per_class)
     lines = [f"  {name:<{width}}  {share:7.2%}" for name, share in per_class.items()]
     lines.append(f"Test accuracy: {accuracy:.2%}")
-    if out:
-        lines.append(f"Report: {pathlib.Path(out, 'report.html')}")
+    if report:
+        lines.append(f"Report: {report}")
     return "\n".join(lines)
 
 
@@ -110,12 +148,12 @@ def network_and_data(args):
     import numpycnn as nc
 
     net = classifier(args.checkpoint)
-    dataset = nc.data.load(args.data or net.metadata.get("data", "fashion-mnist"))
+    expected = getattr(net, "input_shape", (28, 28, 1))
+    options = {**(trained_reading(net) if args.data is None else {}), **reading(args)}
+    name = args.data or net.metadata.get("data", "fashion-mnist")
+    dataset = nc.data.load(name, **options, like=pictures(net))
     classes, known = list(dataset.classes), net.metadata.get("classes")
-    expected, came = (
-        getattr(net, "input_shape", (28, 28, 1)),
-        dataset.x_test.shape[1:],
-    )
+    came = dataset.x_test.shape[1:]
     outputs = net.infer(np.zeros((1, *expected), np.uint8)).shape[1]
     if outputs != len(classes):
         raise ValueError(
@@ -221,7 +259,8 @@ def draw_seen(path, image, facts, note):
 def names(net, count):
     """The class names that its checkpoint holds, or numbers."""
     classes = net.metadata.get("classes")
-    return classes if classes and len(classes) == count else [str(i) for i in range(count)]
+    known = classes and len(classes) == count
+    return [files.shown(classes[i] if known else i) for i in range(count)]
 
 
 def summary(args):

@@ -21,11 +21,12 @@ from ..errors import (
     NumpyCNNError,
     RunFolderError,
     TrainingDiverged,
+    printable,
 )
 from ..training.interrupt import terminable
 from . import commands, exchange
 from . import exercise as exercises
-from .commands import say
+from .commands import LINES, say
 
 
 class Parser(argparse.ArgumentParser):
@@ -65,8 +66,11 @@ def parser():
         "--model", help="vgg (default), alexnet, resnet, densenet, keras_cnn or lenet5"
     )
     sub.add_argument(
-        "--data", help="fashion-mnist, mnist, kmnist, emnist, synthetic, a folder or an .npz"
+        "--data",
+        type=given,
+        help="fashion-mnist, mnist, kmnist, emnist, synthetic, a folder or an .npz",
     )
+    _reading(sub)
     sub.add_argument(
         "--epochs", type=positive, help="default: those of the model's own recipe, 4 for vgg"
     )
@@ -85,7 +89,7 @@ def parser():
     sub.add_argument(
         "--val",
         type=natural,
-        help="validation images cut from the training set (default: a twelfth)",
+        help="validation images cut from the training set (default: a twelfth, or its own)",
     )
     sub.add_argument(
         "--patience",
@@ -107,7 +111,8 @@ def parser():
 
     sub = command(commands.evaluate)
     sub.add_argument("checkpoint", help="a file.npz, or pretrained:NAME")
-    sub.add_argument("--data", help="default: the data set it was trained on")
+    sub.add_argument("--data", type=given, help="default: the data set it was trained on")
+    _reading(sub)
     sub.add_argument(
         "--flip", action="store_true", help="average over each image and its mirror image"
     )
@@ -122,7 +127,8 @@ def parser():
     )
     sub = command(commands.inspect)
     sub.add_argument("checkpoint", help="a file.npz, or pretrained:NAME")
-    sub.add_argument("--data", help="default: the data set it was trained on")
+    sub.add_argument("--data", type=given, help="default: the data set it was trained on")
+    _reading(sub)
     sub.add_argument(
         "--image", metavar="FILE", help="the picture to look at (default: the first test image)"
     )
@@ -137,7 +143,9 @@ def parser():
     sub = command(commands.gradcheck)
     sub.add_argument("model", help=models)
     sub.add_argument("--seed", type=natural, default=0)
-    command(commands.data).add_argument("name", help="fashion-mnist, mnist, kmnist or emnist")
+    command(commands.data).add_argument(
+        "name", type=given, help="fashion-mnist, mnist, kmnist or emnist"
+    )
     sub = command(commands.study)
     sub.add_argument("names", nargs="*", metavar="NAME", help="of those that --list shows, or all")
     sub.add_argument(
@@ -154,7 +162,7 @@ def parser():
     sub.add_argument(
         "--limit", type=positive, metavar="N", help="training images, instead of the study's own"
     )
-    sub.add_argument("--data", help="instead of fashion-mnist: as for train")
+    sub.add_argument("--data", type=given, help="instead of fashion-mnist: as for train")
     sub.add_argument(
         "--out",
         metavar="DIR",
@@ -164,6 +172,33 @@ def parser():
     exercises.grammar(command(exercises.exercise))
     command(commands.doctor)
     return top
+
+
+def _reading(sub):
+    """How data of one's own are read."""
+    group = sub.add_argument_group("your own data")
+    group.add_argument(
+        "--size", type=sizes, metavar="N", help="pictures become N x N pixels (or HEIGHTxWIDTH)"
+    )
+    group.add_argument(
+        "--fit", choices=("pad", "crop", "stretch"), help="how (default: pad, with borders)"
+    )
+    colours = group.add_mutually_exclusive_group()
+    colours.add_argument(
+        "--colour", action="store_true", default=None, help="three channels, also of grey pictures"
+    )
+    colours.add_argument(
+        "--grey", action="store_false", default=None, dest="colour", help="one channel"
+    )
+    group.add_argument(
+        "--classes-at", type=positive, metavar="N", help="folders above a picture's class (1)"
+    )
+    group.add_argument(
+        "--shape", type=sizes, metavar="HxWxC", help="of the rows of a table, where not square"
+    )
+    group.add_argument(
+        "--skip-broken", action="store_true", default=None, help="go on without broken pictures"
+    )
 
 
 def _generate(sub):
@@ -184,7 +219,9 @@ def _generate(sub):
         help="a new .png, or a .gif film (default: grid.png, grid-2.png, ...)",
     )
     sub.add_argument(
-        "--data", help="test images for --reconstruct and --map (default: what it was trained on)"
+        "--data",
+        type=given,
+        help="test images for --reconstruct and --map (default: what it was trained on)",
     )
     kinds = sub.add_mutually_exclusive_group()
     kinds.add_argument(
@@ -205,6 +242,13 @@ def _generate(sub):
     )
 
 
+def given(text):
+    """A name or a path, which is not empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a name or a path, not an empty text")
+    return text
+
+
 def positive(text):
     """A whole number of at least 1."""
     return _whole(text, 1)
@@ -223,6 +267,12 @@ def _whole(text, least):
     return int(text)
 
 
+def sizes(text):
+    """64, 48x64 or 32x32x3 as a list of whole numbers; of one number the square."""
+    numbers = [positive(part) for part in text.lower().split("x")]
+    return numbers * 2 if len(numbers) == 1 else numbers
+
+
 def rate(text):
     """A learning rate: a finite number of at least 0."""
     try:
@@ -236,6 +286,9 @@ def rate(text):
 
 def main(argv=None):
     """Run one command -> its exit code."""
+    for stream in (sys.stdout, sys.stderr):  # a letter that it cannot show is no error
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     args = parser().parse_args(argv)
     if args.threads:  # before NumPy is imported, so that its BLAS hears of it
         for name in ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "VECLIB_MAXIMUM"):
@@ -290,7 +343,7 @@ def show(args, result, text):
     """The result, on standard output."""
     from ..files import plain
 
-    print(json.dumps(plain(result)) if args.json else text, flush=True)
+    print(json.dumps(plain(result)) if args.json else printable(text, keep=LINES), flush=True)
 
 
 def exit_code(error):

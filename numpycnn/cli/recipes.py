@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 from .. import schedule
+from ..data import options
 from ..data.augment import augmentation
 from ..errors import CheckpointError, RunFolderError, unknown
 from ..training import checkpoint
@@ -28,7 +29,7 @@ class Recipe:
     model: str
     data: str
     seed: int
-    val: int  # validation images, cut from the training images
+    val: int  # validation images, cut from the training images; 0 where the data have their own
     limit: int | None  # training images in use; None: all
     epochs: int
     batch_size: int
@@ -36,15 +37,15 @@ class Recipe:
     schedule: str
     augment: str
     patience: int | None = None  # epochs without a better validation accuracy, then training ends
+    reading: dict | None = None  # how the person's own data are read: data.options.Options
 
     def stored(self):
-        """The recipe as checkpoints hold it: a dict, without a patience that there is not."""
+        """The recipe as checkpoints hold it: a dict, without a patience or reading that is not."""
         fields = dataclasses.asdict(self)
-        if self.patience is None:
-            del fields["patience"]
-        return fields
+        return {name: fields[name] for name in fields if name not in OPTIONAL or fields[name]}
 
 
+OPTIONAL = {"patience", "reading"}
 NAMES = tuple(field.name for field in dataclasses.fields(Recipe))
 
 
@@ -61,9 +62,10 @@ def complete(given, dataset):
     """
     model = given.get("model", "vgg")
     check_model(model)
-    defaults = {"data": dataset.name, "seed": 0, "val": len(dataset.x_train) // 12, "limit": None}
+    val = len(dataset.x_train) // 12 if dataset.x_val is None else 0
+    defaults = {"data": dataset.name, "seed": 0, "val": val, "limit": None}
     recipe = Recipe(**{"model": model, **defaults, **RECIPES[model], **given})
-    if not recipe.val and "patience" not in given:
+    if not recipe.val and dataset.x_val is None and "patience" not in given:
         recipe = dataclasses.replace(recipe, patience=None)
     _check(recipe, dataset)
     return recipe
@@ -73,9 +75,15 @@ def _check(recipe, dataset):
     schedule.named(recipe.schedule)
     augmentation(recipe.augment)
     images = len(dataset.x_train)
+    own = 0 if dataset.x_val is None else len(dataset.x_val)
+    if own and recipe.val:
+        raise ValueError(
+            f"--val {recipe.val}: {dataset.name} has {own} validation images of its own; "
+            "leave out --val"
+        )
     if not 0 <= recipe.val < images:
         raise ValueError(f"--val {recipe.val} must be less than the {images} training images")
-    if recipe.patience and not recipe.val:
+    if recipe.patience and not recipe.val and not own:
         raise ValueError(
             "--patience watches the accuracy on validation images: give --val more than 0"
         )
@@ -95,13 +103,16 @@ def resumed(out, given):
         )
     metadata, _ = checkpoint.read(path)
     stored = metadata.get("recipe")
-    if not isinstance(stored, dict) or not set(NAMES) - {"patience"} <= stored.keys():
+    if not isinstance(stored, dict) or not set(NAMES) - OPTIONAL <= stored.keys():
         raise CheckpointError(
             f"{path} was not written by `numpycnn train`, so it cannot be resumed by it"
         )
     for name, value in given.items():
         if stored.get(name) != value:
+            was = stored.get(name)
+            if name == "reading":
+                was, value = (" ".join(options.typed(given or {})) for given in (was, value))
             raise RunFolderError(
-                f"the run in {out} has {name} {stored.get(name)}, not {value}; resume it as it was"
+                f"the run in {out} has {name} {was or 'none'}, not {value}; resume it as it was"
             )
     return {name: stored.get(name) for name in NAMES}

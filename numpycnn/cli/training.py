@@ -3,12 +3,12 @@
 import copy
 import json
 import pathlib
-import shlex
 import time
 
 import numpy as np
 
 from .. import files, models, ops
+from ..data import options
 from ..data.augment import augmentation
 from ..files import check_writable, claim, duration, plain
 from ..inspection import out_of_distribution
@@ -30,16 +30,19 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
     """Train by the recipe, evaluate the last epoch on the test set, fill the run's folder -> dict.
 
     Its keys: model, data, parameters, epochs, test_accuracy, test_loss, seconds, out, per_class,
-    train_seconds. `say` gets the lines for people. Raises what training.fit raises.
+    train_seconds, report (None: it could not be written, and a line says why). `say` gets the
+    lines for people. Raises what training.fit raises.
     """
     start = time.perf_counter()
     net = network(recipe, dataset)
     (x, y), validation = (dataset.x_train, dataset.y_train), None
-    if recipe.val:
+    if dataset.x_val is not None:
+        validation = dataset.x_val, dataset.y_val
+    elif recipe.val:
         (x, y), validation = dataset.split(recipe.val, recipe.seed)
     parameters = net.summary(x.shape[1:]).total
     say(f"{recipe.model}: {parameters:,} parameters; {dataset.name}: {dataset.source}")
-    _announce(net, x, y, recipe, out, resume, say)
+    _announce(net, x, y, validation, recipe, out, resume, say)
     history = loop.fit(
         net,
         x,
@@ -56,7 +59,7 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
         resume=resume,
         metadata=_metadata(recipe, dataset),
     )
-    enough = recipe.val >= out_of_distribution.LEAST
+    enough = validation is not None and len(validation[0]) >= out_of_distribution.LEAST
     _note_familiarity(out, validation[0] if enough else x, say)
 
     logits = loop.logits(net, dataset.x_test)
@@ -74,8 +77,16 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
         "out": str(out),
         "per_class": dict(zip(dataset.classes, recall, strict=True)),
     }
-    files.write(pathlib.Path(out, "result.json"), json.dumps(plain(result), indent=2).encode())
-    _write_report(out, net, recipe, dataset, history, result, ops.softmax(logits)[0])
+    result["report"] = str(pathlib.Path(out, "report.html"))
+    try:
+        files.write(pathlib.Path(out, "result.json"), json.dumps(plain(result), indent=2).encode())
+        _write_report(out, net, recipe, dataset, history, result, ops.softmax(logits)[0])
+    except (OSError, ValueError, MemoryError) as error:  # the network is trained and saved
+        result["report"] = None
+        say(
+            f"the report could not be written: {error or type(error).__name__}; numpycnn train "
+            f"--resume --out {files.quoted(out)} writes it"
+        )
     return result
 
 
@@ -99,6 +110,7 @@ def _metadata(recipe, dataset):
         "data_sha256": dataset.sha256,
         "seed": recipe.seed,
         "light": dataset.light,
+        "pictures": dataset.pictures,
     }
 
 
@@ -113,7 +125,7 @@ def _note_familiarity(out, x, say):
         say(f"predict will not tell when an image is nothing like this data: {error}")
 
 
-def _announce(net, x, y, recipe, out, resume, say):
+def _announce(net, x, y, validation, recipe, out, resume, say):
     """Says how much there is to do, and how long it will take."""
     per_epoch = -(-len(x) // recipe.batch_size)
     steps = recipe.epochs * per_epoch
@@ -125,8 +137,9 @@ def _announce(net, x, y, recipe, out, resume, say):
         steps -= len(state["history"]["loss"]) * per_epoch + state["running"]["step"]
     estimate = duration(steps * _seconds_per_step(net, x, y, recipe))
     left = " left" if resume else ""
+    checked = f" and {len(validation[0]):,} validation images" if validation else " images"
     say(
-        f"{len(x):,} training images, {recipe.epochs} epochs, {steps:,} steps{left}: "
+        f"{len(x):,} training{checked}, {recipe.epochs} epochs, {steps:,} steps{left}: "
         f"about {estimate}; into {out}"
     )
 
@@ -144,11 +157,13 @@ def _seconds_per_step(net, x, y, recipe):
 
 def _write_report(out, net, recipe, dataset, history, result, probabilities):
     """report.html and its pictures."""
-    options = (
-        f"--{name.replace('_', '-')} {shlex.quote(str(value))}"
-        for name, value in recipe.stored().items()
+    typed = recipe.stored()
+    reading = options.typed(typed.pop("reading", None) or {})
+    typed = [
+        f"--{name.replace('_', '-')} {files.quoted(value)}"
+        for name, value in typed.items()
         if value is not None
-    )
+    ]
     train, test = len(dataset.x_train), len(dataset.x_test)
     facts = {
         "Model": recipe.model,
@@ -158,7 +173,7 @@ def _write_report(out, net, recipe, dataset, history, result, probabilities):
         "Training time": duration(result["train_seconds"]),
         "Test loss": f"{result['test_loss']:.4f}",
         "Seed": recipe.seed,
-        "Command": f"numpycnn train {' '.join(options)}",
+        "Command": f"numpycnn train {' '.join([*typed, *reading])}",
     }
     training_page.write(
         out,

@@ -6,10 +6,11 @@ from functools import cached_property
 
 import numpy as np
 
-from ..errors import DatasetError
+from ..errors import DatasetError, printable
 
-MOST_CLASSES = 1 << 16  # that are counted from labels
+MOST_CLASSES = 10_000  # a table of classes x classes has 800 MB then
 ROWS = 4096  # images that are converted at a time
+PARTS = {"train": "training", "val": "validation", "test": "test"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +19,8 @@ class Dataset:
 
     Other floats become float32, other integer labels int64; everything else raises DatasetError,
     one line. classes None: "0", "1", ... up to the largest label. `source` tells people where the
-    data came from.
+    data came from. x_val, y_val: validation images, where the data have their own. pictures: how
+    picture files become such images (decode.Treatment.stored).
     """
 
     name: str
@@ -28,35 +30,48 @@ class Dataset:
     y_test: np.ndarray
     classes: tuple = None
     source: str = ""
+    x_val: np.ndarray = None
+    y_val: np.ndarray = None
+    pictures: dict = None
 
     def __post_init__(self):
         put = object.__setattr__  # the class is frozen for everybody else
-        for part in ("train", "test"):
+        for part in self.parts:
             put(self, f"x_{part}", _images(getattr(self, f"x_{part}"), f"{self.name}: x_{part}"))
             put(self, f"y_{part}", _labels(getattr(self, f"y_{part}"), f"{self.name}: y_{part}"))
         if self.classes is None:
-            largest = max(self.y_train.max(), self.y_test.max())
+            largest = max(getattr(self, f"y_{part}").max() for part in self.parts)
             if largest >= MOST_CLASSES:
                 raise DatasetError(
                     f"{self.name}: label {largest} is too large to count classes by; "
                     "make labels 0, 1, ... of them: np.unique(y, return_inverse=True)[1]"
                 )
             put(self, "classes", range(1 + largest))
-        put(self, "classes", tuple(str(c) for c in self.classes))
+        put(self, "classes", tuple(printable(c) for c in self.classes))
         if len(set(self.classes)) < len(self.classes):
             twice = next(name for name in self.classes if self.classes.count(name) > 1)
             raise DatasetError(
                 f"{self.name}: two classes are named {twice}; expected a name of its own for each"
             )
         _check_together(self)
+        if len(self.classes) > MOST_CLASSES:
+            raise DatasetError(
+                f"{self.name}: {len(self.classes):,} classes; expected at most {MOST_CLASSES:,}"
+            )
+
+    @property
+    def parts(self):
+        """The parts that there are: "train", "test" and, where the data have it, "val"."""
+        return ("train", "test") if self.x_val is None else ("train", "test", "val")
 
     @cached_property
     def sha256(self):
-        """Hash of the four arrays: dtypes, shapes and bytes."""
+        """Hash of the arrays, x and y of each part: dtypes, shapes and bytes."""
         digest = hashlib.sha256()
-        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(array.data)
+        for part in self.parts:
+            for array in (getattr(self, f"x_{part}"), getattr(self, f"y_{part}")):
+                digest.update(f"{array.dtype.str}{array.shape}".encode())
+                digest.update(array.data)
         return digest.hexdigest()
 
     @property
@@ -194,7 +209,7 @@ def _labels(y, what):
 
 
 def _check_together(data):
-    for part in ("train", "test"):
+    for part in data.parts:
         x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
         if len(x) != len(y):
             raise DatasetError(
@@ -206,8 +221,8 @@ def _check_together(data):
                 f"{data.name}: y_{part}[{wrong[0]}] is {y[wrong[0]]}; expected a label from 0 to "
                 f"{len(data.classes) - 1}"
             )
-    if data.x_train.shape[1:] != data.x_test.shape[1:] or data.x_train.dtype != data.x_test.dtype:
-        raise DatasetError(
-            f"{data.name}: training images are {data.x_train.shape[1:]} {data.x_train.dtype}, test "
-            f"images {data.x_test.shape[1:]} {data.x_test.dtype}; expected the same"
-        )
+        if data.x_train.shape[1:] != x.shape[1:] or data.x_train.dtype != x.dtype:
+            raise DatasetError(
+                f"{data.name}: training images are {data.x_train.shape[1:]} {data.x_train.dtype}, "
+                f"{PARTS[part]} images {x.shape[1:]} {x.dtype}; expected the same"
+            )

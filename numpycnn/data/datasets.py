@@ -8,30 +8,37 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DatasetError, DownloadError, unknown
-from . import download, folder, idx, npz, synthetic
+from ..files import open_regular
+from . import csv_pixels, download, folder, formats, idx, idx_files, layout, npz, synthetic
 from .dataset import Dataset
 from .official import IDX_FILES, OFFICIAL
+from .options import PICTURES, Options
+from .sources import Folder, readable
 
 SYNTHETIC_TRAIN, SYNTHETIC_TEST = 10_000, 2_000
 
 
-def load(name, path=None, progress=True):
+def load(name, path=None, progress=True, **options):
     """-> Dataset: uint8 images (N, H, W, C), integer labels, class names.
 
     name: "fashion-mnist", "mnist", "kmnist", "emnist" (its balanced split) or "synthetic"; or the
-    path of a folder with the four IDX files, of a folder of pictures (folder.read), or of an .npz
-    (npz.read). A known name goes before a folder of the same name in the working directory; write
-    ./mnist for that. Files are sought in `path`; $NUMPYCNN_DATA/<name>; the cache folder
+    path of a folder with the four IDX files, of a folder of pictures (folder.read) or of tables
+    (csv_pixels.read), of an .npz (npz.read) or a .csv. options: those of options.Options, for such
+    paths: load("photos", size=64, fit="crop"). A known name goes before a folder of the
+    same name in the working directory; write ./mnist for that. Files are sought in `path`; $NUMPYCNN_DATA/<name>; the cache folder
     ($NUMPYCNN_CACHE moves it); those of a known name are then downloaded, with a progress bar on
     standard error, and verified at every load. Raises DatasetError (bad data), DownloadError (no
     network, no mirror), UnknownNameError.
     """
+    options = Options(**options)
     with _named(name, path):
         if isinstance(name, str) and name in OFFICIAL:
+            options.refuse(name, "a data set that is known by name")
             return _official(name, path, progress)
         if isinstance(name, str) and name == "synthetic" and path is None:
+            options.refuse(name, "a data set that is known by name")
             return _synthetic("garments drawn by numpycnn.data.synthetic, seed 0")
-        return _own(name, path)
+        return _own(name, path, options)
 
 
 def load_default(progress=True):
@@ -72,7 +79,7 @@ def _synthetic(source):
     )
 
 
-def _own(name, path):
+def _own(name, path, options):
     """A folder or an .npz: at `path`, or at `name`, or at $NUMPYCNN_DATA/<name>."""
     place = Path(name if path is None else path)
     if path is None and not place.exists() and _data_folder(name).exists():
@@ -85,16 +92,45 @@ def _own(name, path):
             f"known names: {', '.join(OFFICIAL)}, synthetic"
         )
     if not place.is_dir():
-        return npz.read(place)
+        return _file(place, options)
     known = next((known for known in OFFICIAL if _are_of(place, known)), None)
     if known:
         return _read_idx_folder(known, place, OFFICIAL[known])
-    if _any_of(place, IDX_FILES):
-        return _read_idx_folder(str(name), place, None)
-    found = folder.read(
-        place
-    )  # named so that this name loads it again: a folder may be called mnist
+    found = _folder(place, str(name), options)
+    # named so that this name loads it again: a folder may be called mnist
     return replace(found, name=f"./{place}") if str(place) in (*OFFICIAL, "synthetic") else found
+
+
+def _folder(place, name, options):
+    """A folder of IDX files, of pictures, or of tables of pixels."""
+    source = Folder(place)
+    sets = idx_files.find(source)
+    if sets:
+        options.refuse(name, "IDX files")
+        return idx_files.read(source, sets, name)
+    tables = csv_pixels.find(source)
+    if tables and not any(map(layout.is_picture, source.names)):
+        options.refuse(name, "tables of pixels", ["shape"])
+        return csv_pixels.read(source, tables, options.shape)
+    options.refuse(name, "pictures", PICTURES)
+    return folder.read(source, options)
+
+
+def _file(place, options):
+    """One file: an .npz, or a table."""
+    with readable(place), open_regular(place, "a data set: a folder, an .npz or a .csv") as file:
+        start = file.read(256)
+    if start.startswith(b"PK"):
+        options.refuse(place, "an .npz")
+        return npz.read(place)
+    what, advice = formats.kind(start)
+    if what is None and csv_pixels.is_table(place.name):
+        options.refuse(place, "a table of pixels", ["shape"])
+        return csv_pixels.read_file(place, options.shape)
+    raise DatasetError(
+        f"{place}: {'this is ' + what if what else 'not a known format'}; expected a folder, an "
+        f".npz or a .csv of pixels{'; ' + advice if advice else ''}"
+    )
 
 
 def _official(name, path, progress, tries=None):

@@ -13,13 +13,13 @@ import zlib
 import numpy as np
 
 from ..errors import DatasetError
+from .sources import Single, readable
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_DIMENSIONS = 4
 CHUNK = 1 << 20
-EXPANSION = (
-    56 << 20
-)  # a gzipped array may be this much larger than its file: memory < file + 64 MiB
+# a gzipped array may be this much larger than its file: memory < file + 64 MiB
+EXPANSION = 56 << 20
 
 
 def read(path, expansion=EXPANSION):
@@ -31,16 +31,25 @@ def read(path, expansion=EXPANSION):
     Raises DatasetError, one line with the path, for anything missing, unreadable, cut, damaged or
     too long.
     """
+    return read_from(Single(path), path, expansion)
+
+
+def read_from(source, name, expansion=EXPANSION):
+    """The same of a file in a source (sources.py)."""
+    where = source.where(name)
     try:
-        with open(path, "rb") as file:
-            return _read(file, os.fstat(file.fileno()).st_size, expansion)
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, zlib.error) as error:
-        raise DatasetError(f"{path}: {error}") from error
+        with readable(where), source.open(name) as file:
+            return _read(file, file.seek(0, os.SEEK_END), expansion)
+    except (EOFError, zlib.error) as error:
+        raise DatasetError(f"{where}: {error}") from error
+    except DatasetError:
+        raise
+    except ValueError as error:
+        raise DatasetError(f"{where}: {error}") from error
 
 
 def _read(file, size, expansion):
+    file.seek(0)
     gzipped = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     stream = _Gzip(file) if gzipped else file

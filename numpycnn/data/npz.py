@@ -8,78 +8,81 @@ import zlib
 import numpy as np
 
 from ..errors import DatasetError
-from .dataset import Dataset
+from ..files import open_regular
+from . import array_names, assemble
+from .sources import readable
 
-NAMES = ("x_train", "y_train", "x_test", "y_test")
 EXPANSION = 20  # an .npz may unpack to this many times its size, ...
 SLACK = 64 << 20  # ... and this much more
 
 
 def read(path):
-    """-> Dataset. Grey images may be (N, H, W). No pickle is ever opened, and nothing is allocated
-    before the sizes that the file declares have been compared with each other and with the file's own.
+    """-> Dataset. Grey images may be (N, H, W), labels (N, 1). The arrays' names are x_train, y_train
+    and so on, those of MedMNIST (train_images), or arr_0 to arr_3 in that order (array_names.py).
 
-    Raises DatasetError, one line with the path.
+    No pickle is ever opened, and nothing is allocated before the sizes that the file declares have
+    been compared with each other and with the file's own. Raises DatasetError, one line with the
+    path.
     """
     try:
-        with zipfile.ZipFile(path) as file:
-            arrays = _arrays(file, os.path.getsize(path))
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
+        with readable(path), open_regular(path, "an .npz") as opened:
+            with zipfile.ZipFile(opened) as file:
+                arrays = _arrays(file, opened.seek(0, os.SEEK_END))
+    except DatasetError:
+        raise
     except (
-        ValueError,
-        EOFError,
-        RuntimeError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise DatasetError(f"{path}: {' '.join(str(error).split())}") from error
-    classes = arrays.get("classes")
+        ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error,
+        MemoryError,
+    ) as error:  # fmt: skip
+        text = " ".join(str(error).split()) or "more than the memory holds"
+        raise DatasetError(f"{path}: {text}") from error
+    classes = arrays.pop("classes", None)
     if classes is not None and (classes.ndim != 1 or classes.dtype.kind not in "Uiu"):
         raise DatasetError(
-            f"{path}: classes is {classes.dtype} of the shape {classes.shape}; expected one name a class"
+            f"{path}: classes is {classes.dtype} of the shape {classes.shape}; expected one name a "
+            "class"
         )
-    x_train, y_train, x_test, y_test = (arrays[name] for name in NAMES)
-    x_train, x_test = (x[..., None] if x.ndim == 3 else x for x in (x_train, x_test))
-    return Dataset(str(path), x_train, y_train, x_test, y_test, classes, str(path))
+    parts = {part: (arrays[part, "images"], arrays[part, "labels"]) for part, _ in arrays}
+    return assemble.dataset(str(path), parts, classes, str(path))
 
 
 def _arrays(file, size):
-    members = {name.removesuffix(".npy"): name for name in file.namelist()}
-    missing = [name for name in NAMES if name not in members]
-    if missing:
-        raise ValueError(
-            f"no array {' and no '.join(missing)}; expected {', '.join(NAMES)}; it has "
-            f"{', '.join(sorted(members)[:8]) or 'none'}"
-        )
-    wanted = {name: file.getinfo(members[name]) for name in (*NAMES, "classes") if name in members}
-    total = sum(info.file_size for info in wanted.values())
+    """{(part, "images" or "labels"): array, "classes": array}"""
+    members = {name.removesuffix(".npy"): file.getinfo(name) for name in file.namelist()}
+    keys = array_names.keys(members, lambda name: len(_header(file, name, members[name])[0]))
+    total = sum(members[name].file_size for name in keys)
     if total > EXPANSION * size + SLACK:
         raise ValueError(
             f"unpacks to {total} bytes, from a file of {size}: refused as a possible zip bomb"
         )
-    for name, info in wanted.items():
-        _check_header(file, name, info)
+    for name in keys:
+        _check_header(file, name, members[name])
     arrays = {}
-    for name, info in wanted.items():
-        with file.open(info) as member:
-            arrays[name] = np.lib.format.read_array(member, allow_pickle=False)
+    for name, key in keys.items():
+        with file.open(members[name]) as member:
+            arrays[key] = np.lib.format.read_array(member, allow_pickle=False)
     return arrays
 
 
 def _check_header(file, name, info):
     """The .npy header inside must ask for exactly the bytes that the .zip declares."""
+    shape, dtype, start = _header(file, name, info)
+    if dtype.hasobject:
+        raise ValueError(f"{name} holds Python objects (a pickle), which are never opened")
+    expected = start + math.prod(shape) * dtype.itemsize
+    if expected != info.file_size:
+        raise ValueError(
+            f"{name}: its header asks for {expected} bytes, {shape} {dtype}, the archive has "
+            f"{info.file_size}"
+        )
+
+
+def _header(file, name, info):
+    """-> shape, dtype, where the elements start"""
     with file.open(info) as member:
         version = np.lib.format.read_magic(member)
         if version not in ((1, 0), (2, 0)):
             raise ValueError(f"{name}: .npy version {version}; expected 1.0 or 2.0")
         read_header = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
         shape, _, dtype = read_header(member)
-        expected = member.tell() + math.prod(shape) * dtype.itemsize
-    if dtype.hasobject:
-        raise ValueError(f"{name} holds Python objects (a pickle), which are never opened")
-    if expected != info.file_size:
-        raise ValueError(
-            f"{name}: its header asks for {expected} bytes, {shape} {dtype}, the archive has {info.file_size}"
-        )
+        return shape, dtype, member.tell()

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..errors import DatasetError, ShapeError
-from .folder import COLOUR, GREY, upright
+from . import decode
+from .sources import Single
 
 # a photo is made no larger than this at once: enough to find a garment, and its noise is averaged
 # out
@@ -26,19 +27,13 @@ def open_picture(path):
 
     Raises DatasetError, one line, for what is no picture.
     """
-    from PIL import Image
-
     try:
-        with Image.open(path) as picture:
-            mode, image = picture.mode, upright(picture).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DatasetError(
-            f"{path}: no picture that Pillow can read: {' '.join(str(error).split())}"
-        ) from None
-    if mode not in GREY | COLOUR:
-        raise DatasetError(
-            f"{path}: its pixels are {mode}; expected 8 bits a channel, grey or colour"
-        )
+        with decode.opened(Single(path, "a picture"), path) as picture:
+            decode.check_mode(picture)
+            image = decode.upright(picture).convert("RGB")
+    except decode.Broken as error:
+        advice = "" if "; expected" in str(error) else "; expected a picture: PNG, JPEG"
+        raise DatasetError(f"{path}: {error}{advice}") from None
     image.thumbnail((SIDE, SIDE))
     return image
 

@@ -88,7 +88,7 @@ def write(path, *, title, heading, score, detail, facts, sections):
     facts = "\n".join(_fact(label, value) for label, value in facts.items())
     filled = {"title": escape(str(title)), "style": STYLE, "sections": "\n".join(sections)}
     page = PAGE.format(heading=heading, score=score, detail=detail, facts=facts, **filled)
-    files.write(path, page.encode("utf-8"))
+    files.write(path, page.encode("utf-8", "backslashreplace"))  # names may be of other bytes
     return path
 
 

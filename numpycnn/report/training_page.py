@@ -1,12 +1,11 @@
 """The page that a run leaves: report.html and its pictures, for any browser, offline."""
 
-import shlex
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
-from .. import metrics
+from .. import files, metrics
 from . import html, plots
 
 READING = {
@@ -113,7 +112,7 @@ def _picture(name):
 
 def _next_section(folder):
     run, last, best = (
-        shlex.quote(str(path)) for path in (folder, folder / "last.npz", folder / "best.npz")
+        files.quoted(path) for path in (folder, folder / "last.npz", folder / "best.npz")
     )
     return html.commands(
         (

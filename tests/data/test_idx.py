@@ -116,8 +116,8 @@ def test_what_is_not_idx(tmp_path, content, word):
 
 
 def test_missing_folder_and_unreadable(tmp_path):
-    refused(tmp_path / "nothing", "No such file")
-    refused(tmp_path, "directory")
+    refused(tmp_path / "nothing", "no such file")
+    refused(tmp_path, "is a folder")
 
 
 def peak(path):

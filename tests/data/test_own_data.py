@@ -66,12 +66,12 @@ def test_npz_refused(tmp_path, word, change):
 
 
 def test_npz_without_an_array_or_no_npz_at_all(tmp_path):
-    np.savez(tmp_path / "a.npz", x_train=X, y_train=Y)
-    refused(tmp_path / "a.npz", "no array x_test and no y_test")
+    np.savez(tmp_path / "a.npz", x_train=X, y_train=Y, x_test=X, mean=X)
+    refused(tmp_path / "a.npz", "no array with the test labels; .* it has mean, x_test, x_train")
     (tmp_path / "b.npz").write_bytes(b"hello")
-    refused(tmp_path / "b.npz", "zip")
+    refused(tmp_path / "b.npz", "not a known format")
     (tmp_path / "c.npz").write_bytes(b"")
-    refused(tmp_path / "c.npz", "zip")
+    refused(tmp_path / "c.npz", "this is empty")
     refused(tmp_path / "missing.npz", "no such file")
 
 
@@ -220,15 +220,15 @@ def test_folder_refused(tmp_path):
     refused(tmp_path, "no pictures")
     folder = pictures(tmp_path / "a")
     image.new("L", (9, 9)).save(folder / "dog" / "large.png")
-    refused(folder, "9x9 pixels.*5x6.*mogrify")
+    refused(folder, "from 5x6 to 9x9 pixels.*--size 28")
     content = (folder / "dog" / "00.png").read_bytes()
     (folder / "dog" / "large.png").write_bytes(content[:50])
-    refused(folder, "large.png: damaged")
+    refused(folder, "large.png .damaged or cut off")
     (folder / "dog" / "large.png").write_bytes(b"<html>")
-    refused(folder, "large.png: not a picture")
+    refused(folder, "large.png .an HTML page")
     image.fromarray(np.zeros((6, 5), "u2")).save(folder / "dog" / "large.png")
     refused(folder, "8 bits")
-    refused(pictures(tmp_path / "b", 1, classes=("x", "y")), "2 pictures")
+    refused(pictures(tmp_path / "b", 1, classes=("x", "y")), "2 images; expected at least 3")
 
 
 def idx(array):
@@ -250,7 +250,7 @@ def test_folder_of_idx_files(tmp_path):
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(Y[:19]))
     refused(tmp_path, "20 images .* 19 labels")
     (tmp_path / "train-labels-idx1-ubyte").unlink()
-    refused(tmp_path, "train-labels-idx1-ubyte.gz not found")
+    refused(tmp_path, "the train labels not found beside")
 
 
 def test_unknown_names(tmp_path, monkeypatch):
@@ -260,3 +260,106 @@ def test_unknown_names(tmp_path, monkeypatch):
         data.load("fashion-mnits")
     refused("./fashion-mnits/", "no such file")
     refused("a/b", "no such file")
+
+
+def parts(images="{}_images", labels="{}_labels", names=("train", "val", "test"), column=True):
+    """Arrays as MedMNIST calls them: labels (N, 1)."""
+    found = {}
+    for part, n in zip(names, (20, 8, 12), strict=True):
+        found[images.format(part)] = X[:n]
+        found[labels.format(part)] = Y[:n, None].astype("u1") if column else Y[:n]
+    return found
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        parts(),
+        parts("X_{}", "Y_{}", ("train", "val", "test")),
+        parts("x_{}", "y_{}", ("training", "valid", "test"), column=False),
+        parts("{}X", "{}Y", ("train", "dev", "test")),
+        parts("{}_data", "{}_targets", ("Train", "Validation", "Test")),
+    ],
+)
+def test_npz_under_other_names(tmp_path, arrays):
+    np.savez(tmp_path / "a.npz", **arrays)
+    found = data.load(tmp_path / "a.npz")
+    assert (len(found.x_train), len(found.x_val), len(found.x_test)) == (20, 8, 12)
+    np.testing.assert_array_equal(found.y_val, Y[:8])
+    np.testing.assert_array_equal(found.x_test[..., 0], X[:12])
+
+
+def test_npz_without_names(tmp_path):
+    np.savez(tmp_path / "a.npz", X, Y, X[:8], Y[:8])
+    assert data.load(tmp_path / "a.npz").sha256 == data.load(save(tmp_path, **ARRAYS)).sha256
+    np.savez(tmp_path / "a.npz", X, X[:8], Y, Y[:8])
+    np.testing.assert_array_equal(data.load(tmp_path / "a.npz").y_test, Y[:8])
+    np.savez(tmp_path / "a.npz", X, Y)
+    assert len(data.load(tmp_path / "a.npz").y_test) == 4
+
+
+def save(folder, **arrays):
+    np.savez(folder / "own.npz", **arrays)
+    return folder / "own.npz"
+
+
+def test_npz_with_one_part_is_cut_and_with_two_validation_is_the_test(tmp_path):
+    found = data.load(save(tmp_path, images=X, labels=Y))
+    assert (len(found.x_train), len(found.x_test)) == (16, 4)
+    assert "4 drawn for testing" in found.source
+    found = data.load(save(tmp_path, x_train=X, y_train=Y, x_val=X[:8], y_val=Y[:8]))
+    assert len(found.x_test) == 8
+
+
+@pytest.mark.parametrize(
+    ("word", "arrays"),
+    [
+        ("volumes", {"train_images": np.zeros((4, 7, 7, 7), "u1"), "train_labels": np.arange(4)}),
+        ("both", {**ARRAYS, "train_images": X}),
+        ("no array with the val labels", {**ARRAYS, "x_val": X}),
+        ("the train labels", {"x": X[0, 0], "weights": X}),
+        ("5 images and 20 labels", {"x": X[:5], "y": Y}),
+    ],
+)
+def test_npz_of_other_things(tmp_path, word, arrays):
+    refused(save(tmp_path, **arrays), word)
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder", "missing"])
+@pytest.mark.parametrize("name", ["a.npz", "a.csv", "t/train-images-idx3-ubyte", "c/x.png"])
+def test_nothing_is_opened_but_regular_files(tmp_path, kind, name):
+    import os
+
+    path = tmp_path / "data" / name
+    path.parent.mkdir(parents=True)
+    if kind == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path) if kind == "pipe" else os.symlink(
+            "/dev/zero" if kind == "device" else "/nowhere", path
+        )
+    whole = path if "/" not in name else tmp_path / "data"
+    if "/t/" in str(path):
+        (path.parent / "train-labels-idx1-ubyte").write_bytes(idx(Y))
+    if kind == "folder":
+        refused(whole, "no pictures|train images")
+    else:
+        refused(whole, f"is a {kind}; expected" if kind != "missing" else "no such file")
+
+
+def test_names_are_printed_without_what_a_terminal_obeys(tmp_path):
+    evil = "\x1b[31mred\x07\n\u202etxt"
+    found = data.load(pictures(tmp_path / "a", classes=(evil, "dog")))
+    assert found.classes == ("\\x1b[31mred\\x07\\n\\u202etxt", "dog")
+    found = data.load(save(tmp_path, **ARRAYS, classes=np.array([evil, "b", "c", "ü"])))
+    assert found.classes[0].isprintable()
+    assert found.classes[3] == "ü"
+    (tmp_path / "a" / evil / "bad\x1b]0;.png").write_bytes(b"")
+    with pytest.raises(DatasetError, match="empty") as info:
+        data.load(tmp_path / "a")
+    assert str(info.value).isprintable()
+
+
+def test_more_classes_than_a_table_can_hold(tmp_path):
+    refused(save(tmp_path, **ARRAYS, classes=np.arange(10_001)), "10,001 classes")
+    refused(save(tmp_path, **{**ARRAYS, "y_train": Y * 10_000}), "30000")

@@ -130,6 +130,6 @@ def test_what_is_no_picture_is_refused_in_one_line(png):
         read_image(png, SHAPE)
     png.write_bytes(png.read_bytes()[:40])
     for path in png, png.parent, png.parent / "missing.png":
-        with pytest.raises(DatasetError, match="no picture") as info:
+        with pytest.raises(DatasetError, match="expected a picture") as info:
             read_image(path, SHAPE)
         assert "\n" not in str(info.value)

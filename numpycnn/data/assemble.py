@@ -1,0 +1,48 @@
+"""Puts together the parts that a reader found: grey images, columns of labels, a test set to draw."""
+
+import numpy as np
+
+from ..errors import DatasetError
+from .dataset import Dataset, stratified
+
+
+def dataset(name, parts, classes=None, source="", **more):
+    """-> Dataset of {"train": (x, y), "val": ..., "test": ...}, the last two if there are any.
+
+    Grey images may be (N, H, W), labels (N, 1). Without a test part the one for validation takes
+    its place; without both, a fifth of each class, drawn with seed 0. Raises DatasetError.
+    """
+    parts = {part: (_images(name, x), _labels(y)) for part, (x, y) in parts.items() if len(x)}
+    if "train" not in parts:
+        raise DatasetError(f"{name}: no training images, only {' and '.join(parts) or 'nothing'}")
+    if "test" not in parts and "val" in parts:
+        parts["test"] = parts.pop("val")
+        source += "; no test images: those for validation are the test set"
+    if "test" not in parts:
+        parts["train"], parts["test"] = drawn(name, *parts["train"])
+        source += f", of which {len(parts['test'][1]):,} drawn for testing"
+    val = dict(zip(("x_val", "y_val"), parts.get("val", ()), strict=False))
+    return Dataset(name, *parts["train"], *parts["test"], classes, source, **val, **more)
+
+
+def drawn(name, x, y):
+    """-> (x, y) for training, (x, y) for testing: a fifth of each class, drawn with seed 0."""
+    n = round(len(y) / 5)
+    if len(x) != len(y):
+        raise DatasetError(f"{name}: {len(x)} images and {len(y)} labels; expected equal numbers")
+    if n < 1:
+        raise DatasetError(f"{name}: {len(y)} images; expected at least 3, better hundreds a class")
+    chosen = np.zeros(len(y), bool)
+    chosen[stratified(y, n, seed=0)] = True
+    return (x[~chosen], y[~chosen]), (x[chosen], y[chosen])
+
+
+def _images(name, x):
+    """(N, H, W, C); of three equal sides above 4 they would be volumes, such as MedMNIST's 3D sets."""
+    if x.ndim == 4 and x.shape[3] > 4 and len(set(x.shape[1:])) == 1:
+        raise DatasetError(f"{name}: arrays {x.shape} are volumes; expected images, (N, H, W)")
+    return x[..., None] if x.ndim == 3 else x
+
+
+def _labels(y):
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y

@@ -1,0 +1,58 @@
+"""A person's own four IDX files, under all the names that they are handed out with.
+
+train-images-idx3-ubyte.gz     train-images.idx3-ubyte     emnist-letters-train-labels-idx1-ubyte
+raw/...                        train-images-idx3-ubyte/train-images-idx3-ubyte
+"""
+
+import posixpath
+import re
+
+from ..errors import DatasetError
+from . import assemble, idx
+from .splits import WORDS
+
+NAME = re.compile(
+    r"(?P<first>.*?)(?P<part>[a-z]+|t10k)[-_. ]?(?P<what>images?|labels?)"
+    r"[-_.]idx[1-4][-_.](?:ubyte|int)(?:\.(?:gz|idx))?"
+)
+PARTS = {word: part for part, words in WORDS.items() for word in words}
+
+
+def find(source):
+    """{first letters of the names: {(part, "images" or "labels"): name}}; {} where there are none."""
+    sets = {}
+    for name in source.names:
+        match = NAME.fullmatch(posixpath.basename(name).lower())
+        if match and match["part"] in PARTS:
+            key = PARTS[match["part"]], match["what"].rstrip("s") + "s"
+            files = sets.setdefault(match["first"].strip("-_. "), {})
+            if key not in files or name.endswith(".gz"):  # the packed one of two
+                files[key] = name
+    return sets
+
+
+def read(source, sets, name):
+    """-> Dataset of what find found. Raises DatasetError for several sets, and for missing files."""
+    if len(sets) > 1:
+        raise DatasetError(
+            f"{source.path}: IDX files of {len(sets)} data sets, {', '.join(sorted(sets))}; "
+            "expected one: put the four files of each into a folder of its own"
+        )
+    (files,) = sets.values()
+    wanted = {(part, what) for part in {part for part, _ in files} | {"train"} for what in WHAT}
+    missing = sorted(wanted - files.keys())
+    if missing:
+        there = ", ".join(posixpath.basename(name) for name in files.values())
+        raise DatasetError(
+            f"{source.path}: the {' and the '.join(f'{part} {what}' for part, what in missing)} "
+            f"not found beside {there}; expected names such as train-images-idx3-ubyte.gz and "
+            "train-labels-idx1-ubyte.gz, t10k-... for the test, or the same unpacked"
+        )
+    parts = {}
+    for part in {part for part, _ in files}:
+        x, y = (idx.read_from(source, files[part, what]) for what in WHAT)
+        parts[part] = x, y
+    return assemble.dataset(name, parts, source=source.path)
+
+
+WHAT = ("images", "labels")
