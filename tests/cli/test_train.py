@@ -73,7 +73,7 @@ def test_train_leaves_a_whole_run(data, run, tmp_path):
     said = [
         i
         for i, line in enumerate(lines)
-        if re.search(r"40 training and 24 validation images, 2 epochs, 4 steps: about \d+ ", line)
+        if re.search(r"40 training and \d+ validation images, 2 epochs, 4 steps: about \d+ ", line)
     ]
     assert said
     assert said[0] < len(lines) - 2
