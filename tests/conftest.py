@@ -27,12 +27,29 @@ settings.load_profile("numpycnn")
 NUMBA = importlib.util.find_spec("numba") is not None
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, for `-n auto` in setup.cfg
+def pytest_xdist_auto_num_workers(config):
+    """The whole suite runs in two processes, a part of it (a file, -k, ...) in this one."""
+    whole = config.args_source is not pytest.Config.ArgsSource.ARGS and not config.option.keyword
+    return min(2, backend.threads()) if whole else 0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """Before the processes begin: compile the kernels, once; give BLAS one thread in each."""
+    compile_kernels()
+    for name in ("OPENBLAS", "MKL", "OMP"):
+        os.environ.setdefault(f"{name}_NUM_THREADS", "1")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def compiled_kernels():
-    """Every kernel runs once, so that no test's duration is a compiler's.
+    """Every kernel runs once, so that no test's duration is a compiler's."""
+    compile_kernels()
 
-    Without numba's cache of an earlier run this takes about a minute, with it a second.
-    """
+
+def compile_kernels():
+    """Run every kernel: half a minute, or a second where numba's cache has them."""
     if not NUMBA:
         return
     before = backend.backend(), backend.threads()

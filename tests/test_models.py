@@ -284,7 +284,7 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_gradients_pass_through_one_network_into_the_other(name, each_backend):
+def test_gradients_pass_through_one_network_into_the_other(name):
     """The whole chain: encoder, draw, decoder; generator, critic; with the class given to both."""
     model, form, shape, out = PAIRS[name]
     net, x = models.build(model, **TINY, **form), np.random.default_rng(1).random(shape)

@@ -38,14 +38,14 @@ class Point:
             for one in inputs
         ]
         self.train, self.rng, self.dtype = train, rng, dtype
-        params = named_params(self.layer)
-        self.names = _input_names(layer, self.inputs, params)
+        self.params = named_params(self.layer)
+        self.names = _input_names(layer, self.inputs, self.params)
         self.v = {
             name: array
             for name, array in zip(self.names, self.arrays(self.inputs), strict=True)
             if array.dtype.kind == "f"
         }
-        self.v |= {name: param.value for name, param in params.items() if param.value.size}
+        self.v |= {name: param.value for name, param in self.params.items() if param.value.size}
 
     @staticmethod
     def arrays(inputs):
@@ -54,14 +54,12 @@ class Point:
 
     def copies(self, offsets=None):
         """Copies of layer and inputs, with offsets {name: array} added to v."""
-        layer, inputs, offsets = (
-            copy.deepcopy(self.layer),
-            copy.deepcopy(self.inputs),
-            offsets or {},
-        )
-        for name, param in named_params(layer).items():
-            if name in offsets:
-                param.value = param.value + offsets[name]
+        copied = {}  # id of what was copied -> its copy
+        layer, inputs = copy.deepcopy(self.layer, copied), copy.deepcopy(self.inputs)
+        offsets = offsets or {}
+        for name in self.params.keys() & offsets:
+            param = copied.get(id(self.params[name])) or named_params(layer)[name]
+            param.value = param.value + offsets[name]
         for name, array in zip(self.names, self.arrays(inputs), strict=True):
             if name in offsets:
                 array += offsets[name]
