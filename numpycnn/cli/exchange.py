@@ -27,6 +27,29 @@ def export(args):
     return result, f"{out}: {result['bytes']:,} bytes; {checked}"
 
 
+def import_(args):
+    """Read another program's file, and write its network as a checkpoint."""
+    import numpycnn as nc
+
+    from ..exchange import onnx
+
+    readers = {".onnx": onnx.load}
+    ending = pathlib.Path(args.file).suffix.lower()
+    if ending not in readers:
+        raise ValueError(f"{args.file}: expected a file that ends in {' or '.join(readers)}")
+    out = _new(args.out, args.file, ".npz")
+    net = readers[ending](args.file)
+    nc.save(out, net, **net.metadata)
+    layers = [repr(layer).split("(")[0] for layer in net.layers]
+    result = {"out": out, "input_shape": list(net.input_shape), "layers": layers}
+    result |= {"parameters": sum(p.value.size for p in net.params())}
+    text = f"{out}: images or features {net.input_shape}, {result['parameters']:,} parameters, "
+    return result, text + " ".join(layers)
+
+
+import_.__name__ = "import"  # the command's name, which no function of Python may have
+
+
 def _new(out, source, ending):
     """The file to write, which there is not yet. Raises ValueError."""
     if out and os.path.lexists(out):
@@ -48,3 +71,6 @@ def options(command):
     sub.add_argument("--input", choices=("float", "uint8"), default="float", help=text)
     sub.add_argument("--softmax", action="store_true", help="probabilities instead of logits")
     sub.add_argument("--no-fold", action="store_true", help="keep batch norm as layers of its own")
+    sub = command(import_)
+    sub.add_argument("file", help="a FILE.onnx of PyTorch, Keras or others")
+    sub.add_argument("--out", metavar="FILE.npz", help="a new checkpoint (default: FILE.npz here)")

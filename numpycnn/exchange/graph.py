@@ -50,6 +50,12 @@ def readers(nodes):
     return found
 
 
+def chw(shape):
+    """order[i]: which feature of a flat (H, W, C) stands at place i of a flat (C, H, W)."""
+    h, w, c = shape
+    return np.arange(h * w * c).reshape(h, w, c).transpose(2, 0, 1).ravel()
+
+
 def is_chain(layer):
     """Whether the layer runs its layers one after the other, as Sequential does."""
     return isinstance(layer, L.Sequential) and type(layer).forward is L.Sequential.forward

@@ -2,7 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
+
+import numpycnn as nc
 
 
 def test_export_writes_a_new_file_and_says_how_exact_it_is(run, tmp_path, monkeypatch):
@@ -49,3 +52,38 @@ def test_a_mistake_of_export_gets_one_line(arguments, code, message, run, tmp_pa
     assert err.count("\n") == 1
     assert message in err
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_a_file_goes_out_and_comes_in(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run("export", "pretrained:small", "--to", "onnx", "--input", "uint8", "--out", "x.onnx")
+    code, out, err = run("import", "x.onnx", "--json")
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    assert (result["out"], result["input_shape"]) == ("x.npz", [28, 28, 1])
+    net, before = nc.load("x.npz"), nc.load("pretrained:small")
+    assert net.metadata["classes"] == before.metadata["classes"]
+    x = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 1)).astype(np.uint8)
+    assert np.abs(net.infer(x) - before.infer(x)).max() < 1e-4
+    code, out, err = run("import", "x.onnx", "--out", "y.npz")
+    assert code == 0
+    assert out.startswith("y.npz: images or features (28, 28, 1), ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["x.h5"], 2, "expected a file that ends in .onnx"),
+        (["x.onnx"], 3, "no such file"),
+        (["there.onnx"], 3, "damaged"),
+        (["there.onnx", "--out", "there.onnx"], 2, "it exists"),
+    ],
+)
+def test_a_mistake_of_import_gets_one_line(arguments, code, message, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.onnx").touch()
+    found, out, err = run("import", *arguments)
+    assert (found, out) == (code, "")
+    assert err.count("\n") == 1
+    assert message in err
+    assert [path.name for path in tmp_path.iterdir()] == ["there.onnx"]

@@ -1,8 +1,12 @@
 """Images that the tests of this folder share."""
 
+import os
+
 import pytest
 
 import numpycnn as nc
+
+os.environ.setdefault("KERAS_BACKEND", "torch")  # TensorFlow's 2 GB are not needed
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """ONNX files, written and read without the onnx package."""
 
 from .export import encode, save
+from .reader import load
 
-__all__ = ["encode", "save"]
+__all__ = ["encode", "load", "save"]

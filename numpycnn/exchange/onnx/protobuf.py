@@ -10,7 +10,7 @@ import struct
 
 import numpy as np
 
-MAX_FIELDS = 200_000  # in a file; a ResNet-152 has 30,000, and each takes some 200 bytes
+MAX_FIELDS = 100_000  # in a file; a ResNet-152 has 30,000, and each takes some 200 bytes
 TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6, "int64": 7, "bool": 9, "float64": 11}
 DTYPES = {number: np.dtype(name) for name, number in TYPES.items()} | {10: np.dtype("float16")}
 

@@ -14,12 +14,6 @@ ELEMENTWISE = {
 }  # fmt: skip
 
 
-def chw(shape):
-    """order[i]: which feature of a flat (H, W, C) stands at place i of a flat (C, H, W)."""
-    h, w, c = shape
-    return np.arange(h * w * c).reshape(h, w, c).transpose(2, 0, 1).ravel()
-
-
 class Writer:
     """One method for each op, each (node, inputs) -> the name of its output.
 
@@ -130,7 +124,7 @@ class Writer:
         while len(self.readers[node]) == 1:
             (node,) = self.readers[node]
             if node.op == "reshape":
-                return chw(node.shape) if len(node.shape) == 3 else None
+                return graph.chw(node.shape) if len(node.shape) == 3 else None
             if node.op not in (*ELEMENTWISE, "batch_norm", "prelu", "standardize"):
                 return None
         return None
@@ -179,13 +173,15 @@ class Writer:
             return self.emit("Transpose", [x], perm=[0, 3, 1, 2])
         if len(node.shape) == 1:
             if max(source.shape[:2]) > 1 and source.shape[2] > 1:
-                self.order[node] = chw(source.shape)
+                self.order[node] = graph.chw(source.shape)
             return self.emit("Flatten", ins)
         h, w, c = node.shape
         order = self.order.get(source)
-        if order is None or not np.array_equal(order, chw(node.shape)):
+        if order is None or not np.array_equal(order, graph.chw(node.shape)):
             name = self.plain(source)
-            ins = [self.emit("Gather", [name, self.constant(chw(node.shape), "order")], axis=1)]
+            ins = [
+                self.emit("Gather", [name, self.constant(graph.chw(node.shape), "order")], axis=1)
+            ]
         return self.emit("Reshape", [ins[0], self.dims((c, h, w))])
 
     def dims(self, shape):

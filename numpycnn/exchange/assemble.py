@@ -1,0 +1,141 @@
+"""Pieces that other programs write apart, joined into layers: a product and its bias, a shift."""
+
+import dataclasses
+
+import numpy as np
+
+from .. import layers as L
+from ..errors import CheckpointError
+
+FEATUREWISE = L.ReLU, L.Sigmoid, L.Tanh, L.LeakyReLU, L.ELU
+
+
+@dataclasses.dataclass
+class Affine:
+    """y = x * scale + shift, both (C,) or of one number, float64."""
+
+    scale: np.ndarray
+    shift: np.ndarray
+    channels: int
+
+
+@dataclasses.dataclass
+class Reorder:
+    """y[:, i] = x[:, order[i]]: it goes into the dense layer before it."""
+
+    order: np.ndarray
+
+
+def zeros(shape, rng):
+    """An initialiser for layers whose weights come from a file."""
+    return np.zeros(shape, np.float32)
+
+
+def conv(w, b, stride, padding, kind=L.Conv2D):
+    """A convolution, or its transpose, of these weights, in our order."""
+    c, f = w.shape[2:] if kind is L.Conv2D else w.shape[:1:-1]
+    layer = kind(1, 1, w.shape[:2], stride, padding, bias=b is not None, init=zeros)
+    return _filled(layer, w, b, f, c)
+
+
+def dense(w, b):
+    return _filled(L.Dense(1, 1, bias=b is not None, init=zeros), w, b, w.shape[1])
+
+
+def _filled(layer, w, b, outputs, inputs=None):
+    layer.w.value = np.array(w, np.float32, order="C")
+    if b is not None:
+        layer.b.value = np.array(b, np.float32).reshape(-1)
+        if layer.b.value.shape != (outputs,):
+            raise CheckpointError(f"a bias of {b.shape} stands beside weights of {w.shape}")
+    return layer
+
+
+def batch_norm(gamma, beta, mean, var, momentum, eps):
+    channels = np.asarray(var).size
+    layer = L.BatchNorm(channels, momentum, eps)
+    values = [np.array(v, np.float32).reshape(-1) for v in (gamma, beta, mean, var)]
+    if any(v.shape != (channels,) for v in values):
+        raise CheckpointError("the four arrays of a batch norm differ in length")
+    layer.gamma.value, layer.beta.value, layer.running_mean, layer.running_var = values
+    return layer
+
+
+def prelu(alpha):
+    layer = L.PReLU(alpha.size)
+    layer.alpha.value = np.array(alpha, np.float32).reshape(-1)
+    return layer
+
+
+def joined(pieces):
+    """Layers, of layers and the pieces above. Raises CheckpointError for one that fits nowhere."""
+    made = []
+    for piece in pieces:
+        if isinstance(piece, Reorder):
+            _reorder(made, piece.order)
+        elif isinstance(piece, Affine):
+            made[-1:] = _after(made[-1] if made else None, piece)
+        else:
+            made.append(piece)
+    return [standardize_or_norm(one) if isinstance(one, Affine) else one for one in made]
+
+
+def _after(last, piece):
+    """The last piece and an affine one, in as few as possible."""
+    if isinstance(last, Affine):
+        scale, shift = last.scale * piece.scale, last.shift * piece.scale + piece.shift
+        return [Affine(scale, shift, piece.channels)]
+    linear = isinstance(last, (L.Conv2D, L.ConvTranspose2D, L.Dense))
+    if linear and last.b is None and (piece.scale == 1).all():
+        bias = np.broadcast_to(piece.shift, (piece.channels,))
+        if isinstance(last, L.Dense):
+            return [dense(last.w.value, bias)]
+        return [conv(last.w.value, bias, last.stride, last.padding, type(last))]
+    return [piece] if last is None else [last, piece]
+
+
+def standardize_or_norm(piece):
+    """Standardize for one mean and a scale > 0; else a batch norm of mean 0 and variance 1."""
+    scale, shift = np.unique(piece.scale), np.unique(piece.shift)
+    if len(scale) == len(shift) == 1 and scale[0] > 0:
+        return standardize(scale[0], shift[0])
+    wide = [np.broadcast_to(v, (piece.channels,)) for v in (piece.scale, piece.shift)]
+    eps = 1e-5
+    return batch_norm(*wide, np.zeros(piece.channels), np.full(piece.channels, 1 - eps), 0.9, eps)
+
+
+def standardize(scale, shift):
+    """y = x * scale + shift as (x - mean) / std, such that 1 / std is scale again."""
+    near = [1 / scale, np.nextafter(1 / scale, 0), np.nextafter(1 / scale, np.inf)]
+    std = next((one for one in near if 1 / one == scale), near[0])
+    return L.Standardize(float(-shift / scale), float(std))
+
+
+def _reorder(made, order):
+    for i in range(len(made) - 1, -1, -1):
+        layer = made[i]
+        if isinstance(layer, L.Dense):
+            b = layer.b and layer.b.value[order]
+            made[i] = dense(layer.w.value[:, order], b)
+            return
+        if isinstance(layer, Affine) and layer.channels == len(order):
+            values = (v if v.size == 1 else v[order] for v in (layer.scale, layer.shift))
+            made[i] = Affine(*values, layer.channels)
+        elif isinstance(layer, L.BatchNorm):
+            norm = layer.gamma.value, layer.beta.value, layer.running_mean, layer.running_var
+            made[i] = batch_norm(*(v[order] for v in norm), layer.momentum, layer.eps)
+        elif isinstance(layer, L.PReLU) and layer.alpha.value.size > 1:
+            made[i] = prelu(layer.alpha.value[order])
+        elif not isinstance(layer, (*FEATUREWISE, L.PReLU, L.Dropout)):
+            break
+    raise CheckpointError("features become an image, and no dense layer makes them")
+
+
+def branched(kind, chains):
+    """Add or Concat of chains of layers; an empty chain is x itself."""
+    made = []
+    for chain in chains:
+        made.append(
+            chain[0] if len(chain) == 1 else L.Sequential(*chain) if chain else L.Identity()
+        )
+    return kind(*made)

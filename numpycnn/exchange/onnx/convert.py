@@ -1,0 +1,158 @@
+"""Operators of ONNX as layers, one function each: (node, the value it reads, its constants)."""
+
+import math
+
+import numpy as np
+
+from ... import layers as L
+from ...errors import CheckpointError
+from .. import assemble
+from ..assemble import Affine
+from ..graph import chw
+from . import spatial
+from .folding import FOLDED
+from .value import Value, per_channel, resolved, weights
+
+MOST_FEATURES = 1 << 20  # of an image that is flattened
+
+
+# ---- what is refused before anything is read --------------------------------------------------
+
+
+def objection(node):
+    """Why numpycnn has no layer for the node, or None."""
+    a, known = node.attrs, {*OPERATORS, *FOLDED, "Constant", "Shape", *OTHERS}
+    if node.op not in known:
+        return str(node)
+    auto, pool = a.get("auto_pad", "NOTSET"), node.op.endswith("Pool")
+    mode = a.get("mode", "constant")
+    reasons = {
+        f"groups {a.get('group')}": a.get("group", 1) != 1,
+        f"dilations {a.get('dilations')}": any(n != 1 for n in a.get("dilations", [])),
+        "padding of a pool": pool and any(a.get("pads", [])),
+        "ceil_mode": a.get("ceil_mode", 0) != 0,
+        f"auto_pad {auto}": auto not in ("NOTSET", "VALID")
+        and (node.op, auto) != ("Conv", "SAME_UPPER"),
+        "training mode": a.get("training_mode", 0) != 0,
+        "transA": a.get("transA", 0) != 0,
+        f"mode {mode}": node.op in ("Resize", "Pad") and mode not in ("nearest", "constant"),
+    }
+    found = [reason for reason, so in reasons.items() if so]
+    return f"{node} with {' and '.join(found)}" if found else None
+
+
+OTHERS = "Softmax", "LogSoftmax", "Dropout"  # what the reader does itself
+
+
+def constant(node):
+    for name in ("value", "value_float", "value_int", "value_ints"):
+        if node.attrs.get(name) is not None:
+            return np.asarray(node.attrs[name])
+    raise CheckpointError(f"{node} holds no numbers")
+
+
+# ---- operators, each -> ([layers and pieces], the value that it makes) ------------------------
+
+
+def gemm(node, value, given):
+    w, b = weights(node, given, 2)
+    if value.axes not in ("flat", "pooled") or w.ndim != 2:
+        raise CheckpointError(f"{node} of {value.dims} by {w.shape}, expected features (D,)")
+    w = w.T if node.attrs.get("transB") else w
+    if w.shape[0] != value.channels:
+        raise CheckpointError(f"{node} of {value.channels} features by weights {w.shape}")
+    w = (w if value.order is None else w[np.argsort(value.order)]) * node.attrs.get("alpha", 1.0)
+    b = None if b is None else b * node.attrs.get("beta", 1.0) * np.ones(w.shape[1])
+    return [assemble.dense(w, b)], Value([w.shape[1]], "flat")
+
+
+def batch_norm(node, value, given):
+    arrays = [value.own(v) for v in weights(node, given, 4) if v is not None]
+    eps, momentum = node.attrs.get("epsilon", 1e-5), node.attrs.get("momentum", 0.9)
+    if len(arrays) != 4 or value.axes == "nhwc":
+        raise CheckpointError(f"{node} of {value.axes} with {len(arrays)} arrays, expected 4")
+    return [assemble.batch_norm(*arrays, _short(momentum), _short(eps))], value
+
+
+def _short(number):
+    """0.9 of the float32 0.8999999761581421."""
+    return float(f"{number:.7g}")
+
+
+def prelu(node, value, given):
+    (alpha,) = weights(node, given, 1)
+    return [assemble.prelu(per_channel(node, value, alpha))], value
+
+
+def affine(node, value, given):
+    """Add, Sub, Mul, Div of a constant, and Neg."""
+    if node.op == "Neg":
+        return [Affine(-np.ones(1), np.zeros(1), value.channels)], value
+    i = next(i for i, one in enumerate(given) if one is not None)
+    k = per_channel(node, value, given[i]).astype(np.float64)
+    if i == 0 and node.op in ("Sub", "Div"):
+        raise CheckpointError(f"{node} of a constant by a computed value")
+    one, zero = np.ones(1), np.zeros(1)
+    scale, shift = {"Add": (one, k), "Sub": (one, -k), "Mul": (k, zero), "Div": (1 / k, zero)}[
+        node.op
+    ]
+    return [Affine(scale, shift, value.channels)], value
+
+
+def flatten(node, value, given):
+    """Flatten, Squeeze, and a Reshape to features."""
+    if node.op == "Flatten" and node.attrs.get("axis", 1) != 1:
+        raise CheckpointError(f"{node} from the axis {node.attrs['axis']}")
+    if node.op == "Reshape":
+        target = None if given[1] is None else given[1].tolist()
+        if (
+            target is None
+            or len(target) != 2
+            or resolved(target[1:], value.dims) != [math.prod(value.dims)]
+        ):
+            raise CheckpointError(f"{node} to {target}")
+    if value.axes == "flat":
+        return [], value
+    if value.axes == "pooled":
+        return [], Value([value.channels], "flat")
+    if node.op == "Squeeze" and math.prod(value.dims) != value.channels:
+        raise CheckpointError(f"{node} of {value.dims}")
+    size = [math.prod(value.dims)]
+    if size[0] > MOST_FEATURES:
+        raise CheckpointError(f"{node} of an image of {size[0]:,} values")
+    shape = value.shape()
+    reordered = value.axes == "nchw" and shape[2] > 1 and max(shape[:2]) > 1
+    return [L.Flatten()], Value(size, "flat", chw(shape) if reordered else None)
+
+
+def _plain(kind, argument=None, default=None):
+    def made(node, value, given):
+        layer = kind(_short(node.attrs.get("alpha", default))) if argument else kind()
+        return [layer], value
+
+    return made
+
+
+OPERATORS = {
+    **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Neg"), affine),
+    **dict.fromkeys(("AveragePool", "MaxPool"), spatial.pool),
+    **dict.fromkeys(("Flatten", "Reshape", "Squeeze"), flatten),
+    **dict.fromkeys(("Gemm", "MatMul"), gemm),
+    "BatchNormalization": batch_norm,
+    "Conv": spatial.conv,
+    "ConvTranspose": spatial.conv_transpose,
+    "Elu": _plain(L.ELU, "alpha", 1.0),
+    "GlobalAveragePool": spatial.global_pool,
+    "LeakyRelu": _plain(L.LeakyReLU, "alpha", 0.01),
+    "PRelu": prelu,
+    "Pad": spatial.pad,
+    "ReduceMean": spatial.mean,
+    "Relu": _plain(L.ReLU),
+    "Resize": spatial.resize,
+    "Sigmoid": _plain(L.Sigmoid),
+    "Tanh": _plain(L.Tanh),
+}
+NUMBERWISE = {
+    "Add", "BatchNormalization", "Cast", "Div", "Dropout", "Elu", "Identity", "LeakyRelu", "Mul",
+    "Neg", "PRelu", "Relu", "Sigmoid", "Sub", "Tanh",
+}  # fmt: skip

@@ -1,0 +1,129 @@
+"""Operators on images as layers: (node, the value, its constants) -> ([layers], the value made)."""
+
+import dataclasses
+
+import numpy as np
+
+from ... import layers as L
+from ...errors import CheckpointError
+from ...ops.conv import conv_padding
+from .. import assemble
+from ..graph import transposed_pads
+from .value import Value, image, weights
+
+
+def conv(node, value, given):
+    (c, *size), (w, b) = image(node, value), weights(node, given, 2)
+    if w.ndim != 4 or w.shape[1] != c:
+        raise CheckpointError(
+            f"{node} has weights {w.shape} for {c} channels, expected (F, {c}, kh, kw)"
+        )
+    stride = tuple(node.attrs.get("strides", (1, 1)))
+    padding = _padding(node, size, w.shape[2:], stride, value.pads or ((0, 0), (0, 0)))
+    layer = assemble.conv(w.transpose(2, 3, 1, 0), b, stride, padding)
+    pads = conv_padding(size, w.shape[2:], stride, padding)
+    size = [
+        (n + sum(p) - k) // s + 1
+        for n, p, k, s in zip(size, pads, w.shape[2:], stride, strict=True)
+    ]
+    return [layer], Value([w.shape[0], *size], "nchw")
+
+
+def _padding(node, size, kernel, stride, before):
+    """ "same", or numbers for both sides alike; `before`: what a Pad gave.
+
+    Raises CheckpointError for anything else.
+    """
+    if node.attrs.get("auto_pad") == "SAME_UPPER" and not any(map(any, before)):
+        return "same"
+    pads = node.attrs.get("pads") or [0] * 4
+    own = zip(pads[:2], pads[2:], strict=True)
+    pads = tuple((a + c, b + d) for (a, b), (c, d) in zip(own, before, strict=True))
+    if all(a == b for a, b in pads):
+        numbers = tuple(a for a, _ in pads)
+        same = conv_padding(size, kernel, stride, "same") == pads
+        return "valid" if numbers == (0, 0) else "same" if same else numbers
+    if conv_padding(size, kernel, stride, "same") == pads:
+        return "same"
+    raise CheckpointError(f"{node}: padding {pads} is neither the same on both sides nor 'same'")
+
+
+def conv_transpose(node, value, given):
+    (c, *size), (w, b) = image(node, value), weights(node, given, 2)
+    if w.ndim != 4 or w.shape[0] != c:
+        raise CheckpointError(
+            f"{node} has weights {w.shape} for {c} channels, expected ({c}, F, kh, kw)"
+        )
+    stride, kernel = tuple(node.attrs.get("strides", (1, 1))), w.shape[2:]
+    cut, more = node.attrs.get("pads") or [0] * 4, node.attrs.get("output_padding") or [0, 0]
+    pads = tuple((cut[i], cut[i + 2] - more[i]) for i in (0, 1))
+    full = [(n - 1) * s + k for n, s, k in zip(size, stride, kernel, strict=True)]
+    if pads == transposed_pads(full, kernel, stride, "same"):
+        padding = "same"
+    elif all(a == b >= 0 for a, b in pads):
+        padding = tuple(a for a, _ in pads)
+    else:
+        raise CheckpointError(
+            f"{node}: it cuts off {pads}, neither the same on both sides nor 'same'"
+        )
+    layer = assemble.conv(w.transpose(2, 3, 1, 0), b, stride, padding, L.ConvTranspose2D)
+    size = [n - sum(p) for n, p in zip(full, pads, strict=True)]
+    return [layer], Value([w.shape[1], *size], "nchw")
+
+
+def pool(node, value, given):
+    c, *size = image(node, value)
+    window = tuple(node.attrs["kernel_shape"])
+    stride = tuple(node.attrs.get("strides", (1, 1)))
+    kind = L.MaxPool2D if node.op == "MaxPool" else L.AvgPool2D
+    layer = kind(window, stride)
+    size = [(n - k) // s + 1 for n, k, s in zip(size, window, layer.stride, strict=True)]
+    return [layer], Value([c, *size], "nchw")
+
+
+def global_pool(node, value, given):
+    return [L.GlobalAvgPool()], Value([image(node, value)[0], 1, 1], "pooled")
+
+
+def mean(node, value, given):
+    axes = node.attrs.get("axes") or (given[1].tolist() if len(given) > 1 else [])
+    expected = {"nchw": [2, 3], "nhwc": [1, 2]}.get(value.axes)
+    if sorted(a % (len(value.dims) + 1) for a in axes) != expected:
+        raise CheckpointError(f"{node} over {axes}, expected the mean over an image")
+    c = value.channels
+    kept = [c, 1, 1] if value.axes == "nchw" else [1, 1, c]
+    flat = Value([c], "flat") if not node.attrs.get("keepdims", 1) else Value(kept, "pooled")
+    return [L.GlobalAvgPool()], flat
+
+
+def pad(node, value, given):
+    """Zeros around an image; the convolution after it takes them."""
+    pads = node.attrs.get("pads") if len(given) < 2 else given[1]
+    fill = given[2] if len(given) > 2 and given[2] is not None else node.attrs.get("value", 0.0)
+    axes = (
+        given[3].tolist() if len(given) > 3 and given[3] is not None else range(len(value.dims) + 1)
+    )
+    if pads is None or np.any(fill) or value.axes not in ("nchw", "nhwc"):
+        raise CheckpointError(f"{node}: it is not of zeros around an image")
+    pads = np.array(pads).reshape(2, -1).T.tolist()
+    around = {axis % 4: tuple(pair) for axis, pair in zip(axes, pads, strict=True) if any(pair)}
+    sides = (2, 3) if value.axes == "nchw" else (1, 2)
+    if set(around) - set(sides) or any(n < 0 for pair in around.values() for n in pair):
+        raise CheckpointError(f"{node} by {pads}, expected zeros around an image")
+    both = tuple(around.get(axis, (0, 0)) for axis in sides)
+    return [], dataclasses.replace(value, pads=both)
+
+
+def resize(node, value, given):
+    c, *size = image(node, value)
+    scales = given[2] if len(given) > 2 and given[2] is not None and given[2].size else None
+    if scales is None and len(given) > 3 and given[3] is not None:
+        scales = given[3] / np.array([max(given[3][0], 1), c, *size])
+    place = node.attrs.get("coordinate_transformation_mode", "half_pixel")
+    whole = None if scales is None else np.round(scales).astype(int)
+    exact = whole is not None and (whole == scales).all() and (whole[:2] <= 1).all()
+    if not exact or place not in ("asymmetric", "half_pixel") or whole[2:].max() > 64:
+        raise CheckpointError(f"{node}: numpycnn enlarges by repeating pixels")
+    return [L.Upsample2D(tuple(whole[2:].tolist()))], Value(
+        [c, *(np.array(size) * whole[2:]).tolist()], "nchw"
+    )

@@ -1,0 +1,114 @@
+"""A value that an ONNX graph computes, as the reader knows it, and what operators ask of one."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from ...errors import CheckpointError
+
+
+@dataclasses.dataclass
+class Value:
+    """A computed value: its dims without the batch, and what they are.
+
+    axes: "nchw", "nhwc", "flat", or "pooled" for the (C, 1, 1) or (1, 1, C) of a global average,
+    which is flat for us. order[i]: which of our features stands at place i of a flat one.
+    """
+
+    dims: list
+    axes: str
+    order: np.ndarray | None = None
+    pads: tuple | None = None  # ((top, bottom), (left, right)) that a Pad gave; dims are without
+
+    def shape(self):
+        """One image's, as numpycnn has it."""
+        c, *size = self.dims
+        return (*size, c) if self.axes == "nchw" else tuple(self.dims)
+
+    @property
+    def channels(self):
+        return (
+            self.dims[0 if self.axes == "nchw" else -1] if self.axes != "pooled" else max(self.dims)
+        )
+
+    def own(self, values):
+        """Constants (D,), one for each feature, in our order."""
+        return values if self.order is None or values.size == 1 else values[np.argsort(self.order)]
+
+
+def resolved(shape, dims):
+    """A Reshape's target without the batch, its one -1 worked out."""
+    size, known = math.prod(dims), math.prod(n for n in shape if n > 0)
+    found = [
+        size // max(known, 1) if n == -1 else dims[i] if n == 0 else n for i, n in enumerate(shape)
+    ]
+    if math.prod(found) != size or min(found) < 1:
+        raise CheckpointError(f"a Reshape of {dims} to {shape}")
+    return found
+
+
+def together(node, values):
+    """The value of an Add or Concat of computed ones."""
+    first = values[0]
+    same = all(v.axes == first.axes for v in values)
+    orders = all(np.array_equal(v.order, first.order) for v in values)
+    if not same or (
+        node.op == "Add" and not (orders and all(v.dims == first.dims for v in values))
+    ):
+        raise CheckpointError(f"{node} of values that differ: {[v.dims for v in values]}")
+    if node.op == "Add":
+        return first
+    axis = node.attrs["axis"] % (len(first.dims) + 1) - 1
+    if axis != (0 if first.axes == "nchw" else len(first.dims) - 1) or first.axes == "pooled":
+        raise CheckpointError(f"{node} along another axis than the channels")
+    dims = list(first.dims)
+    dims[axis] = sum(v.dims[axis] for v in values)
+    if any(v.order is not None for v in values):
+        raise CheckpointError(f"{node} of flattened images; concatenate before flattening")
+    return Value(dims, first.axes)
+
+
+def transposed(node, value):
+    known = {("nchw", (0, 2, 3, 1)): "nhwc", ("nhwc", (0, 3, 1, 2)): "nchw"}
+    axes = known.get((value.axes, tuple(node.attrs.get("perm", ()))))
+    if axes is None:
+        raise CheckpointError(f"{node} by {node.attrs.get('perm')} of {value.axes}")
+    dims = [value.dims[i - 1] for i in node.attrs["perm"][1:]]
+    return dataclasses.replace(value, dims=dims, axes=axes)
+
+
+def image(node, value):
+    if value.axes != "nchw":
+        raise CheckpointError(f"{node} of a value that is no image (N, C, H, W)")
+    return value.dims
+
+
+def weights(node, given, count):
+    """The first constants after the input, float32; None for one that is left out."""
+    found = [*given[1:], *[None] * count][:count]
+    names = [*node.inputs[1:], *[""] * count][:count]
+    for name, one in zip(names, found, strict=True):
+        if name and one is None:
+            raise CheckpointError(
+                f"{node}: its weights {name!r:.60} are computed, expected constants"
+            )
+    if found[0] is None:
+        raise CheckpointError(f"{node} has no weights")
+    return found
+
+
+def per_channel(node, value, array):
+    """(C,) or (1,) of a constant that is broadcast to the value. Raises CheckpointError."""
+    dims = [1] * (len(value.dims) - array.ndim) + list(array.shape)
+    dims = dims[-len(value.dims) :]
+    axis = 0 if value.axes == "nchw" else -1
+    if (
+        array.size not in (1, dims[axis])
+        or array.size not in (1, value.channels)
+        or value.axes == "pooled"
+    ):
+        raise CheckpointError(
+            f"{node}: an array {array.shape} for {value.dims}, expected one of a channel"
+        )
+    return value.own(array.reshape(-1))

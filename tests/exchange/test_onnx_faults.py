@@ -1,0 +1,133 @@
+"""ONNX files from a stranger: cut, flipped, forged. Nothing is run, no memory filled."""
+
+import numpy as np
+import pytest
+
+from numpycnn import layers as L
+from numpycnn.errors import CheckpointError
+from numpycnn.exchange import onnx as exchange
+from numpycnn.exchange.onnx import protobuf as p
+from tests.exchange.faults import attempt, cuts, flips, splices
+from tests.exchange.networks import classifier, randomized
+
+
+def small():
+    """A file with every kind of field: a sum, a flattened image, a norm."""
+    rng = np.random.default_rng(0)
+    body = L.Sequential(L.Conv2D(3, 3, 3, rng=rng), L.BatchNorm(3), L.PReLU(3))
+    net = L.Sequential(
+        *(L.Standardize(0.3, 0.2), L.Conv2D(2, 3, 3, rng=rng), L.Add(L.Identity(), body)),
+        *(L.MaxPool2D(2), L.Flatten(), L.Dense(12, 4, rng=rng), L.LeakyReLU(0.1)),
+    )
+    return exchange.encode(randomized(net), (4, 4, 2), fold=False, metadata={"classes": ["a"]})
+
+
+def test_every_cut_is_one_line_or_lacks_only_notes(tmp_path):
+    content = small()
+    whole = exchange.load(write(tmp_path, content)).infer(np.ones((1, 4, 4, 2), np.float32))
+    for i in range(len(content)):
+        net = attempt(tmp_path / "x.onnx", content[:i], exchange.load)
+        if net is not None:  # the notes on classes stand last: without them the network is the same
+            assert i > len(content) - 200
+            assert np.array_equal(net.infer(np.ones((1, 4, 4, 2), np.float32)), whole)
+
+
+def write(folder, content):
+    (folder / "x.onnx").write_bytes(content)
+    return folder / "x.onnx"
+
+
+def test_flipped_bits_and_splices(tmp_path):
+    content = small()
+    refused = 0
+    for damaged in (*flips(content, 700), *splices(content, 300)):
+        refused += attempt(tmp_path / "x.onnx", damaged, exchange.load) is None
+    assert refused > 300
+    content = exchange.encode(classifier("lenet5"), (28, 28, 1))
+    for damaged in (*cuts(content, 20)[::8], *flips(content, 30)):
+        attempt(tmp_path / "x.onnx", damaged, exchange.load)
+
+
+def model(nodes, tensors=(), dims=("N", 2, 4, 4), out="y"):
+    ends = [p.value_info("x", "float32", dims)], [p.value_info(out, "float32", ["N", 1])]
+    return p.model(nodes, *ends, list(tensors), {})
+
+
+def f32(name, *shape):
+    return p.tensor(name, np.zeros(shape, np.float32))
+
+
+def i64(name, *values):
+    return p.tensor(name, np.array(values, np.int64))
+
+
+RELU = p.node("Relu", ["x"], ["y"])
+X = p.value_info("x", "float32", ["N", 2, 4, 4])
+CHAIN = [p.node("Relu", ["x" if i == 0 else f"v{i}"], [f"v{i + 1}"]) for i in range(6_000)]
+DOUBLING = [p.node("Concat", [f"v{i}" if i else "x"] * 2, [f"v{i + 1}"], axis=1) for i in range(60)]
+GROWING = [
+    p.node("Concat", [f"c{i}"] * 9, [f"c{i + 1}"], axis=0) for i in range(40)
+]  # of constants
+FORGED = {
+    "empty fields": (b"\x0a\x00" * 3_000_000, "fields"),
+    "a graph of empty nodes": (p.message((7, b"\x0a\x00" * 900_000), (8, b"")), "fields"),
+    "no version": (p.message((7, p.message((1, RELU)))), "lacks a graph or its version"),
+    "two inputs": (p.model([RELU], [X, X], [X], [], {}), "2 inputs and 1 outputs"),
+    "a chain of 6,000": (model(CHAIN, out="v6000"), "expected at most 5,000"),
+    "a channel count of 2 ** 60": (model(DOUBLING, out="v60"), "makes an image of"),
+    "constants of 9 ** 40": (model(GROWING, [i64("c0", 1, 1)]), "constant"),
+    "a huge input": (model([RELU], dims=("N", 1 << 20, 1 << 20, 1)), "its input has"),
+    "a negative input": (model([RELU], dims=("N", -3, 4, 4)), "sizes are numbers"),
+    "input of unknown size": (model([RELU], dims=("N", 2, "H", 4)), "sizes are numbers"),
+    "itself": (model([p.node("Relu", ["y"], ["y"])]), "nothing before it makes"),
+    "made twice": (model([RELU, RELU]), "there is already"),
+    "another domain": (model([p.message((1, "x"), (2, "y"), (4, "F"), (7, "com.x"))]), "com.x.F"),
+    "a sum of pixels": (model([p.node("Add", ["x", "a"], ["y"])], [f32("a", 2, 4, 4)]), "array"),
+    "no weights": (model([p.node("Conv", ["x"], ["y"])]), "no weights"),
+    "weights of another width": (
+        model([p.node("Conv", ["x", "w"], ["y"])], [f32("w", 5, 3, 3, 3)]),
+        "for 2 channels",
+    ),
+    "weights elsewhere": (
+        model([RELU], [p.message((1, 4), (2, 1), (8, "w"), (13, b""), (14, 1))]),
+        "in another file",
+    ),
+    "fewer bytes than its shape": (
+        model([RELU], [p.message((1, 1 << 40), (2, 1), (8, "w"), (9, b"1234"))]),
+        "should be",
+    ),
+    "a huge constant": (
+        model([p.node("ConstantOfShape", ["s"], ["y"])], [i64("s", 1 << 20, 1 << 20)]),
+        "too large",
+    ),
+    "enlarged 10,000 times": (
+        model(
+            [p.node("Resize", ["x", "", "s"], ["y"], coordinate_transformation_mode="asymmetric")],
+            [p.tensor("s", np.float32([1, 1, 100, 100]))],
+        ),
+        "repeating pixels",
+    ),
+    "padded by a billion": (
+        model(
+            [p.node("Conv", ["x", "w"], ["y"], pads=[1 << 30] * 4)],
+            [f32("w", 1, 2, 1, 1)],
+        ),
+        "makes an image of",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_forged_files(name, tmp_path):
+    content, message = FORGED[name]
+    assert attempt(tmp_path / "x.onnx", content, exchange.load) is None
+    with pytest.raises(CheckpointError, match=message):
+        exchange.load(tmp_path / "x.onnx")
+
+
+def test_no_file_and_no_model(tmp_path):
+    for path, message in ((tmp_path / "none.onnx", "no such file"), (tmp_path, "no file")):
+        with pytest.raises(CheckpointError, match=message):
+            exchange.load(path)
+    for content in (b"", b"\x89PNG", b"<!DOCTYPE html>", b"PK\3\4" + bytes(30)):
+        assert attempt(tmp_path / "x.onnx", content, exchange.load) is None

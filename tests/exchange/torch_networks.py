@@ -1,0 +1,134 @@
+"""Networks that others would bring, in PyTorch; the last ones have what numpycnn has not."""
+
+import torch
+from torch import nn
+
+
+class Residual(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.c1, self.b1 = nn.Conv2d(c, c, 3, padding=1, bias=False), nn.BatchNorm2d(c)
+        self.c2, self.b2 = nn.Conv2d(c, c, 3, padding="same"), nn.BatchNorm2d(c)
+
+    def forward(self, x):
+        return torch.relu(x + self.b2(self.c2(torch.relu(self.b1(self.c1(x))))))
+
+
+class ResNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.c, self.r, self.f = nn.Conv2d(1, 8, 5, 2, 2), Residual(8), nn.Linear(8, 10)
+
+    def forward(self, x):
+        return self.f(self.r(torch.relu(self.c(x))).mean((2, 3)))
+
+
+class DenseBlock(nn.Module):
+    """As torchvision writes it: each layer reads all before it, from a list."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Conv2d(4 + 3 * i, 3, 3, padding=1) for i in range(3))
+        self.first, self.last = nn.Conv2d(1, 4, 3, 2, padding=1), nn.Linear(13, 10)
+
+    def forward(self, x):
+        found = [self.first(x)]
+        for layer in self.layers:
+            found.append(layer(torch.relu(torch.cat(found, 1))))
+        return self.last(torch.cat(found, 1).mean((2, 3)))
+
+
+class Crossing(nn.Module):
+    """Branches that cross, which no tree of layers can say."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = (nn.Conv2d(1, 1, 3, padding=1) for _ in range(3))
+
+    def forward(self, x):
+        p, q = self.a(x), self.b(x)
+        return (torch.relu(p + q) + self.c(q)).flatten(1)
+
+
+def tutorial():
+    return nn.Sequential(
+        *(nn.Conv2d(1, 32, 3, 1), nn.ReLU(), nn.Conv2d(32, 64, 3, 1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Dropout(0.25), nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5)),
+        *(nn.Linear(128, 10), nn.LogSoftmax(1)),
+    )
+
+
+def lenet():
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5)),
+        *(nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(400, 120), nn.Sigmoid()),
+        nn.Linear(120, 10),
+    )
+
+
+def vgg():
+    return nn.Sequential(
+        *(nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.LeakyReLU(0.1), nn.MaxPool2d(2)),
+        *(nn.Conv2d(16, 24, 4, padding="same"), nn.BatchNorm2d(24), nn.PReLU(24)),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(24, 10)),
+    )
+
+
+def decoder():
+    """Features to images."""
+    return nn.Sequential(
+        *(nn.Linear(7, 4 * 3 * 5), nn.BatchNorm1d(60), nn.ReLU(), nn.Unflatten(1, (4, 3, 5))),
+        *(nn.ConvTranspose2d(4, 3, 4, 2, 1), nn.BatchNorm2d(3), nn.ELU(0.5)),
+        *(nn.Upsample(scale_factor=2), nn.Conv2d(3, 1, 3, padding=1), nn.Sigmoid()),
+    )
+
+
+NETWORKS = {
+    "tutorial": (tutorial, (1, 28, 28)),
+    "lenet": (lenet, (1, 28, 28)),
+    "vgg": (vgg, (1, 28, 28)),
+    "resnet": (ResNet, (1, 28, 28)),
+    "dense block": (DenseBlock, (1, 28, 28)),
+    "decoder": (decoder, (7,)),
+}
+REFUSED = {
+    "depthwise": (
+        lambda: nn.Sequential(nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3, groups=8), nn.GELU()),
+        ["Conv", "groups 8", "Erf|Gelu"],
+    ),
+    "pools": (
+        lambda: nn.Sequential(nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(2, ceil_mode=True)),
+        ["MaxPool", "padding of a pool", "AveragePool", "ceil_mode"],
+    ),
+    "dilated": (lambda: nn.Conv2d(1, 2, 3, dilation=2), ["Conv", r"dilations \[2, 2\]"]),
+    "padded": (lambda: nn.Sequential(nn.ZeroPad2d((0, 2, 1, 0)), nn.ReLU()), ["Relu", "padded"]),
+    "crossing": (Crossing, ["cross"]),
+}
+
+
+def ready(make, seed=0):
+    """A network in use, nothing at its first value."""
+    torch.manual_seed(seed)
+    net = make()
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                module.running_mean.normal_()
+                module.running_var.uniform_(0.5, 2)
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.normal_()
+            if isinstance(module, nn.PReLU):
+                module.weight.uniform_(0, 0.5)
+    return net.eval()
+
+
+def export(net, shape, path, dynamo):
+    """By one of PyTorch's two exporters, its batch free."""
+    x = torch.randn(2, *shape)
+    if dynamo:
+        batch = {0: torch.export.Dim("N")}
+        free = {"dynamic_shapes": (batch,), "external_data": False}
+    else:
+        free = {"dynamic_axes": {"x": {0: "N"}}, "input_names": ["x"]}
+    torch.onnx.export(net, (x,), str(path), dynamo=dynamo, verbose=False, **free)
+    return str(path)
