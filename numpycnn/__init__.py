@@ -22,6 +22,7 @@ _NAMES = {
     "save": "training.checkpoint", "load": "training.checkpoint",
     "restore": "training.checkpoint",
     "gradcheck": "gradient_check",
+    "explain": "explainer",
     "use": "backend",
 }  # fmt: skip
 

@@ -1,0 +1,64 @@
+// Convolution, whole. g is its geometry: {kh, kw, C, F, stride: [sh, sw], pads: [[top, ], [left, ]]},
+// w (kh, kw, C, F). Its transpose is the same three functions with the roles of x and y exchanged.
+
+// Calls each(output pixel, input pixel, place in the kernel) wherever the kernel meets x.
+function meet({kh, kw, stride: [sh, sw], pads: [[top], [left]]}, [H, W], [OH, OW], each) {
+  for (let i = 0; i < OH; i++)
+    for (let j = 0; j < OW; j++)
+      for (let p = 0; p < kh; p++) {
+        const r = i * sh + p - top;
+        if (r < 0 || r >= H) continue;
+        for (let q = 0; q < kw; q++) {
+          const t = j * sw + q - left;
+          if (t >= 0 && t < W) each(i * OW + j, r * W + t, p * kw + q);
+        }
+      }
+}
+
+function convY(x, hw, w, g, ohw) {
+  const {C, F} = g, y = zeros(ohw[0] * ohw[1] * F);
+  meet(g, hw, ohw, (o, m, k) => {
+    for (let c = 0; c < C; c++) {
+      const a = x[m * C + c], row = (k * C + c) * F;
+      for (let f = 0; f < F; f++) y[o * F + f] += a * w[row + f];
+    }
+  });
+  return y;
+}
+
+function convDx(dy, ohw, w, g, hw) {
+  const {C, F} = g, dx = zeros(hw[0] * hw[1] * C);
+  meet(g, hw, ohw, (o, m, k) => {
+    for (let c = 0; c < C; c++) {
+      const row = (k * C + c) * F;
+      let s = 0;
+      for (let f = 0; f < F; f++) s += dy[o * F + f] * w[row + f];
+      dx[m * C + c] += s;
+    }
+  });
+  return dx;
+}
+
+function convDw(x, hw, dy, ohw, g) {
+  const {C, F} = g, dw = zeros(g.kh * g.kw * C * F);
+  meet(g, hw, ohw, (o, m, k) => {
+    for (let c = 0; c < C; c++) {
+      const a = x[m * C + c], row = (k * C + c) * F;
+      for (let f = 0; f < F; f++) dw[row + f] += a * dy[o * F + f];
+    }
+  });
+  return dw;
+}
+
+const geometry = (w, attrs) => ({kh: w.s[0], kw: w.s[1], C: w.s[2], F: w.s[3], ...attrs});
+
+function channelSums(v, C) {
+  const s = zeros(C);
+  for (let i = 0; i < v.length; i++) s[i % C] += v[i];
+  return s;
+}
+
+function addBias(y, b) {
+  if (b) for (let i = 0; i < y.length; i++) y[i] += b.v[i % b.v.length];
+  return y;
+}

@@ -1,0 +1,82 @@
+"""What the command line's CHECKPOINT and IMAGE mean: the arguments of `explain`."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from .. import data
+from ..models.coder import one_hot, with_classes
+from ..models.gan import GAN
+
+BATCH = 32  # images in the run in training
+
+
+def arguments(net, where, label=None, train=BATCH, name=None):
+    """-> {argument of explain: value} for a network of a checkpoint and an image.
+
+    where: a picture file, or NAME:INDEX, a test image; `train` images in the batch (0: no run in
+    training) are training images of the data set `name`, by default the image's own or the
+    network's. Data that are not here, and nobody asked for by name, are left out. Raises
+    ValueError, DatasetError, UnknownNameError.
+    """
+    if train == 1:
+        raise ValueError("--train 1: a batch of one has no variance; expected 0, or at least 2")
+    image, own, dataset = _image(net, where)
+    label = own if label is None else label
+    classes = getattr(net, "classes", 0)  # of a conditional network: they stand beside the image
+    judge, given = net, {"classes": net.metadata.get("classes"), "label": label}
+    if isinstance(net, GAN):
+        if net.critic is None:
+            raise ValueError("this GAN was saved without its critic, so no image goes into it")
+        judge = net.critic
+    batch = None
+    if train:
+        dataset = _dataset(net, name, dataset)
+    if train and dataset is not None:
+        batch = dataset.x_train[: train - 1], dataset.y_train[: train - 1]
+        if batch[0].shape[1:] != image.shape:
+            raise ValueError(
+                f"--data {dataset.name}: its images are {batch[0].shape[1:]}, "
+                f"expected {image.shape} as this one"
+            )
+    if classes or _draws(net):
+        del given["label"]
+        given["target"], plain = image, batch
+        labels = [0 if label is None else label]
+        image = with_classes(image[None], one_hot(labels, classes))[0]
+        if batch:
+            batch = with_classes(batch[0], one_hot(batch[1], classes)), batch[0]
+        if isinstance(net, GAN):
+            given["target"] = None
+            batch = batch and (batch[0], np.ones((len(plain[0]), 1), np.float32))
+    return {"net": judge, "image": image, "batch": batch, **given}
+
+
+def _draws(net):
+    return (net.spec or {"model": None})["model"] in ("autoencoder", "denoiser", "vae", "gan")
+
+
+def _image(net, where):
+    """-> image uint8 (H, W, C), its label or None, its data set or None."""
+    name, _, index = where.rpartition(":")
+    if not (name and index.isdecimal()) or Path(where).exists():
+        shape = getattr(net, "input_shape", (28, 28, 1))
+        shape = (28, 28, 1) if len(shape) != 3 else shape
+        return data.read_image(where, shape, bool(net.metadata.get("light"))), None, None
+    # without Fashion-MNIST a drawn garment serves
+    dataset = data.load_default() if name == "fashion-mnist" else data.load(name)
+    if dataset.name != name:
+        warnings.warn(f"{where}: {dataset.source}", stacklevel=2)
+    if int(index) >= len(dataset.x_test):
+        raise ValueError(f"{where}: {name} has the test images 0 to {len(dataset.x_test) - 1}")
+    return dataset.x_test[int(index)], int(dataset.y_test[int(index)]), dataset
+
+
+def _dataset(net, name, dataset):
+    if name is not None:
+        return data.load(name)
+    usual = net.metadata.get("data", "fashion-mnist")
+    if dataset is None and isinstance(usual, str) and data.present(usual):
+        return data.load(usual)
+    return dataset
