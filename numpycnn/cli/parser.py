@@ -26,8 +26,8 @@ from ..errors import (
 from ..training.interrupt import terminable
 from . import commands, exchange
 from . import exercise as exercises
+from . import explain as explaining
 from .commands import LINES, say
-from .explain import explain
 
 
 class Parser(argparse.ArgumentParser):
@@ -138,7 +138,6 @@ def parser():
         metavar="DIR",
         help="the folder for page and pictures (default: CHECKPOINT-inspect here)",
     )
-    _explain(command(explain))
     _generate(command(commands.generate))
     models = "vgg, alexnet, resnet, densenet, keras_cnn, lenet5, autoencoder, denoiser, vae or gan"
     command(commands.summary).add_argument("model", help=models)
@@ -172,6 +171,7 @@ def parser():
     )
     exchange.options(command)
     exercises.grammar(command(exercises.exercise))
+    explaining.grammar(command(explaining.explain), natural, positive)
     command(commands.doctor)
     return top
 
@@ -201,23 +201,6 @@ def _reading(sub):
     group.add_argument(
         "--skip-broken", action="store_true", default=None, help="go on without broken pictures"
     )
-
-
-def _explain(sub):
-    sub.add_argument("checkpoint", help="a file.npz, or pretrained:NAME")
-    sub.add_argument("image", help="a picture, or fashion-mnist:0 (a test image)")
-    sub.add_argument("--label", type=natural, help="its class (default: known, or predicted)")
-    sub.add_argument(
-        "--train",
-        type=natural,
-        default=32,
-        metavar="N",
-        help="images in the batch of the run in training (32); 0: no such run",
-    )
-    sub.add_argument("--data", metavar="NAME", help="where the batch's other images are from")
-    sub.add_argument("--out", metavar="FILE", help="the page (default: a new explain.html)")
-    size = "bytes; above it the page computes some arrays itself (8000000)"
-    sub.add_argument("--size", type=positive, default=8_000_000, metavar="N", help=size)
 
 
 def _generate(sub):
