@@ -1,10 +1,56 @@
 """All exercises, by name, in the order of the course."""
 
 from ..errors import unknown
-from .tasks import conv, dense, loss, norm, pool
+from . import runs
+from .hunts import hunts
+from .tasks import (
+    adam,
+    batch_norm,
+    batch_norm_backward,
+    conv_backward,
+    convolution,
+    critic,
+    dense,
+    divergence,
+    dropout,
+    entropy,
+    global_pool,
+    init,
+    numerical,
+    patches,
+    pool,
+    relu,
+    residual,
+    sampling,
+    sgd,
+    training,
+)
 
-GROUPS = (dense, loss, conv, pool, norm)
-EXERCISES = {one.name: one for group in GROUPS for one in group.EXERCISES}
+GROUPS = (
+    dense,
+    relu,
+    entropy,
+    convolution,
+    patches,
+    conv_backward,
+    pool,
+    global_pool,
+    dropout,
+    batch_norm,
+    batch_norm_backward,
+    sgd,
+    adam,
+    init,
+    training,
+    residual,
+    numerical,
+    sampling,
+    divergence,
+    critic,
+)
+WRITTEN = {one.name: one for group in GROUPS for one in group.EXERCISES}
+ALL = [*sorted(WRITTEN.values(), key=lambda one: one.unit), *hunts(WRITTEN), *runs.EXERCISES]
+EXERCISES = {one.name: one for one in ALL}
 
 
 def find(name):

@@ -62,8 +62,10 @@ def parts(place):
 
 def stub(place, equation=""):
     """The function without the student's part; `equation` stands for the docstring's own."""
-    head, (before, after), _ = parts(place)
-    text = "\n".join([*head, *before, f"    {TODO}", *after])
+    head, (before, after), answer = parts(place)
+    first = next(one for one in answer if one.strip())
+    indent = first[: len(first) - len(first.lstrip())]
+    text = "\n".join([*head, *before, indent + TODO, *after])
     if equation:
         _, _node = source(place)
         old = ast.get_source_segment(

@@ -82,8 +82,24 @@ def where(exercise, name, bad):
     return f" ({text})"
 
 
+def nearly(bad):
+    """ "; nearly right where A is X, far off where it is Y": by the size of the error."""
+    near = [r for r in bad if _error(r) < 1e-3]
+    if len(near) == len(bad):
+        return "; it is nearly right: off by less than 0.1 % of its largest value"
+    far = [r.probe.about for r in bad if not any(r is one for one in near)]
+    parted = _one([r.probe.about for r in near], far) if near else ""
+    return parted.replace("it is right", "it is nearly right").replace("wrong", "far off")
+
+
+def _error(r):
+    return float(np.abs(r.got - r.want).max() / max(np.abs(r.want).max(), 1e-12))
+
+
 def _masks(exercise, name, bad, off):
     """The words for the wrong cells, where they are the same kind of cell in every probe."""
+    if all(o.all() for o in off):
+        return ""
     kinds = list(_by_value(bad)) + list(_by_place(exercise.axes.get(name, ()), bad))
     for words, masks in kinds:
         if all(np.array_equal(o, m) for o, m in zip(off, masks, strict=True)):
@@ -98,13 +114,13 @@ def _masks(exercise, name, bad, off):
 def _by_value(bad):
     """Cells by the sign of an argument of the same shape, or of what is right."""
     first = leaves(bad[0].probe.args)
-    same_shape = [
-        key
-        for key, value in first.items()
-        if all(np.shape(leaves(r.probe.args)[key]) == r.want.shape for r in bad)
-        and np.size(value) > 1
-        and np.asarray(value).dtype.kind in "fb"
-    ]
+
+    def alike(r, key):
+        value = leaves(r.probe.args)[key]
+        return isinstance(value, np.ndarray) and value.shape == r.want.shape and value.size > 1
+
+    keys = [k for k, v in first.items() if isinstance(v, np.ndarray) and v.dtype.kind in "fb"]
+    same_shape = [key for key in keys if all(alike(r, key) for r in bad)]
     tests = [("> 0", lambda v: v > 0), ("< 0", lambda v: v < 0), ("= 0", lambda v: v == 0)]
     for key in same_shape:
         for words, test in tests:
@@ -116,7 +132,7 @@ def _by_value(bad):
 def _by_place(axes, bad):
     """Cells by their place along the axes."""
     for i, axis in enumerate(axes):
-        if min(r.want.shape[i] for r in bad) < 2:
+        if max(r.want.shape[i] for r in bad) < 2:
             continue
         for words, index in (("first", 0), ("last", -1)):
             masks = [_slab(r.want.shape, i, index) for r in bad]

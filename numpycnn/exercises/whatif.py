@@ -10,6 +10,11 @@ import numpy as np
 
 from .exercise import leaves, replaced
 
+USUAL = [
+    ("eps were 1e-5, whatever is given", lambda v: 1e-5),
+    ("eps were 1e-8, whatever is given", lambda v: 1e-8),
+]
+
 
 def questions(args):
     """[(words, change)]: change(args) -> other arguments; it may raise where there are none."""
@@ -42,6 +47,8 @@ def _copy(a, b):
 def _alike(a, b):
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return a.ndim == b.ndim and a.ndim > 0 and a.dtype.kind == b.dtype.kind == "f"
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and not isinstance(a[0], tuple) and not isinstance(b[0], tuple)
     return type(a) is float and type(b) is float
 
 
@@ -54,7 +61,7 @@ def _of(name, value):
             (f"{name} were the other way round", lambda v: not v),
         ]
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return _of_number(name)
+        return _of_number(name) + (USUAL if name == "eps" else [])
     if isinstance(value, tuple):
         return _of_pair(name, value)
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
@@ -83,6 +90,7 @@ def _of_pair(name, value):
     if isinstance(value[0], tuple):  # padding: ((top, bottom), (left, right))
         return [
             (f"{name} were 0", lambda v: ((0, 0), (0, 0))),
+            (f"{name} were 1", lambda v: ((1, 1), (1, 1))),
             (f"{name} were twice as large", lambda v: tuple((2 * a, 2 * b) for a, b in v)),
             (f"{name} before and after were exchanged", lambda v: tuple(p[::-1] for p in v)),
             (f"{name} of rows and columns were exchanged", lambda v: v[::-1]),
@@ -105,6 +113,8 @@ def _of_floats(name, value):
         (f"{name} were its root", lambda v: np.sqrt(np.abs(v))),
         (f"{name} were 1/{name}", lambda v: 1 / v),
         (f"{name} were exp({name})", np.exp),
+        (f"{name} were 2 * {name}", lambda v: 2 * v),
+        (f"{name} were {name} / 2", lambda v: v / 2),
         (f"{name} were max({name}, 0)", lambda v: np.maximum(v, 0)),
         (f"{name} were less its mean", lambda v: v - v.mean()),
     ]
@@ -132,6 +142,7 @@ def _along(name, axis):
         (f"{name} were replaced by its sum over axis {axis}", keep(np.sum)),
         (f"{name} were less its mean over axis {axis}", lambda v: v - v.mean(axis, keepdims=True)),
         (f"{name} had nothing but its first entry along axis {axis}", lambda v: _only(v, axis, 0)),
+        (f"{name} had nothing but its last entry along axis {axis}", lambda v: _only(v, axis, -1)),
         (f"{name} were shifted by one along axis {axis}", lambda v: np.roll(v, 1, axis)),
     ]
 

@@ -13,7 +13,7 @@ from numpycnn.exercises.grader import grade, probes
 from .agreed_faults import FAULTS
 from .other_answers import ANSWERS
 
-WRITTEN = {name: one for name, one in EXERCISES.items() if one.probes}
+WRITTEN = {name: one for name, one in EXERCISES.items() if one.probes and not one.text}
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +39,7 @@ def test_answers_written_in_another_way_pass(name):
 
 
 def test_each_exercise_has_two_other_answers():
-    hunts = {name for name in WRITTEN if name.startswith("hunt")}
-    assert set(ANSWERS) == set(WRITTEN) - hunts
+    assert set(ANSWERS) == set(WRITTEN)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f[1]}: {f[0]}")
@@ -70,8 +69,8 @@ def test_a_twin_is_wrong_somewhere_and_no_two_are_the_same(name):
             found = []
             for sentence, f in twins:
                 results = [f(p.args) for p in drawn]
-                if isinstance(results[0], dict):
-                    results = [r.get(output) or next(iter(r.values())) for r in results]
+                if isinstance(results[0], dict):  # all outputs, side by side
+                    results = [np.concatenate([np.ravel(v) for v in r.values()]) for r in results]
                 found.append((sentence, results))
             right = [exercise.expected(p.args, None) for p in drawn]
         if output:

@@ -2,6 +2,8 @@
 
 import inspect
 
+import numpy as np
+
 
 class _Judged:
     """A layer of the right forward pass and the student's backward pass."""
@@ -37,5 +39,20 @@ def judge(op, draw, *names):
     return lambda student: (_Judged(op, student, names), draw())
 
 
+def inputs(*shapes):
+    """A function that draws arrays of these shapes."""
+    return lambda: [np.random.default_rng(i).standard_normal(s) for i, s in enumerate(shapes)]
+
+
 def noise(rng, *shape):
     return rng.standard_normal(shape)
+
+
+def came(args, name):
+    """What the student's function made of an output that another depends on."""
+    return args["_got"][name] if "_got" in args else args[name] + 1
+
+
+IMAGE = ("image", "row", "column", "channel")
+FILTER = ("filter row", "filter column", "channel", "filter")
+CODE = ("example", "unit")

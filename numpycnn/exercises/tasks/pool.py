@@ -1,4 +1,4 @@
-"""Pooling: maximum, average, global average."""
+"""Max and average pooling."""
 
 import itertools
 
@@ -6,18 +6,17 @@ import numpy as np
 
 from ... import ops
 from ..exercise import Exercise, Probe
-from .common import judge, noise
-
-IMAGE = ("image", "row", "column", "channel")
+from .common import IMAGE, judge, noise
 
 
-def _cases(rng):
+def cases(rng):
     grid = itertools.product((2, 3), (1, 2, 3), (False, True), ("mixed", "all negative"), (1, 3))
     for size, stride, ties, sign, n in grid:
         left = int(rng.integers(2)) if stride > 1 else 0
         h = size + stride * int(rng.integers(1, 3)) + left
         w = size + stride * int(rng.integers(1, 3)) + left
-        x = noise(rng, n, h, w, int(rng.integers(1, 4)))
+        c = int(rng.integers(1, 4))
+        x = noise(rng, n, h, w, c)
         x = np.round(x) if ties else x
         x = -np.abs(x) - 1 if sign == "all negative" else x
         touch = "overlapping" if stride < size else "side by side" if stride == size else "apart"
@@ -28,19 +27,21 @@ def _cases(rng):
             "batch": n,
             "size": size,
             "stride": stride,
+            "channels": c,
             "border": "left over" if left else "filled",
         }
-        yield x, size, stride, about, {"N": n, "size^2": size * size, "size": size}
+        cells = ((h - size) // stride + 1) * ((w - size) // stride + 1)
+        yield x, size, stride, about, {"N": n, "size^2": size * size, "size": size, "OH*OW": cells}
 
 
 def _forward(rng):
-    for x, size, stride, about, sizes in _cases(rng):
+    for x, size, stride, about, sizes in cases(rng):
         yield Probe({"x": x, "size": (size, size), "stride": (stride, stride)}, about, sizes)
 
 
 def _backward(op):
     def probes(rng):
-        for x, size, stride, about, sizes in _cases(rng):
+        for x, size, stride, about, sizes in cases(rng):
             y, cache = op(x, size, stride)
             yield Probe({"dy": noise(rng, *y.shape), "cache": cache}, about, sizes)
 
@@ -248,87 +249,9 @@ AVG_POOL_BACKWARD = Exercise(
     step="average pool, backward",
 )
 
-
-# ---- global average pooling -------------------------------------------------------------------
-
-
-def _global_cases(rng):
-    for n, (h, w), c in itertools.product((1, 3), ((3, 3), (4, 2), (2, 5)), (1, 4)):
-        about = {"batch": n, "maps": "square" if h == w else "not square", "channels": c}
-        yield noise(rng, n, h, w, c), about, {"N": n, "H": h, "W": w, "H*W": h * w, "C": c}
-
-
-def _global(rng):
-    for x, about, sizes in _global_cases(rng):
-        yield Probe({"x": x}, about, sizes)
-
-
-def _global_backward(rng):
-    for x, about, sizes in _global_cases(rng):
-        y, cache = ops.global_avg_pool(x)
-        yield Probe({"dy": noise(rng, *y.shape), "cache": cache}, about, sizes)
-
-
-GLOBAL = Exercise(
-    "global_avg_pool",
-    "global average pooling, forward",
-    2,
-    ("ops/pool.py", "global_avg_pool"),
-    ("y",),
-    _global,
-    ops.global_avg_pool,
-    "Each channel of each image becomes one number: its mean over all pixels.",
-    ">>> global_avg_pool(np.arange(4.0).reshape(1, 2, 2, 1))[0]  # (0 + 1 + 2 + 3) / 4\n"
-    "array([[1.5]])",
-    axes={"y": ("image", "channel")},
-    twins={
-        "y": [
-            ("it is the maximum, not the mean", lambda a: a["x"].max((1, 2))),
-            ("it is the sum over the channels, not over rows and columns", lambda a: a["x"].sum(3)),
-            ("it is the mean over rows alone", lambda a: a["x"].mean(1)),
-            ("it is the mean over columns alone", lambda a: a["x"].mean(2)),
-            (
-                "it is the mean over the batch too",
-                lambda a: np.broadcast_to(a["x"].mean((0, 1, 2)), a["x"].shape[::3]),
-            ),
-        ]
-    },
-    step="global average pool",
+EXERCISES = (
+    MAX_POOL,
+    MAX_POOL_BACKWARD,
+    AVG_POOL,
+    AVG_POOL_BACKWARD,
 )
-
-GLOBAL_BACKWARD = Exercise(
-    "global_avg_pool_backward",
-    "global average pooling, backward",
-    2,
-    ("ops/pool.py", "global_avg_pool_backward"),
-    ("dx",),
-    _global_backward,
-    ops.global_avg_pool_backward,
-    "Every pixel had the share 1/(H*W) in its channel's mean.",
-    ">>> y, cache = ops.global_avg_pool(np.ones((1, 2, 2, 1)))\n"
-    ">>> global_avg_pool_backward(np.array([[8.0]]), cache).ravel()\narray([2., 2., 2., 2.])",
-    given=("global_avg_pool",),
-    axes={"dx": IMAGE},
-    twins={
-        "dx": [
-            ("only the first pixel gets dy, not all of them", lambda a: _corner(a, 1)),
-            (
-                "only the first pixel gets its share, not all of them",
-                lambda a: _corner(a, a["cache"].x_shape[1] * a["cache"].x_shape[2]),
-            ),
-        ]
-    },
-    judge=judge(
-        ops.global_avg_pool, lambda: [np.random.default_rng(0).standard_normal((2, 3, 4, 2))], "x"
-    ),
-    step="global average pool",
-)
-
-
-def _corner(a, divisor):
-    dx = np.zeros(a["cache"].x_shape)
-    dx[:, 0, 0] = a["dy"] / divisor
-    return dx
-
-
-EXERCISES = (MAX_POOL, MAX_POOL_BACKWARD, AVG_POOL, AVG_POOL_BACKWARD, GLOBAL, GLOBAL_BACKWARD)

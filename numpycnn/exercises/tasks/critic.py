@@ -1,0 +1,143 @@
+"""A step of a Wasserstein critic."""
+
+import copy
+import itertools
+
+import numpy as np
+
+from ... import layers, optim
+from .. import reference
+from ..exercise import Exercise, Probe, named
+from .common import noise
+
+
+def _critic(rng):
+    net = layers.Sequential(
+        layers.Dense(3, 4, rng=rng), layers.LeakyReLU(0.2), layers.Dense(4, 1, rng=rng)
+    )
+    for param in net.params():
+        param.value = param.value.astype(np.float64) * 0.5
+    return net
+
+
+def _critic_probes(rng):
+    for n, clip, left in itertools.product((2, 5), (0.2, 10.0), ("none", "left over")):
+        critic = _critic(rng)
+        optimizer = optim.SGD(critic.params(), 0.5)
+        real, fake = noise(rng, n, 3) + 1, noise(rng, n, 3)
+        if left != "none":
+            critic.backward(np.ones((n, 1)), critic.forward(real, train=True)[1])
+        args = {"critic": critic, "optimizer": optimizer, "real": real, "fake": fake, "clip": clip}
+        about = {
+            "batch": n,
+            "clip": "small" if clip < 1 else "so large that nothing is cut",
+            "gradients before": left,
+        }
+        yield Probe(args, about, {"N": n, "2 N": 2 * n})
+
+
+def _critic_run(function, args):
+    distance = named(function(*args.values()), ("distance",))["distance"]
+    params = list(args["critic"].params())
+    return {"distance": distance, "weights": np.concatenate([p.value.ravel() for p in params])}
+
+
+def _step(order="zero real fake step cut", signs=(-1, 1), scale=None, cut=None, after=False):
+    """A twin: the step with its parts in another order."""
+
+    def function(critic, optimizer, real, fake, clip):
+        scale_ = scale or (lambda n: 1 / n)
+        scores = {}
+        for name, x in (("real", real), ("fake", fake)):
+            scores[name] = critic.forward(x, train=True)
+        for action in order.split():
+            if action == "zero":
+                optimizer.zero_grad()
+            elif action in ("real", "fake"):
+                sign = signs[action == "fake"]
+                score, seen = scores[action]
+                critic.backward(np.full_like(score, sign * scale_(len(score))), seen)
+            elif action == "step":
+                optimizer.step()
+            elif action == "cut":
+                for param in critic.params():
+                    param.value[...] = (cut or _cut)(param.value, clip)
+            elif action == "cut-gradient":
+                for param in critic.params():
+                    param.grad = np.clip(param.grad, -clip, clip)
+        if after:
+            scores = {"real": critic.forward(real), "fake": critic.forward(fake)}
+        return scores["real"][0].mean() - scores["fake"][0].mean()
+
+    own = ("critic", "optimizer", "real", "fake", "clip")
+    return lambda a: _critic_run(function, copy.deepcopy({name: a[name] for name in own}))
+
+
+def _cut(value, clip):
+    return np.clip(value, -clip, clip)
+
+
+CRITIC = Exercise(
+    "critic_step",
+    "a step of a WGAN's critic",
+    6,
+    ("exercises/reference.py", "critic_step"),
+    (),
+    _critic_probes,
+    reference.critic_step,
+    "The critic learns to score real images high and drawn ones low. The gradient of a mean is 1/N "
+    "for each score. Two forward passes before the two backward passes are right: the caches are "
+    "values.",
+    ">>> from numpycnn import layers, optim\n"
+    ">>> critic = layers.Dense(1, 1, rng=np.random.default_rng(0))\n"
+    ">>> critic.w.value[...] = 1\n"
+    ">>> sgd = optim.SGD(critic.params(), 0.25)\n"
+    ">>> real, fake = np.full((1, 1), 3, np.float32), np.full((1, 1), 1, np.float32)\n"
+    ">>> critic_step(critic, sgd, real, fake, 10.0), critic.w.value  # 1 + 0.25 * (3 - 1)\n"
+    "(2.0, array([[1.5]], dtype=float32))",
+    run=_critic_run,
+    float32=False,
+    twins={
+        "weights": [
+            (
+                "the signs are exchanged: the critic learns to score drawn images high",
+                _step(signs=(1, -1)),
+            ),
+            ("real and drawn images are scored with one sign", _step(signs=(1, 1))),
+            ("both scores are pushed up", _step(signs=(-1, -1))),
+            ("the drawn images count twice", _step("zero real fake fake step cut")),
+            ("the real images count twice", _step("zero real real fake step cut")),
+            (
+                "the weights are cut to 0.01, whatever is asked",
+                _step(cut=lambda v, c: _cut(v, 0.01)),
+            ),
+            ("only the real images teach", _step("zero real step cut")),
+            (
+                "only the drawn images teach: what the real ones gave is missing or forgotten",
+                _step("zero fake step cut"),
+            ),
+            ("the weights are not cut", _step("zero real fake step")),
+            ("the weights are cut before the step, not after it", _step("cut zero real fake step")),
+            ("the gradients are cut, not the weights", _step("zero real fake cut-gradient step")),
+            ("old gradients are not forgotten", _step("real fake step cut")),
+            ("no step is made", _step("zero real fake cut")),
+            ("the gradient is that of a sum, not of a mean", _step(scale=lambda n: 1)),
+            ("the gradient is divided by 2 N", _step(scale=lambda n: 1 / (2 * n))),
+            (
+                "two steps are made, one after each backward pass",
+                _step("zero real step zero fake step cut"),
+            ),
+            ("the weights are cut from above only", _step(cut=lambda v, c: np.minimum(v, c))),
+            (
+                "the weights are scaled into the bound, not cut",
+                _step(cut=lambda v, c: v * min(1, c / np.abs(v).max())),
+            ),
+            ("the weights become -clip or clip", _step(cut=lambda v, c: c * np.sign(v))),
+        ],
+        "distance": [("it is measured after the step", _step(after=True))],
+    },
+    solution="examples/wgan.py",
+    step="a critic's step",
+)
+
+EXERCISES = (CRITIC,)

@@ -1,0 +1,110 @@
+"""Ten bug hunts and five broken runs: planted, found, drawn for each student, graded in folders."""
+
+import csv
+import time
+
+import pytest
+
+from numpycnn import backend
+from numpycnn.cli import main
+from numpycnn.exercises import EXERCISES, check_file, hunts, runs, start
+from numpycnn.exercises.marks import grade_folder
+
+from .test_files import answered
+
+HUNTS = {name: one for name, one in EXERCISES.items() if name.startswith("hunt")}
+BASES = dict(zip(HUNTS, hunts.FAULTS, strict=True))
+
+
+@pytest.fixture(autouse=True)
+def numpy_backend():
+    before = backend.backend()
+    backend.use("numpy")
+    yield
+    backend.use(before)
+
+
+@pytest.mark.parametrize("name", HUNTS)
+def test_each_fault_is_planted_found_and_mended(name, tmp_path):
+    base, path = EXERCISES[BASES[name]], tmp_path / f"{name}.py"
+    _, text = hunts.parted(base)
+    for fault in hunts.FAULTS[base.name]:
+        assert text.count(fault[0]) == 1, fault
+        path.write_text(hunts._page(name, base, [fault], "somebody"))
+        verdict = check_file(path)
+        assert verdict.sentences, fault
+        assert verdict.rows[0][0] != "file", verdict  # it works, wrongly
+        path.write_text(hunts._page(name, base, [(fault[0], fault[0])], "somebody"))
+        assert check_file(path).passed, fault
+
+
+@pytest.mark.parametrize("name", HUNTS)
+def test_the_seed_draws_fault_and_names(name):
+    texts = {HUNTS[name].text(f"student {i}").split("import numpy", 1)[1] for i in range(12)}
+    assert len(texts) > 1
+    assert HUNTS[name].text("alice") == HUNTS[name].text("alice")
+
+
+@pytest.mark.parametrize("seed", ["", "alice", "bob"])
+def test_inspect_judges_the_five_runs(seed, tmp_path):
+    right = []
+    for number in range(5):
+        exercise = EXERCISES[f"run_{number + 1}"]
+        path = start(exercise, tmp_path, seed)
+        page = path.read_text()
+        assert "answer is empty" in check_file(path).sentences[0]
+        cause = runs.cause_of(number, seed)
+        for answer in runs.CAUSES:
+            path.write_text(page.replace('answer = ""', f"answer = {answer!r}"))
+            verdict = check_file(path)
+            assert verdict.passed == (answer == cause), verdict
+        path.write_text(page.replace('answer = ""', "answer = 'tired'"))
+        assert "expected one of" in check_file(path).sentences[0]
+        right.append(cause)
+    assert sorted(right) == sorted(runs.DRAWN)
+
+
+def test_a_folder_is_graded_and_nothing_stops_it(tmp_path, capsys):
+    folder = tmp_path / "class"
+    for student in ("alice", "bob"):
+        start(EXERCISES["hunt_1"], folder / student, student)
+    (folder / "alice" / "relu.py").write_text(answered("relu"))
+    (folder / "bob" / "relu.py").write_text("def relu(x):\n    while True:\n        pass")
+    (folder / "bob" / "dense.py").write_bytes(b"\xff\xfe")
+    (folder / "bob" / "poem.py").write_text("roses = 'red'")
+    (folder / "alice" / "hunt_2.py").write_text(HUNTS["hunt_2"].text("bob"))
+    marks = tmp_path / "marks.csv"
+    line = ["exercise", "grade", str(folder), "--csv", str(marks), "--limit", "1"]
+    assert main([*line, "--seed", "folder"]) == 0
+    shown = capsys.readouterr().out
+    assert "answers are open in numpycnn/ops/" in shown
+    rows = {(r["student"], r["exercise"]): r for r in csv.DictReader(marks.open())}
+    assert len(rows) == 7
+    assert rows["bob", "poem"]["sentences"].startswith("unknown exercise")
+    assert "no text file" in rows["bob", "dense"]["sentences"]
+    assert rows["alice", "hunt_2"]["sentences"] == "it is drawn for bob, not for alice"
+    passed = [key for key, row in rows.items() if row["passed"] == "1"]
+    assert passed == []  # relu.py has no seed in its header
+    rows = grade_folder(folder, limit=1)
+    assert [(r["student"], r["exercise"]) for r in rows if r["passed"]] == [("alice", "relu")]
+    said = {(r["student"], r["exercise"]): r["sentences"] for r in rows}
+    assert "endless loop" in said["bob", "relu"]
+    assert main(["exercise", "grade", str(tmp_path / "nowhere")]) == 2
+
+
+def test_all_checks_together_take_less_than_ten_seconds(tmp_path):
+    for name, exercise in EXERCISES.items():
+        path = start(exercise, tmp_path, "")
+        if exercise.probes and not exercise.text:
+            path.write_text(answered(name))
+        elif exercise.probes:
+            base = EXERCISES[BASES[name]]
+            path.write_text(hunts._page(name, base, [("", "")], ""))
+        else:
+            cause = runs.cause_of(int(name[-1]) - 1, "")
+            path.write_text(path.read_text().replace('answer = ""', f'answer = "{cause}"'))
+    began = time.process_time(), time.perf_counter()
+    rows = grade_folder(tmp_path)
+    assert [row for row in rows if not row["passed"]] == []
+    assert len(rows) == len(EXERCISES) >= 24 + 10 + 5
+    assert time.perf_counter() - began[1] < 10
