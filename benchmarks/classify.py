@@ -1,8 +1,9 @@
 """How long do the networks that are shipped take for the 10,000 test images? python -m
 benchmarks.classify
 
-From uint8 images in memory to classes, fusing included; the paper's network took 0.584 s on a GPU. The median of
---rounds, in turns, after one run that is not timed (kernels are compiled, or read from their cache, there).
+From uint8 images in memory to classes, fusing included; the paper's network took 0.584 s on a GPU.
+The median of --rounds, in turns, after one run that is not timed (kernels are compiled, or read
+from their cache, there).
 """
 
 import json
@@ -38,7 +39,8 @@ def main():
                         f"pretrained:{name} has {accuracy:.2%}, which is not what its card says"
                     )
     rows = [
-        {"network": f"pretrained:{name}", **{k: net.metadata["measured"][k] for k in ("parameters", "accuracy")},
+        {"network": f"pretrained:{name}",
+         **{k: net.metadata["measured"][k] for k in ("parameters", "accuracy")},
          "seconds": statistics.median(seconds[name]), "samples": seconds[name]}
         for name, net in nets.items()
     ]  # fmt: skip

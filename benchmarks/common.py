@@ -102,8 +102,9 @@ class Report:
         """A figure beside what is required of it: at most that, or with `least` at least."""
         if holds is None and value is not None and required is not None:
             holds = value >= required if least else value <= required
-        self.checks.append({"what": what, "value": value, "required": required, "aim": aim, "unit": unit,
-                            "least": least, "holds": holds, "note": note})  # fmt: skip
+        self.checks.append({"what": what, "value": value, "required": required, "aim": aim,
+                            "unit": unit, "least": least, "holds": holds,
+                            "note": note})  # fmt: skip
 
     def ratio(self, what, results, names, required=None, aim=None, measure=lambda r: r.median):
         """Check the first result against the best of the others that begin with one of `names`."""

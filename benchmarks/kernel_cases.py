@@ -5,14 +5,14 @@ import numpy as np
 BATCH = 32
 # H, C, F, kernel size: of VGG, then of AlexNet, then what draws an image at the end of a decoder
 CONVOLUTIONS = [
-    (28, 1, 32, 3), (28, 32, 32, 3), (14, 32, 64, 3), (14, 64, 64, 3), (7, 64, 92, 3), (7, 92, 92, 3),
-    (28, 1, 32, 5), (14, 32, 64, 5), (28, 32, 1, 3),
+    (28, 1, 32, 3), (28, 32, 32, 3), (14, 32, 64, 3), (14, 64, 64, 3), (7, 64, 92, 3),
+    (7, 92, 92, 3), (28, 1, 32, 5), (14, 32, 64, 5), (28, 32, 1, 3),
 ]  # fmt: skip
 IMAGES = [(28, 28, 32), (14, 14, 64), (7, 7, 92)]
 
 
 def cases():
-    """{op: [(shape, make)]}: make() gives a function that runs the op on arguments made beforehand."""
+    """{op: [(shape, make)]}: make() gives a function that runs the op on ready arguments."""
     from numpycnn import ops
     from numpycnn.ops import fused, update
 

@@ -102,7 +102,8 @@ def row(op, shape, seconds):
     times = statistics.median(theirs) / statistics.median(ours)
     slow, fast = np.quantile(ours, 0.75), np.quantile(theirs, 0.25)
     return {
-        "op": op, "shape": shape, "times": times, "numba_slow_ms": 1e3 * slow, "numpy_fast_ms": 1e3 * fast,
+        "op": op, "shape": shape, "times": times,
+        "numba_slow_ms": 1e3 * slow, "numpy_fast_ms": 1e3 * fast,
         "numpy_ms": 1e3 * statistics.median(theirs), "numba_ms": 1e3 * statistics.median(ours),
         "note": "" if slow < fast else "NOT measurably faster",
     }  # fmt: skip

@@ -73,7 +73,7 @@ def _profile(threads, batch, quick):
 
 
 class _Clock:
-    """Gives the time of every wrapped function to its row, but for the time of those that it calls."""
+    """Gives the time of every wrapped function to its row, less the time of those that it calls."""
 
     def __init__(self):
         self.open, self.seconds, self.last = [], {}, 0.0

@@ -138,7 +138,8 @@ def others(recipe, entries, seeds):
     if any(result.get("recipe") != digest(recipe) for result in found):
         name = script(recipe).name
         raise RunFolderError(
-            f"records.json has seeds of another {name}, or of an unknown one; run all, without --add"
+            f"records.json has seeds of another {name}, or of an unknown one; "
+            "run all, without --add"
         )
     return found
 

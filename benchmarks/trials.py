@@ -1,4 +1,4 @@
-"""What the record's recipes were chosen by: python -m benchmarks.trials erasing   (--list names them)
+"""What the record's recipes were chosen by: python -m benchmarks.trials erasing   (names: --list)
 
 Each trains on 55,000 images and is measured on the 5,000 others; the test set is not looked at.
 Seed 0. Beside the accuracy stands the loss at the temperature that suits it best, for a difference
@@ -66,8 +66,9 @@ def run(name, folder):
     net = nc.models.build("vgg", seed=0, **form, mean=dataset.mean, std=dataset.std)
     history = nc.fit(
         net, *train, epochs=trial["epochs"], batch_size=trial["batch_size"],
-        optimizer=Muon(net.params(), lr=trial["lr"], rest=8.0, weight_decay=5e-4), schedule=triangular(peak=0.2),
-        augment=augmentation(trial), label_smoothing=0.1, ema=trial["ema"], validation=(x, y), seed=0,
+        optimizer=Muon(net.params(), lr=trial["lr"], rest=8.0, weight_decay=5e-4),
+        schedule=triangular(peak=0.2), augment=augmentation(trial), label_smoothing=0.1,
+        ema=trial["ema"], validation=(x, y), seed=0,
         out=folder, resume=(folder / "last.npz").exists(),
     )  # fmt: skip
     s, flipped = logits(net, x), logits(net, x, flip=True)

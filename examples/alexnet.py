@@ -69,7 +69,8 @@ for epoch in range(EPOCHS):
         correct += int((logits.argmax(axis=1) == y).sum())
     count, seconds = len(dataset.x_train), time.perf_counter() - start
     print(
-        f"epoch {epoch + 1}/{EPOCHS}: loss {total / count:.4f}, accuracy {correct / count:.2%}, {seconds:.0f} s",
+        f"epoch {epoch + 1}/{EPOCHS}: loss {total / count:.4f}, "
+        f"accuracy {correct / count:.2%}, {seconds:.0f} s",
         flush=True,
     )
 

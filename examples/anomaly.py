@@ -10,9 +10,9 @@ Both the training and the scores are of square roots of pixels: dark garments th
 bright ones. Three distances make an image strange, and the score adds their logarithms, so that no
 scale has to be chosen:
 
-    error     |x - decoder(encoder(x))|^2                           it is not on the surface that was learned
-    code      |z - c|^2, the mean over the 5 nearest codes c        its code z is far from all that are known
-    pixels    |x - t|^2, the mean over the 5 nearest images t       it is far from all training images
+    error     |x - decoder(encoder(x))|^2                       it is not on the learned surface
+    code      |z - c|^2, the mean over the 5 nearest codes c    its code z is far from known ones
+    pixels    |x - t|^2, the mean over the 5 nearest images t   it is far from all training images
 
 Measured by the area under the ROC curve (AUROC): how often an image of another class scores higher
 than a normal one.
@@ -110,7 +110,8 @@ def chosen():
             dataset.y_test
         ):
             raise errors.DatasetError(
-                f"{dataset.name}: class {k} needs {NEIGHBOURS} training images, one to be tested, and one of another"
+                f"{dataset.name}: class {k} needs {NEIGHBOURS} training images, "
+                "one to be tested, and one of another"
             )
     generative.parent(args.out, keep=args.resume)
     return [int(number) for number in given]

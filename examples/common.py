@@ -16,7 +16,9 @@ START = time.perf_counter()
 
 
 def arguments(text, out):
-    """--seed, --out, --epochs, --val, --threads, --resume, --quick; `text` is the recipe's docstring.
+    """--seed, --out, --epochs, --val, --threads, --resume, --quick.
+
+    `text` is the recipe's docstring.
 
     The default folder is runs/OUT, with -quick or -val where these are given, so that a trial moves
     no run away.
@@ -78,7 +80,8 @@ def images(args):
 def facts(dataset, args):
     """What the run's checkpoints remember of it."""
     return {
-        "classes": list(dataset.classes), "data": dataset.name, "data_sha256": dataset.sha256, "command": args.command,
+        "classes": list(dataset.classes), "data": dataset.name,
+        "data_sha256": dataset.sha256, "command": args.command,
     }  # fmt: skip
 
 
@@ -90,8 +93,9 @@ def report(net, history, held, dataset, args):
     plain, flipped = nc.evaluate(net, *held), nc.evaluate(net, *held, flip=True)
     result = {
         "accuracy": plain["accuracy"], "loss": plain["loss"], "flip_accuracy": flipped["accuracy"],
-        "parameters": net.summary(held[0].shape[1:]).total, "epochs": history.epochs, "seed": args.seed,
-        "data": dataset.name, "measured_on": "held-out training images" if args.val else "test set",
+        "parameters": net.summary(held[0].shape[1:]).total,
+        "epochs": history.epochs, "seed": args.seed, "data": dataset.name,
+        "measured_on": "held-out training images" if args.val else "test set",
         "training_seconds": sum(history["seconds"]), "quick": args.quick,
         "seconds": None if args.resume else time.perf_counter() - START,
     }  # fmt: skip
@@ -105,8 +109,10 @@ def report(net, history, held, dataset, args):
     )
     files.write(pathlib.Path(args.out, "result.json"), json.dumps(result, indent=2).encode())
     print(
-        f"{result['parameters']:,} parameters, {history.epochs} epochs, {result['training_seconds']:.0f} s of training"
+        f"{result['parameters']:,} parameters, {history.epochs} epochs, "
+        f"{result['training_seconds']:.0f} s of training"
     )
     print(
-        f"{result['measured_on']}: accuracy {plain['accuracy']:.2%}, with mirror images {flipped['accuracy']:.2%}"
+        f"{result['measured_on']}: accuracy {plain['accuracy']:.2%}, "
+        f"with mirror images {flipped['accuracy']:.2%}"
     )

@@ -80,7 +80,8 @@ show("a_pre", a_pre, "p, an image a row")
 show("s", s, "s = a_pre @ w2 + b2", values=True)
 show("a", a, "a_k = exp(s_k) / sum_j exp(s_j)", values=True)
 print(
-    f"\n  C = -1/N sum y log a = {-(y * np.log(a)).sum() / N:.6f}      (softmax_cross_entropy: {cost:.6f})"
+    f"\n  C = -1/N sum y log a = {-(y * np.log(a)).sum() / N:.6f}"
+    f"      (softmax_cross_entropy: {cost:.6f})"
 )
 
 # ---- backward: the same stations, from the last to the first ----------------------------------
@@ -123,6 +124,5 @@ numeric = (cost_up - cost_down) / (2 * STEP)
 print(f"\nOne entry through the whole network: dw1[{', '.join(map(str, place))}]\n")
 print(f"  backward                         {dw1[place]: .10f}")
 print(f"  (C(w + h) - C(w - h)) / 2h       {numeric: .10f}      h = {STEP:g}")
-print(
-    f"  relative error                    {abs(dw1[place] - numeric) / max(abs(dw1[place]), abs(numeric)):.1e}"
-)
+error = abs(dw1[place] - numeric) / max(abs(dw1[place]), abs(numeric))
+print(f"  relative error                    {error:.1e}")

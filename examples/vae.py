@@ -10,12 +10,14 @@ garment.
 
 The loss is the negative evidence lower bound, in nats an image:
 
-    -ELBO = E_z [ -log p(x|z) ] + KL( q(z|x) || N(0, 1) )      q(z|x) = N(mean, exp(log_var)), from the encoder
+    -ELBO = E_z [ -log p(x|z) ] + KL( q(z|x) || N(0, 1) )     q(z|x) = N(mean, exp(log_var)),
+                                                              from the encoder
                                                               p(x|z): a Bernoulli for each pixel,
                                                               from the decoder
 
---beta weighs the divergence (Higgins et al. 2017). Below 1 the codes of images are no longer spread like N(0, 1), so
-that new ones are better drawn from a mixture of Gaussians that is fitted to them: benchmarks/generative/README.md.
+--beta weighs the divergence (Higgins et al. 2017). Below 1 the codes of images are no longer
+spread like N(0, 1), so that new ones are better drawn from a mixture of Gaussians that is fitted
+to them: benchmarks/generative/README.md.
 """
 
 import numpy as np

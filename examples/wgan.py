@@ -9,7 +9,7 @@ means would be the earth mover's distance between real and drawn images. `distan
 critic finds of it: it falls as the samples get better, but rises again once the learning rate
 begins to fall, though they go on getting better.
 
-    critic       C = mean f(G(z)) - mean f(x)      and every weight is cut to [-c, c], to bound f's slope
+    critic       C = mean f(G(z)) - mean f(x)    weights are clipped to [-c, c] to bound f's slope
     generator    C = -mean f(G(z))
 
 The bound is a loose one: the critic has batch norm, as published ones have (Radford et al. 2016),

@@ -4,7 +4,8 @@
     python examples/wgan_gp.py --conditional    # a class in, that garment out
     python examples/wgan_gp.py --quick          # under a minute: to see that it works
 
-    critic       C = mean f(G(z)) - mean f(x) + 10 mean (|df/dx| - 1)^2      df/dx between real and drawn images
+    critic       C = mean f(G(z)) - mean f(x) + 10 mean (|df/dx| - 1)^2
+                 df/dx between real and drawn images
     generator    C = -mean f(G(z))
 
 The penalty's gradient is one of second order: how df/dx depends on the weights.

@@ -31,7 +31,10 @@ SEED = 0
 
 
 class Swish(Layer):
-    """y = x / (1 + exp(-beta x))      x (..., C), beta (C,), 1 at first: beta = 0 is linear, a large one ReLU."""
+    """y = x / (1 + exp(-beta x))      x (..., C), beta (C,)
+
+    beta is 1 at first; with 0 y is linear in x, with a large one nearly ReLU.
+    """
 
     def __init__(self, channels):
         self.beta = Param(
@@ -117,5 +120,6 @@ print(f"\ntest accuracy {correct.mean():.2%} on {len(correct):,} images")
 for layer in (2, 5):
     beta = net.layers[layer].beta.value
     print(
-        f"beta of layer {layer}, 1 at first: learned {beta.min():.2f} to {beta.max():.2f}, mean {beta.mean():.2f}"
+        f"beta of layer {layer}, 1 at first: "
+        f"learned {beta.min():.2f} to {beta.max():.2f}, mean {beta.mean():.2f}"
     )

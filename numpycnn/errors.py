@@ -1,4 +1,4 @@
-"""The errors that this project raises: each names where, what came, what was expected, what to do."""
+"""The errors of this project: each names where, what came, what was expected, what to do."""
 
 import sys
 

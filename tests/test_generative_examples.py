@@ -121,7 +121,7 @@ def test_an_edited_constant_is_noticed(few, tmp_path, monkeypatch):
     edited = text.replace("LEARNING_RATE = 2e-3", "LEARNING_RATE = 3e-3")
     (tmp_path / "autoencoder.py").write_text(edited)
     monkeypatch.setattr(sys, "argv", ["autoencoder.py", *map(str, given), "--resume"])
-    with pytest.raises(CheckpointError, match="constants .*0.002.*, not .*0.003"):
+    with pytest.raises(CheckpointError, match=r"constants .*0\.002.*, not .*0\.003"):
         runpy.run_path(str(tmp_path / "autoencoder.py"), run_name="__main__")
 
 

@@ -463,10 +463,12 @@ def test_shared_layers_and_residuals():
 # ---- the name ---------------------------------------------------------------------------------
 
 ORDERS = {
-    "function first": "import numpycnn; f = numpycnn.gradcheck; from numpycnn.gradcheck import check_network",
+    "function first": "import numpycnn; f = numpycnn.gradcheck; "
+    "from numpycnn.gradcheck import check_network",
     "module first": "import numpycnn.gradcheck",
     "a name of the module first": "from numpycnn.gradcheck import check_network; import numpycnn",
-    "from the top": "from numpycnn import gradcheck; import numpycnn; gradcheck(L.Tanh(), np.ones((1, 2)))",
+    "from the top": "from numpycnn import gradcheck; import numpycnn; "
+    "gradcheck(L.Tanh(), np.ones((1, 2)))",
 }
 
 

@@ -1,4 +1,4 @@
-"""Metrics against cases counted by hand, against scikit-learn, and against input that fits nowhere."""
+"""Metrics against cases counted by hand, against scikit-learn, and against unfit input."""
 
 import warnings
 

@@ -101,7 +101,8 @@ def test_defaults():
         0.0,
     )
     assert {
-        "sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSProp, "muon": optim.Muon,
+        "sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSProp,
+        "muon": optim.Muon,
     } == optim.OPTIMIZERS  # fmt: skip
 
 

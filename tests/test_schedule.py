@@ -84,8 +84,8 @@ def test_a_warm_up_that_takes_all_of_training(made):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda share: schedule.step(at=(0.5, share)), schedule.linear, schedule.one_cycle, schedule.triangular,
-        lambda share: schedule.warm_up(share=share),
+        lambda share: schedule.step(at=(0.5, share)), schedule.linear, schedule.one_cycle,
+        schedule.triangular, lambda share: schedule.warm_up(share=share),
     ],
 )  # fmt: skip
 def test_what_is_no_share_of_training_is_refused(make, share):

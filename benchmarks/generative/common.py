@@ -37,7 +37,8 @@ def result_of(folder, *examples):
     path = folder / "result.json"
     if not path.exists():
         raise RunFolderError(
-            f"there is no result.json in {folder}: no run, or not finished; continue it with --resume"
+            f"there is no result.json in {folder}: no run, or not finished; "
+            "continue it with --resume"
         )
     result = json.loads(path.read_text())
     name = result["run"].partition("-")[0]

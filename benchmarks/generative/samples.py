@@ -29,8 +29,8 @@ from .baselines import pca_gaussian, principal
 from .common import arguments, finished, header, write
 
 COLUMNS = (
-    "frechet", "share_of_gaussian", "precision", "recall", "classifier_score", "rarest_class", "class_right",
-    "class_shares",
+    "frechet", "share_of_gaussian", "precision", "recall", "classifier_score", "rarest_class",
+    "class_right", "class_shares",
 )  # fmt: skip
 COMPONENTS = 32, 64, 128, 256
 COUNT, CLASSIFIER = 10_000, "pretrained:paper"
@@ -44,8 +44,10 @@ class Judge:
     def __init__(self, checkpoint, images):
         net = nc.load(checkpoint)
         if net.metadata.get("data") != images.name:
-            raise ValueError(f"{checkpoint} was trained on {net.metadata.get('data')}, not on {images.name}; "
-                             "give a classifier of the same data as --classifier")  # fmt: skip
+            raise ValueError(
+                f"{checkpoint} was trained on {net.metadata.get('data')}, not on {images.name}; "
+                "give a classifier of the same data as --classifier"
+            )
         self.body, self.head = layers.fuse(layers.Sequential(*net.layers[:-1])), net.layers[-1]
         self.images, self.test, self.gaussian = images, self.features(images.x_test), None
 
@@ -62,7 +64,8 @@ class Judge:
         guesses = logits.argmax(axis=1)
         shares = metrics.class_shares(guesses, logits.shape[1])
         numbers = (
-            frechet, frechet / (self.gaussian or frechet), *metrics.precision_recall(self.test, found),
+            frechet, frechet / (self.gaussian or frechet),
+            *metrics.precision_recall(self.test, found),
             metrics.classifier_score(ops.softmax(logits)[0]), float(shares.min()),
             None if labels is None else float((guesses == labels).mean()), shares.round(4).tolist(),
         )  # fmt: skip
@@ -121,7 +124,8 @@ if __name__ == "__main__":
         require_scikit_learn()
         if args.mixture < 1 or any(not hasattr(net, "encode") or net.classes for _, net, _ in runs):
             raise SystemExit(
-                "--mixture K, of at least one Gaussian, is for VAEs without classes; measure others apart"
+                "--mixture K, of at least one Gaussian, is for VAEs without classes; "
+                "measure others apart"
             )
     header(COLUMNS)
     images = runs[0][2] if runs else nc.data.load("fashion-mnist")

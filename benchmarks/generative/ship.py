@@ -28,7 +28,8 @@ Generates images like those of {data}: `numpycnn generate pretrained:{name}`.
 | data | {data}, all training images |
 | recipe | `{command}`: {epochs} epochs, seed {seed} |
 | time | {minutes:.0f} min, threads: {threads} |
-| Frechet distance | {frechet:.3g} to the test images, {share_of_gaussian:.1%} of a PCA-Gaussian's (pretrained:paper) |
+| Frechet distance | {frechet:.3g} to the test images, {share_of_gaussian:.1%} of \
+a PCA-Gaussian's (pretrained:paper) |
 | classes | the rarest class has {rarest_class:.1%} of the samples{right} |
 | measured by | `python -m benchmarks.generative.samples` on the run |
 """
@@ -77,7 +78,8 @@ if __name__ == "__main__":
     samples = json.loads(measured.read_text())
     if any(samples[key] != result[key] for key in ("command", "seed", "epochs", "seconds")):
         raise RunFolderError(
-            f"{measured} measures another run than {folder}; run benchmarks.generative.samples again"
+            f"{measured} measures another run than {folder}; "
+            "run benchmarks.generative.samples again"
         )
     path = PRETRAINED / f"{args.name}.npz"
     facts = {"classes": list(images.classes), "data": images.name, "data_sha256": images.sha256}

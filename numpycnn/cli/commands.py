@@ -133,8 +133,10 @@ def classifier(checkpoint):
                 f"{checkpoint}: its {key} are no {kind.__name__} but {net.metadata[key]!r}"
             )
     if (net.spec or {"model": None})["model"] in PAINTERS:
-        raise ValueError(f"{checkpoint} holds a network that classifies nothing ({net.spec['model']}); "
-                         "numpycnn generate draws by a gan, vae or autoencoder")  # fmt: skip
+        raise ValueError(
+            f"{checkpoint} holds a network that classifies nothing ({net.spec['model']}); "
+            "numpycnn generate draws by a gan, vae or autoencoder"
+        )
     return net
 
 
@@ -162,7 +164,8 @@ def network_and_data(args):
         )
     if expected != came:
         raise ValueError(
-            f"{args.checkpoint} was made for images {expected}, but those of {dataset.name} are {came}"
+            f"{args.checkpoint} was made for images {expected}, "
+            f"but those of {dataset.name} are {came}"
         )
     if known and known != classes:
         say(f"note: {args.checkpoint} was trained on other classes than those of {dataset.name}")
@@ -214,7 +217,8 @@ def predict(args):
         }
         results.append(facts)
         lines.append(f"{path}: " + ", ".join(f"{classes[i]} {row[i]:.1%}" for i in best))
-        doubt = f"looks like nothing in {net.metadata.get('data', 'its data')}; do not trust this answer"
+        data = net.metadata.get("data", "its data")
+        doubt = f"looks like nothing in {data}; do not trust this answer"
         if like is False:
             lines.append(f"note: {path} {doubt}")
         if place:
@@ -238,7 +242,8 @@ def seen_places(show, images):
             raise ValueError(f"--show {show}: one file for {len(images)} images; give a folder")
         if place.exists():
             raise ValueError(
-                f"--show {show}: it exists, and no file is written over; give another name, or a folder"
+                f"--show {show}: it exists, and no file is written over; "
+                "give another name, or a folder"
             )
         return [str(place)]
     places = []

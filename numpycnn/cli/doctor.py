@@ -54,7 +54,8 @@ def _kernels():
         return f"BROKEN: {type(failure).__name__}: {' '.join(str(failure).split())}"
     finally:
         backend.use(chosen)
-    return f"{'right' if error < 1e-4 else 'WRONG'}: largest relative difference from NumPy {error:.1e}"
+    verdict = "right" if error < 1e-4 else "WRONG"
+    return f"{verdict}: largest relative difference from NumPy {error:.1e}"
 
 
 def _data():

@@ -212,7 +212,10 @@ def _generate(sub):
         metavar="NAME",
         help="draw this class only (conditional networks)",
     )
-    count = "default: 8 rows of 8 or of one for each class; 2 rows in a film; one of each in its still; --map: 5000"
+    count = (
+        "default: 8 rows of 8 or of one for each class; 2 rows in a film; "
+        "one of each in its still; --map: 5000"
+    )
     sub.add_argument("--count", type=positive, help=count)
     sub.add_argument("--seed", type=natural, default=0)
     sub.add_argument(

@@ -1,4 +1,4 @@
-"""Puts together the parts that a reader found: grey images, columns of labels, a test set to draw."""
+"""Joins the parts that a reader found: grey images, columns of labels, a test set to draw."""
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def drawn(name, x, y):
 
 
 def _images(name, x):
-    """(N, H, W, C); of three equal sides above 4 they would be volumes, such as MedMNIST's 3D sets."""
+    """(N, H, W, C); three equal sides above 4 would mean volumes, as in MedMNIST's 3D sets."""
     if x.ndim == 4 and x.shape[3] > 4 and len(set(x.shape[1:])) == 1:
         raise DatasetError(f"{name}: arrays {x.shape} are volumes; expected images, (N, H, W)")
     return x[..., None] if x.ndim == 3 else x

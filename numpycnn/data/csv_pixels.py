@@ -39,7 +39,7 @@ def _columns(source, name):
 
 
 def read_file(path, shape=None):
-    """-> Dataset of one table and, where its name says train, of those for test and val beside it."""
+    """-> Dataset of one table and, if its name says train, of those for test and val beside it."""
     folder, base = os.path.split(str(path))
     part, rest = part_and_rest(_stem(base))
     names = [str(path)]
@@ -92,7 +92,8 @@ def _tables(source, names):
         if part in by_part:
             raise DatasetError(
                 f"{source.path}: both {by_part[part]} and {name} may be the {part} images; "
-                "expected one table each, with train or test in its name; give one of them as the data"
+                "expected one table each, with train or test in its name; "
+                "give one of them as the data"
             )
         by_part[part] = name
     if "train" not in by_part:
@@ -125,8 +126,8 @@ def _numbered(source, parts):
     strange = sorted({label for y in texts.values() for label in y} - set(classes))
     if strange:
         raise DatasetError(
-            f"{source.path}: the test rows have labels that no training row has: {listed(strange)}; "
-            f"expected {listed(classes)}"
+            f"{source.path}: the test rows have labels that no training row has: "
+            f"{listed(strange)}; expected {listed(classes)}"
         )
     found = {part: np.array([number[label] for label in y]) for part, y in texts.items()}
     return {part: (x, found[part]) for part, (x, _) in parts.items()}, tuple(classes)

@@ -21,7 +21,7 @@ PIXEL = re.compile(r"\d+x\d+|(pixel|pix|px|p|x|col|column|v|attr|feature|f)?[ _.
 
 
 class Table:
-    """Its `label` column (None: there is none) and `pixels`, a list of columns. Raises DatasetError.
+    """Its `label` column (None: it has none) and `pixels`, a list of columns. Raises DatasetError.
 
     `like`: another table; where the columns are as many, they are the same ones.
     """

@@ -160,7 +160,8 @@ def _images(x, what):
         )
     if x.shape[1] in (1, 3) and x.shape[3] > 4:
         raise DatasetError(
-            f"{what} has shape {x.shape}, which looks like NCHW; expected (N, H, W, C): use x.transpose(0, 2, 3, 1)"
+            f"{what} has shape {x.shape}, which looks like NCHW; expected (N, H, W, C): "
+            "use x.transpose(0, 2, 3, 1)"
         )
     if x.dtype.kind == "f":
         x = x.astype(np.float32, copy=False)
@@ -213,7 +214,8 @@ def _check_together(data):
         x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
         if len(x) != len(y):
             raise DatasetError(
-                f"{data.name}: {len(x)} images in x_{part} and {len(y)} labels in y_{part}; expected equal numbers"
+                f"{data.name}: {len(x)} images in x_{part} and {len(y)} labels in y_{part}; "
+                "expected equal numbers"
             )
         wrong = np.flatnonzero((y < 0) | (y >= len(data.classes)))
         if len(wrong):

@@ -1,4 +1,4 @@
-"""Finds a data set: load("fashion-mnist"), load("a folder"), load("mine.npz"), load("synthetic")."""
+"""Finds a data set: load("fashion-mnist"), load("a folder"), load("my.npz"), load("synthetic")."""
 
 import contextlib
 import os
@@ -24,11 +24,11 @@ def load(name, path=None, progress=True, **options):
     name: "fashion-mnist", "mnist", "kmnist", "emnist" (its balanced split) or "synthetic"; or the
     path of a folder with the four IDX files, of a folder of pictures (folder.read) or of tables
     (csv_pixels.read), of an .npz (npz.read) or a .csv. options: those of options.Options, for such
-    paths: load("photos", size=64, fit="crop"). A known name goes before a folder of the
-    same name in the working directory; write ./mnist for that. Files are sought in `path`; $NUMPYCNN_DATA/<name>; the cache folder
-    ($NUMPYCNN_CACHE moves it); those of a known name are then downloaded, with a progress bar on
-    standard error, and verified at every load. Raises DatasetError (bad data), DownloadError (no
-    network, no mirror), UnknownNameError.
+    paths: load("photos", size=64, fit="crop"). A known name goes before a folder of the same name
+    in the working directory; write ./mnist for that. Files are sought in `path`;
+    $NUMPYCNN_DATA/<name>; the cache folder ($NUMPYCNN_CACHE moves it); those of a known name are
+    then downloaded, with a progress bar on standard error, and verified at every load. Raises
+    DatasetError (bad data), DownloadError (no network, no mirror), UnknownNameError.
     """
     options = Options(**options)
     with _named(name, path):
@@ -51,7 +51,8 @@ def load_default(progress=True):
             return _official("fashion-mnist", None, progress, tries=1)
     except DownloadError:
         return _synthetic(
-            "synthetic garments, drawn by this program: Fashion-MNIST is not here and could not be downloaded"
+            "synthetic garments, drawn by this program: "
+            "Fashion-MNIST is not here and could not be downloaded"
         )
 
 
@@ -88,8 +89,8 @@ def _own(name, path, options):
         if path is None and place.name == str(name) and not place.suffix:
             raise unknown("data set", str(name), [*OFFICIAL, "synthetic"])
         raise DatasetError(
-            f"{place}: no such file or folder; expected a folder of pictures, one of IDX files, or an .npz; "
-            f"known names: {', '.join(OFFICIAL)}, synthetic"
+            f"{place}: no such file or folder; expected a folder of pictures, one of IDX files, "
+            f"or an .npz; known names: {', '.join(OFFICIAL)}, synthetic"
         )
     if not place.is_dir():
         return _file(place, options)
@@ -188,7 +189,8 @@ def _read_idx_folder(name, place, official):
     missing = [file for file, path in zip(names, paths, strict=True) if path is None]
     if missing:
         raise DatasetError(
-            f"{place}: {' and '.join(missing)} not found; expected {', '.join(names)}, or the same unpacked"
+            f"{place}: {' and '.join(missing)} not found; "
+            f"expected {', '.join(names)}, or the same unpacked"
         )
     if official is not None:
         for path, checksum in zip(paths, official.files.values(), strict=True):
@@ -200,8 +202,8 @@ def _verify(name, path, checksum):
     """Unpacked files have no published checksum; their structure is checked like anybody's."""
     if path.suffix == ".gz" and not download.matches(path, checksum):
         raise DatasetError(
-            f"{path}: not the official file of {name}, its checksum is not {checksum}; get it again, or "
-            f"load the folder by its path, {path.parent}, if the data is your own"
+            f"{path}: not the official file of {name}, its checksum is not {checksum}; "
+            f"get it again, or load the folder by its path, {path.parent}, if the data is your own"
         )
 
 

@@ -105,7 +105,8 @@ def _empty(source, count, treatment):
     except MemoryError:
         raise DatasetError(
             f"{source.path}: {count:,} pictures of {shape[2]}x{shape[1]} pixels take "
-            f"{math.prod(shape) / 2**30:.1f} GiB; expected what the memory holds: give a smaller size"
+            f"{math.prod(shape) / 2**30:.1f} GiB; "
+            "expected what the memory holds: give a smaller size"
         ) from None
 
 
@@ -173,7 +174,7 @@ def _edge(image):
 
 
 def upright(picture):
-    """A Pillow image in its own kind or RGBA, upright as its camera says, white where transparent."""
+    """A Pillow image in its mode or RGBA, upright as its camera says, white where transparent."""
     from PIL import Image, ImageOps
 
     image = ImageOps.exif_transpose(picture)

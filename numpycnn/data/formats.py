@@ -28,7 +28,7 @@ HEIC = ("a HEIC or AVIF picture", "convert it to JPEG: heif-convert FILE.heic FI
 
 
 def kind(start):
-    """-> what a file is that begins with these bytes (some 256), what to do; None, None if unknown."""
+    """-> what a file is that begins with these 256 bytes, what to do; None, None if unknown."""
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html")):
         return "an HTML page", "get it again: a login or error page may have answered"

@@ -59,8 +59,8 @@ def _read(file, size, expansion):
         _check_length(4 + 4 * len(shape) + count, size, shape)
     elif expansion is not None and count > size + expansion:
         raise ValueError(
-            f"its header declares {shape}, {count} bytes, in a gzip file of {size} bytes: refused as "
-            f"a possible gzip bomb; if you trust it, unpack it with gunzip and read that"
+            f"its header declares {shape}, {count} bytes, in a gzip file of {size} bytes: "
+            f"refused as a possible gzip bomb; if you trust it, unpack it with gunzip and read that"
         )
     data = _elements(stream, count)
     if stream.read(1):

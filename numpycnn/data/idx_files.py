@@ -19,7 +19,7 @@ PARTS = {word: part for part, words in WORDS.items() for word in words}
 
 
 def find(source):
-    """{first letters of the names: {(part, "images" or "labels"): name}}; {} where there are none."""
+    """{first letters of the names: {(part, "images" or "labels"): name}}; {} if there are none."""
     sets = {}
     for name in source.names:
         match = NAME.fullmatch(posixpath.basename(name).lower())
@@ -32,7 +32,7 @@ def find(source):
 
 
 def read(source, sets, name):
-    """-> Dataset of what find found. Raises DatasetError for several sets, and for missing files."""
+    """-> Dataset of what find found. Raises DatasetError for several sets and for missing files."""
     if len(sets) > 1:
         raise DatasetError(
             f"{source.path}: IDX files of {len(sets)} data sets, {', '.join(sorted(sets))}; "

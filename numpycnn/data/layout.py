@@ -70,7 +70,7 @@ def count(n, what="picture"):
 
 
 def _parts(source, names):
-    """-> {part: [(name, the folders below the part's own)]}, sentences about what is beside them."""
+    """-> {part: [(name, the folders below the part's own)]}, sentences on what is beside them."""
     places = _inside([(name, tuple(name.split("/")[:-1])) for name in names])
     tops = collections.defaultdict(list)
     for name, folders in places:
@@ -179,7 +179,7 @@ def _classes(source, parts, classes_at):
 
 
 def _named(items):
-    """The last folder's name, or where two classes would have one name, the folders from the top."""
+    """The last folder's name, or if two classes would have one name, the folders from the top."""
     paths = {path for places in items.values() for _, path in places}
     last = collections.Counter(path[-1] for path in paths)
     name = {path: path[-1] if last[path[-1]] == 1 else "/".join(path) for path in paths}

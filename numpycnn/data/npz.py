@@ -1,4 +1,4 @@
-"""A person's own arrays: an .npz with x_train, y_train, x_test, y_test and, if they like, classes."""
+"""A person's own arrays: an .npz with x_train, y_train, x_test, y_test and perhaps classes."""
 
 import math
 import os
@@ -17,8 +17,9 @@ SLACK = 64 << 20  # ... and this much more
 
 
 def read(path):
-    """-> Dataset. Grey images may be (N, H, W), labels (N, 1). The arrays' names are x_train, y_train
-    and so on, those of MedMNIST (train_images), or arr_0 to arr_3 in that order (array_names.py).
+    """-> Dataset. Grey images may be (N, H, W), labels (N, 1). The arrays' names are x_train and
+    y_train and so on, those of MedMNIST (train_images), or arr_0 to arr_3 in that order
+    (array_names.py).
 
     No pickle is ever opened, and nothing is allocated before the sizes that the file declares have
     been compared with each other and with the file's own. Raises DatasetError, one line with the

@@ -23,7 +23,7 @@ def read_image(path, shape, light=False):
 
 
 def open_picture(path):
-    """-> Pillow image, RGB, at most SIDE x SIDE, upright as its camera says, white where it is transparent.
+    """-> Pillow image, RGB, at most SIDE x SIDE, upright as its camera says, white if transparent.
 
     Raises DatasetError, one line, for what is no picture.
     """
@@ -39,9 +39,12 @@ def open_picture(path):
 
 
 def fit_picture(picture, shape, light=False):
-    """-> uint8 (H, W, C) = shape. For C = 1 what Fashion-MNIST's makers did: light on black, trimmed, centred.
+    """-> uint8 (H, W, C) = shape.
 
-        l = |p - b|, 0 where l <= t      p grey, b the border's median, t = max(LEAST, 4 * the border's deviation)
+    For C = 1 what Fashion-MNIST's makers did: light on black, trimmed, centred.
+
+        l = |p - b|, 0 where l <= t
+        p grey, b the border's median, t = max(LEAST, 4 * the border's deviation)
 
     is trimmed to what is not 0, scaled until its longer side fills the frame, stretched to 255, and
     sharpened. A picture that has the shape already is only inverted, if its border is light. For a

@@ -1,4 +1,4 @@
-"""Names that say which part of a data set something is: train/, Validation/, test1/, x_train.npy."""
+"""Names that say which part of a data set they are: train/, Validation/, test1/, x_train.npy."""
 
 import re
 
@@ -22,7 +22,7 @@ def part_of(name):
 
 
 def part_and_rest(name):
-    """-> the part that a name mentions, or None; its other words: dogs_train -> "train", ("dogs",)."""
+    """The part that a name mentions, or None; its other words: dogs_train -> "train", ("dogs",)."""
     words = [_stripped(word) for word in re.findall(r"t10k|[^\W\d_]+", separated(name).lower())]
     words = [word for word in words if word and word not in FILLING]
     found = {PARTS[word] for word in words if word in PARTS}

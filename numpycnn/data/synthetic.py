@@ -18,7 +18,9 @@ PIXEL = np.float32(2 / SIZE)
 
 
 def make(n, seed):
-    """-> images (n, 28, 28, 1) uint8, labels (n,) int64: as many of each class as n allows, in random order.
+    """-> images (n, 28, 28, 1) uint8, labels (n,) int64.
+
+    As many of each class as n allows, in random order.
 
     seed: an int, or a numpy SeedSequence. The same n and seed give the same bits.
     """

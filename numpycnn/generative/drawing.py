@@ -63,7 +63,8 @@ def _samples(net, args):
             net, args
         )
     raise ValueError(
-        "an autoencoder's codes have no distribution to draw from; use --reconstruct or --interpolate"
+        "an autoencoder's codes have no distribution to draw from; "
+        "use --reconstruct or --interpolate"
     )
 
 

@@ -112,7 +112,7 @@ def _command(args):
 
 
 def _run_name(args):
-    """gan-fashion-mnist, vae-mnist-conditional-latent-2-seed-1: different runs, different folders."""
+    """gan-fashion-mnist, vae-mnist-conditional-latent-2-seed-1: each run has its own folder."""
     parts = [args.name, pathlib.Path(args.data).stem]
     parts += [option for option in ("conditional", "quick", "val") if getattr(args, option)]
     for option in ("latent", "beta", "epochs", "classes", "seed"):

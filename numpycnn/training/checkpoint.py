@@ -107,8 +107,8 @@ def load(path, layers=()):
     metadata, arrays = read(path)
     if metadata["model"] is None and metadata.get("structure") is None:
         raise CheckpointError(
-            f"{files.shown(path)}: its network is not in numpycnn.models, nor does the file say what it is made of; build yours, then "
-            "numpycnn.restore(path, net)"
+            f"{files.shown(path)}: its network is not in numpycnn.models, nor does the file say "
+            "what it is made of; build yours, then numpycnn.restore(path, net)"
         )
     try:
         net = _build(metadata, arrays, LAYERS | {kind.__name__: kind for kind in layers})
@@ -134,8 +134,8 @@ def restore(path, net, optimizer=None):
     saved, own = metadata.get("structure"), _structure(net)
     if saved and own and saved != own:
         warnings.warn(
-            f"{files.shown(path)}: {_first_difference(saved, own)}: the values fit, but it is another "
-            "network than the saved one",
+            f"{files.shown(path)}: {_first_difference(saved, own)}: the values fit, "
+            "but it is another network than the saved one",
             stacklevel=2,
         )
     return metadata
@@ -300,7 +300,8 @@ def _check_metadata(metadata):
         good = good and type(optimizer.get("params")) is list
     if not good:
         raise CheckpointError(
-            "the metadata's model, arguments, input_shape, optimizer (its lr?) or random is not valid"
+            "the metadata's model, arguments, input_shape, optimizer (its lr?) or random "
+            "is not valid"
         )
 
 
@@ -347,7 +348,8 @@ def _fill(path, metadata, arrays, net, optimizer=None):
         expected = _title(getattr(net, "spec", None), net)
         raise CheckpointError(
             f"{files.shown(path)}: it holds {_title(metadata)}, expected {expected}: "
-            f"{'; '.join(differences[:3])}{more}; build the network with the arguments of the saved one"
+            f"{'; '.join(differences[:3])}{more}; "
+            "build the network with the arguments of the saved one"
         )
     if optimizer is not None:
         state = {
@@ -382,7 +384,8 @@ def _differences(saved, own):
 
     names = [*own, *(name for name in saved if name not in own)]
     differences = [
-        f"{files.shown(name, 60)} is {kind(saved, name)} in the file, {kind(own, name)} in the network"
+        f"{files.shown(name, 60)} is {kind(saved, name)} in the file, "
+        f"{kind(own, name)} in the network"
         for name in names
         if kind(saved, name) != kind(own, name)
     ]

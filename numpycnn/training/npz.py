@@ -52,8 +52,8 @@ def pack(arrays, metadata):
     size = sum(array.nbytes for array in little.values())
     if len(text) > MAX_METADATA or size > MAX_FILE:
         raise ValueError(
-            f"a checkpoint holds at most {MAX_METADATA:,} bytes of metadata and {MAX_FILE:,} of arrays, "
-            f"not {len(text):,} and {size:,}; keep long metadata in a file beside it"
+            f"a checkpoint holds at most {MAX_METADATA:,} bytes of metadata and {MAX_FILE:,} "
+            f"of arrays, not {len(text):,} and {size:,}; keep long metadata in a file beside it"
         )
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=False) as archive:
@@ -208,7 +208,8 @@ def _metadata(archive, members):
     version = metadata.get("format") if type(metadata) is dict else None
     if type(version) is int and version > FORMAT:
         raise CheckpointError(
-            f"it has format version {shown(version, 20)}, expected at most {FORMAT}; install a newer numpycnn"
+            f"it has format version {shown(version, 20)}, expected at most {FORMAT}; "
+            "install a newer numpycnn"
         )
     if type(version) is not int or version < 1 or type(metadata.get("arrays")) is not dict:
         raise damaged("the metadata lacks a format version or the list of arrays")

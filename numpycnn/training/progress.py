@@ -7,7 +7,7 @@ import sys
 
 
 class Progress:
-    """A bar over all steps of all epochs, with loss, accuracy, images a second and the time left."""
+    """A bar over all steps of all epochs: loss, accuracy, images a second and the time left."""
 
     def __init__(self, epochs, steps, done):
         from tqdm import tqdm
@@ -15,7 +15,8 @@ class Progress:
         self.epochs = epochs
         self.plain = not sys.stderr.isatty()
         self.bar = tqdm(
-            total=epochs * steps, initial=done, desc=f"epoch {min(done // steps + 1, epochs)}/{epochs}",
+            total=epochs * steps, initial=done,
+            desc=f"epoch {min(done // steps + 1, epochs)}/{epochs}",
             # fits into 80 columns
             bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}, {remaining} left{postfix}",
             dynamic_ncols=True, leave=False, disable=self.plain,
@@ -44,7 +45,8 @@ class Progress:
         text = f"epoch {history.epochs:>{len(str(self.epochs))}}/{self.epochs}"
         text += f"  loss {history['loss'][-1]:.4f}  accuracy {history['accuracy'][-1]:.2%}"
         if history["val_accuracy"][-1] == history["val_accuracy"][-1]:
-            text += f"  val_loss {history['val_loss'][-1]:.4f}  val_accuracy {history['val_accuracy'][-1]:.2%}"
+            text += f"  val_loss {history['val_loss'][-1]:.4f}"
+            text += f"  val_accuracy {history['val_accuracy'][-1]:.2%}"
         self.bar.write(f"{text}  {history['seconds'][-1]:.1f} s", file=sys.stderr)
 
 

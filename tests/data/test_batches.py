@@ -58,7 +58,8 @@ def test_the_global_random_state_is_left_alone():
     "arguments",
     [
         (X, Y, 0), (X, Y, -1), (X, Y, 2.5), (X, Y[:9], 2), (X[:0], Y[:0], 2),
-        (X, Y, 3, 1, 0, None, 5), (X, Y, 3, 1, 0, None, -1), (X, Y, 3, None, 0, augment.random_crop),
+        (X, Y, 3, 1, 0, None, 5), (X, Y, 3, 1, 0, None, -1),
+        (X, Y, 3, None, 0, augment.random_crop),
     ],
 )  # fmt: skip
 def test_impossible_arguments_are_refused_at_once(arguments):

@@ -27,7 +27,8 @@ def write(root, pattern, packed=False, parts=("train", "t10k")):
     [
         "{part}-images-idx3-ubyte",
         "{part}-{what}-idx{n}-ubyte", "{part}-{what}.idx{n}-ubyte", "{part}_{what}_idx{n}_ubyte",
-        "{part}-{what}-idx{n}-ubyte/{part}-{what}-idx{n}-ubyte", "MNIST/raw/{part}-{what}-idx{n}-ubyte",
+        "{part}-{what}-idx{n}-ubyte/{part}-{what}-idx{n}-ubyte",
+        "MNIST/raw/{part}-{what}-idx{n}-ubyte",
         "{part}-{what}.idx{n}-ubyte/{part}-{what}.idx{n}-ubyte", "raw/{part}{what}.idx{n}.ubyte",
         "archive/emnist-letters-{part}-{what}-idx{n}-ubyte", "{part}/{part}-{what}-idx{n}-ubyte",
     ][1:],

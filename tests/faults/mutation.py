@@ -28,7 +28,8 @@ FILES = {  # what is mutated: the tests that must notice, one after the other
        ("conv", "pool", "norm", "dense", "dropout", "activation", "loss", "update")},
     "ops/fused.py": ("tests/layers/test_fused.py", f"tests/layers/test_gradients.py {BACKEND}"),
     **{f"layers/{name}.py": LAYERS for name in
-       ("base", "activation", "combine", "conv", "dense", "dropout", "fused", "norm", "pool", "standardize")},
+       ("base", "activation", "combine", "conv", "dense", "dropout", "fused", "norm", "pool",
+        "standardize")},
     "optim.py": ("tests/test_optim.py",),
 }  # fmt: skip
 # An operator replaced by every other one gives ten mutants that die of the same: the closest few
@@ -42,14 +43,15 @@ SKIPPED = [
 
 
 def mutate(file, folder, timeout=60):
-    """Run all mutants of one file in a copy of the repository -> [(line, operator, outcome, diff)]."""
+    """Run all mutants of a file in a copy of the repository: [(line, operator, outcome, diff)]."""
     copy = Path(folder) / file.replace("/", "-")
     ignored = shutil.ignore_patterns(".git", "__pycache__", "runs", ".hypothesis", "*.npz", "*.png")
     shutil.copytree(ROOT, copy, ignore=ignored)
     pytest = f"{sys.executable} -m pytest -x -p no:cacheprovider -W ignore -k 'not numba' "
     command = shlex.join(["bash", "-c", " && ".join(pytest + tests for tests in FILES[file])])
     config = (
-        f'[cosmic-ray]\nmodule-path = "numpycnn/{file}"\ntimeout = {timeout}.0\nexcluded-modules = []\n'
+        f'[cosmic-ray]\nmodule-path = "numpycnn/{file}"\ntimeout = {timeout}.0\n'
+        "excluded-modules = []\n"
         f"test-command = {json.dumps(command)}\n[cosmic-ray.distributor]\nname = 'local'\n"
         f"[cosmic-ray.filters.operators-filter]\nexclude-operators = {json.dumps(SKIPPED)}\n"
     )

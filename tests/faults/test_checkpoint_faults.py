@@ -226,7 +226,7 @@ def crowd(count, bits=32):
 
 
 def nested(count):
-    """Arrays of 1 MB, each inside the one before: valid one by one, `count` MB from a file of 1 MB."""
+    """Arrays of 1 MB, each inside the last: valid one by one, `count` MB from a file of 1 MB."""
     arrays, heads, blob = {}, [], bytes(1 << 20)
     for i in reversed(range(count)):
         name, shape = f"param/{i}", [len(blob)]

@@ -55,7 +55,8 @@ def splice(draw, content):
     a, b = sorted(draw.randrange(len(content) + 1) for _ in range(2))
     piece, other = content[a:b], draw.randrange(len(content) + 1)
     return draw.choice([
-        content[:a] + content[b:], content[:b] + piece + content[b:], content[:a] + draw.randbytes(b - a) + content[b:],
+        content[:a] + content[b:], content[:b] + piece + content[b:],
+        content[:a] + draw.randbytes(b - a) + content[b:],
         content[:other] + piece + content[other:], content + draw.randbytes(draw.randint(1, 40)),
     ])  # fmt: skip
 
@@ -83,8 +84,8 @@ def lie(draw, content):
 def other(draw, content):
     """Something that is no IDX file at all, or hardly one."""
     return draw.choice([
-        b"", HTML, b"\n " + HTML, b"PK\x03\x04" + content, b"\x1f\x8b", b"\x1f\x8b\x08\0", content * 2,
-        draw.randbytes(200), b"\x89PNG\r\n\x1a\n", b"version https://git-lfs.github.com/spec/v1\n",
+        b"", HTML, b"\n " + HTML, b"PK\x03\x04" + content, b"\x1f\x8b", b"\x1f\x8b\x08\0",
+        content * 2, draw.randbytes(200), b"\x89PNG\r\n\x1a\n", b"version https://git-lfs.github.com/spec/v1\n",
     ])  # fmt: skip
 
 

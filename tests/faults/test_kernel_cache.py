@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 POOL = (
     "import numpy as np, numpycnn as nc; nc.use('numba', threads=2);"
     "x = np.random.default_rng(0).standard_normal((3, 9, 9, 17), dtype=np.float32);"
-    "y, cache = nc.ops.max_pool2d(x, 3); print(float(y.sum()), float(nc.ops.max_pool2d_backward(y, cache).sum()))"
+    "y, cache = nc.ops.max_pool2d(x, 3);"
+    "print(float(y.sum()), float(nc.ops.max_pool2d_backward(y, cache).sum()))"
 )
 
 

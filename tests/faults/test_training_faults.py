@@ -215,7 +215,8 @@ def signals(count, seed, folder):
             os.close(started)
             if code != 128 + signum:
                 raise RuntimeError(
-                    f"seed {seed}, signal {number}: exit {code} after {signum.name}:\n{log.read_text()}"
+                    f"seed {seed}, signal {number}: exit {code} after {signum.name}:\n"
+                    f"{log.read_text()}"
                 )
             saved = (out / "last.npz").exists()
             if saved:
@@ -240,7 +241,8 @@ def resident():
     return 1024 * int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
 nc.use("numba", threads=2)
 net = nc.models.build("vgg", 0, filters=(4, 8), depth=1, input_shape=(8, 8, 1))
-fast, optimizer, rng = nc.layers.fuse(net, input_gradient=False), nc.optim.Adam(net.params()), np.random.default_rng(0)
+fast = nc.layers.fuse(net, input_gradient=False)
+optimizer, rng = nc.optim.Adam(net.params()), np.random.default_rng(0)
 count, marks = int(sys.argv[1]), []
 for step in range(count):
     n = 1 + step % 5  # the sizes change, as in the last batch of an epoch

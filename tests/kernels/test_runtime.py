@@ -1,4 +1,4 @@
-"""What the kernels are built from: vector loops against their text, batch moments, shares of work, reused memory."""
+"""Kernels' runtime: vector loops against their reference, batch moments, shares, reused memory."""
 
 import threading
 
@@ -59,7 +59,7 @@ def test_a_linear_map_is_its_text():
 
 @pytest.mark.parametrize("r", [3, 5])
 def test_winograds_matrices_convolve(r):
-    """A^T [(G w) * (B^T d)] is the correlation of d with w, exactly but for rounding: in float64."""
+    """A^T [(G w) * (B^T d)] is the correlation of d with w, but for rounding: in float64."""
     d, w = np.random.default_rng(0).standard_normal(6), np.random.default_rng(1).standard_normal(r)
     m = 7 - r
     y = np.array(conv_winograd._a_t(m)) @ (
@@ -98,7 +98,7 @@ def test_rows():
     ]
 
 
-# ---- shares ---------------------------------------------------------------------------------------
+# ---- shares --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 17])
@@ -145,7 +145,7 @@ def test_a_share_may_ask_for_shares(four_threads):
     assert seen == [10] * 4
 
 
-# ---- memory -----------------------------------------------------------------------------------------
+# ---- memory --------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Fused layers against the chains that they replace, forward and backward, in training and in use."""
+"""Fused layers against the chains that they replace: forward, backward, training, inference."""
 
 import copy
 

@@ -693,8 +693,9 @@ def test_the_protocol_itself_is_in_use_unless_told_to_train():
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
-        ((3, -0.1), ValueError, "momentum"), ((3, 1.1), ValueError, "momentum"), ((3, np.nan), ValueError, "momentum"),
-        ((3, 0.9, 0), ValueError, "eps"), ((True,), ShapeError, "channel"), ((0,), ShapeError, "channel"),
+        ((3, -0.1), ValueError, "momentum"), ((3, 1.1), ValueError, "momentum"),
+        ((3, np.nan), ValueError, "momentum"), ((3, 0.9, 0), ValueError, "eps"),
+        ((True,), ShapeError, "channel"), ((0,), ShapeError, "channel"),
         ((2.0,), ShapeError, "channel"),
     ],
 )  # fmt: skip
