@@ -87,3 +87,21 @@ def test_a_mistake_of_import_gets_one_line(arguments, code, message, run, tmp_pa
     assert err.count("\n") == 1
     assert message in err
     assert [path.name for path in tmp_path.iterdir()] == ["there.onnx"]
+
+
+def test_weights_go_out_and_come_in(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run("export", "pretrained:small", "--to", "safetensors")
+    assert code == 0
+    assert out.startswith("small.safetensors: ")
+    code, _, err = run("import", "small.safetensors")
+    assert code == 2
+    assert "--like" in err
+    code, _, err = run("import", "small.safetensors", "--like", "pretrained:paper")
+    assert code == 3
+    code, _, err = run("import", "small.safetensors", "--like", "pretrained:small")
+    assert (code, err) == (0, "")
+    net, before = nc.load("small.npz"), nc.load("pretrained:small")
+    pairs = zip(net.params(), before.params(), strict=True)
+    assert all(np.array_equal(a.value, b.value) for a, b in pairs)
+    assert net.metadata["classes"] == before.metadata["classes"]

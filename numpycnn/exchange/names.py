@@ -1,0 +1,176 @@
+"""The names of a network's arrays in PyTorch, and their axes there.
+
+A layer is named by its kind and its number among its kind in the chain: conv1, batch_norm1, dense2;
+what is inside a branch by the branch's place: add1.branches.0.conv1. Arrays are weight, bias,
+running_mean and running_var. Axes: (kh, kw, C, F) is (F, C, kh, kw) there, a transposed
+convolution's (kh, kw, F, C) is (C, F, kh, kw), a dense layer's (D, K) is (K, D).
+"""
+
+import dataclasses
+import re
+
+import numpy as np
+
+from .. import layers as L
+from ..errors import CheckpointError
+from ..files import shown
+from ..layers.traverse import walk
+from .graph import chw, deeper, exported, is_chain, trace
+
+REVERSED = (3, 2, 0, 1)  # also its own way back, by argsort
+ARRAYS = {  # {kind: {attribute: (name there, axes there)}}
+    L.Conv2D: {"w": ("weight", REVERSED), "b": ("bias", None)},
+    L.ConvTranspose2D: {"w": ("weight", REVERSED), "b": ("bias", None)},
+    L.Dense: {"w": ("weight", (1, 0)), "b": ("bias", None)},
+    L.BatchNorm: {
+        "gamma": ("weight", None), "beta": ("bias", None),
+        "running_mean": ("running_mean", None), "running_var": ("running_var", None),
+    },
+    L.PReLU: {"alpha": ("weight", None)},
+}  # fmt: skip
+
+
+NUMBERWISE = "relu", "sigmoid", "tanh", "leaky_relu", "elu", "prelu", "batch_norm", "standardize"
+
+
+@dataclasses.dataclass
+class Place:
+    """An array of a layer: `name` there, its axes there in terms of ours, or None for the same."""
+
+    name: str
+    layer: object
+    attribute: str
+    axes: tuple | None
+
+    @property
+    def value(self):
+        """Ours."""
+        found = getattr(self.layer, self.attribute)
+        return found.value if isinstance(found, L.Param) else found
+
+    def there(self):
+        value = self.value if self.axes is None else self.value.transpose(self.axes)
+        return np.ascontiguousarray(value)
+
+    def here(self, array):
+        """Raises CheckpointError for another shape."""
+        array = np.asarray(array)
+        expected = self.there().shape
+        if array.shape != expected:
+            raise CheckpointError(f"{self.name} is {array.shape}, expected {expected}")
+        return array if self.axes is None else array.transpose(np.argsort(self.axes))
+
+
+def members(chain):
+    """[(name, layer)] of a chain's layers."""
+    found, counts = [], {}
+    for layer in chain.layers:
+        name = type(layer).__name__.replace("2D", "").replace("ReLU", "Relu")
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+        counts[name] = counts.get(name, 0) + 1
+        found.append((f"{name}{counts[name]}", layer))
+    return found
+
+
+def inside(layer, path=""):
+    """[(name, layer)] directly inside a layer that is made of layers; None for others."""
+    if is_chain(layer):
+        return members(layer)
+    if type(layer) in (L.Add, L.Concat):
+        return [(f"branches.{i}", branch) for i, branch in enumerate(layer.branches)]
+    if type(layer) is L.Frozen:
+        return [("layer", layer.layer)]
+    if type(layer) is L.ConvBNReLU:
+        pool = [("pool", L.MaxPool2D(layer.pool))] if layer.pool > 1 else []
+        norm = [("norm", layer.norm)] if layer.norm else []
+        return [("conv", layer.conv), *norm, ("relu", L.ReLU()), *pool]
+    if type(layer) is getattr(L, type(layer).__name__, None):
+        return None
+    return [("layer", exported(layer, path))]
+
+
+def places(net):
+    """[Place] of every array, in order of the layers."""
+    found = []
+
+    def down(layer, path):
+        below = inside(layer, path)
+        for name, child in below or ():
+            down(child, deeper(path, name))
+        for attribute, (name, axes) in ARRAYS.get(type(layer), {}).items():
+            if getattr(layer, attribute) is not None and below is None:
+                found.append(Place(deeper(path, name), layer, attribute, axes))
+
+    down(net, "")
+    return found
+
+
+def state_dict(net):
+    """{name in PyTorch: array} of all parameters and running statistics, copied."""
+    return {place.name: place.there().copy() for place in places(net)}
+
+
+def load_state(net, state, flatten=None):
+    """Fill net, in place, from a state_dict {name: array} of to_torch's names or of others.
+
+    Other names are matched by the kinds of layers in their order, never by shape. Where one of
+    their dense layers reads a flattened image, say how they flatten: "nchw" (nn.Flatten) or "nhwc".
+    Raises CheckpointError for a state that does not fit; then nothing has changed.
+    """
+    own, orders = places(net), {}
+    state = {k: np.asarray(v) for k, v in state.items() if not k.endswith("num_batches_tracked")}
+    if {place.name for place in own} != state.keys():
+        state, orders = _renamed(own, state), _flattened(net, flatten)
+    filled = [(place, place.here(state[place.name])) for place in own]
+    for place, array in filled:
+        order = orders.get(id(place.value))
+        place.value[...] = array if order is None else array[order]
+
+
+def _flattened(net, flatten):
+    """{id(weights): the order of rows} of dense layers that read a flattened image (C, H, W)."""
+    if flatten == "nhwc" or not any(type(layer) is L.Flatten for _, layer in walk(net)):
+        return {}
+    if flatten != "nchw" or not hasattr(net, "input_shape"):
+        raise CheckpointError(
+            "its names are not those of to_torch, and the network flattens an image: set "
+            "net.input_shape, and say flatten='nchw' where they use nn.Flatten, else 'nhwc'"
+        )
+    found = {}
+    for node in trace(net, net.input_shape):
+        if node.op == "dense":
+            source = node.inputs[0]
+            while source.op in NUMBERWISE:
+                source = source.inputs[0]
+            if source.op == "reshape" and len(source.inputs[0].shape) == 3:
+                found[id(node.weights["w"])] = np.argsort(chw(source.inputs[0].shape))
+    return found
+
+
+def _renamed(own, state):
+    """The state by our names. Raises CheckpointError where the kinds of layers differ."""
+    ours, theirs = {}, {}
+    for place in own:
+        ours.setdefault(place.name.rpartition(".")[0], []).append(place)
+    for name, array in state.items():
+        layer, _, last = name.rpartition(".")
+        theirs.setdefault(layer, {})[last] = array
+    if len(ours) != len(theirs):
+        raise CheckpointError(
+            f"it holds {len(theirs)} layers with weights, expected {len(ours)}: "
+            f"{shown(', '.join(theirs), 100)} for {', '.join(ours):.100}"
+        )
+    renamed = {}
+    for (path, group), (name, arrays) in zip(ours.items(), theirs.items(), strict=True):
+        expected, came = _kind({p.name.rpartition(".")[2]: p.there() for p in group}), _kind(arrays)
+        if expected != came:
+            raise CheckpointError(f"{shown(name, 60)} is {came}, expected {expected} for {path}")
+        renamed |= {p.name: arrays[p.name.rpartition(".")[2]] for p in group}
+    return renamed
+
+
+def _kind(arrays):
+    """A layer by its arrays: ("conv", "bias")."""
+    rank = np.ndim(arrays.get("weight", 0))
+    kind = "norm" if "running_var" in arrays else {4: "convolution", 2: "dense"}.get(rank, "slopes")
+    return " with ".join([kind, *sorted(arrays.keys() - {"weight", "running_mean", "running_var"})])

@@ -1,0 +1,105 @@
+"""safetensors, written and read by hand: the package agrees, and hostile files get one line."""
+
+import json
+import struct
+
+import numpy as np
+import pytest
+
+from numpycnn.errors import CheckpointError
+from numpycnn.exchange import safetensors as own
+from tests.exchange.faults import attempt, cuts, flips, splices
+
+
+def arrays():
+    rng = np.random.default_rng(0)
+    found = {
+        f"{name}.{i}": (rng.normal(size=(3, i, 2)) * 9).astype(np.dtype(name))
+        for i, name in enumerate(own.DTYPES.values())
+    }
+    found["scalar"], found["weight with a name, ü"] = np.array(2.5, np.float32), rng.normal(size=7)
+    found["fortran"] = np.asfortranarray(rng.normal(size=(3, 4)))
+    return found
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        assert a[name].dtype == b[name].dtype, name
+        assert a[name].shape == b[name].shape, name
+        assert a[name].tobytes() == b[name].tobytes(), name
+
+
+def test_the_package_reads_ours_and_we_read_the_package_s(tmp_path):
+    package = pytest.importorskip("safetensors.numpy")
+    mine, theirs = tmp_path / "mine.safetensors", tmp_path / "theirs.safetensors"
+    own.save(mine, arrays(), {"format": "pt"})
+    assert_same(package.load_file(mine), arrays())
+    package.save_file({k: np.array(v, order="C") for k, v in arrays().items()}, theirs, {"a": "b"})
+    got, metadata = own.load(theirs)
+    assert_same(got, arrays())
+    assert metadata == {"a": "b"}
+
+
+def test_bit_exact_there_and_back(tmp_path):
+    path = tmp_path / "x.safetensors"
+    special = np.array([np.nan, -0.0, np.inf, 5e-324])
+    own.save(path, {"a": special, "none": np.zeros((0, 3), np.float32)})
+    got, metadata = own.load(path)
+    assert_same(got, {"a": special, "none": np.zeros((0, 3), np.float32)})
+    assert metadata == {}
+    assert got["a"].flags.writeable
+    assert path.read_bytes() == own.encode(got)
+
+
+def test_what_it_cannot_hold_is_named():
+    with pytest.raises(TypeError, match="w: safetensors has no complex128"):
+        own.encode({"w": np.zeros(2, complex)})
+
+
+def test_cut_flipped_and_spliced_files(tmp_path):
+    path = tmp_path / "x.safetensors"
+    content = own.encode({"a": np.ones((3, 4), np.float32), "b": np.arange(5)})
+    for damaged in cuts(content, 400):
+        assert attempt(path, damaged, own.load) is None
+    for damaged in (*flips(content, 2_000), *splices(content, 2_000)):
+        attempt(path, damaged, own.load)
+
+
+def forged(header, body=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+PLACE = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        struct.pack("<Q", 1 << 62),
+        forged({"a": {**PLACE, "shape": [1 << 60]}}, bytes(4)),
+        forged({"a": {**PLACE, "shape": [-1, -1]}}, bytes(4)),
+        forged({"a": {**PLACE, "shape": [1.0]}}, bytes(4)),
+        forged({"a": {**PLACE, "shape": [True]}}, bytes(4)),
+        forged({"a": {**PLACE, "dtype": "object"}}, bytes(4)),
+        forged({"a": {**PLACE, "data_offsets": [0, 1 << 60]}}, bytes(4)),
+        forged({"a": PLACE, "b": PLACE}, bytes(4)),
+        forged({"a": PLACE}, bytes(8)),
+        forged([PLACE], bytes(4)),
+        forged(b"[" * 100_000),
+        forged(b'{"a":' * 100_000),
+        forged(b"{}" + b"\xff" * 9),
+        forged({"a": {**PLACE, "data_offsets": "04"}}, bytes(4)),
+    ],
+)  # fmt: skip
+def test_forged_files(content, tmp_path):
+    assert attempt(tmp_path / "x.safetensors", content, own.load) is None
+
+
+def test_a_header_may_not_fill_the_memory(tmp_path):
+    text = json.dumps({str(i): [] for i in range(1_000_000)}).encode()
+    assert attempt(tmp_path / "x.safetensors", forged(text), own.load) is None
+    with pytest.raises(CheckpointError, match="more than may be"):
+        own.load(tmp_path / "x.safetensors")
