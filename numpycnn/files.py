@@ -16,7 +16,7 @@ PIECE = 1 << 20
 
 
 def shown(text, limit=200):
-    """The text as one printable line of at most `limit` characters: file content may hold anything."""
+    """The text as one printable line of at most `limit` characters: a file may hold anything."""
     text = printable(text)
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
@@ -107,7 +107,7 @@ def _removed_on_failure(path):
 
 
 def _sync_folder(folder):
-    """Make the rename durable, on systems and file systems where a folder can be opened and synced."""
+    """Make the rename durable, where the system lets a folder be opened and synced."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -141,7 +141,8 @@ def check_folder(out, force):
         raise RunFolderError(f"{out} is a file; --out needs a folder, which may be new")
     if out.exists() and any(out.iterdir()) and not force:
         raise RunFolderError(
-            f"{out} exists and is not empty; choose another --out, or --resume, or --force to start anew"
+            f"{out} exists and is not empty; "
+            "choose another --out, or --resume, or --force to start anew"
         )
     check_writable(out)
 

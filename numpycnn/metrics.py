@@ -21,7 +21,8 @@ BLOCK = 1000  # rows of a distance matrix that stand in memory at a time
 
 __all__ = [
     "accuracy", "auroc", "check_confusion", "class_shares", "classifier_score", "confusion_matrix",
-    "frechet_distance", "neighbour_distance", "per_class", "precision_recall", "psnr", "remarks", "top_k_accuracy",
+    "frechet_distance", "neighbour_distance", "per_class", "precision_recall", "psnr",
+    "remarks", "top_k_accuracy",
 ]  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def top_k_accuracy(labels, probabilities, k):
 
 
 def confusion_matrix(labels, predictions, classes):
-    """How often class i (row: the truth) was taken for class j (column): int64 (classes, classes)."""
+    """How often class i (row: the truth) was predicted as j (column): int64 (classes, classes)."""
     classes = operator.index(classes)
     if classes < 1:
         raise ValueError(f"confusion_matrix: classes is {classes}; expected 1 or more")
@@ -208,7 +209,8 @@ def psnr(images, targets):
     images, targets = np.asarray(images), np.asarray(targets)
     if not images.dtype.kind == targets.dtype.kind == "f":
         raise TypeError(
-            f"psnr wants pixels in [0, 1], not {images.dtype} and {targets.dtype}; divide uint8 by 255"
+            f"psnr wants pixels in [0, 1], not {images.dtype} and {targets.dtype}; "
+            "divide uint8 by 255"
         )
     images, targets = images.astype(np.float64), targets.astype(np.float64)
     if images.shape != targets.shape or images.ndim < 2 or not images.size:
@@ -324,7 +326,8 @@ def class_shares(predictions, classes):
         )
     if predictions.min() < 0 or predictions.max() >= classes:
         raise ValueError(
-            f"predictions go from {predictions.min()} to {predictions.max()}; expected 0 to {classes - 1}"
+            f"predictions go from {predictions.min()} to {predictions.max()}; "
+            f"expected 0 to {classes - 1}"
         )
     return np.bincount(predictions, minlength=classes) / len(predictions)
 

@@ -61,7 +61,7 @@ class Optimizer:
         return type(self).__name__
 
     def state_arrays(self):
-        """{"0.m": array, ...}: what a checkpoint keeps of the optimiser, beside `steps` and `lr`."""
+        """{"0.m": array, ...}: what a checkpoint keeps of it, beside `steps` and `lr`."""
         return {
             f"{i}.{slot}": array
             for i, state in enumerate(self.state)

@@ -24,7 +24,7 @@ def step(at=(0.5, 0.75), factor=0.1):
 
 
 def cosine(final=0.0):
-    """final + (1 - final) * (1 + cos(pi t)) / 2      Source: Loshchilov & Hutter 2017, (5), one period."""
+    """final + (1 - final) * (1 + cos(pi t)) / 2      Source: Loshchilov & Hutter 2017, (5)."""
     return lambda t: final + (1 - final) * (1 + math.cos(math.pi * min(t, 1.0))) / 2
 
 

@@ -10,8 +10,8 @@ from .decode import Treatment
 class Options:
     """size, fit, colour: how pictures become arrays (decode.Treatment). classes_at: how many
     folders down the classes stand. shape: (H, W, C) of a table's rows. skip_broken: go on without
-    pictures that cannot be read. like: a Treatment as checkpoints hold it (Dataset.pictures), for pictures
-    where nothing else is given; data of other kinds ignore it.
+    pictures that cannot be read. like: a Treatment as checkpoints hold it (Dataset.pictures), for
+    pictures where nothing else is given; data of other kinds ignore it.
     """
 
     size: tuple = None

@@ -19,8 +19,8 @@ from .standardize import Standardize
 from .upsample import Upsample2D
 
 __all__ = [
-    "ELU", "Add", "AvgPool2D", "BatchNorm", "Concat", "Conv2D", "ConvBNReLU", "ConvTranspose2D", "Dense",
-    "Dropout", "Flatten", "Frozen", "GlobalAvgPool", "Identity", "InputGradient", "Layer", "LeakyReLU", "MaxPool2D",
-    "PReLU", "Param", "ReLU", "Reshape", "Sampling", "Sequential", "Sigmoid", "Standardize", "Tanh",
-    "Upsample2D", "activation", "fuse",
+    "ELU", "Add", "AvgPool2D", "BatchNorm", "Concat", "Conv2D", "ConvBNReLU", "ConvTranspose2D",
+    "Dense", "Dropout", "Flatten", "Frozen", "GlobalAvgPool", "Identity", "InputGradient", "Layer",
+    "LeakyReLU", "MaxPool2D", "PReLU", "Param", "ReLU", "Reshape", "Sampling", "Sequential",
+    "Sigmoid", "Standardize", "Tanh", "Upsample2D", "activation", "fuse",
 ]  # fmt: skip

@@ -99,7 +99,8 @@ class Tanh(Layer):
 
 
 ACTIVATIONS = {
-    "relu": ReLU, "leaky_relu": LeakyReLU, "prelu": PReLU, "elu": ELU, "sigmoid": Sigmoid, "tanh": Tanh,
+    "relu": ReLU, "leaky_relu": LeakyReLU, "prelu": PReLU, "elu": ELU,
+    "sigmoid": Sigmoid, "tanh": Tanh,
 }  # fmt: skip
 
 

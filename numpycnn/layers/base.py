@@ -94,8 +94,8 @@ class Layer:
     def __setattr__(self, name, value):
         if name in METHODS:
             raise TypeError(
-                f"{type(self).__name__}.{name} is a method of every layer, which a value would hide; "
-                f"use another name, such as self.{name}_"
+                f"{type(self).__name__}.{name} is a method of every layer, "
+                f"which a value would hide; use another name, such as self.{name}_"
             )
         super().__setattr__(name, value)
 

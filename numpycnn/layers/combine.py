@@ -64,7 +64,8 @@ def _check_layers(owner, layers):
     for layer in layers:
         if not isinstance(layer, Layer):
             raise TypeError(
-                f"{type(owner).__name__} is made of layers, not {layer!r}; inherit from layers.Layer"
+                f"{type(owner).__name__} is made of layers, not {layer!r}; "
+                "inherit from layers.Layer"
             )
 
 
@@ -160,9 +161,10 @@ class Flatten(Reshape):
 
 
 class Add(Layer):
-    """y = f(x) + g(x) + ...      a residual connection is Add(Identity(), body). Source: He et al. 2016.
+    """y = f(x) + g(x) + ...      Add(Identity(), body) is a residual connection.
 
-    Backward: every branch gets dy, and x gets the sum of what they give back.
+    Backward: every branch gets dy, and x gets the sum of what they give back. Source: He et al.
+    2016.
     """
 
     def __init__(self, *branches):

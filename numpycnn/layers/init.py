@@ -95,7 +95,8 @@ def draw(init, shape, rng):
     rng = np.random.default_rng() if rng is None else rng
     if not isinstance(rng, np.random.Generator):
         raise TypeError(
-            f"rng must be a numpy.random.Generator, not {type(rng).__name__}; take np.random.default_rng(seed)"
+            f"rng must be a numpy.random.Generator, not {type(rng).__name__}; "
+            "take np.random.default_rng(seed)"
         )
     weights = np.asarray(
         (init if callable(init) else INITIALISERS[init])(tuple(shape), rng), np.float32
@@ -131,7 +132,8 @@ def lsuv(net, x, rng, tolerance=0.05, iterations=10):
 
     if any(layer.opaque for _, layer in walk(net)):
         raise ValueError(
-            "initialise the network itself, not fuse(net): what is inside a fused layer cannot be seen"
+            "initialise the network itself, not fuse(net): "
+            "what is inside a fused layer cannot be seen"
         )
     weighted = (
         (path, one)

@@ -5,23 +5,26 @@ A critic D is a chain x_0 = x, x_l = f_l(x_(l-1)), with one score an example at 
 backward pass, begun with g_L = 1 and read as a forward pass, is a network too: it has the same
 layers, transposed and in reverse.
 
-    g_(l-1) = J_l^T g_l      J_l = df_l/dx_(l-1)      down to g_0 = dD/dx, the slope of the critic at x
+    g_(l-1) = J_l^T g_l      J_l = df_l/dx_(l-1)
+                             down to g_0 = dD/dx, the slope of the critic at x
 
 WGAN-GP asks that |g_0| be 1, so its loss C depends on the weights through g_0. Let u_0 = dC/dg_0
 come in. The layer g_(l-1) = J_l^T g_l is linear in g_l, and its own backward pass has J_l where it
 has J_l^T:
 
-    u_l = J_l u_(l-1)        forward again, through the same layers in the same order, but for their biases
+    u_l = J_l u_(l-1)        forward again, through the same layers in the same order,
+                             but for their biases
 
 which is what f_l does to a small step of its input: a tangent. The weights enter each layer by the
 number <u_(l-1), J_l^T g_l> = <J_l u_(l-1), g_l>, and that is a forward pass of u met by the
 upstream gradient g: its weight gradient is the one that every layer knows, with u_(l-1) in the
 place of its input and g_l in that of dy.
 
-    Conv2D      u_l = conv(u_(l-1), w)              dw += im2col(u_(l-1)).T @ g_l          db: nothing
-    Dense       u_l = u_(l-1) @ w                   dw += u_(l-1).T @ g_l                  db: nothing
+    Conv2D      u_l = conv(u_(l-1), w)              dw += im2col(u_(l-1)).T @ g_l      db: nothing
+    Dense       u_l = u_(l-1) @ w                   dw += u_(l-1).T @ g_l              db: nothing
     LeakyReLU   u_l = slope(x_(l-1)) * u_(l-1)      slope is 1 or the negative slope: see below
-    Flatten, AvgPool2D, Standardize                 linear, without weights: their own forward pass but for the shift
+    Flatten, AvgPool2D, Standardize                 linear, without weights: their own forward pass
+                                                    but for the shift
 
 Does g_0 depend on the weights in another way, through the x_l at which the J_l are taken? Only
 LeakyReLU's J_l looks at x_l, and only at its sign: its second derivative is 0 everywhere but at the
@@ -42,7 +45,9 @@ from .traverse import preserve_gradients
 
 
 class InputGradient(Layer):
-    """g[n] = d(score of x[n]) / dx[n]      x (N, ...) -> g (N, ...); `critic`: a Sequential, (N, ...) -> (N, 1)
+    """g[n] = d(score of x[n]) / dx[n]      x (N, ...) -> g (N, ...)
+
+    critic: a Sequential, (N, ...) -> (N, 1).
 
     backward(dg) is the second-order pass: it adds to the gradients of the critic's weights -> dx,
     which is 0. Raises TypeError for a critic with a layer that has no `tangent`, ShapeError for
@@ -56,7 +61,8 @@ class InputGradient(Layer):
         without = [type(layer).__name__ for layer in critic.layers if not hasattr(layer, "tangent")]
         if without:
             raise TypeError(
-                f"InputGradient needs layers that have a tangent pass; {', '.join(without)} have none"
+                "InputGradient needs layers that have a tangent pass; "
+                f"{', '.join(without)} have none"
             )
         self.critic = critic
 

@@ -159,8 +159,8 @@ def uncovered(net):
                 continue
             if isinstance(value, np.ndarray):
                 found.append(
-                    f"{where}.{name} {value.shape} is an array that is neither trained nor saved: make "
-                    f"it a Param, or name it in buffer_names if it is a running statistic"
+                    f"{where}.{name} {value.shape} is an array that is neither trained nor saved: "
+                    f"make it a Param, or name it in buffer_names if it is a running statistic"
                 )
             else:
                 found.append(

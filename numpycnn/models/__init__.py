@@ -23,8 +23,8 @@ GENERATIVE = autoencoder, denoiser, gan, vae
 MODELS = {f.__name__: f for f in (*CLASSIFIERS, *GENERATIVE)}
 
 __all__ = [
-    "CLASSIFIERS", "GAN", "MODELS", "VAE", "Autoencoder", "alexnet", "autoencoder", "build", "denoiser", "densenet", "gan", "keras_cnn", "lenet5",
-    "resnet", "vae", "vgg",
+    "CLASSIFIERS", "GAN", "MODELS", "VAE", "Autoencoder", "alexnet", "autoencoder", "build",
+    "denoiser", "densenet", "gan", "keras_cnn", "lenet5", "resnet", "vae", "vgg",
 ]  # fmt: skip
 
 

@@ -4,8 +4,8 @@ from ..layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequentia
 
 
 def alexnet(
-    filters=(32, 64), kernel_size=5, hidden=(256, 128), dropout=0.7, classes=10, input_shape=(28, 28, 1),
-    init="he_normal", mean=0.0, std=1.0, rng=None,
+    filters=(32, 64), kernel_size=5, hidden=(256, 128), dropout=0.7, classes=10,
+    input_shape=(28, 28, 1), init="he_normal", mean=0.0, std=1.0, rng=None,
 ):  # fmt: skip
     """The tuned AlexNet; untuned it is filters=(16, 32), kernel_size=3, hidden=(128, 64),
     dropout=0.

@@ -15,7 +15,7 @@ from .coder import PIXELS, block, decoder, encoder, smallest
 
 
 class Autoencoder(Layer):
-    """y = decoder(encoder(x))      images (N, H, W, C), uint8 or in [0, 1] -> code -> images in [0, 1]"""
+    """y = decoder(encoder(x))      x, y: images (N, H, W, C), x uint8 or in [0, 1], y in [0, 1]"""
 
     def __init__(self, encoder, decoder, latent):
         self.encoder, self.decoder, self.latent, self.classes = encoder, decoder, latent, 0

@@ -16,8 +16,8 @@ from ..layers import (
 
 
 def densenet(
-    depth=22, growth=12, filters=16, compression=1.0, dropout=0.0, blocks=3, classes=10, input_shape=(28, 28, 1),
-    init="he_normal", mean=0.0, std=1.0, rng=None,
+    depth=22, growth=12, filters=16, compression=1.0, dropout=0.0, blocks=3, classes=10,
+    input_shape=(28, 28, 1), init="he_normal", mean=0.0, std=1.0, rng=None,
 ):  # fmt: skip
     """One convolution of `filters`, dense blocks of n layers with transitions between: depth =
     blocks * (n + 1) + 1.

@@ -56,8 +56,8 @@ class GAN(Layer):
 
 
 def gan(
-    latent=64, classes=0, filters=(32, 64, 96), depth=1, critic=True, batch_norm=False, input_shape=(28, 28, 1),
-    init="he_normal", rng=None,
+    latent=64, classes=0, filters=(32, 64, 96), depth=1, critic=True, batch_norm=False,
+    input_shape=(28, 28, 1), init="he_normal", rng=None,
 ):  # fmt: skip
     """Generator and critic (called discriminator in the first GAN); without the critic, only what
     draws.

@@ -7,8 +7,8 @@ from ..layers.dropout import rates
 
 
 def keras_cnn(
-    filters=(32, 64), hidden=128, dropout=(0.25, 0.5), classes=10, input_shape=(28, 28, 1), init="glorot_uniform",
-    mean=0.0, std=1.0, rng=None,
+    filters=(32, 64), hidden=128, dropout=(0.25, 0.5), classes=10, input_shape=(28, 28, 1),
+    init="glorot_uniform", mean=0.0, std=1.0, rng=None,
 ):  # fmt: skip
     """Twice 3x3 convolution (no padding), ReLU, pool; then dropout, `hidden` units, dropout, the
     classes.

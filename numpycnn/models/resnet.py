@@ -39,7 +39,8 @@ def resnet(
     if rest or blocks < 1:
         step = 2 * len(filters)
         raise ValueError(
-            f"resnet's depth is {step} n + 2 for {len(filters)} stages ({step + 2}, ...), not {depth!r}"
+            f"resnet's depth is {step} n + 2 for {len(filters)} stages ({step + 2}, ...), "
+            f"not {depth!r}"
         )
 
     def conv(channels, count, size, stride):

@@ -54,7 +54,8 @@ class VAE(Layer):
 
 
 def vae(
-    latent=20, classes=0, filters=(32, 64, 48), depth=2, input_shape=(28, 28, 1), init="he_normal", rng=None
+    latent=20, classes=0, filters=(32, 64, 48), depth=2, input_shape=(28, 28, 1),
+    init="he_normal", rng=None,
 ):  # fmt: skip
     """`latent` dimensions (2 can be drawn as a map); `classes` > 0 is the conditional form.
 

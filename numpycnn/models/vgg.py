@@ -1,4 +1,4 @@
-"""The paper's final network: stacked 3x3 convolutions with batch norm, at most 198,351 parameters."""
+"""The paper's final network: 3x3 convolutions with batch norm, at most 198,351 parameters."""
 
 from ..errors import unknown
 from ..layers import (
@@ -17,8 +17,9 @@ from ..layers.dropout import rates
 
 
 def vgg(
-    filters=(32, 64, 92), depth=2, kernel_size=3, dropout=(0.1, 0.2, 0.3), activation="relu", batch_norm=True,
-    head="gap", hidden=128, classes=10, input_shape=(28, 28, 1), init="he_normal", mean=0.0, std=1.0, rng=None,
+    filters=(32, 64, 92), depth=2, kernel_size=3, dropout=(0.1, 0.2, 0.3), activation="relu",
+    batch_norm=True, head="gap", hidden=128, classes=10, input_shape=(28, 28, 1),
+    init="he_normal", mean=0.0, std=1.0, rng=None,
 ):  # fmt: skip
     """`depth` times conv, batch norm, ReLU a level, a pool between levels, dropout after each; then
     GAP and dense.

@@ -67,18 +67,19 @@ def _check_fused(
 
 
 def conv_bn_relu_cache(y, conv, a, mean, inv_std, gamma, beta, train, pool):
-    """What conv_bn_relu keeps: conv2d's own cache, its output a, and the values of batch norm (F,)."""
+    """What conv_bn_relu keeps: conv2d's cache, its output a, and the values of batch norm (F,)."""
     norm = {"mean": mean, "inv_std": inv_std, "gamma": gamma, "beta": beta, "train": train}
     return Cache("conv_bn_relu", y, conv=conv, a=a, **norm, pool=pool)
 
 
 @op(_check_fused)
 def conv_bn_relu(
-    x, w, b, gamma, beta, running_mean, running_var, train, stride=1, padding="same", momentum=0.9, eps=1e-5, pool=1,
+    x, w, b, gamma, beta, running_mean, running_var, train,
+    stride=1, padding="same", momentum=0.9, eps=1e-5, pool=1,
 ):  # fmt: skip
-    """y = max_pool2d(relu(batch_norm(conv2d(x, w, b), gamma, beta)), pool)      pool = 1: no pooling
+    """y = max_pool2d(relu(batch_norm(conv2d(x, w, b), gamma, beta)), pool)
 
-    Arguments, updates of the running values and errors as in the four ops.
+    pool = 1: no pooling. Arguments, updates of the running values and errors as in the four ops.
     """
     a, conv = conv2d(x, w, b, stride, padding)
     z, norm = batch_norm(a, gamma, beta, running_mean, running_var, train, momentum, eps)
