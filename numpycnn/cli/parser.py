@@ -196,6 +196,10 @@ def _reading(sub):
         "--classes-at", type=positive, metavar="N", help="folders above a picture's class (1)"
     )
     group.add_argument(
+        "--labels", type=given, metavar="names|TABLE",
+        help="classes by the files' names (cat.0.jpg), or by a .csv of files and classes",
+    )
+    group.add_argument(
         "--shape", type=sizes, metavar="HxWxC", help="of the rows of a table, where not square"
     )
     group.add_argument(

@@ -27,7 +27,7 @@ def check(source, items):
             raise DatasetError(
                 f"{source.where(name)} names the pictures and gives them other classes than their "
                 f"folders' names ({', '.join(folders[:5])}); expected one of the two: move the "
-                "pictures of each class into a folder of its name, or the table out of the folder"
+                f"table out of the folder, or take its classes by labels={posixpath.basename(name)!r}"
             )
 
 

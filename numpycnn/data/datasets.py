@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DatasetError, DownloadError, unknown
-from ..files import open_regular
-from . import csv_pixels, download, folder, formats, idx, idx_files, layout, npz, synthetic
+from . import download, idx, own, synthetic
 from .dataset import Dataset
 from .official import IDX_FILES, OFFICIAL
-from .options import PICTURES, Options
-from .sources import Folder, readable
+from .options import Options
 
 SYNTHETIC_TRAIN, SYNTHETIC_TEST = 10_000, 2_000
 
@@ -89,49 +87,15 @@ def _own(name, path, options):
         if path is None and place.name == str(name) and not place.suffix:
             raise unknown("data set", str(name), [*OFFICIAL, "synthetic"])
         raise DatasetError(
-            f"{place}: no such file or folder; expected a folder of pictures, one of IDX files, "
-            f"or an .npz; known names: {', '.join(OFFICIAL)}, synthetic"
+            f"{place}: no such file or folder; expected {own.EXPECTED}; known names: "
+            f"{', '.join(OFFICIAL)}, synthetic"
         )
-    if not place.is_dir():
-        return _file(place, options)
     known = next((known for known in OFFICIAL if _are_of(place, known)), None)
     if known:
         return _read_idx_folder(known, place, OFFICIAL[known])
-    found = _folder(place, str(name), options)
+    found = own.read(place, str(name), options)
     # named so that this name loads it again: a folder may be called mnist
     return replace(found, name=f"./{place}") if str(place) in (*OFFICIAL, "synthetic") else found
-
-
-def _folder(place, name, options):
-    """A folder of IDX files, of pictures, or of tables of pixels."""
-    source = Folder(place)
-    sets = idx_files.find(source)
-    if sets:
-        options.refuse(name, "IDX files")
-        return idx_files.read(source, sets, name)
-    tables = csv_pixels.find(source)
-    if tables and not any(map(layout.is_picture, source.names)):
-        options.refuse(name, "tables of pixels", ["shape"])
-        return csv_pixels.read(source, tables, options.shape)
-    options.refuse(name, "pictures", PICTURES)
-    return folder.read(source, options)
-
-
-def _file(place, options):
-    """One file: an .npz, or a table."""
-    with readable(place), open_regular(place, "a data set: a folder, an .npz or a .csv") as file:
-        start = file.read(256)
-    if start.startswith(b"PK"):
-        options.refuse(place, "an .npz")
-        return npz.read(place)
-    what, advice = formats.kind(start)
-    if what is None and csv_pixels.is_table(place.name):
-        options.refuse(place, "a table of pixels", ["shape"])
-        return csv_pixels.read_file(place, options.shape)
-    raise DatasetError(
-        f"{place}: {'this is ' + what if what else 'not a known format'}; expected a folder, an "
-        f".npz or a .csv of pixels{'; ' + advice if advice else ''}"
-    )
 
 
 def _official(name, path, progress, tries=None):

@@ -13,7 +13,7 @@ def read(source, options):
     Pictures become grey (C = 1) if all are grey, otherwise RGB (C = 3), of the options' size.
     What is left out is named by a UserWarning. Raises DatasetError, one line.
     """
-    found = layout.find(source, options.classes_at)
+    found = layout.find(source, options.classes_at, options.labels)
     places = [place for part in layout.PARTS for place in found.items[part]]
     names = [name for name, _ in places]
     x, kept, treatment, skipped = decode.read(source, names, options.treatment, options.skip_broken)

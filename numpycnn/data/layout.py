@@ -6,11 +6,10 @@ train/CLASS/picture         and test/, val/ beside it, in any letter case (split
 
 import collections
 import posixpath
-import re
 from dataclasses import dataclass, field
 
 from ..errors import DatasetError
-from . import csv_labels
+from . import csv_labels, labels
 from .splits import part_and_rest, part_of
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
@@ -27,26 +26,55 @@ class Layout:
     ignored: list = field(default_factory=list)  # sentences
 
 
-def find(source, classes_at=None):
+def find(source, classes_at=None, labels=None):
     """-> Layout of a source's pictures. Raises DatasetError where it would have to guess.
 
     classes_at: how many folders below a part's own (or the source) the classes stand; None: 1, if
-    there are pictures in such folders.
+    there are pictures in such folders. labels: "names" or the name of a table, where folders do not
+    say the class (labels.py).
     """
     names = [name for name in source.names if is_picture(name)]
     if not names:
-        raise DatasetError(f"{source.path}: no pictures; expected {EXPECTED}{_instead(source)}")
-    ignored = _hidden(source) + _others(source)
+        raise DatasetError(nothing(source))
+    if labels is not None:
+        return _labelled(source, names, labels)
     parts, beside = _parts(source, names)
     items, without = _classes(source, parts, classes_at)
-    ignored += beside + without
     classes = sorted({label for _, label in items["train"]})
     _check_classes(source, items, classes)
     csv_labels.check(source, items)
+    ignored = _hidden(source) + _others(source) + beside + without
+    return Layout(items, tuple(classes), ignored)
+
+
+def _labelled(source, names, given):
+    """The Layout by file names or a table; the parts are the folders', or a column's of the table."""
+    if given == labels.NAMES:
+        found, lost = labels.by_name(names), 0
+    else:
+        found, lost = labels.by_table(source, given, names)
+    items, without = {part: [] for part in PARTS}, []
+    for name, (label, part) in found.items():
+        kinds = [part_of(folder) for folder in name.split("/")[:-1]]
+        part = part or next((kind for kind in kinds if kind), "train")
+        items[part].append((name, label)) if label else without.append(name)
+    if not items["train"]:
+        raise DatasetError(
+            f"{source.path}: by labels={given!r} no training picture has a class; expected names "
+            "such as cat.0.jpg, or a table with the files' names and classes"
+        )
+    classes = sorted({label for _, label in items["train"]})
+    _check_classes(source, items, classes)
+    ignored = _hidden(source)
+    ignored += [f"{count(len(without))} without a class ({listed(without)})"] if without else []
+    ignored += [f"{count(lost, 'row')} of {given} without a picture"] if lost else []
     return Layout(items, tuple(classes), ignored)
 
 
 EXPECTED = "a folder for each class with its pictures (PNG, JPEG), or train/ and test/ with those"
+
+
+LABELS = "labels='names' (--labels names) or labels='TABLE.csv'"
 
 
 def is_picture(name):
@@ -121,14 +149,14 @@ def _refuse_parts(source, kinds, tops):
     named = [top for top, kind in kinds.items() if kind]
     if not named:
         return
-    loose = {_stem_class(name) for top in named for name, folders in tops[top] if not folders}
-    hint = ""
-    if len(loose - {None}) > 1:
-        hint = f" ({listed(sorted(loose - {None}))})"
+    loose = [name for top in named for name, folders in tops[top] if not folders]
+    inside = sorted({labels.class_in(name) for name in loose} - {None})
+    hint = f" ({listed(inside)})" if len(inside) > 1 else ""
     raise DatasetError(
         f"{source.path}: {' and '.join(f'{top}/' for top in named)} {_is_named(named)}, "
         f"and there are no class folders in them; expected train/CLASS/: move the pictures of "
-        f"each class{hint} into a folder of its name{_unless(named)}"
+        f"each class{hint} into a folder of its name, or say where the classes are: {LABELS}"
+        f"{_unless(named)}"
     )
 
 
@@ -141,12 +169,6 @@ def _unless(named):
     return f"; if {named[0]} is a class, rename its folder" if len(named) == 1 else ""
 
 
-def _stem_class(name):
-    """ "cat" of cat.0.jpg, cat_12.png; None for 0.jpg."""
-    found = re.match(r"([^\W\d_]+)[ ._-]*\(?\d+\)?\.\w+$", posixpath.basename(name))
-    return found and found[1]
-
-
 # ---- classes ------------------------------------------------------------------------------------
 
 
@@ -157,7 +179,8 @@ def _classes(source, parts, classes_at):
     counts = collections.Counter(len(folders) for _, folders in parts["train"])
     if deepest < level:
         raise DatasetError(
-            f"{source.path}: {count(len(parts['train']))} in no class folder; expected {EXPECTED}"
+            f"{source.path}: {count(len(parts['train']))} in no class folder; expected {EXPECTED}; "
+            f"for classes in files' names or a table: {LABELS}"
         )
     if classes_at is None and not counts[1]:
         _refuse_deep(source, parts["train"])
@@ -235,7 +258,7 @@ def _others(source):
     return [f"{count(len(others), 'file')} of other kinds ({kinds})"]
 
 
-def _instead(source):
-    """What there is instead of pictures."""
-    found = [*_hidden(source), *_others(source)]
-    return f"; there {'is' if len(found) == 1 else 'are'} {' and '.join(found)}" if found else ""
+def nothing(source):
+    """The sentence for a source without pictures, with what there is instead."""
+    found = " and ".join([*_hidden(source), *_others(source)])
+    return f"{source.path}: no pictures; expected {EXPECTED}{'; found ' + found if found else ''}"

@@ -1,16 +1,16 @@
 """A person's own arrays: an .npz with x_train, y_train, x_test, y_test and perhaps classes."""
 
+import contextlib
 import math
 import os
 import zipfile
-import zlib
 
 import numpy as np
 
 from ..errors import DatasetError
-from ..files import open_regular
+from ..files import shown
 from . import array_names, assemble
-from .sources import readable
+from .sources import Single, readable
 
 EXPANSION = 20  # an .npz may unpack to this many times its size, ...
 SLACK = 64 << 20  # ... and this much more
@@ -25,18 +25,14 @@ def read(path):
     been compared with each other and with the file's own. Raises DatasetError, one line with the
     path.
     """
-    try:
-        with readable(path), open_regular(path, "an .npz") as opened:
-            with zipfile.ZipFile(opened) as file:
-                arrays = _arrays(file, opened.seek(0, os.SEEK_END))
-    except DatasetError:
-        raise
-    except (
-        ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error,
-        MemoryError,
-    ) as error:  # fmt: skip
-        text = " ".join(str(error).split()) or "more than the memory holds"
-        raise DatasetError(f"{path}: {text}") from error
+    return read_from(Single(path, "an .npz"), path)
+
+
+def read_from(source, name, called=None):
+    """The same of a file in a source (sources.py), as a data set that is called so."""
+    path = called or source.where(name)
+    with opened(source, name) as (file, size):
+        arrays = _arrays(file, size)
     classes = arrays.pop("classes", None)
     if classes is not None and (classes.ndim != 1 or classes.dtype.kind not in "Uiu"):
         raise DatasetError(
@@ -45,6 +41,31 @@ def read(path):
         )
     parts = {part: (arrays[part, "images"], arrays[part, "labels"]) for part, _ in arrays}
     return assemble.dataset(str(path), parts, classes, str(path))
+
+
+@contextlib.contextmanager
+def opened(source, name):
+    """An .npz as a ZipFile, and its size; what is wrong with it is a DatasetError of one line."""
+    where = source.where(name)
+    try:
+        with readable(where), source.open(name) as file, zipfile.ZipFile(file) as archive:
+            yield archive, file.seek(0, os.SEEK_END)
+    except DatasetError:
+        raise
+    except (
+        Exception
+    ) as error:  # whatever hostile bytes make zipfile and NumPy raise, MemoryError too
+        text = shown(error) or type(error).__name__
+        raise DatasetError(f"{where}: {text}") from error
+
+
+def only_array(source, name):
+    """The array of an .npz that holds no other (Kuzushiji-MNIST's)."""
+    with opened(source, name) as (file, size):
+        members = [info for info in file.infolist() if info.filename.endswith(".npy")]
+        if len(members) != 1:
+            raise ValueError(f"{len(members)} arrays; expected one in each of several .npz files")
+        return _read(file, "its array", members[0], size)
 
 
 def _arrays(file, size):
@@ -58,11 +79,17 @@ def _arrays(file, size):
         )
     for name in keys:
         _check_header(file, name, members[name])
-    arrays = {}
-    for name, key in keys.items():
-        with file.open(members[name]) as member:
-            arrays[key] = np.lib.format.read_array(member, allow_pickle=False)
-    return arrays
+    return {key: _read(file, name, members[name], size) for name, key in keys.items()}
+
+
+def _read(file, name, info, size):
+    if info.file_size > EXPANSION * size + SLACK:
+        raise ValueError(
+            f"{name} unpacks to {info.file_size} bytes: refused as a possible zip bomb"
+        )
+    _check_header(file, name, info)
+    with file.open(info) as member:
+        return np.lib.format.read_array(member, allow_pickle=False)
 
 
 def _check_header(file, name, info):

@@ -9,15 +9,17 @@ from .decode import Treatment
 @dataclass(frozen=True)
 class Options:
     """size, fit, colour: how pictures become arrays (decode.Treatment). classes_at: how many
-    folders down the classes stand. shape: (H, W, C) of a table's rows. skip_broken: go on without
-    pictures that cannot be read. like: a Treatment as checkpoints hold it (Dataset.pictures), for
-    pictures where nothing else is given; data of other kinds ignore it.
+    folders down the classes stand. labels: "names" or a table, where folders do not say the class.
+    shape: (H, W, C) of a table's rows. skip_broken: go on without pictures that cannot be read.
+    like: a Treatment as checkpoints hold it (Dataset.pictures), for pictures
+    where nothing else is given; data of other kinds ignore it.
     """
 
     size: tuple = None
     fit: str = None
     colour: bool = None
     classes_at: int = None
+    labels: str = None
     shape: tuple = None
     skip_broken: bool = None
     like: dict = None
@@ -64,7 +66,7 @@ def typed(given):
 
 
 NAMES = tuple(field.name for field in fields(Options) if field.name != "like")
-PICTURES = ("size", "fit", "colour", "classes_at", "skip_broken")
+PICTURES = ("size", "fit", "colour", "classes_at", "labels", "skip_broken")
 
 
 def _plain(value):

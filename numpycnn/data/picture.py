@@ -14,11 +14,19 @@ SIDE = 512
 LEAST = 12
 
 
-def read_image(path, shape, light=False):
+def read_image(path, shape, light=False, pictures=None):
     """-> uint8 (H, W, C) = shape: the picture at `path` as fit_picture makes it.
 
-    Raises DatasetError, one line.
+    For a network that was trained on picture files, `pictures` (Dataset.pictures) has it read as
+    those were. Raises DatasetError, one line.
     """
+    if pictures:
+        fit = pictures.get("fit") or "pad"
+        treatment = decode.Treatment(tuple(shape[:2]), fit, shape[2] == 3)
+        try:
+            return decode.decode(Single(path, "a picture"), path, treatment)
+        except decode.Broken as error:
+            raise _refused(path, error) from None
     return fit_picture(open_picture(path), shape, light)
 
 
@@ -32,10 +40,14 @@ def open_picture(path):
             decode.check_mode(picture)
             image = decode.upright(picture).convert("RGB")
     except decode.Broken as error:
-        advice = "" if "; expected" in str(error) else "; expected a picture: PNG, JPEG"
-        raise DatasetError(f"{path}: {error}{advice}") from None
+        raise _refused(path, error) from None
     image.thumbnail((SIDE, SIDE))
     return image
+
+
+def _refused(path, error):
+    advice = "" if "; expected" in str(error) else "; expected a picture: PNG, JPEG"
+    return DatasetError(f"{path}: {error}{advice}")
 
 
 def fit_picture(picture, shape, light=False):
