@@ -11,7 +11,7 @@ import importlib.util
 import sys
 import warnings
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = {
     "data", "errors", "exchange", "inspection", "layers", "metrics", "models", "ops", "optim",

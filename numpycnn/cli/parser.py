@@ -24,7 +24,7 @@ from ..errors import (
     printable,
 )
 from ..training.interrupt import terminable
-from . import commands, exchange
+from . import commands, example, exchange
 from . import exercise as exercises
 from . import explain as explaining
 from .commands import LINES, say
@@ -172,6 +172,7 @@ def parser():
     exchange.options(command)
     exercises.grammar(command(exercises.exercise))
     explaining.grammar(command(explaining.explain), natural, positive)
+    example.grammar(command(example.example))
     command(commands.doctor)
     return top
 
@@ -352,7 +353,10 @@ def show(args, result, text):
     """The result, on standard output."""
     from ..files import plain
 
-    print(json.dumps(plain(result)) if args.json else printable(text, keep=LINES), flush=True)
+    if args.json:
+        print(json.dumps(plain(result)), flush=True)
+    elif text is not None:  # a script of examples/ has printed its own
+        print(printable(text, keep=LINES), flush=True)
 
 
 def exit_code(error):
