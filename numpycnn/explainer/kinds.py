@@ -48,6 +48,8 @@ def gradients(trace, k, layer, x, dy, dx):
     came = trace.dy(k, dy)
     rule = BACK.get(node["kind"])
     node["dxs"] = [rule(trace, node, layer, x, dy, dx, came) if rule else put(dx[0])]
+    if node.get("frozen"):
+        return
     grads = {name: param.grad for name, param in attributes(layer, layers.Param)}
     if trace.train and node["kind"] not in ("BatchNorm", "Own") and grads:
         grads = _share(layer, x, dy)
@@ -190,7 +192,7 @@ def _standardize_dx(trace, node, layer, x, dy, dx, came):
 
 def _norm_dx(trace, node, layer, x, dy, dx, came):
     p, put, axes = node["params"], trace.store.put, tuple(range(x.ndim - 1))
-    if not trace.train:
+    if not node["attrs"]["train"]:
         sources = came, p["var"], p["gamma"]
         return trace.store.derive(dx[0], "norm_use_dx", sources, layer.eps)
     mean, var = (trace.store.arrays[p[name]].astype(np.float64) for name in ("mean", "var"))

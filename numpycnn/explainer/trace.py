@@ -86,9 +86,11 @@ class Trace:
         return y, k, backward
 
     def _run_frozen(self, layer, x, came, path):
-        train, self.train = self.train, False
+        train, first, self.train = self.train, len(self.nodes), False
         y, end, back = self.run(layer.layer, x, came, f"{path}.layer".lstrip("."))
         self.train = train
+        for node in self.nodes[first:]:
+            node["frozen"] = True
         return y, end, back
 
     def fork(self, x, came, path, into):

@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import __version__, backend, files
 from ..errors import ShapeError
-from ..layers.traverse import generators, named_buffers, preserve_gradients, walk
-from ..models.autoencoder import Autoencoder
+from ..layers import Frozen
+from ..layers.traverse import generators, named_buffers, preserve_gradients
 from ..models.vae import VAE
 from ..report.html import STYLE
 from .kinds import kind_of
@@ -22,7 +22,10 @@ from .trace import Trace
 
 PAGE = Path(__file__).parent / "page"
 # The mathematics runs in the page, in its worker, and in the tests; the rest draws.
-MATHS = "shapes", "store", "conv", "passes", "cells_conv", "cells", "cells_more", "network"
+MATHS = (
+    "shapes", "store", "conv", "passes", "passes_loss", "cells_conv", "cells_weights",
+    "cells_point", "cells_pool", "cells_norm", "cells_join", "cells_loss", "network", "checks",
+)  # fmt: skip
 VIEW = (
     "format", "mathml", "state", "maps", "ladder", "sums", "tools", "draw", "keys", "start",
 )  # fmt: skip
@@ -74,11 +77,17 @@ def explain(
 
 def _unit(net, image):
     """uint8 pixels as 0..1 where the first layer is the library's: its unit of both."""
-    first = next((layer for _, layer in walk(net) if not any(layer.children())), net)
-    own = kind_of(first) == "Own" and not isinstance(net, (VAE, Autoencoder))
+    first = _first(net)
+    own = kind_of(first) == "Own"
     if image.dtype == np.uint8 and not own:
         return image.astype(np.float32) / np.float32(255)
     return image
+
+
+def _first(layer):
+    """The layer that the image meets first."""
+    inside = [layer.layer] if isinstance(layer, Frozen) else [one for _, one in layer.children()]
+    return _first(inside[0]) if inside else layer
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Networks to explain, and the pages' own mathematics, run by node."""
+"""Networks to explain, and their pages' own mathematics, run by node."""
 
 import json
 import shutil
@@ -9,6 +9,7 @@ import numpy as np
 
 import numpycnn as nc
 from numpycnn import layers as L
+from numpycnn import models
 
 NODE = shutil.which("node")
 
@@ -28,14 +29,13 @@ def batch(shape=(12, 12, 1), n=5, classes=4, seed=2):
 
 
 def shaken(net, seed=3):
-    """No parameter or running statistic stays at its first value: none may hide behind 0 or 1."""
+    """No parameter or running statistic stays at its first value: no fault hides behind 0 or 1."""
     r = rng(seed)
     for param in net.params():
-        param.value[...] += (0.3 * r.standard_normal(param.value.shape)).astype(np.float32)
+        param.value[...] += (0.2 * r.standard_normal(param.value.shape)).astype(np.float32)
     for name, array in L.traverse.named_buffers(net).items():
-        array[...] = (
-            r.uniform(0.5, 1.5, array.shape) if name.endswith("var") else r.normal(size=array.shape)
-        )
+        variance = name.endswith("var")
+        array[...] = r.uniform(0.5, 1.5, array.shape) if variance else r.normal(size=array.shape)
     return net
 
 
@@ -52,6 +52,30 @@ def hard():
     )  # fmt: skip
 
 
+def others():
+    """Every layer that `hard` has not, both joins among them."""
+    return shaken(
+        L.Sequential(
+            L.Standardize(0.3, 0.4),
+            L.Conv2D(1, 3, 3, padding="valid", rng=rng()), L.LeakyReLU(0.2),
+            L.Concat(L.Identity(), L.Sequential(L.Conv2D(3, 2, 1, rng=rng(4)), L.Tanh())),
+            L.AvgPool2D(3, 2), L.ELU(0.7),
+            L.Add(L.Identity(), L.Sequential(L.Conv2D(5, 5, 3, rng=rng(5)), L.Sigmoid())),
+            L.ConvTranspose2D(5, 3, 3, stride=2, rng=rng(6)), L.Upsample2D((2, 1)),
+            L.ConvTranspose2D(3, 4, (2, 3), stride=(1, 2), padding=1, bias=False, rng=rng(7)),
+            L.PReLU(), L.GlobalAvgPool(), L.Reshape(2, 2, 1), L.Flatten(),
+            L.Dense(4, 4, bias=False, rng=rng(8)), L.Sampling(rng=rng(9)),
+            L.Dense(2, 4, rng=rng(10)),
+        )
+    )  # fmt: skip
+
+
+def conditional_vae():
+    return shaken(
+        models.vae(latent=3, classes=2, filters=(4, 6), depth=1, input_shape=(8, 8, 1), rng=rng())
+    )
+
+
 class Page:
     """The mathematics of a page in a process of node: page("verify(runs, 5)") -> its value."""
 
@@ -64,6 +88,10 @@ class Page:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
+
+    def swap(self, old, new):
+        """Another text in the mathematics -> how often the old one stood there."""
+        return self(json.dumps({"swap": [old, new]}))
 
     def __enter__(self):
         return self

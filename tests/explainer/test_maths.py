@@ -1,15 +1,92 @@
 """The page's mathematics, run by node: every number it explains, and every fault in it."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
+
+from numpycnn import layers as L
+from numpycnn import models
 
 from . import pages
 
 pytestmark = pytest.mark.skipif(not pages.NODE, reason="node is not installed")
+rng = pages.rng
 
 
-def test_every_number_of_a_hard_network_is_the_sum_that_the_page_shows(tmp_path):
-    with pages.Page(pages.write(tmp_path / "page.html", pages.hard(), label=2)) as page:
-        found = page("verify(runs, 40)")
-    assert found["checked"] > 3000
+def verified(path, least, cells=40):
+    with pages.Page(path) as page:
+        found = page(f"verify(runs, {cells})")
+    assert found["checked"] >= least
     assert found["bad"] == 0, found
     assert 0 < found["worst"] < 1
+    return found
+
+
+@pytest.mark.parametrize("net", [pages.hard, pages.others])
+def test_every_number_of_every_layer_is_the_sum_that_the_page_shows(tmp_path, net):
+    verified(pages.write(tmp_path / "page.html", net(), label=2), 3000)
+
+
+def test_losses_with_smoothing_and_class_weights(tmp_path):
+    weight = [1.0, 0.5, 2.0, 3.0]
+    settings = {"label": 3, "label_smoothing": 0.1, "class_weight": weight}
+    verified(pages.write(tmp_path / "page.html", pages.hard(), **settings), 3000)
+
+
+def test_an_autoencoder_a_conditional_vae_and_a_critic(tmp_path):
+    shape = (8, 8, 1)
+    x, (xs, labels) = pages.image(shape), pages.batch(shape, classes=2)
+    net = models.autoencoder(latent=3, filters=(4, 6), depth=1, input_shape=shape, rng=rng())
+    verified(pages.write(tmp_path / "a.html", pages.shaken(net), x, (xs, xs)), 2000)
+
+    beside = np.zeros((6, 8, 8, 2), np.float32)
+    beside[np.arange(6), ..., [1, *labels]] = 1
+    with_class = np.concatenate([np.concatenate([x[None], xs]) / np.float32(255), beside], -1)
+    vae = pages.conditional_vae()
+    kept = pages.write(tmp_path / "v.html", vae, with_class[0], (with_class[1:], xs), target=x)
+    verified(kept, 3000)
+
+    gan = models.gan(classes=2, filters=(3, 4), batch_norm=True, input_shape=shape, rng=rng())
+    ones = np.ones((5, 1), np.float32)
+    critic = pages.shaken(gan.critic)
+    verified(pages.write(tmp_path / "c.html", critic, with_class[0], (with_class[1:], ones)), 1000)
+
+
+def test_frozen_and_fused_layers_are_shown_as_what_they_are_made_of(tmp_path):
+    conv, norm = L.Conv2D(1, 3, 3, rng=rng()), L.BatchNorm(3)
+    head = [L.GlobalAvgPool(), L.Dense(3, 4, rng=rng(1))]
+    net = L.Sequential(L.Frozen(L.Sequential(L.ConvBNReLU(conv, norm, 2))), *head)
+    path = pages.write(tmp_path / "page.html", pages.shaken(net), label=0)
+    verified(path, 500)
+    with pages.Page(path) as page:
+        kinds = page("runs[0].nodes.map((n) => n.kind)")
+    assert kinds[1:5] == ["Conv2D", "BatchNorm", "ReLU", "MaxPool2D"]
+
+
+# ---- faults: each changes one text of the mathematics, and verify must find it -------------------
+
+def faults():
+    """{what: (text, what stands in its place)} of faults.diff."""
+    found = {}
+    for block in Path(__file__).with_name("faults.diff").read_text().split("\n# ")[1:]:
+        name, *lines = block.splitlines()
+        old, new = ("\n".join(x[1:] for x in lines if x.startswith(mark)) for mark in "-+")
+        found[name] = old, new
+    return found
+
+
+FAULTS = faults()
+
+
+@pytest.fixture(scope="module")
+def hard_page(tmp_path_factory):
+    path = tmp_path_factory.mktemp("explainer") / "page.html"
+    with pages.Page(pages.write(path, pages.hard(), label=2)) as page:
+        yield page
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_verify_finds_a_fault_of_the_pages_own_mathematics(hard_page, fault):
+    assert hard_page.swap(*FAULTS[fault]) == 1, "the text of the fault is not there"
+    assert hard_page("verify(runs, 40)")["bad"] > 0

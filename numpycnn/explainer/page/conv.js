@@ -16,10 +16,12 @@ function meet({kh, kw, stride: [sh, sw], pads: [[top], [left]]}, [H, W], [OH, OW
 }
 
 function convY(x, hw, w, g, ohw) {
-  const {C, F} = g, y = zeros(ohw[0] * ohw[1] * F);
+  const {C, F} = g;
+  const y = zeros(ohw[0] * ohw[1] * F);
   meet(g, hw, ohw, (o, m, k) => {
     for (let c = 0; c < C; c++) {
-      const a = x[m * C + c], row = (k * C + c) * F;
+      const a = x[m * C + c];
+      const row = (k * C + c) * F;
       for (let f = 0; f < F; f++) y[o * F + f] += a * w[row + f];
     }
   });
@@ -27,7 +29,8 @@ function convY(x, hw, w, g, ohw) {
 }
 
 function convDx(dy, ohw, w, g, hw) {
-  const {C, F} = g, dx = zeros(hw[0] * hw[1] * C);
+  const {C, F} = g;
+  const dx = zeros(hw[0] * hw[1] * C);
   meet(g, hw, ohw, (o, m, k) => {
     for (let c = 0; c < C; c++) {
       const row = (k * C + c) * F;
@@ -40,10 +43,12 @@ function convDx(dy, ohw, w, g, hw) {
 }
 
 function convDw(x, hw, dy, ohw, g) {
-  const {C, F} = g, dw = zeros(g.kh * g.kw * C * F);
+  const {C, F} = g;
+  const dw = zeros(g.kh * g.kw * C * F);
   meet(g, hw, ohw, (o, m, k) => {
     for (let c = 0; c < C; c++) {
-      const a = x[m * C + c], row = (k * C + c) * F;
+      const a = x[m * C + c];
+      const row = (k * C + c) * F;
       for (let f = 0; f < F; f++) dw[row + f] += a * dy[o * F + f];
     }
   });

@@ -9,9 +9,13 @@ onmessage = ({data: {id, raw, image, params}}) => {
     postMessage({id, nodes: live.nodes.map(({y, dxs, grads, attrs}) => ({y, dxs, grads, attrs}))});
   } catch (error) { postMessage({id, error: error.message}); }
 };`;
-let worker = null, jobs = 0, painting = false, brush = 1;
+let worker = null;
+let jobs = 0;
+let painting = false;
+let brush = 1;
 
-function ask(message, progress) { // -> what the worker answers
+function ask(message, progress) {
+  // -> what the worker answers
   worker ??= new Worker(URL.createObjectURL(new Blob([WORKER], {type: "text/javascript"})));
   const id = ++jobs;
   return new Promise((resolve, reject) => {
@@ -22,32 +26,73 @@ function ask(message, progress) { // -> what the worker answers
       data.error ? reject(new Error(data.error)) : resolve(data.nodes);
     };
     worker.addEventListener("message", hear);
-    worker.addEventListener("error", (ev) => reject(new Error(ev.message || "the worker failed")), {once: true});
+    worker.addEventListener("error", (ev) => reject(new Error(ev.message || "the worker failed")), {
+      once: true,
+    });
     worker.postMessage({id, ...message});
   });
 }
 
-const bare = (r) => ({run: r.run, batch: r.batch, nodes: r.nodes.map((n) => ({kind: n.kind, name: n.name, path: n.path, inputs: n.inputs, attrs: n.attrs, params: n.P, y: {s: n.s, v: null}, dxs: [], grads: {}}))});
+const bare = (r) => ({
+  run: r.run,
+  batch: r.batch,
+  nodes: r.nodes.map((n) => ({
+    kind: n.kind,
+    name: n.name,
+    path: n.path,
+    inputs: n.inputs,
+    attrs: n.attrs,
+    params: n.P,
+    y: {s: n.s, v: null},
+    dxs: [],
+    grads: {},
+  })),
+});
 
 // -> whether it could be done
 async function recompute(image, params, says) {
-  const base = run(), raw = bare(base);
+  const base = run();
+  const raw = bare(base);
   try {
-    const nodes = await ask({raw, image, params}, (share) => banner(`computing \u2026 ${Math.round(100 * share)} %`, false));
-    const live = new Run({...raw, live: true, nodes: raw.nodes.map((n, k) => ({...n, ...nodes[k], params: params?.[k] ?? n.params}))}, null, base.classes);
+    const nodes = await ask({raw, image, params}, (share) =>
+      banner(`computing \u2026 ${Math.round(100 * share)} %`, false),
+    );
+    const live = new Run(
+      {
+        ...raw,
+        live: true,
+        nodes: raw.nodes.map((n, k) => ({...n, ...nodes[k], params: params?.[k] ?? n.params})),
+      },
+      null,
+      base.classes,
+    );
     live.id = jobs;
     S.live = live;
     banner(says, true);
     show();
     return true;
-  } catch (error) { banner(error.message, Boolean(S.live)); return false; }
+  } catch (error) {
+    banner(error.message, Boolean(S.live));
+    return false;
+  }
 }
 
 function banner(says, back) {
   const box = $("banner");
   box.hidden = !says;
   box.textContent = says ?? "";
-  if (back) box.append(" ", element("button", {textContent: "Back to what was recorded", onclick: () => { S.live = null; banner(null); show(); }}));
+  if (back)
+    box.append(
+      " ",
+      element("button", {
+        textContent: "Back to what was recorded",
+        onclick: () => {
+          S.live = null;
+          banner(null);
+          show();
+        },
+      }),
+    );
 }
 
 // ---- drawing --------------------------------------------------------------------------------------------
@@ -66,35 +111,64 @@ function drawTools() {
   box.innerHTML = `<p>Paint with the pointer, or with <kbd>Space</kbd> on the chosen pixel. Everything is computed again in this page.</p>
     <p><label>brush <input id="brush" type="range" min="0" max="1" step="0.05" value="1"></label> <button id="eraser" aria-pressed="false">Erase</button> <button id="clear">Clear</button>
     <label class="file">or a picture <input id="picture" type="file" accept="image/*"></label></p>`;
-  $("brush").addEventListener("input", (ev) => { brush = Number(ev.target.value); $("eraser").setAttribute("aria-pressed", brush === 0); });
-  $("eraser").addEventListener("click", () => { brush = brush ? 0 : 1; $("brush").value = brush; $("eraser").setAttribute("aria-pressed", brush === 0); });
+  $("brush").addEventListener("input", (ev) => {
+    brush = Number(ev.target.value);
+    $("eraser").setAttribute("aria-pressed", brush === 0);
+  });
+  $("eraser").addEventListener("click", () => {
+    brush = brush ? 0 : 1;
+    $("brush").value = brush;
+    $("eraser").setAttribute("aria-pressed", brush === 0);
+  });
   $("clear").addEventListener("click", () => redraw(new Float32Array(node().Y.v.length)));
   $("picture").addEventListener("change", (ev) => dropped(ev.target.files[0]));
 }
 
-let waiting = null, busy = false;
-async function redraw(image) { // the newest image; those that come while one is computed are one
+let waiting = null;
+let busy = false;
+async function redraw(image) {
+  // the newest image; those that come while one is computed are one
   waiting = image;
   if (busy) return;
   busy = true;
-  while (waiting) { const next = waiting; waiting = null; if (!(await recompute(next, null, "Your image, computed in this page."))) break; }
+  while (waiting) {
+    const next = waiting;
+    waiting = null;
+    if (!(await recompute(next, null, "Your image, computed in this page."))) break;
+  }
   busy = false;
 }
 
 // Handles a pointer on the image's map -> whether it painted.
 function paintOn(ev, canvas, under) {
   if (!painting) return false;
-  const image = Float32Array.from(node().Y.v), s = node().s;
+  const image = Float32Array.from(node().Y.v);
+  const s = node().s;
   const dab = (i) => {
     if (i < 0) return;
     const [r, q] = at(s, i);
-    for (const [a, b, share] of [[0, 0, 1], [0, 1, 0.6], [1, 0, 0.6], [0, -1, 0.6], [-1, 0, 0.6]])
-      if (r + a >= 0 && r + a < s[0] && q + b >= 0 && q + b < s[1]) for (let c = 0; c < s[2]; c++) { const m = flat(s, [r + a, q + b, c]); image[m] += (brush - image[m]) * share; }
+    for (const [a, b, share] of [
+      [0, 0, 1],
+      [0, 1, 0.6],
+      [1, 0, 0.6],
+      [0, -1, 0.6],
+      [-1, 0, 0.6],
+    ])
+      if (r + a >= 0 && r + a < s[0] && q + b >= 0 && q + b < s[1])
+        for (let c = 0; c < s[2]; c++) {
+          const m = flat(s, [r + a, q + b, c]);
+          image[m] += (brush - image[m]) * share;
+        }
     redraw(Float32Array.from(image));
   };
   dab(under(ev));
-  const move = (e) => dab(underNow(e)), box = canvas.getBoundingClientRect();
-  const underNow = (e) => { const r = Math.floor(((e.clientY - box.top) / box.height) * s[0]), q = Math.floor(((e.clientX - box.left) / box.width) * s[1]); return r >= 0 && q >= 0 && r < s[0] && q < s[1] ? flat(s, [r, q, 0]) : -1; };
+  const move = (e) => dab(underNow(e));
+  const underNow = (e) => {
+    const box = $("A").querySelector("canvas").getBoundingClientRect();
+    const r = Math.floor(((e.clientY - box.top) / box.height) * s[0]);
+    const q = Math.floor(((e.clientX - box.left) / box.width) * s[1]);
+    return r >= 0 && q >= 0 && r < s[0] && q < s[1] ? flat(s, [r, q, 0]) : -1;
+  };
   window.addEventListener("pointermove", move);
   window.addEventListener("pointerup", () => window.removeEventListener("pointermove", move), {once: true});
   ev.preventDefault();
@@ -105,15 +179,33 @@ function paintOn(ev, canvas, under) {
 async function dropped(file) {
   if (!file) return;
   try {
-    const s = RUNS[S.run].nodes[0].s, [H, W, C] = s, picture = await createImageBitmap(file), canvas = element("canvas", {width: W, height: H}), x = canvas.getContext("2d");
-    const scale = Math.min(W / picture.width, H / picture.height), w = picture.width * scale, h = picture.height * scale;
+    const s = RUNS[S.run].nodes[0].s;
+    const [H, W, C] = s;
+    const picture = await createImageBitmap(file);
+    const canvas = element("canvas", {width: W, height: H});
+    const x = canvas.getContext("2d");
+    const scale = Math.min(W / picture.width, H / picture.height);
+    const w = picture.width * scale;
+    const h = picture.height * scale;
     x.fillStyle = "#fff";
     x.fillRect(0, 0, W, H);
     x.drawImage(picture, (W - w) / 2, (H - h) / 2, w, h);
-    const {data} = x.getImageData(0, 0, W, H), image = new Float32Array(H * W * C);
-    for (let m = 0; m < H * W; m++) for (let c = 0; c < C; c++) image[m * C + c] = C === 1 ? (0.299 * data[4 * m] + 0.587 * data[4 * m + 1] + 0.114 * data[4 * m + 2]) / 255 : data[4 * m + c] / 255;
-    const border = []; for (let i = 0; i < H; i++) border.push(image[i * W * C], image[(i * W + W - 1) * C]);
-    if (C === 1 && sum(border) / border.length > 0.5) image.forEach((v, i) => { image[i] = 1 - v; });
+    const {data} = x.getImageData(0, 0, W, H);
+    const image = new Float32Array(H * W * C);
+    for (let m = 0; m < H * W; m++)
+      for (let c = 0; c < C; c++)
+        image[m * C + c] =
+          C === 1
+            ? (0.299 * data[4 * m] + 0.587 * data[4 * m + 1] + 0.114 * data[4 * m + 2]) / 255
+            : data[4 * m + c] / 255;
+    const border = [];
+    for (let i = 0; i < H; i++) border.push(image[i * W * C], image[(i * W + W - 1) * C]);
+    if (C === 1 && sum(border) / border.length > 0.5)
+      image.forEach((v, i) => {
+        image[i] = 1 - v;
+      });
     redraw(image);
-  } catch (error) { banner(`This file could not be read as a picture: ${error.message}`, Boolean(S.live)); }
+  } catch (error) {
+    banner(`This file could not be read as a picture: ${error.message}`, Boolean(S.live));
+  }
 }

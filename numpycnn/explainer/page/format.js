@@ -7,7 +7,8 @@ const esc = (t) => String(t).replace(/[&<>"']/g, (c) => ESCAPES[c]);
 function num(v, digits = 4) {
   if (!Number.isFinite(v)) return String(v).replace("-", "\u2212");
   if (v === 0) return "0";
-  const a = Math.abs(v), t = a >= 1e5 || a < 1e-3 ? v.toExponential(Math.max(digits - 2, 0)) : v.toPrecision(digits);
+  const a = Math.abs(v);
+  const t = a >= 1e5 || a < 1e-3 ? v.toExponential(Math.max(digits - 2, 0)) : v.toPrecision(digits);
   return t.replace(/-/g, "\u2212").replace("e+", "e");
 }
 
@@ -25,7 +26,15 @@ function link(v, go, content = signed(v), title = "") {
 
 // A line of a sum: text and numbers, some of them links.
 function line(parts) {
-  return parts.map((p) => (typeof p === "string" ? esc(p).replace(/\n/g, "<br>") : p.go ? link(p.v, p.go, inside(p.v)) : inside(p.v))).join("");
+  return parts
+    .map((p) =>
+      typeof p === "string"
+        ? esc(p).replace(/\n/g, "<br>")
+        : p.go
+          ? link(p.v, p.go, inside(p.v))
+          : inside(p.v),
+    )
+    .join("");
 }
 
 function element(tag, properties = {}, ...children) {

@@ -2,7 +2,9 @@
 // _{} ^{} \frac{}{} \sqrt{} \sum \max \text{} \left( \right).
 
 function mathml(source) {
-  const tokens = source.match(/\\text\{[^}]*\}|\\[a-zA-Z]+|[a-zA-Z\u0370-\u03ff\u2202]+\u0302?|[\d.]+|\S|\u2009/gu);
+  const tokens = source.match(
+    /\\text\{[^}]*\}|\\[a-zA-Z]+|[a-zA-Z\u0370-\u03ff\u2202]+\u0302?|[\d.]+|\S|\u2009/gu,
+  );
   let i = 0;
   const op = (t, more = "") => `<mo${more}>${esc(t)}</mo>`;
   const group = () => {
@@ -14,7 +16,11 @@ function mathml(source) {
   };
   const atom = () => {
     const t = tokens[i++];
-    if (t === "\\frac") { const a = group(), b = group(); return `<mfrac>${a}${b}</mfrac>`; }
+    if (t === "\\frac") {
+      const a = group();
+      const b = group();
+      return `<mfrac>${a}${b}</mfrac>`;
+    }
     if (t === "\\sqrt") return `<msqrt>${group()}</msqrt>`;
     if (t === "\\sum") return op("\u2211", ' largeop="true" movablelimits="false"');
     if (t === "\\quad") return '<mspace width="1.5em"></mspace>';
@@ -24,13 +30,17 @@ function mathml(source) {
     if (t === "\u2009") return '<mspace width=".25em"></mspace>';
     if (/^[\d.]/.test(t)) return `<mn>${t}</mn>`;
     if (/^[\p{L}\u2202]/u.test(t)) return `<mi>${t}</mi>`;
-    return op(t === "-" ? "\u2212" : t, "()".includes(t) ? ' stretchy="false"' : t === "," ? ' separator="true"' : "");
+    return op(
+      t === "-" ? "\u2212" : t,
+      "()".includes(t) ? ' stretchy="false"' : t === "," ? ' separator="true"' : "",
+    );
   };
   const item = () => {
     const sum = tokens[i] === "\\sum";
     let base = atom();
     while (tokens[i] === "_" || tokens[i] === "^") {
-      const under = tokens[i++] === "_", other = group();
+      const under = tokens[i++] === "_";
+      const other = group();
       const tag = sum ? (under ? "munder" : "mover") : under ? "msub" : "msup";
       base = `<${tag}>${base}${other}</${tag}>`;
     }

@@ -2,15 +2,21 @@
 // for bit as NumPy did (each step is rounded to float32).
 
 const f32 = Math.fround;
-const each = (n, f) => { const y = new Float32Array(n); for (let i = 0; i < n; i++) y[i] = f(i); return y; };
+const each = (n, f) => {
+  const y = new Float32Array(n);
+  for (let i = 0; i < n; i++) y[i] = f(i);
+  return y;
+};
 const inverse = (v, eps) => f32(1 / f32(Math.sqrt(f32(v + f32(eps)))));
 
-const RULES = { // (arrays, numbers, shape) -> numbers
+const RULES = {
+  // (arrays, numbers, shape) -> numbers
   same: ([x]) => x.v,
-  repeat: ([x], [sh, sw], s) => each(size(s), (k) => {
-    const [i, j, c] = at(s, k);
-    return x.v[flat(x.s, [Math.floor(i / sh), Math.floor(j / sw), c])];
-  }),
+  repeat: ([x], [sh, sw], s) =>
+    each(size(s), (k) => {
+      const [i, j, c] = at(s, k);
+      return x.v[flat(x.s, [Math.floor(i / sh), Math.floor(j / sw), c])];
+    }),
   relu: ([x]) => each(x.v.length, (i) => (x.v[i] > 0 || x.v[i] !== x.v[i] ? x.v[i] : 0)),
   gate: ([dy, y]) => each(dy.v.length, (i) => dy.v[i] * (y.v[i] > 0 ? 1 : 0)),
   times: ([a, b]) => each(a.v.length, (i) => a.v[i] * b.v[i]),
@@ -18,7 +24,8 @@ const RULES = { // (arrays, numbers, shape) -> numbers
   shift: ([x], [mean, factor]) => each(x.v.length, (i) => f32(x.v[i] - f32(mean)) * f32(factor)),
   sum: (all) => each(all[0].v.length, (i) => all.slice(1).reduce((s, t) => f32(s + t.v[i]), all[0].v[i])),
   concat: (all, _, s) => {
-    const C = s[s.length - 1], y = new Float32Array(size(s));
+    const C = s[s.length - 1];
+    const y = new Float32Array(size(s));
     let from = 0;
     for (const t of all) {
       const c = t.s[t.s.length - 1];
@@ -28,26 +35,33 @@ const RULES = { // (arrays, numbers, shape) -> numbers
     return y;
   },
   slice: ([x], [start], s) => {
-    const C = x.s[x.s.length - 1], c = s[s.length - 1];
+    const C = x.s[x.s.length - 1];
+    const c = s[s.length - 1];
     return each(size(s), (i) => x.v[Math.floor(i / c) * C + start + (i % c)]);
   },
   outer: ([x, dy], _, [, K]) => each(x.v.length * K, (i) => x.v[Math.floor(i / K)] * dy.v[i % K]),
   norm: ([x, mean, v, gamma, beta], [eps]) => {
-    const C = gamma.v.length, inv = each(C, (c) => inverse(v.v[c], eps));
+    const C = gamma.v.length;
+    const inv = each(C, (c) => inverse(v.v[c], eps));
     return each(x.v.length, (i) => {
-      const c = i % C, xhat = f32(f32(x.v[i] - mean.v[c]) * inv[c]);
+      const c = i % C;
+      const xhat = f32(f32(x.v[i] - mean.v[c]) * inv[c]);
       return f32(gamma.v[c] * xhat) + beta.v[c];
     });
   },
   norm_use_dx: ([dy, v, gamma], [eps]) => {
-    const C = gamma.v.length, scale = each(C, (c) => gamma.v[c] * inverse(v.v[c], eps));
+    const C = gamma.v.length;
+    const scale = each(C, (c) => gamma.v[c] * inverse(v.v[c], eps));
     return each(dy.v.length, (i) => scale[i % C] * dy.v[i]);
   },
   norm_train_dx: ([dy, x, mean, v, gamma, dgamma, dbeta], [eps, m]) => {
-    const C = gamma.v.length, inv = each(C, (c) => inverse(v.v[c], eps));
-    const db = each(C, (c) => dbeta.v[c] / m), dg = each(C, (c) => dgamma.v[c] / m);
+    const C = gamma.v.length;
+    const inv = each(C, (c) => inverse(v.v[c], eps));
+    const db = each(C, (c) => dbeta.v[c] / m);
+    const dg = each(C, (c) => dgamma.v[c] / m);
     return each(x.v.length, (i) => {
-      const c = i % C, xhat = f32(f32(x.v[i] - mean.v[c]) * inv[c]);
+      const c = i % C;
+      const xhat = f32(f32(x.v[i] - mean.v[c]) * inv[c]);
       return f32(gamma.v[c] * inv[c]) * f32(f32(dy.v[i] - db[c]) - f32(xhat * dg[c]));
     });
   },
@@ -59,10 +73,12 @@ const RULES = { // (arrays, numbers, shape) -> numbers
     });
   },
   unpool: ([dy, x], [kh, kw, sh, sw]) => {
-    const g = {size: [kh, kw], stride: [sh, sw]}, dx = new Float32Array(x.v.length);
+    const g = {size: [kh, kw], stride: [sh, sw]};
+    const dx = new Float32Array(x.v.length);
     const places = []; // in NumPy's order of additions: by the place in the window
     for (let k = 0; k < dy.v.length; k++) {
-      const window = windowAt(g, x.s, ...at(dy.s, k)), w = winner(window.map((i) => x.v[i]));
+      const window = windowAt(g, x.s, ...at(dy.s, k));
+      const w = winner(window.map((i) => x.v[i]));
       places.push([w, window[w], dy.v[k]]);
     }
     for (const [, i, d] of places.sort((a, b) => a[0] - b[0])) dx[i] += d;
@@ -70,26 +86,51 @@ const RULES = { // (arrays, numbers, shape) -> numbers
   },
 };
 
-class Store {
-  constructor(tensors, block) { this.tensors = tensors; this.block = block; this.known = new Map(); }
+function checksum(v) {
+  const number = new Float32Array(1);
+  const bits = new Uint32Array(number.buffer);
+  let all = 0;
+  for (let i = 0; i < v.length; i++) {
+    number[0] = v[i] === v[i] ? v[i] + 0 : 1; // -0 is 0
+    all = (all + Math.imul(bits[0], (i % 65521) + 1)) >>> 0;
+  }
+  return all;
+}
 
-  get(i) { // -> {v, s}; v is null of an array that the page must compute
+class Store {
+  constructor(tensors, block) {
+    this.tensors = tensors;
+    this.block = block;
+    this.known = new Map();
+    this.wrong = []; // arrays that a rule did not make as Python did
+  }
+
+  get(i) {
+    // -> {v, s}; v is null of an array that the page must compute
     if (!this.known.has(i)) {
-      const [s, place, rule, sources, numbers] = this.tensors[i];
+      const [s, place, rule, sources, numbers, sign] = this.tensors[i];
       let v = null;
-      if (rule) v = RULES[rule](sources.map((j) => this.get(j)), numbers, s);
+      if (rule)
+        v = RULES[rule](
+          sources.map((j) => this.get(j)),
+          numbers,
+          s,
+        );
       else if (place != null) v = this.block.subarray(place, place + size(s));
+      if (rule && checksum(v) !== sign) this.wrong.push(`${rule} of ${sources}`);
       this.known.set(i, {v, s});
     }
     return this.known.get(i);
   }
 }
 
-async function unpack(text) { // base 85, zlib, and four planes of bytes -> Float32Array
+async function unpack(text) {
+  // base 85, zlib, and four planes of bytes -> Float32Array
   const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~";
   const value = new Uint8Array(128);
   for (let i = 0; i < 85; i++) value[letters.charCodeAt(i)] = i;
-  const short = (5 - (text.length % 5)) % 5, full = text + "~".repeat(short);
+  const short = (5 - (text.length % 5)) % 5;
+  const full = text + "~".repeat(short);
   const packed = new DataView(new ArrayBuffer((full.length / 5) * 4));
   for (let i = 0, o = 0; i < full.length; i += 5, o += 4) {
     let n = 0;
@@ -99,7 +140,8 @@ async function unpack(text) { // base 85, zlib, and four planes of bytes -> Floa
   const bytes = new Uint8Array(packed.buffer, 0, packed.byteLength - short);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   const planes = new Uint8Array(await new Response(stream).arrayBuffer());
-  const n = planes.length / 4, out = new Uint8Array(4 * n); // little endian, as all browsers' machines
+  const n = planes.length / 4;
+  const out = new Uint8Array(4 * n); // little endian, as all browsers' machines
   for (let k = 0; k < 4; k++) for (let i = 0; i < n; i++) out[4 * i + k] = planes[k * n + i];
   return new Float32Array(out.buffer);
 }
