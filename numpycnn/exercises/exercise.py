@@ -47,7 +47,7 @@ class Exercise:
     equation: str = ""
     given: tuple = ()
     solution: str = ""
-    step: str = ""
+    step: object = ""
     changed: tuple = ()
     axes: dict = field(default_factory=dict)
     terms: dict = field(default_factory=dict)

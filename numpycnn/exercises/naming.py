@@ -4,6 +4,7 @@ A sentence is said only when it holds for every probe that it speaks of. The ord
 most to what says least; the last, "wrong for every probe", is always true.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from . import places
 from .compare import factor, ratio, same
 from .exercise import Probe
-from .search import as_if, exchanged, rearranged, scaled, terms, twin
+from .search import as_if, exchanged, offset, rearranged, scaled, terms, twin
 
 
 @dataclass(eq=False)
@@ -32,7 +33,10 @@ def explain(exercise, name, runs):
         return [form]
     wanted = [r for r in runs if r.want is not None]
     endless = [r for r in wanted if not np.isfinite(r.got).all() and np.isfinite(r.want).all()]
-    said = [f"{name} is not finite{places.only(wanted, endless)}"] if endless else []
+    said = []
+    if endless:
+        scope = places.only(wanted, endless).replace("it is right", "it is finite")
+        said.append(f"{name} is not finite{scope.replace('wrong', 'not finite')}")
     wanted = [r for r in wanted if r not in endless]
     bad = [r for r in wanted if not same(r.got, r.want, exercise.tolerance)]
     if bad:
@@ -78,9 +82,40 @@ def _shape(exercise, name, runs, wrong):
         return f"{text}: it is right once it is summed over the other axes{scope}"
     if all(r.got.size == np.size(r.want) for r in bad) and all(_same_cells(r) for r in bad):
         return f"{text}: it is right in another shape{scope}"
+    for shaped in (_cropped, _spread):
+        if all(shaped(exercise, name, r) for r in wrong) and _same_words(exercise, name, wrong, shaped):
+            return f"{text}: {shaped(exercise, name, wrong[0])}{scope}"
     searches = (exchanged, twin, as_if, rearranged)
     why = next((found for search in searches if (found := search(exercise, name, runs))), "")
     return f"{text}{': ' + why if why else ''}{scope}"
+
+
+def _same_words(exercise, name, wrong, shaped):
+    return len({shaped(exercise, name, r) for r in wrong}) == 1
+
+
+def _cropped(exercise, name, r):
+    """What is there is right, and the rest is missing at one end."""
+    got, want = r.got, np.asarray(r.want)
+    if got.ndim != want.ndim or not all(a <= b for a, b in zip(got.shape, want.shape, strict=True)):
+        return None
+    first = want[tuple(slice(n) for n in got.shape)]
+    last = want[tuple(slice(m - n, None) for n, m in zip(got.shape, want.shape, strict=True))]
+    if same(got, first, exercise.tolerance):
+        return "what is there is right, and the end is missing"
+    return "what is there is right, and the beginning is missing" if same(got, last) else None
+
+
+def _spread(exercise, name, r):
+    """It is right once it is repeated along the axes that it lacks."""
+    want = np.asarray(r.want)
+    for kept in itertools.combinations(range(want.ndim), r.got.ndim):
+        shape = [want.shape[i] if i in kept else 1 for i in range(want.ndim)]
+        if r.got.shape == tuple(want.shape[i] for i in kept):
+            whole = np.broadcast_to(r.got.reshape(shape), want.shape)
+            if same(whole, want, exercise.tolerance):
+                return "it is right once it is repeated along the axes that it lacks"
+    return None
 
 
 def _same_cells(r):
@@ -107,7 +142,7 @@ def _sentence(exercise, name, runs, bad):
                 return f"{name}: {also}{scope}"
             known = all(_one(words, r.probe.sizes) for r in runs if r not in bad)
             return f"{name} is {words}{'' if known else scope}"
-    for search in (exchanged, terms, twin, as_if, rearranged, scaled):
+    for search in (exchanged, twin, terms, as_if, offset, rearranged, scaled):
         words = search(exercise, name, runs) or (len(bad) > 1 and search(exercise, name, bad))
         if words:
             return f"{name}: {words}{scope}"

@@ -138,6 +138,10 @@ def _by_place(axes, bad):
             masks = [_slab(r.want.shape, i, index) for r in bad]
             yield f"of the {words} {axis}", masks
             yield f"of all {axis}s but the {words}", [~m for m in masks]
+    for words, index in (("beginning", 0), ("end", -1)):
+        masks = [_cell(r.want.shape, index) for r in bad]
+        yield f"at the very {words} (one of them)", masks
+        yield f"but the one at the very {words}", [~m for m in masks]
     if {"row", "column"} <= set(axes):
         i, j = axes.index("row"), axes.index("column")
         border = []
@@ -146,6 +150,12 @@ def _by_place(axes, bad):
             border.append(m | _slab(r.want.shape, j, 0) | _slab(r.want.shape, j, -1))
         yield "at the border of the images", border
         yield "inside, away from the border", [~m for m in border]
+
+
+def _cell(shape, index):
+    mask = np.zeros(shape, bool)
+    mask.flat[index] = True
+    return mask
 
 
 def _slab(shape, axis, index):

@@ -210,7 +210,7 @@ def _run(number):
         text=lambda seed: _page(number, seed),
         beside=lambda seed: beside(number, seed),
         examine=_examine(number),
-        step="the layers' statistics",
+        step="numpycnn inspect, on the checkpoint: the table of the layers",
     )
 
 

@@ -20,7 +20,8 @@ def questions(args):
     """[(words, change)]: change(args) -> other arguments; it may raise where there are none."""
     found = leaves(args)
     asked = []
-    for name, value in found.items():
+    simple = sorted(found, key=lambda name: isinstance(found[name], np.ndarray))
+    for name, value in ((name, found[name]) for name in simple):  # plain numbers first
         for words, f in _of(name, value):
             asked.append((words, _one(name, f)))
     for a, b in itertools.combinations(found, 2):
@@ -75,6 +76,7 @@ def _of_number(name):
     return [
         (f"{name} were 0", lambda v: v * 0),
         (f"{name} were 1", lambda v: v * 0 + 1),
+        (f"{name} were 0.5", lambda v: 0.5 if 0 < v < 1 else None),
         (f"{name} were 1 - {name}", lambda v: 1 - v),
         (f"{name} were {name} - 1", lambda v: v - 1),
         (f"{name} were {name} + 1", lambda v: v + 1),
@@ -143,6 +145,8 @@ def _along(name, axis):
         (f"{name} were less its mean over axis {axis}", lambda v: v - v.mean(axis, keepdims=True)),
         (f"{name} had nothing but its first entry along axis {axis}", lambda v: _only(v, axis, 0)),
         (f"{name} had nothing but its last entry along axis {axis}", lambda v: _only(v, axis, -1)),
+        (f"{name} lacked its first entry along axis {axis}", lambda v: v - _only(v, axis, 0)),
+        (f"{name} lacked its last entry along axis {axis}", lambda v: v - _only(v, axis, -1)),
         (f"{name} were shifted by one along axis {axis}", lambda v: np.roll(v, 1, axis)),
     ]
 

@@ -777,3 +777,6 @@ def _(critic_, optimizer, real, fake, clip):
 @fault("critic_step", "the clip is 0.01, whatever is asked")
 def _(critic_, optimizer, real, fake, clip):
     return critic("zero real fake step clip")(critic_, optimizer, real, fake, 0.01)
+
+
+# ---- a second round ---------------------------------------------------------------------------

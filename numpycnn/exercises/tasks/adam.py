@@ -126,7 +126,7 @@ ADAM = Exercise(
                 ),
             ),
             ("eps is inside the root", _adam(step=lambda a, m, v: m / np.sqrt(v + a["eps"]))),
-            ("eps is missing", _adam(step=lambda a, m, v: m / np.sqrt(v))),
+            ("eps is missing, or far too small", _adam(step=lambda a, m, v: m / np.sqrt(v))),
             ("the root of v is missing", _adam(step=lambda a, m, v: m / (v + a["eps"]))),
             (
                 "g stands in the place of the average m",
@@ -168,7 +168,7 @@ ADAM = Exercise(
             ),
         ],
     },
-    step="the optimiser's step",
+    step="numpycnn/ops/DERIVATIONS.md, Adam's bias correction",
 )
 
 

@@ -40,7 +40,8 @@ def _forward(rng):
                 "momentum": momentum,
                 "eps": 1e-3,
             }
-            yield Probe(args, about | {"momentum": momentum}, sizes)
+            more = {"1/momentum": 1 / momentum, "1/(1-momentum)": 1 / (1 - momentum)}
+            yield Probe(args, about | {"momentum": momentum}, sizes | more)
 
 
 def _moments(a, ddof=0):
@@ -215,7 +216,7 @@ BATCH_NORM = Exercise(
         "running_mean": MEAN[1],
         "running_var": VAR[1],
     },
-    step="batch norm, forward",
+    step=("pretrained:paper", "BatchNorm", "forward"),
 )
 
 

@@ -102,6 +102,10 @@ BATCH_NORM_BACKWARD = Exercise(
                 ),
             ),
             (
+                "x - mean stands in the place of xhat in the third term",
+                lambda a: _first(a) + _second(a) + _third(a) / a["cache"].inv_std,
+            ),
+            (
                 "xhat is squared in the third term",
                 lambda a: _first(a) + _second(a) + _third(a) * a["cache"].xhat,
             ),
@@ -126,7 +130,7 @@ BATCH_NORM_BACKWARD = Exercise(
             ("xhat is missing: it is dbeta", lambda a: _sum(a["dy"])),
             ("dy is missing", lambda a: _sum(a["cache"].xhat)),
             (
-                "y = gamma * xhat stands in the place of xhat",
+                "gamma does not belong there: y = gamma * xhat, or gamma itself, is multiplied in",
                 lambda a: _sum(a["dy"] * a["cache"].xhat) * a["cache"].gamma,
             ),
             (
@@ -150,7 +154,7 @@ BATCH_NORM_BACKWARD = Exercise(
         "gamma",
         "beta",
     ),
-    step="batch norm, backward",
+    step=("pretrained:paper", "BatchNorm", "backward"),
 )
 
 EXERCISES = (BATCH_NORM_BACKWARD,)

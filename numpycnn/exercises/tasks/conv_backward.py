@@ -129,7 +129,7 @@ CONV_BACKWARD = Exercise(
         "w",
         "b",
     ),
-    step="convolution, backward",
+    step=("pretrained:paper", "Conv2D", "backward"),
 )
 
 EXERCISES = (CONV_BACKWARD,)

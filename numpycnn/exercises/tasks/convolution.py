@@ -53,6 +53,17 @@ def _from_ij(a):
     return _uneven(a, 1)[:, : right.shape[1], : right.shape[2]]
 
 
+def _padded(before, after, value=0):
+    """A twin: `before` and `after` times pad cells of `value` on each side."""
+
+    def twin(a):
+        p = (before * a["pad"], after * a["pad"])
+        x = np.pad(a["x"], ((0, 0), p, p, (0, 0)), constant_values=value)
+        return ops.conv2d(x, a["w"], a["b"], a["stride"], 0)[0]
+
+    return twin
+
+
 def _edge(a):
     p = ((0, 0), (a["pad"],) * 2, (a["pad"],) * 2, (0, 0))
     return ops.conv2d(np.pad(a["x"], p, "edge"), a["w"], a["b"], a["stride"], 0)[0]
@@ -83,6 +94,12 @@ CONV_LOOPS = Exercise(
             ("the stride of the columns is taken as 1", lambda a: _uneven(a, (a["stride"], 1))),
             ("the stride of the rows is taken as 1", lambda a: _uneven(a, (1, a["stride"]))),
             ("the patches begin at i, j, not at i*s, j*s", _from_ij),
+            ("all zeros of the padding stand at the end", _padded(0, 2)),
+            ("all zeros of the padding stand at the beginning", _padded(2, 0)),
+            ("the padding stands on one side only", _padded(1, 0)),
+            ("the padding stands at the end only", _padded(0, 1)),
+            ("the padding is twice as wide", _padded(2, 2)),
+            ("the padding is made of ones, not of zeros", _padded(1, 1, 1)),
             ("the filters are turned by 180 degrees", lambda a: _conv(a, a["w"][::-1, ::-1])),
             (
                 "rows and columns of the filters are exchanged",
@@ -120,7 +137,7 @@ CONV_LOOPS = Exercise(
         ]
     },
     solution="numpycnn/ops/conv.py, conv2d, for the same as one product",
-    step="convolution, forward",
+    step=("pretrained:paper", "Conv2D", "forward"),
 )
 
 EXERCISES = (CONV_LOOPS,)

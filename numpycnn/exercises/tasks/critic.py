@@ -73,6 +73,21 @@ def _step(order="zero real fake step cut", signs=(-1, 1), scale=None, cut=None, 
     return lambda a: _critic_run(function, copy.deepcopy({name: a[name] for name in own}))
 
 
+def _scores_back(a):
+    def function(critic, optimizer, real, fake, clip):
+        scores = [critic.forward(x, train=True) for x in (real, fake)]
+        optimizer.zero_grad()
+        for sign, (score, seen) in zip((-1, 1), scores, strict=True):
+            critic.backward(sign * score / len(score), seen)
+        optimizer.step()
+        for param in critic.params():
+            param.value[...] = _cut(param.value, clip)
+        return scores[0][0].mean() - scores[1][0].mean()
+
+    own = ("critic", "optimizer", "real", "fake", "clip")
+    return _critic_run(function, copy.deepcopy({name: a[name] for name in own}))
+
+
 def _cut(value, clip):
     return np.clip(value, -clip, clip)
 
@@ -105,6 +120,7 @@ CRITIC = Exercise(
             ),
             ("real and drawn images are scored with one sign", _step(signs=(1, 1))),
             ("both scores are pushed up", _step(signs=(-1, -1))),
+            ("the scores are passed back, not the slopes of their means", _scores_back),
             ("the drawn images count twice", _step("zero real fake fake step cut")),
             ("the real images count twice", _step("zero real real fake step cut")),
             (
@@ -137,7 +153,7 @@ CRITIC = Exercise(
         "distance": [("it is measured after the step", _step(after=True))],
     },
     solution="examples/wgan.py",
-    step="a critic's step",
+    step="examples/wgan.py, where it says: The critic learns",
 )
 
 EXERCISES = (CRITIC,)

@@ -55,7 +55,7 @@ DENSE = Exercise(
             ("the bias b", lambda a: 0 if a["b"] is None else a["b"]),
         ]
     },
-    step="dense, forward",
+    step=("pretrained:paper", "Dense", "forward"),
 )
 
 DENSE_BACKWARD = Exercise(
@@ -80,7 +80,7 @@ DENSE_BACKWARD = Exercise(
         "db": [("it is summed over the units, not over the examples", lambda a: a["dy"].sum(1))],
     },
     judge=judge(ops.dense, inputs((3, 4), (4, 2), (2,)), "x", "w", "b"),
-    step="dense, backward",
+    step=("pretrained:paper", "Dense", "backward"),
 )
 
 EXERCISES = (

@@ -86,7 +86,7 @@ KL = Exercise(
             ("it is the derivative of exp(v)", lambda a: np.exp(a["log_var"]) / len(a["mean"])),
         ],
     },
-    step="the sampling layer",
+    step="numpycnn/ops/DERIVATIONS.md, The sampling layer",
 )
 
 EXERCISES = (KL,)

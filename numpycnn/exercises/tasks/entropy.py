@@ -49,6 +49,12 @@ def _softmax_of(s):
     return e / e.sum()
 
 
+def _columns_of_labels(args):
+    a = _a(args)
+    a[:, args["labels"]] -= 1
+    return a / _n(args)
+
+
 def _columns(args):
     e = np.exp(args["logits"] - args["logits"].max(axis=0))
     return e / e.sum(axis=0)
@@ -89,6 +95,10 @@ SOFTMAX_CROSS_ENTROPY = Exercise(
                 lambda a: -np.mean(_picked(_next(a, -1), _log_a(a))),
             ),
             (
+                "it is the mean squared error of a and y",
+                lambda a: np.mean((_a(a) - _y(a)) ** 2),
+            ),
+            (
                 "it is the binary cross-entropy of each class",
                 lambda a: ops.bce_with_logits(a["logits"], _y(a))[0],
             ),
@@ -123,6 +133,7 @@ SOFTMAX_CROSS_ENTROPY = Exercise(
             ),
         ],
         "dlogits": [
+            ("1 is taken off the whole column of each label, not off its cell", _columns_of_labels),
             (
                 "the labels are taken one class too high",
                 lambda a: (_a(a) - _y(_next(a))) / _n(a),
@@ -162,7 +173,7 @@ SOFTMAX_CROSS_ENTROPY = Exercise(
             ("-y/a, the derivative with respect to a, is given", lambda a: -_y(a) / _a(a) / _n(a)),
         ],
     },
-    step="softmax cross-entropy",
+    step=("pretrained:paper", "the loss", "backward"),
 )
 
 EXERCISES = (SOFTMAX_CROSS_ENTROPY,)

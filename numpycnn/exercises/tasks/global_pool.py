@@ -50,7 +50,7 @@ GLOBAL = Exercise(
             ),
         ]
     },
-    step="global average pool",
+    step=("pretrained:paper", "GlobalAvgPool", "forward"),
 )
 
 GLOBAL_BACKWARD = Exercise(
@@ -78,7 +78,7 @@ GLOBAL_BACKWARD = Exercise(
     judge=judge(
         ops.global_avg_pool, lambda: [np.random.default_rng(0).standard_normal((2, 3, 4, 2))], "x"
     ),
-    step="global average pool",
+    step=("pretrained:paper", "GlobalAvgPool", "backward"),
 )
 
 

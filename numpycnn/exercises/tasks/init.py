@@ -1,5 +1,6 @@
 """Initialisation: He's deviation, and LSUV."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -65,6 +66,15 @@ def _he_run(function, args):
     if np.shape(w) != args["shape"]:
         raise Trouble(f"the weights have the shape {np.shape(w)}, not {args['shape']}")
     w = np.asarray(w, float)
+    other = named(function(args["shape"], np.random.default_rng(12345)), ("w",))["w"]
+    if np.array_equal(w, other) and w.any():
+        raise Trouble("the weights do not come from rng: another generator gives the same ones")
+    if np.ptp(w) == 0:
+        raise Trouble("all weights are the same number: units that start alike stay alike")
+    if (w >= 0).all():
+        raise Trouble("no weight is negative")
+    if (w == w[..., :1]).all():
+        raise Trouble("all filters are the same: units that start alike stay alike")
     deviation, mean = w.std(), w.mean()
     known = [*(_he(args) * k for k in (1, 0.25, 0.5, 2, 4)), *(f(args) for _, f in HE_TWINS)]
     near = [k for k in known if abs(deviation / k - 1) < 0.03]
@@ -105,7 +115,7 @@ HE = Exercise(
         "deviation": HE_TWINS,
         "form": [("the draw is uniform, not normal", lambda a: np.float64(1.8))],
     },
-    step="initialisation",
+    step="numpycnn inspect CHECKPOINT, the deviation of each layer's output",
 )
 
 
@@ -135,8 +145,6 @@ def _lsuv(scale=None, forward=None, activations=True):
     """A twin: another scale(y, w), or another input for the next layer."""
 
     def twin(a):
-        import copy
-
         layers, x = copy.deepcopy(a["layers"]), a["x"]
         for one in layers:
             y = one.forward(x)[0]
@@ -149,6 +157,16 @@ def _lsuv(scale=None, forward=None, activations=True):
         return _lsuv_run(lambda layers, x: None, {"layers": layers, "x": x})
 
     return twin
+
+
+def _lsuv_of(args, chosen):
+    """A twin: only the chosen layers are scaled."""
+    layers, x = copy.deepcopy(args["layers"]), args["x"]
+    for i, layer in enumerate(layers):
+        if i in chosen and hasattr(layer, "w"):
+            layer.w.value /= np.sqrt(layer.forward(x)[0].var())
+        x, _ = layer.forward(x)
+    return _lsuv_run(lambda layers, x: None, {"layers": layers, "x": x})
 
 
 LSUV = Exercise(
@@ -172,6 +190,9 @@ LSUV = Exercise(
     tolerance=1e-6,
     twins={
         "": [
+            ("only the first layer is scaled", lambda a: _lsuv_of(a, [0])),
+            ("the last layer is not scaled", lambda a: _lsuv_of(a, range(0, len(a["layers"]) - 1))),
+            ("nothing is scaled", lambda a: _lsuv_of(a, [])),
             ("it is divided by the variance, not by its root", _lsuv(lambda y, w: y.var())),
             ("it is multiplied by the deviation, not divided", _lsuv(lambda y, w: 1 / y.std())),
             (
@@ -200,7 +221,7 @@ LSUV = Exercise(
         ]
     },
     solution="numpycnn/layers/init.py, lsuv",
-    step="initialisation",
+    step="numpycnn inspect CHECKPOINT, the deviation of each layer's output",
 )
 
 EXERCISES = (HE, LSUV)

@@ -15,7 +15,7 @@ def cases(rng):
     """Kernel, stride and padding crossed; the rest drawn."""
     kernels = ((2, 2), (3, 3), (3, 2))
     strides = ((1, 1), (2, 2), (3, 3), (1, 2))
-    pads = (((0, 0), (0, 0)), ((1, 1), (1, 1)), ((0, 1), (1, 0)))
+    pads = (((0, 0), (0, 0)), ((1, 1), (1, 1)), ((0, 1), (2, 1)))
     for (kh, kw), (sh, sw), pad in itertools.product(kernels, strides, pads):
         n, c, f = (int(rng.choice(v)) for v in ((1, 3), (1, 2), (1, 3)))
         h, w = (int(v) for v in rng.integers(5, 8, 2))
@@ -83,7 +83,7 @@ IM2COL = Exercise(
             ),
         ]
     },
-    step="convolution, im2col",
+    step=("pretrained:paper", "Conv2D", "forward"),
 )
 
 
@@ -163,7 +163,7 @@ COL2IM = Exercise(
             ("a row of cols is read column by column", _scattered("columns")),
         ]
     },
-    step="convolution, col2im",
+    step=("pretrained:paper", "Conv2D", "backward"),
 )
 
 EXERCISES = (

@@ -130,7 +130,7 @@ MAX_POOL = Exercise(
             ("it is the first value of each window", _pooled(lambda v: v.flat[0])),
         ]
     },
-    step="max pool, forward",
+    step=("pretrained:paper", "MaxPool2D", "forward"),
 )
 
 MAX_POOL_BACKWARD = Exercise(
@@ -164,6 +164,10 @@ MAX_POOL_BACKWARD = Exercise(
                 _spread(_at, True, lambda size, s: size),
             ),
             ("the stride is taken as 1", _spread(_at, True, lambda size, s: 1)),
+            (
+                "the last value of each window gets dy",
+                _spread(lambda dy, w, size: _at(dy, size * size - 1, size)),
+            ),
             ("it is 1 at the winner: dy is not used", _spread(lambda dy, w, size: _at(1, w, size))),
             (
                 "the first value of each window gets dy",
@@ -176,7 +180,7 @@ MAX_POOL_BACKWARD = Exercise(
         lambda: [np.random.default_rng(0).standard_normal((2, 5, 5, 2))],
         "x",
     ),
-    step="max pool, backward",
+    step=("pretrained:paper", "MaxPool2D", "backward"),
 )
 
 AVG_POOL = Exercise(
@@ -202,7 +206,7 @@ AVG_POOL = Exercise(
             ("it is the median, not the mean", _pooled(np.median)),
         ]
     },
-    step="average pool, forward",
+    step=("a checkpoint of lenet5", "AvgPool2D", "forward"),
 )
 
 AVG_POOL_BACKWARD = Exercise(
@@ -246,7 +250,7 @@ AVG_POOL_BACKWARD = Exercise(
         lambda: [np.random.default_rng(0).standard_normal((2, 5, 5, 2))],
         "x",
     ),
-    step="average pool, backward",
+    step=("a checkpoint of lenet5", "AvgPool2D", "backward"),
 )
 
 EXERCISES = (

@@ -1,5 +1,7 @@
 """The ReLU."""
 
+import itertools
+
 import numpy as np
 
 from ... import ops
@@ -11,11 +13,13 @@ def _relu_x(rng):
     for n in (1, 3):
         for shape in ((7,), (3, 4, 2)):
             for zeros in (False, True):
-                for size in (1, 100):
+                for size, sign in itertools.product((1, 100), ("mixed", "positive")):
                     x = noise(rng, n, *shape) * size
+                    x = np.abs(x) if sign == "positive" else x
                     x = np.where(rng.random(x.shape) < 0.3, 0, x) if zeros else x
                     about = {
                         "batch": n,
+                        "signs": sign,
                         "x": "with zeros" if zeros else "without zeros",
                         "form": "images" if len(shape) > 1 else "features",
                         "values": "in the hundreds" if size > 1 else "small",
@@ -60,10 +64,11 @@ RELU = Exercise(
                 "it gives 1 where x is positive: that is its derivative",
                 lambda a: (a["x"] > 0) * 1.0,
             ),
+            ("it is the smaller of x and 0, not the larger", lambda a: np.minimum(a["x"], 0)),
             ("x passes unchanged", lambda a: a["x"]),
         ]
     },
-    step="ReLU, forward",
+    step=("pretrained:paper", "ReLU", "forward"),
 )
 
 RELU_BACKWARD = Exercise(
@@ -100,7 +105,7 @@ RELU_BACKWARD = Exercise(
         ]
     },
     judge=judge(ops.relu, inputs((3, 4)), "x"),
-    step="ReLU, backward",
+    step=("pretrained:paper", "ReLU", "backward"),
 )
 
 EXERCISES = (

@@ -70,7 +70,7 @@ RESIDUAL = Exercise(
         ]
     },
     solution="numpycnn/layers/combine.py, Add",
-    step="a residual connection",
+    step=("a checkpoint of resnet", "Add", "forward"),
 )
 
 
@@ -159,7 +159,7 @@ RESIDUAL_BACKWARD = Exercise(
         "w2",
     ),
     solution="numpycnn/layers/combine.py, Add",
-    step="a residual connection",
+    step=("a checkpoint of resnet", "Add", "backward"),
 )
 
 

@@ -24,6 +24,7 @@ def _sample_probes(rng):
 def _sample_run(function, args):
     """z, and e: what the same generator gives for mean 0 and log_var 0, measured."""
     zero = np.zeros_like(args["mean"])
+    _check_rng(function, args, zero)
     blank = replaced(args, {"mean": zero, "log_var": zero, "rng": copy.deepcopy(args["rng"])})
     e = np.asarray(named(function(*blank.values()), ("z",))["z"])
     z = named(function(*args.values()), ("z",))["z"]
@@ -40,6 +41,16 @@ def _sample_run(function, args):
         "form of e": _snapped(kurtosis, (0, 3, 1.8), 0.5),
         "_e": e,
     }
+
+
+def _check_rng(function, args, zero):
+    """Raises Trouble where two generators give one z."""
+    if not args["train"]:
+        return
+    calls = [args | {"mean": zero, "rng": np.random.default_rng(i)} for i in (1, 2)]
+    first, second = (named(function(*one.values()), ("z",))["z"] for one in calls)
+    if np.array_equal(first, second) and np.any(first):
+        raise Trouble("the draw does not come from rng: another generator gives the same")
 
 
 def _snapped(value, known, within=0.1):
@@ -106,9 +117,15 @@ SAMPLE = Exercise(
                 lambda a: a["mean"] + np.exp(a["log_var"] / 2) * a.get("_e", 1.0),
             ),
         ],
+        "deviation of e": [
+            (
+                "nothing is drawn where log_var is 0: it is used as the deviation, without exp",
+                lambda a: np.float64(0),
+            ),
+        ],
         "form of e": [("e is uniform, not normal", lambda a: np.float64(1.8 * a["train"]))],
     },
-    step="the sampling layer",
+    step="numpycnn/ops/DERIVATIONS.md, The sampling layer",
 )
 
 
@@ -160,7 +177,7 @@ SAMPLE_BACKWARD = Exercise(
             ("dz is missing", lambda a: a["cache"].noise / 2),
         ],
     },
-    step="the sampling layer",
+    step="numpycnn/ops/DERIVATIONS.md, The sampling layer",
 )
 
 EXERCISES = (

@@ -139,7 +139,7 @@ SGD = Exercise(
             ),
         ],
     },
-    step="the optimiser's step",
+    step="examples/one_batch_by_hand.py, its last lines",
 )
 
 EXERCISES = (SGD,)

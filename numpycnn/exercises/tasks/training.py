@@ -94,6 +94,12 @@ def _at_the_end(a):
     return _train_run(function, copy.deepcopy(_own(a)))
 
 
+def _twice(a):
+    a = copy.deepcopy(_own(a))
+    reference.train_epoch(**a)
+    return _train_run(reference.train_epoch, a)
+
+
 def _once(a):
     a = copy.deepcopy(_own(a))
     a["optimizer"].zero_grad()
@@ -119,6 +125,7 @@ TRAIN = Exercise(
     ">>> round(loss, 4)  # log 2: both classes are as likely\n"
     "0.6931",
     run=_train_run,
+    axes={"losses": ("step",)},
     float32=False,
     tolerance=1e-5,
     twins={
@@ -136,6 +143,7 @@ TRAIN = Exercise(
             ),
             ("the network is not told that it trains: train=True is missing", _loop(train=False)),
             ("one step is made after all batches, not one for each", _at_the_end),
+            ("two passes are made over the batches", _twice),
             ("every step uses the first batch", _loop(same=True)),
             ("the backward pass is made twice", _loop("zero forward loss backward backward step")),
             ("the step is made twice", _loop("zero forward loss backward step step")),
@@ -154,7 +162,7 @@ TRAIN = Exercise(
         ]
     },
     solution="numpycnn/training/loop.py, _epoch",
-    step="the whole batch",
+    step="examples/one_batch_by_hand.py, from top to bottom",
 )
 
 EXERCISES = (TRAIN,)
