@@ -83,18 +83,15 @@ def _shape(exercise, name, runs, wrong):
     if all(r.got.size == np.size(r.want) for r in bad) and all(_same_cells(r) for r in bad):
         return f"{text}: it is right in another shape{scope}"
     for shaped in (_cropped, _spread):
-        if all(shaped(exercise, name, r) for r in wrong) and _same_words(exercise, name, wrong, shaped):
-            return f"{text}: {shaped(exercise, name, wrong[0])}{scope}"
+        said = {shaped(exercise, r) for r in wrong}
+        if len(said) == 1 and None not in said:
+            return f"{text}: {said.pop()}{scope}"
     searches = (exchanged, twin, as_if, rearranged)
     why = next((found for search in searches if (found := search(exercise, name, runs))), "")
     return f"{text}{': ' + why if why else ''}{scope}"
 
 
-def _same_words(exercise, name, wrong, shaped):
-    return len({shaped(exercise, name, r) for r in wrong}) == 1
-
-
-def _cropped(exercise, name, r):
+def _cropped(exercise, r):
     """What is there is right, and the rest is missing at one end."""
     got, want = r.got, np.asarray(r.want)
     if got.ndim != want.ndim or not all(a <= b for a, b in zip(got.shape, want.shape, strict=True)):
@@ -106,7 +103,7 @@ def _cropped(exercise, name, r):
     return "what is there is right, and the beginning is missing" if same(got, last) else None
 
 
-def _spread(exercise, name, r):
+def _spread(exercise, r):
     """It is right once it is repeated along the axes that it lacks."""
     want = np.asarray(r.want)
     for kept in itertools.combinations(range(want.ndim), r.got.ndim):

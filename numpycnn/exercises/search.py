@@ -12,9 +12,11 @@ from .whatif import questions
 def exchanged(exercise, name, runs):
     """Another output stands in the place of this one."""
     for other in runs[0].wanted:
-        if other != name and _matches(exercise, runs, lambda r, other=other: r.wanted[other]):
+        if other == name:
+            continue
+        if _matches(exercise, runs, lambda r, other=other: r.wanted[other]):
             return f"it is {other}: the two are in each other's place, or the same"
-        if other != name and _matches(exercise, runs, lambda r, other=other: r.want + r.wanted[other]):
+        if _matches(exercise, runs, lambda r, other=other: r.want + r.wanted[other]):
             return f"{other} is added to it"
     return None
 

@@ -187,7 +187,7 @@ def _(cols, shape, kernel_size, stride=1, padding="same"):
 @fault("conv2d_backward", "dy is not spread by the stride for dw")
 def _(dy, cache):
     dx, _, db = ops.conv2d_backward(dy, cache)
-    x, w, _, stride, padding = cache
+    x, w, _, _stride, padding = cache
     cols = ops.im2col(x, w.shape[:2], 1, padding)[:, : dy.shape[1], : dy.shape[2]]
     dw = cols.reshape(-1, cols.shape[-1]).T @ dy.reshape(-1, dy.shape[-1])
     return dx, dw.reshape(w.shape), db
@@ -195,7 +195,7 @@ def _(dy, cache):
 
 @fault("conv2d_backward", "dx has x in it, not w: dx = x * sum dy")
 def _(dy, cache):
-    dx, dw, db = ops.conv2d_backward(dy, cache)
+    _dx, dw, db = ops.conv2d_backward(dy, cache)
     return cache.x * dy.sum(), dw, db
 
 
@@ -379,13 +379,13 @@ def _(x, gamma, beta, running_mean, running_var, train, momentum=0.9, eps=1e-5):
 
 @fault("batch_norm_backward", "dgamma without the sum over the batch")
 def _(dy, cache):
-    dx, dgamma, dbeta = ops.batch_norm_backward(dy, cache)
+    dx, _dgamma, dbeta = ops.batch_norm_backward(dy, cache)
     return dx, dy * cache.xhat, dbeta
 
 
 @fault("batch_norm_backward", "the second term twice")
 def _(dy, cache):
-    xhat, gamma, inv_std, train = cache
+    _xhat, gamma, inv_std, train = cache
     dx, dgamma, dbeta = ops.batch_norm_backward(dy, cache)
     return dx - train * gamma * inv_std * dbeta / (dy.size // dy.shape[-1]), dgamma, dbeta
 
