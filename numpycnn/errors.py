@@ -54,13 +54,14 @@ class MissingPackage(NumpyCNNError, ImportError):
 
 
 class TrainingDiverged(NumpyCNNError, ValueError):
-    """`what`, the loss or a weight, stopped being finite. Attributes: epoch, step, lr (all from
-    that step).
+    """`what`, the loss or a weight, is no longer finite, or far above any use (`state` says which).
+
+    Attributes: epoch, step, lr (all from that step).
     """
 
-    def __init__(self, epoch, step, lr, what="the loss"):
+    def __init__(self, epoch, step, lr, what="the loss", state="is not finite"):
         super().__init__(
-            f"training diverged: {what} is not finite in epoch {epoch}, step {step}, at lr {lr:g}; "
+            f"training diverged: {what} {state} in epoch {epoch}, step {step}, at lr {lr:g}; "
             "try a smaller lr; checkpoints from before are kept"
         )
         self.epoch, self.step, self.lr = epoch, step, lr

@@ -13,6 +13,7 @@ import stat
 from .errors import RunFolderError, printable
 
 PIECE = 1 << 20
+LOCK = ".lock"  # the file in a run's folder that training/lock.py locks
 
 
 def shown(text, limit=200):
@@ -139,7 +140,7 @@ def check_folder(out, force):
     """
     if out.exists() and not out.is_dir():
         raise RunFolderError(f"{out} is a file; --out needs a folder, which may be new")
-    if out.exists() and any(out.iterdir()) and not force:
+    if out.exists() and not force and any(path.name != LOCK for path in out.iterdir()):
         raise RunFolderError(
             f"{out} exists and is not empty; "
             "choose another --out, or --resume, or --force to start anew"

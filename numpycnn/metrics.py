@@ -16,7 +16,9 @@ import warnings
 import numpy as np
 
 from .errors import ShapeError
+from .ops.loss import describe_rows
 
+MOST_CLASSES = 10_000  # of a confusion matrix: 800 MB
 BLOCK = 1000  # rows of a distance matrix that stand in memory at a time
 
 __all__ = [
@@ -54,25 +56,28 @@ def top_k_accuracy(labels, probabilities, k):
 def confusion_matrix(labels, predictions, classes):
     """How often class i (row: the truth) was predicted as j (column): int64 (classes, classes)."""
     classes = operator.index(classes)
-    if classes < 1:
-        raise ValueError(f"confusion_matrix: classes is {classes}; expected 1 or more")
+    if not 1 <= classes <= MOST_CLASSES:
+        raise ValueError(
+            f"confusion_matrix: classes is {classes:,}; expected 1 to {MOST_CLASSES:,}, "
+            "a table that fits in memory"
+        )
     labels, predictions = _pair(labels, predictions, classes)
     cells = np.bincount(labels * classes + predictions, minlength=classes * classes)
     return cells.reshape(classes, classes).astype(np.int64)
 
 
-def per_class(confusion):
+def per_class(confusion, names=None):
     """Precision, recall, f1 (float64) and support (int64) of every class: a dict of (K,) arrays.
 
     With C the confusion matrix: precision = C_ii / sum_j C_ji, recall = C_ii / sum_j C_ij,
     f1 = 2 C_ii / (sum_j C_ij + sum_j C_ji), support = sum_j C_ij.
     Where the denominator is 0 the value is nan, not 0: the recall of a class that the labels lack,
-    the precision of one that was never predicted. A UserWarning names those, and labels of one
-    class only.
+    the precision of one that was never predicted. A UserWarning names those (by `names`, K of them,
+    where given), and labels of one class only.
     """
     confusion = check_confusion(confusion)
     right, true, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    for message in remarks(confusion):
+    for message in remarks(confusion, names):
         warnings.warn(message, UserWarning, stacklevel=2)
     return {
         "precision": _ratio(right, predicted),
@@ -82,23 +87,25 @@ def per_class(confusion):
     }
 
 
-def remarks(confusion):
+def remarks(confusion, names=None):
     """What makes `per_class` say less than it seems to, as a list of sentences.
 
-    Empty when all is well.
+    Empty when all is well. `names`: of the K classes, where they have any.
     """
+    names = range(len(confusion)) if names is None else names
     true, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
     present, absent = np.flatnonzero(true), np.flatnonzero(true == 0)
     found = []
     if len(present) == 1:
         found.append(
-            f"the labels hold one class only ({present[0]}): accuracy says nothing about any other"
+            f"the labels hold one class only ({names[present[0]]}): "
+            "accuracy says nothing about any other"
         )
     elif len(absent):
-        found.append(f"{_count(absent)} not in the labels: recall is undefined (nan)")
+        found.append(f"{_count(absent, names)} not in the labels: recall is undefined (nan)")
     never = np.flatnonzero((predicted == 0) & (true > 0))
     if len(never):
-        found.append(f"{_count(never)} never predicted: precision is undefined (nan)")
+        found.append(f"{_count(never, names)} never predicted: precision is undefined (nan)")
     return found
 
 
@@ -133,12 +140,8 @@ def _pair(labels, predictions, classes=None):
 def _labels(values, what="labels"):
     values = np.asarray(values)
     if values.ndim != 1:
-        hint = (
-            "; one-hot labels: pass .argmax(axis=1)"
-            if values.ndim == 2 and values.shape[1] > 1
-            else ""
-        )
-        raise ShapeError(f"{what} have shape {values.shape}; expected (N,){hint}")
+        came = describe_rows(values) if values.ndim == 2 else f"the shape {values.shape}"
+        raise ShapeError(f"{what} must be integers (N,), not {came}")
     if values.size:
         _check_integers(what, values)
     return values.astype(np.int64)
@@ -192,8 +195,8 @@ def _ratio(top, bottom):
     return np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom > 0)
 
 
-def _count(indices):
-    shown = ", ".join(str(i) for i in indices[:10]) + (", ..." if len(indices) > 10 else "")
+def _count(indices, names):
+    shown = ", ".join(f"{names[i]}" for i in indices[:10]) + (", ..." if len(indices) > 10 else "")
     return f"class {shown} is" if len(indices) == 1 else f"classes {shown} are"
 
 

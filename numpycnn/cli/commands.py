@@ -6,23 +6,33 @@ import contextlib
 import os
 import pathlib
 import shlex
-import sys
 
 from .. import files
-from ..errors import CheckpointError, printable, unknown
+from ..errors import unknown
+from .networks import input_shape, model, network_and_data, reading
+from .output import say
+from .prediction import predict
 
-LINES = "\n\t"  # control characters that are this program's own
-PAINTERS = "autoencoder", "denoiser", "vae", "gan"  # models whose output is an image
-
-
-def say(line):
-    """A message to people. Names in it may be anybody's: what a terminal obeys is escaped."""
-    sys.stderr.write(f"{printable(line, keep=LINES)}\n")
-    sys.stderr.flush()
+__all__ = [
+    "data", "doctor", "evaluate", "generate", "gradcheck", "inspect", "predict", "study", "summary",
+    "train",
+]  # fmt: skip
 
 
 def train(args):
     """Train a model, from raw files to the report."""
+    from ..training.lock import locked
+
+    if not args.out:
+        return _train(args)
+    out = pathlib.Path(args.out)
+    if not args.resume:
+        files.check_folder(out, args.force)
+    with locked(out):  # before anything is read or trained: another run may be in it
+        return _train(args)
+
+
+def _train(args):
     from .. import data
     from . import recipes, training
 
@@ -32,8 +42,8 @@ def train(args):
     if args.resume:
         given = recipes.resumed(args.out, given)
     recipes.check_model(given.get("model", "vgg"))
-    if args.out and not args.resume:
-        files.check_folder(pathlib.Path(args.out), args.force)
+    if args.out:
+        files.check_folder(pathlib.Path(args.out), args.force or args.resume)
     if "reading" in given and "data" not in given:
         raise ValueError(f"{', '.join(given['reading'])}: for data of your own; give it as --data")
     dataset = (
@@ -45,7 +55,6 @@ def train(args):
         dataset = dataset.limit(given["limit"])
     recipe = recipes.complete(given, dataset)
     out = pathlib.Path(args.out) if args.out else training.new_folder(recipe)
-    files.check_folder(out, args.force or args.resume)
     try:
         result = training.train(recipe, dataset, out, args.resume, say)
     except KeyboardInterrupt as stop:
@@ -58,46 +67,16 @@ def train(args):
         if not args.out:  # the new folder, if nothing came into it
             with contextlib.suppress(OSError):
                 out.rmdir()
-    text = accuracy_table(result["per_class"], result["test_accuracy"], result["report"])
+    text = accuracy_table(result["per_class"], result["test_accuracy"])
+    text = "\n".join([text, *training.closing_lines(result)])
     return result, text, 0 if result["report"] else 1
 
 
-def reading(args):
-    """The options about data of a person's own that are given, as data.load takes them."""
-    from ..data.options import NAMES
-
-    values = {name: getattr(args, name, None) for name in NAMES}
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def trained_reading(net):
-    """The same of the data that a network was trained on, as its checkpoint holds them."""
-    from ..data.options import NAMES
-
-    recipe = net.metadata.get("recipe")
-    found = recipe.get("reading") if isinstance(recipe, dict) else None
-    return {name: found[name] for name in NAMES if name in found} if isinstance(found, dict) else {}
-
-
-def pictures(net):
-    """How picture files become images of a network (decode.Treatment.stored): as in training.
-
-    Where the network was trained on none, they take its input's size and channels.
-    """
-    found = net.metadata.get("pictures")
-    if isinstance(found, dict):
-        return {name: found.get(name) for name in ("size", "fit", "colour")}
-    height, width, channels = getattr(net, "input_shape", (28, 28, 1))
-    return {"size": [height, width], "fit": "pad", "colour": channels == 3}
-
-
-def accuracy_table(per_class, accuracy, report=None):
+def accuracy_table(per_class, accuracy):
     """The test accuracy of each class (its recall) and in all."""
     width = max(len(name) for name in per_class)
     lines = [f"  {name:<{width}}  {share:7.2%}" for name, share in per_class.items()]
     lines.append(f"Test accuracy: {accuracy:.2%}")
-    if report:
-        lines.append(f"Report: {report}")
     return "\n".join(lines)
 
 
@@ -119,59 +98,6 @@ def evaluate(args):
     return result, accuracy_table(result["per_class"], result["accuracy"])
 
 
-def classifier(checkpoint):
-    """The network of a checkpoint. Raises ValueError for one that draws images, or cleans them.
-
-    CheckpointError.
-    """
-    import numpycnn as nc
-
-    net = nc.load(checkpoint)
-    for key, kind in (("classes", list), ("data", str)):
-        if not isinstance(net.metadata.get(key, kind()), (kind, type(None))):
-            raise CheckpointError(
-                f"{checkpoint}: its {key} are no {kind.__name__} but {net.metadata[key]!r}"
-            )
-    if (net.spec or {"model": None})["model"] in PAINTERS:
-        raise ValueError(
-            f"{checkpoint} holds a network that classifies nothing ({net.spec['model']}); "
-            "numpycnn generate draws by a gan, vae or autoencoder"
-        )
-    return net
-
-
-def network_and_data(args):
-    """The network of args.checkpoint, and the data set args.data, by default its own.
-
-    Raises ValueError.
-    """
-    import numpy as np
-
-    import numpycnn as nc
-
-    net = classifier(args.checkpoint)
-    expected = getattr(net, "input_shape", (28, 28, 1))
-    options = {**(trained_reading(net) if args.data is None else {}), **reading(args)}
-    name = args.data or net.metadata.get("data", "fashion-mnist")
-    dataset = nc.data.load(name, **options, like=pictures(net))
-    classes, known = list(dataset.classes), net.metadata.get("classes")
-    came = dataset.x_test.shape[1:]
-    outputs = net.infer(np.zeros((1, *expected), np.uint8)).shape[1]
-    if outputs != len(classes):
-        raise ValueError(
-            f"{args.checkpoint} knows {outputs} classes, but {dataset.name} has {len(classes)}; "
-            "give the data that it was trained for as --data"
-        )
-    if expected != came:
-        raise ValueError(
-            f"{args.checkpoint} was made for images {expected}, "
-            f"but those of {dataset.name} are {came}"
-        )
-    if known and known != classes:
-        say(f"note: {args.checkpoint} was trained on other classes than those of {dataset.name}")
-    return net, dataset
-
-
 def inspect(args):
     """Look inside a checkpoint: each layer's numbers, a diagnosis, and where it looks."""
     from ..data import read_image
@@ -187,113 +113,28 @@ def inspect(args):
     return result, table.text(result)
 
 
-def predict(args):
-    """The class of image files."""
-    import numpycnn as nc
-
-    from ..inspection import out_of_distribution
-
-    paths, show = args.images, args.show
-    if show and not paths:  # `predict --show photo.jpg`
-        paths, show = [show], ""
-    if not paths:
-        raise ValueError("no IMAGE is given")
-    places = [None] * len(paths) if show is None else seen_places(show, paths)
-    net = classifier(args.checkpoint)
-    shape = getattr(net, "input_shape", (28, 28, 1))
-    images = [nc.data.read_image(path, shape, bool(net.metadata.get("light"))) for path in paths]
-    rows, known = nc.predict(net, images), out_of_distribution.in_distribution(net, images)
-    results, lines = [], []
-    for path, place, image, row, like in zip(paths, places, images, rows, known, strict=True):
-        classes = names(net, len(row))
-        best = row.argsort()[::-1][:3]
-        shares = dict(zip(classes, row.tolist(), strict=True))
-        facts = {
-            "image": path,
-            "class": classes[best[0]],
-            "probabilities": shares,
-            "familiar": like,
-            "shown": place,
-        }
-        results.append(facts)
-        lines.append(f"{path}: " + ", ".join(f"{classes[i]} {row[i]:.1%}" for i in best))
-        data = net.metadata.get("data", "its data")
-        doubt = f"looks like nothing in {data}; do not trust this answer"
-        if like is False:
-            lines.append(f"note: {path} {doubt}")
-        if place:
-            draw_seen(path, image, facts, f"This {doubt}." if like is False else "")
-            lines.append(f"{path}: what the network saw is in {place}")
-    return {"predictions": results}, "\n".join(lines)
-
-
-def seen_places(show, images):
-    """A new file for each image: --show's .png, or NAME-seen.png in its folder.
-
-    No file is ever written over.
-    """
-    place = pathlib.Path(show)
-    if place.suffix and not place.is_dir():
-        if place.suffix.lower() != ".png":
-            raise ValueError(
-                f"--show {show}: expected a folder or a file.png; images stand before --show"
-            )
-        if len(images) > 1:
-            raise ValueError(f"--show {show}: one file for {len(images)} images; give a folder")
-        if place.exists():
-            raise ValueError(
-                f"--show {show}: it exists, and no file is written over; "
-                "give another name, or a folder"
-            )
-        return [str(place)]
-    places = []
-    for image in images:
-        places.append(files.unused(place / f"{pathlib.Path(image).stem}-seen.png", places))
-    return places
-
-
-def draw_seen(path, image, facts, note):
-    """Write the picture that --show asks for."""
-    from ..data.picture import open_picture
-    from ..report import plots
-
-    pathlib.Path(facts["shown"]).parent.mkdir(parents=True, exist_ok=True)
-    plots.prediction(open_picture(path), image, facts["probabilities"], facts["shown"], note)
-
-
-def names(net, count):
-    """The class names that its checkpoint holds, or numbers."""
-    classes = net.metadata.get("classes")
-    known = classes and len(classes) == count
-    return [files.shown(classes[i] if known else i) for i in range(count)]
-
-
 def summary(args):
-    """The table of a model's layers."""
-    from .. import models
-
-    net = models.build(args.model)
-    table = net.summary(getattr(net, "input_shape", (28, 28, 1)))
+    """The table of a network's layers."""
+    name, net = model(args)
+    table = net.summary(input_shape(net, args.shape))
     counts = {
         k: getattr(table, k)
         for k in ("total", "trainable", "non_trainable", "multiply_adds", "kept_bytes")
     }
-    return {"model": args.model, **counts}, table
+    return {"model": name, **counts}, table
 
 
 def gradcheck(args):
-    """Check every gradient of a model against finite differences."""
+    """Check every gradient of a network against finite differences."""
     import numpy as np
 
-    from .. import models
     from ..gradient_check import check_network
 
+    name, net = model(args, args.seed)
     rng = np.random.default_rng(args.seed)
-    net = models.build(args.model, seed=args.seed)
-    result = check_network(
-        net, rng.standard_normal((2, *getattr(net, "input_shape", (28, 28, 1)))), seed=args.seed
-    )
-    facts = {"model": args.model, "ok": bool(result.ok), "max_error": float(result.max_error)}
+    x = rng.standard_normal((2, *input_shape(net, args.shape)))
+    result = check_network(net, x, seed=args.seed)
+    facts = {"model": name, "ok": bool(result.ok), "max_error": float(result.max_error)}
     return facts, str(result), 0 if result.ok else 1
 
 

@@ -7,7 +7,6 @@ output any more.
 """
 
 import argparse
-import json
 import math
 import os
 import sys
@@ -21,13 +20,12 @@ from ..errors import (
     NumpyCNNError,
     RunFolderError,
     TrainingDiverged,
-    printable,
 )
 from ..training.interrupt import terminable
 from . import commands, example, exchange
 from . import exercise as exercises
 from . import explain as explaining
-from .commands import LINES, say
+from .output import forgiving, say, show
 
 
 class Parser(argparse.ArgumentParser):
@@ -64,7 +62,7 @@ def parser():
 
     sub = command(commands.train)
     sub.add_argument(
-        "--model", help="vgg (default), alexnet, resnet, densenet, keras_cnn or lenet5"
+        "--model", type=given, help="vgg (default), alexnet, resnet, densenet, keras_cnn or lenet5"
     )
     sub.add_argument(
         "--data",
@@ -80,10 +78,13 @@ def parser():
     )
     sub.add_argument("--lr", type=rate, help="the largest learning rate of the schedule")
     sub.add_argument(
-        "--schedule", help="constant, step, cosine, linear, one_cycle, triangular, warm_up"
+        "--schedule",
+        type=given,
+        help="constant, step, cosine, linear, one_cycle, triangular, warm_up",
     )
     sub.add_argument(
         "--augment",
+        type=given,
         help="of flip, crop, rotate, rotate-45, erase, vertical-flip, with commas; or none",
     )
     sub.add_argument("--seed", type=natural)
@@ -100,7 +101,7 @@ def parser():
     )
     sub.add_argument("--limit", type=positive, metavar="N", help="use N training images only")
     sub.add_argument(
-        "--out", metavar="DIR", help="the run's folder (default: a new one under runs/)"
+        "--out", type=given, metavar="DIR", help="the run's folder (default: a new one under runs/)"
     )
     sub = sub.add_mutually_exclusive_group()
     sub.add_argument("--resume", action="store_true", help="continue the run in --out")
@@ -111,44 +112,63 @@ def parser():
     )
 
     sub = command(commands.evaluate)
-    sub.add_argument("checkpoint", help="a file.npz, or pretrained:NAME")
+    sub.add_argument("checkpoint", type=given, help="a file.npz, or pretrained:NAME")
     sub.add_argument("--data", type=given, help="default: the data set it was trained on")
     _reading(sub)
     sub.add_argument(
         "--flip", action="store_true", help="average over each image and its mirror image"
     )
     sub = command(commands.predict)
-    sub.add_argument("images", nargs="*", metavar="IMAGE", help="a photo or drawing of a garment")
     sub.add_argument(
-        "--checkpoint", default="pretrained:paper", help="a file.npz, or pretrained:NAME"
+        "images", type=given, nargs="*", metavar="IMAGE", help="a photo or drawing of a garment"
+    )
+    sub.add_argument(
+        "--checkpoint",
+        type=given,
+        default="pretrained:paper",
+        help="a file.npz, or pretrained:NAME",
     )
     place = {"nargs": "?", "const": "", "metavar": "FOLDER or FILE.png"}
     sub.add_argument(
         "--show", **place, help="draw what the network saw, into IMAGE-seen.png or where you say"
     )
     sub = command(commands.inspect)
-    sub.add_argument("checkpoint", help="a file.npz, or pretrained:NAME")
+    sub.add_argument("checkpoint", type=given, help="a file.npz, or pretrained:NAME")
     sub.add_argument("--data", type=given, help="default: the data set it was trained on")
     _reading(sub)
     sub.add_argument(
-        "--image", metavar="FILE", help="the picture to look at (default: the first test image)"
+        "--image",
+        type=given,
+        metavar="FILE",
+        help="the picture to look at (default: the first test image)",
     )
     sub.add_argument(
         "--out",
+        type=given,
         metavar="DIR",
         help="the folder for page and pictures (default: CHECKPOINT-inspect here)",
     )
     _generate(command(commands.generate))
+    own = "your own code: file.py:function builds the network; file.py has its layers"
+    for name in ("evaluate", "predict", "inspect"):
+        known.choices[name].add_argument(
+            "--net", metavar="FILE.py[:FUNCTION]", type=given, help=own
+        )
     models = "vgg, alexnet, resnet, densenet, keras_cnn, lenet5, autoencoder, denoiser, vae or gan"
-    command(commands.summary).add_argument("model", help=models)
-    sub = command(commands.gradcheck)
-    sub.add_argument("model", help=models)
+    for function in (commands.summary, commands.gradcheck):
+        sub = command(function)
+        sub.add_argument("model", nargs="?", type=given, help=f"{models}; or a checkpoint")
+        sub.add_argument("--net", metavar="FILE.py:FUNCTION", type=given, help=own)
+        text = "of an image, where the network does not say it (default: 28x28x1)"
+        sub.add_argument("--shape", type=image_shape, metavar="HxWxC", help=text)
     sub.add_argument("--seed", type=natural, default=0)
     command(commands.data).add_argument(
         "name", type=given, help="fashion-mnist, mnist, kmnist or emnist"
     )
     sub = command(commands.study)
-    sub.add_argument("names", nargs="*", metavar="NAME", help="of those that --list shows, or all")
+    sub.add_argument(
+        "names", type=given, nargs="*", metavar="NAME", help="of those that --list shows, or all"
+    )
     sub.add_argument(
         "--list", action="store_true", help="the studies, their claims, and how long they take"
     )
@@ -166,6 +186,7 @@ def parser():
     sub.add_argument("--data", type=given, help="instead of fashion-mnist: as for train")
     sub.add_argument(
         "--out",
+        type=given,
         metavar="DIR",
         help="folder of the results (runs/studies); what is done there is kept",
     )
@@ -210,9 +231,10 @@ def _reading(sub):
 
 def _generate(sub):
     checkpoint = "a file.npz of an example, or pretrained:NAME (default: pretrained:gan)"
-    sub.add_argument("checkpoint", nargs="?", default="pretrained:gan", help=checkpoint)
+    sub.add_argument("checkpoint", type=given, nargs="?", default="pretrained:gan", help=checkpoint)
     sub.add_argument(
         "--class",
+        type=given,
         dest="class_name",
         metavar="NAME",
         help="draw this class only (conditional networks)",
@@ -225,6 +247,7 @@ def _generate(sub):
     sub.add_argument("--seed", type=natural, default=0)
     sub.add_argument(
         "--out",
+        type=given,
         metavar="FILE",
         help="a new .png, or a .gif film (default: grid.png, grid-2.png, ...)",
     )
@@ -283,6 +306,14 @@ def sizes(text):
     return numbers * 2 if len(numbers) == 1 else numbers
 
 
+def image_shape(text):
+    """28x28x1 as (28, 28, 1)."""
+    numbers = sizes(text)
+    if len(numbers) != 3:
+        raise argparse.ArgumentTypeError(f"expected HxWxC, as in 28x28x1, not {text!r}")
+    return tuple(numbers)
+
+
 def rate(text):
     """A learning rate: a finite number of at least 0."""
     try:
@@ -296,9 +327,7 @@ def rate(text):
 
 def main(argv=None):
     """Run one command -> its exit code."""
-    for stream in (sys.stdout, sys.stderr):  # a letter that it cannot show is no error
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    forgiving(sys.stdout, sys.stderr)
     args = parser().parse_args(argv)
     if args.threads:  # before NumPy is imported, so that its BLAS hears of it
         for name in ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "VECLIB_MAXIMUM"):
@@ -308,7 +337,7 @@ def main(argv=None):
             warnings.showwarning = notes(args.command)
             choose(args)
             result, text, *code = args.run(args)
-            show(args, result, text)
+            show(result, text, args.json, coloured=args.command == "exercise")
             return code[0] if code else 0
     except (
         BrokenPipeError
@@ -347,16 +376,6 @@ def choose(args):
         from .. import backend
 
         backend.use(args.backend or backend.backend(), args.threads)
-
-
-def show(args, result, text):
-    """The result, on standard output."""
-    from ..files import plain
-
-    if args.json:
-        print(json.dumps(plain(result)), flush=True)
-    elif text is not None:  # a script of examples/ has printed its own
-        print(printable(text, keep=LINES), flush=True)
 
 
 def exit_code(error):

@@ -3,11 +3,12 @@
 import dataclasses
 import pathlib
 
-from .. import schedule
+from .. import files, schedule
 from ..data import options
 from ..data.augment import augmentation
 from ..errors import CheckpointError, RunFolderError, unknown
 from ..training import checkpoint
+from ..training.history import why_not_epochs
 
 # Short recipes: a few were tried, none is tuned.
 RECIPES = {
@@ -107,6 +108,9 @@ def resumed(out, given):
         raise CheckpointError(
             f"{path} was not written by `numpycnn train`, so it cannot be resumed by it"
         )
+    if "epochs" in given and given["epochs"] != stored["epochs"]:
+        _check_epochs(out, given["epochs"], metadata.get("fit"))
+        stored = {**stored, "epochs": given["epochs"]}
     for name, value in given.items():
         if stored.get(name) != value:
             was = stored.get(name)
@@ -116,3 +120,14 @@ def resumed(out, given):
                 f"the run in {out} has {name} {was or 'none'}, not {value}; resume it as it was"
             )
     return {name: stored.get(name) for name in NAMES}
+
+
+def _check_epochs(out, asked, state):
+    """Refuse a number of epochs to which the run cannot go on, with what does. RunFolderError."""
+    reason = why_not_epochs(asked, state)
+    if reason:
+        start = files.quoted(pathlib.Path(out, "last.npz"))
+        raise RunFolderError(
+            f"the run in {out} cannot go on to {asked} epochs: {reason}; begin a new run from its "
+            f"weights: numpycnn train --from {start} --epochs N --out ANOTHER"
+        )

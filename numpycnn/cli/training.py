@@ -4,6 +4,7 @@ import copy
 import json
 import pathlib
 import time
+import warnings
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from ..files import check_writable, claim, duration, plain
 from ..inspection import out_of_distribution
 from ..report import grids, training_page
 from ..training import loop
-from ..training.run import FitRun, ended
+from ..training.history import ended
+from ..training.lock import locked
+from ..training.run import FitRun
 
 TRIAL = 6  # steps that are timed to say how long training will take
 
@@ -30,9 +33,15 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
     """Train by the recipe, evaluate the last epoch on the test set, fill the run's folder -> dict.
 
     Its keys: model, data, parameters, epochs, test_accuracy, test_loss, seconds, out, per_class,
-    train_seconds, report (None: it could not be written, and a line says why). `say` gets the
-    lines for people. Raises what training.fit raises.
+    train_seconds, files (what last.npz and best.npz reached), report (None where it could not be
+    written; then `say` has told why). `say` gets the lines for people. Raises what training.fit
+    raises, and RunFolderError for a folder in use.
     """
+    with locked(out):
+        return _train(recipe, dataset, out, resume, say)
+
+
+def _train(recipe, dataset, out, resume, say):
     start = time.perf_counter()
     net = network(recipe, dataset)
     (x, y), validation = (dataset.x_train, dataset.y_train), None
@@ -63,7 +72,7 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
     _note_familiarity(out, validation[0] if enough else x, say)
 
     logits = loop.logits(net, dataset.x_test)
-    measured = loop.measure(logits, dataset.y_test)
+    measured = loop.measure(logits, dataset.y_test, list(dataset.classes))
     recall = measured["per_class"]["recall"].tolist()
     result = {
         "model": recipe.model,
@@ -75,19 +84,54 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
         "seconds": time.perf_counter() - start,
         "train_seconds": sum(history["seconds"]),
         "out": str(out),
+        "files": _reached(history, measured["accuracy"], validation, len(dataset.y_test)),
         "per_class": dict(zip(dataset.classes, recall, strict=True)),
     }
     result["report"] = str(pathlib.Path(out, "report.html"))
     try:
         files.write(pathlib.Path(out, "result.json"), json.dumps(plain(result), indent=2).encode())
         _write_report(out, net, recipe, dataset, history, result, ops.softmax(logits)[0])
-    except (OSError, ValueError, MemoryError) as error:  # the network is trained and saved
+    except Exception as error:  # the network is there, and its accuracy must be told all the same
         result["report"] = None
         say(
-            f"the report could not be written: {error or type(error).__name__}; numpycnn train "
-            f"--resume --out {files.quoted(out)} writes it"
+            f"the report could not be written: {' '.join(str(error).split())}; once that is "
+            f"mended, numpycnn train --resume --out {files.quoted(out)} writes it without training"
         )
     return result
+
+
+def _reached(history, test_accuracy, validation, test):
+    """{file: {"epoch", its accuracies or loss, and on how many images}}"""
+    best, last = history.best(), history.epochs - 1
+    val = 0 if validation is None else len(validation[1])
+
+    def epoch(i):
+        facts = {"epoch": i + 1, "train_loss": history["loss"][i]}
+        return facts | ({"val_accuracy": history["val_accuracy"][i], "val": val} if val else {})
+
+    tested = {"test_accuracy": test_accuracy, "test": test}
+    found = {"last.npz": epoch(last) | tested}
+    found["best.npz"] = found["last.npz"] if best == last else epoch(best)
+    return found
+
+
+def closing_lines(result):
+    """The last lines for people: the report, and which file has which accuracy."""
+    lines = [f"Report: {result['report']}"] if result["report"] else []
+    last, best = result["files"].values()
+    files_of = {"last.npz": last, "best.npz": best}
+    if last == best:
+        files_of = {"last.npz and best.npz": last}
+    parts = []
+    for name, facts in files_of.items():
+        shares = [
+            f"{facts[f'{kind}_accuracy']:.2%} of {facts[kind]:,} {title} images"
+            for kind, title in (("test", "test"), ("val", "validation"))
+            if kind in facts
+        ]
+        shares = shares or [f"the lowest training loss, {facts['train_loss']:.4f}"]
+        parts.append(f"{name} (epoch {facts['epoch']}): {', '.join(shares)}")
+    return [*lines, f"In {result['out']}: {'; '.join(parts)}"]
 
 
 def network(recipe, dataset):
@@ -121,7 +165,7 @@ def _note_familiarity(out, x, say):
     try:
         for name in ("last.npz", "best.npz"):
             out_of_distribution.add(pathlib.Path(out, name), x)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         say(f"predict will not tell when an image is nothing like this data: {error}")
 
 
@@ -150,8 +194,10 @@ def _seconds_per_step(net, x, y, recipe):
     few = np.resize(np.arange(len(x)), TRIAL * size)
     settings = {"epochs": 1, "batch_size": size, "progress": False}
     settings["augment"] = augmentation(recipe.augment)
-    loop.fit(trial, x[few[: 2 * size]], y[few[: 2 * size]], **settings)
-    history = loop.fit(trial, x[few], y[few], **settings)
+    with warnings.catch_warnings():  # what there is to say of the data is said of all of it
+        warnings.simplefilter("ignore")
+        loop.fit(trial, x[few[: 2 * size]], y[few[: 2 * size]], **settings)
+        history = loop.fit(trial, x[few], y[few], **settings)
     return history["seconds"][0] / TRIAL
 
 

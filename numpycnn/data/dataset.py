@@ -1,12 +1,14 @@
 """Dataset: training and test images with their labels, checked once, here."""
 
 import hashlib
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from ..errors import DatasetError, printable
+from ..ops.loss import describe_rows
 
 MOST_CLASSES = 10_000  # a table of classes x classes has 800 MB then
 ROWS = 4096  # images that are converted at a time
@@ -47,6 +49,7 @@ class Dataset:
                     "make labels 0, 1, ... of them: np.unique(y, return_inverse=True)[1]"
                 )
             put(self, "classes", range(1 + largest))
+            _check_gaps(self)
         put(self, "classes", tuple(printable(c) for c in self.classes))
         if len(set(self.classes)) < len(self.classes):
             twice = next(name for name in self.classes if self.classes.count(name) > 1)
@@ -58,6 +61,8 @@ class Dataset:
             raise DatasetError(
                 f"{self.name}: {len(self.classes):,} classes; expected at most {MOST_CLASSES:,}"
             )
+        if sentence := missing_classes(self.y_train, self.classes):
+            warnings.warn(f"{self.name}: {sentence}", stacklevel=3)
 
     @property
     def parts(self):
@@ -192,21 +197,50 @@ def _check_floats(x, what):
 
 def _labels(y, what):
     y = np.asarray(y)
-    if y.ndim == 2 and y.shape[1] > 1:
-        raise DatasetError(
-            f"{what} has shape {y.shape}, one-hot? expected (N,): use y.argmax(axis=1)"
-        )
+    if y.ndim == 2 and len(y):
+        raise DatasetError(f"{what} must be integers (N,), not {describe_rows(y)}")
     if y.ndim != 1 or len(y) == 0:
-        raise DatasetError(
-            f"{what} has shape {y.shape}; expected labels (N,), at least one"
-            + (": use y.ravel()" if y.ndim == 2 else "")
-        )
+        raise DatasetError(f"{what} has shape {y.shape}; expected labels (N,), at least one")
     if y.dtype.kind not in "iu":
         raise DatasetError(
             f"{what} is {y.dtype}; expected whole-number labels 0 to K-1"
             + (": use y.astype('int64')" if y.dtype.kind in "fb" else "")
         )
     return np.ascontiguousarray(y, dtype=np.int64)
+
+
+def missing_classes(y, classes):
+    """A sentence on the classes (their names) that no label in y (N,) has, or None."""
+    counts = np.bincount(y, minlength=len(classes))
+    missing = np.flatnonzero(counts == 0)
+    if not len(missing):
+        return None
+    names = ", ".join(str(classes[k]) for k in missing[:5])
+    names += f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
+    some = "class" if len(missing) == 1 else "classes"
+    return f"no training image has the {some} {names} (of {len(classes):,}): {_advice(missing, y)}"
+
+
+def _advice(missing, y):
+    if len(missing) == 1 and missing[0] == 0:
+        return "if labels count from 1, use y - 1"
+    if missing[-1] > y.max():
+        return "the network can never learn them; add images, or leave these classes out"
+    return "to number the others without gaps, use y = np.unique(y, return_inverse=True)[1]"
+
+
+def _check_gaps(data):
+    """Refuse classes made up from labels such as {3, 5}, where most would have no image."""
+    if data.y_train.min() < 0 or data.y_test.min() < 0:
+        return  # _check_together says more
+    present = np.union1d(data.y_train, data.y_test)
+    if 2 * len(present) < len(data.classes):
+        raise DatasetError(
+            f"{data.name}: only {len(present)} of the labels 0 to {present[-1]} occur "
+            f"({', '.join(map(str, present[:5]))}{', ...' if len(present) > 5 else ''}); number "
+            "them without gaps, training and test labels together: "
+            "y = np.unique(y, return_inverse=True)[1]"
+        )
 
 
 def _check_together(data):

@@ -16,6 +16,7 @@ that was never interrupted.
 """
 
 import argparse
+import contextlib
 import json
 import math
 import pathlib
@@ -31,7 +32,7 @@ from .. import backend, data, files, training
 from ..errors import DatasetError, RunFolderError, TrainingDiverged, in_one_line
 from ..report import grids
 from ..training.interrupt import StopRequest
-from ..training.run import write_csv
+from ..training.history import write_csv
 from .latent import evenly, spread, unit
 
 SETTINGS = ("name", "epochs", "seed", "batch_size", "limit", "conditional", "latent", "beta", "val")
@@ -174,6 +175,8 @@ class Run(training.run.Run):
             self.real_spread = spread(real, labels if args.conditional else None)
             if not self.real_spread:
                 raise DatasetError(f"{dataset.name}: all test images, or all of a class, are alike")
+        self.lock = contextlib.ExitStack()  # until the run is finished, or its process ends
+        self.lock.enter_context(self.locked())
         self.restore() if args.resume else self.start()
 
     @property
@@ -244,6 +247,7 @@ class Run(training.run.Run):
         facts = {"seconds": round(self.elapsed, 1), "threads": backend.threads()}
         facts |= {key: getattr(self.args, key) for key in ("run", "command")}
         write_result(self.out, {**self.settings, **measured, **facts})
+        self.lock.close()
         numbers = "  ".join(f"{name} {value:.5g}" for name, value in measured.items())
         print(f"{numbers}  {self.elapsed:.0f} s  {self.out}")
 
@@ -296,7 +300,8 @@ class Run(training.run.Run):
         """What an older run left in the folder. Raises RunFolderError for anything else in it."""
         if not self.out.exists():
             return []
-        old = [path for path in self.out.iterdir() if not path.name.startswith("previous-")]
+        inside = self.out.iterdir()
+        old = [p for p in inside if not p.name.startswith("previous-") and p.name != files.LOCK]
         if old and not (self.out / "last.npz").exists():
             raise RunFolderError(
                 f"{self.out} is not empty, and no run's folder; choose another --out"

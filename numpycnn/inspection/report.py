@@ -1,7 +1,6 @@
 """The page of an inspection, inspection.html, with its plots inside; they are files too."""
 
 import json
-import shlex
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
@@ -216,7 +215,7 @@ def _picture(out, name):
 
 
 def _next(subject, dataset):
-    subject, data = shlex.quote(subject), shlex.quote(dataset.name)
+    subject, data = files.quoted(subject), files.quoted(dataset.name)
     return html.commands(
         (
             (

@@ -1,16 +1,20 @@
-"""The door of a network: raw pixels become floating point of mean 0 and deviation 1."""
+"""The first layer of a network: raw pixels become floating point of mean 0 and deviation 1."""
 
 import numpy as np
 
 from ..errors import ShapeError
 from .base import Layer
 
+# Of floats. Images from 0 to 1 lie far below, and so do the normal deviates of gradient checks.
+LARGEST = 16.0
+
 
 class Standardize(Layer):
     """y = (x - mean) / std      x in [0, 1]; uint8 images (0..255) are divided by 255 first
 
     mean and std are those of the training images, fixed when the network is made. float64 stays
-    float64, every other kind becomes float32. Raises ShapeError for a std that is not positive.
+    float64, every other kind becomes float32. Raises ShapeError for a std that is not positive,
+    TypeError for other dtypes, ValueError for floats that are plainly no pixels from 0 to 1.
     """
 
     def __init__(self, mean=0.0, std=1.0):
@@ -25,6 +29,11 @@ class Standardize(Layer):
         if x.dtype.kind not in "fu" or (x.dtype.kind == "u" and x.dtype != np.uint8):
             raise TypeError(
                 f"images must be uint8 (0..255) or floating point (0..1), not {x.dtype}"
+            )
+        if x.dtype.kind == "f" and x.size and max(x.max(), -x.min()) > LARGEST:
+            raise ValueError(
+                f"Standardize expects uint8 (0 to 255) or floats from 0 to 1, not floats from "
+                f"{x.min():g} to {x.max():g}: use x.astype('uint8'), or x / 255"
             )
         unit = 255.0 if x.dtype == np.uint8 else 1.0
         y = x.astype(np.float64 if x.dtype.itemsize >= 8 else np.float32, copy=False)

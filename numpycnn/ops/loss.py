@@ -13,15 +13,12 @@ from .checks import floats
 def check_labels(labels, n, classes):
     """`labels` as int64 (N,), each in 0 .. classes-1.
 
-    Raises ShapeError for another shape (one-hot: take argmax), TypeError for floating labels,
+    Raises ShapeError for another shape (see describe_rows), TypeError for floating labels,
     ValueError that names the first label out of range.
     """
     labels = np.asarray(labels)
-    if labels.ndim == 2 and labels.shape[1] == classes:
-        raise ShapeError(
-            f"labels must be integers (N,), not one-hot {labels.shape}; "
-            "convert with labels.argmax(axis=1)"
-        )
+    if labels.ndim == 2:
+        raise ShapeError(f"labels must be integers (N,), not {describe_rows(labels)}")
     if labels.shape != (n,):
         raise ShapeError(f"labels must have the shape ({n},), one an example, not {labels.shape}")
     if labels.dtype.kind not in "iu":
@@ -33,6 +30,27 @@ def check_labels(labels, n, classes):
         first = int(np.argmax(wrong))
         raise ValueError(f"label {labels[first]} at index {first} is outside 0..{classes - 1}")
     return labels.astype(np.int64, copy=False)
+
+
+def describe_rows(labels):
+    """What labels (N, K) are, and what to do: a column, one-hot, several labels a row, shares."""
+    if labels.shape[1] == 1:
+        return f"a column {labels.shape}; use labels.ravel()"
+    if not labels.size or labels.dtype.kind not in "biuf":
+        return f"an array {labels.shape}"
+    zero_or_one = ((labels == 0) | (labels == 1)).all()
+    sums = labels.sum(axis=1, dtype=np.float64)  # (N,)
+    if zero_or_one and (sums == 1).all():
+        return f"one-hot {labels.shape}; convert with labels.argmax(axis=1)"
+    if zero_or_one:
+        row = int(np.argmax(sums != 1))
+        return (
+            f"multi-label {labels.shape}: row {row} names {sums[row]:.0f} classes, and softmax "
+            "cross-entropy needs exactly one; train on one column, labels[:, k], at a time"
+        )
+    if labels.min() >= 0 and np.allclose(sums, 1, atol=1e-3):
+        return f"shares of classes {labels.shape}; labels.argmax(axis=1) keeps each row's largest"
+    return f"an array {labels.shape}"
 
 
 def _check_class_weight(class_weight, labels, classes):

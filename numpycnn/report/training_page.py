@@ -96,7 +96,8 @@ def _classes_section(confusion, classes):
         other = f"{escape(str(classes[j]))} ({confusion[i, j]:,})" if j >= 0 else "–"
         mark = "low" if i == lowest and len(classes) > 1 else None
         rows.append((mark, [escape(str(name)), *numbers, f"{scores['support'][i]:,}", other]))
-    remarks = "".join(f"<p>Note: {escape(remark)}.</p>\n" for remark in metrics.remarks(confusion))
+    remarks = metrics.remarks(confusion, [str(name) for name in classes])
+    remarks = "".join(f"<p>Note: {escape(remark)}.</p>\n" for remark in remarks)
     return (
         "<h2>Each class</h2>\n"
         '<p class="soft">Precision: the share of the predictions of this class that are correct. '

@@ -29,7 +29,7 @@ from ..errors import CheckpointError, UnknownNameError, unknown
 from ..layers import structure
 from ..layers.base import Layer
 from ..layers.traverse import generators, named_buffers, named_params, uncovered
-from . import npz
+from . import npz, pixels
 
 LAYERS = {  # what a file may name: this package's own layers
     name: kind
@@ -45,6 +45,7 @@ OWN = (
     "arguments",
     "structure",
     "input_shape",
+    "pixel_scale",
     "optimizer",
     "random",
     "arrays",
@@ -120,6 +121,7 @@ def load(path, layers=()):
         ) from None
     _fill(path, metadata, arrays, net)
     net.metadata = metadata
+    net.pixel_scale = _pixel_scale(metadata)
     return net
 
 
@@ -131,6 +133,7 @@ def restore(path, net, optimizer=None):
     """
     metadata, arrays = read(path)
     _fill(path, metadata, arrays, net, optimizer)
+    net.pixel_scale = _pixel_scale(metadata)
     saved, own = metadata.get("structure"), _structure(net)
     if saved and own and saved != own:
         warnings.warn(
@@ -163,6 +166,7 @@ def _describe(net, optimizer):
         spec = {"model": None, "arguments": {}}  # it was changed since it was built
     for sentence in (*_unloadable(net, own), *uncovered(net)):
         warnings.warn(sentence, stacklevel=5)
+    scale = getattr(net, "pixel_scale", None)
     states = {name: generator.bit_generator.state for name, generator in generators(net).items()}
     return {
         "format": npz.FORMAT,
@@ -178,6 +182,7 @@ def _describe(net, optimizer):
         },
         "structure": own,
         "input_shape": list(shape) if (shape := getattr(net, "input_shape", None)) else None,
+        "pixel_scale": list(scale) if isinstance(scale, pixels.Scale) else None,
         "optimizer": None if optimizer is None else _describe_optimizer(net, optimizer),
         "random": _plain(states),
     }
@@ -289,6 +294,7 @@ def _check_metadata(metadata):
     good = good and type(arguments) is type(random) is dict
     shape, packed = metadata.get("input_shape"), metadata.get("structure")
     good = good and (packed is None or type(packed) is dict)
+    _pixel_scale(metadata)
     good = good and (
         shape is None
         or (type(shape) is list and all(type(n) is int and 0 < n < 1 << 20 for n in shape))
@@ -303,6 +309,17 @@ def _check_metadata(metadata):
             "the metadata's model, arguments, input_shape, optimizer (its lr?) or random "
             "is not valid"
         )
+
+
+def _pixel_scale(metadata):
+    """The scale of the images that the network was trained on, or None. Raises CheckpointError."""
+    stored = metadata.get("pixel_scale")
+    if stored is None:
+        return None
+    good = type(stored) is list and len(stored) == 3 and stored[0] in ("uint8", "float")
+    if not good or not all(type(end) is float and math.isfinite(end) for end in stored[1:]):
+        raise CheckpointError("the metadata's pixel_scale is not valid")
+    return pixels.Scale(*stored)
 
 
 def _build(metadata, arrays, classes):

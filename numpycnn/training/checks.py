@@ -1,19 +1,21 @@
-"""What fit, evaluate and predict check before they begin, and what resume compares."""
+"""What fit, evaluate and predict check of images and labels before they begin."""
 
-import functools
-import zlib
+import copy
+import warnings
 
 import numpy as np
 
-from .. import optim
+from ..data.dataset import missing_classes
 from ..errors import ShapeError
 from ..ops.loss import check_labels
+from . import pixels
 
-# ---- data ---------------------------------------------------------------------------------------
 
+def check_data(net, x, y, seen=None):
+    """Images and labels fit for net, as (x, y). Raises ShapeError, TypeError, ValueError.
 
-def check_data(net, x, y):
-    """Images and labels fit for net, as (x, y). Raises ShapeError, TypeError, ValueError."""
+    seen: a pixels.Scale that x must have, by default the one that net was trained on.
+    """
     x, y = np.asarray(x), np.asarray(y)
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
         raise ShapeError(
@@ -21,25 +23,51 @@ def check_data(net, x, y):
         )
     if len(x) == 0:
         raise ShapeError("there are no images to train or evaluate on")
-    x = as_input(net, x)
-    if x.dtype.kind == "f":
-        wrong = ~np.isfinite(x)
-        if wrong.any():
-            first = [int(i) for i in np.unravel_index(wrong.argmax(), x.shape)]
-            raise ValueError(
-                f"{wrong.sum()} values of the images are NaN or infinite, the first is x{first}"
-            )
+    x = check_images(net, x, seen)
+    y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y  # Keras's form, (N, 1)
     return x, check_labels(y, len(y), count_classes(net, x))
 
 
-def check_validation(net, validation):
-    """The pair (x, y) fit for net, or None. The same errors, which name it."""
+def check_images(net, x, seen=None):
+    """Images fit for net, in its dtype and on its scale. Raises TypeError, ValueError."""
+    x = as_input(net, x)
+    if x.size:
+        pixels.check(net, x, seen=seen)
+    return x
+
+
+def check_validation(net, validation, scale):
+    """The pair (x, y) fit for net, or None. The same errors, which name it.
+
+    `scale` is that of the training images (a pixels.Scale).
+    """
     if validation is None:
         return None
     try:
-        return check_data(net, *validation)
+        return check_data(net, *validation, seen=scale)
     except (ValueError, TypeError) as error:
         raise type(error)(f"validation: {error}") from None
+
+
+def checked_augment(augment, net, scale):
+    """`augment`, whose batches are checked: of the images' kind, and on the scale of training."""
+    if augment is None:
+        return None
+
+    def augmented(x, rng):
+        batch = augment(x, rng)
+        if not isinstance(batch, np.ndarray) or batch.ndim != x.ndim or len(batch) != len(x):
+            came = getattr(batch, "shape", type(batch).__name__)
+            raise ShapeError(f"augment made {came} of a batch {x.shape}; expected as many images")
+        if batch.dtype != x.dtype:
+            try:
+                batch = as_input(net, batch)
+            except TypeError as error:
+                raise TypeError(f"augment: {error}; return batch.astype(x.dtype)") from None
+        pixels.check(net, batch, "the augmented images", scale, pixels.MARGIN)
+        return batch
+
+    return augmented
 
 
 def count_classes(net, x):
@@ -53,7 +81,17 @@ def count_classes(net, x):
             f"net gives {shape} for one image; expected logits (1, K): "
             "end in Flatten or a pool, and Dense"
         )
+    check_outputs(shape)
     return shape[1]
+
+
+def check_outputs(shape):
+    """Raise ShapeError for logits (N, 1): their softmax is 1 for any image."""
+    if shape[1:] == (1,):
+        raise ShapeError(
+            "net has one output; softmax cross-entropy needs one output a class, "
+            "2 outputs for two classes: Dense(features, 2)"
+        )
 
 
 def as_input(net, x):
@@ -64,135 +102,36 @@ def as_input(net, x):
     if x.dtype.kind != "f":
         raise TypeError(f"images must be uint8 (0..255) or floating point, not {x.dtype}")
     dtype = next((p.value.dtype for p in net.params()), np.dtype(np.float32))
-    with np.errstate(over="ignore"):  # becomes infinite, which check_data refuses
+    with np.errstate(over="ignore"):  # becomes infinite, which pixels.measure refuses
         return x.astype(dtype, copy=False)
 
 
-# ---- settings -----------------------------------------------------------------------------------
+def note_missing_classes(net, x, y, names):
+    """Warn of classes that the network has and no label in y (N,). names: K of them, or None."""
+    classes = count_classes(net, x)
+    if not isinstance(names, (list, tuple)) or len(names) != classes:
+        names = range(classes)
+    if sentence := missing_classes(y, names):
+        warnings.warn(sentence, stacklevel=3)
 
 
-def whole(name, value, least):
-    """The value as an int. Raises ValueError unless it is a whole number of at least `least`."""
-    number = isinstance(value, (int, float, np.integer)) and not isinstance(value, bool)
-    if not number or not value >= least or value % 1:
-        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
-    return int(value)
+def check_last_batch(net, x, batch_size):
+    """Refuse an epoch that ends in a batch of one image, where net cannot train on one.
 
-
-def check_loss(loss, net, x, y, class_weight):
-    """Raise for settings of the loss that it refuses, or with which a batch may have no weight."""
-    zeros = np.zeros((len(y), count_classes(net, x)))
-    loss(zeros, y)
-    if class_weight is not None and not np.all(np.asarray(class_weight)[np.unique(y)]):
-        raise ValueError(
-            "class_weight is 0 for a class that occurs: a batch may have no other; "
-            "leave its images out"
-        )
-
-
-def check_patience(patience, validation):
-    """patience as an int, or None. Raises ValueError."""
-    if patience is None:
-        return None
-    patience = whole("patience", patience, 1)
-    if validation is None:
-        raise ValueError("patience needs validation data, whose accuracy it watches")
-    return patience
-
-
-def check_optimizer(optimizer, net):
-    """Raise ValueError where the optimiser steps parameters of another network."""
-    foreign = {id(param) for param in optimizer.params} - {id(param) for param in net.params()}
-    if foreign:
-        raise ValueError(
-            "the optimizer steps parameters that are not net's: make it of net.params()"
-        )
-
-
-def check_clip(clip):
-    """Raise ValueError for what is no norm to clip gradients to."""
-    if clip is not None:
-        optim.clip_gradients((), clip)
-
-
-def phases(augment):
-    """share of the epochs that are done -> the augmentation in force. Raises ValueError.
-
-    `augment` is None, a function of (x, rng), or pairs [(0.6, first), (1.0, second)].
+    Batch norm of one value a channel has no variance. Raises ValueError, before the first step.
     """
-    if augment is None or callable(augment):
-        return lambda t: augment
-    pairs = list(augment) if isinstance(augment, (list, tuple)) else [augment]
-    if not all(_is_phase(pair) for pair in pairs):
-        raise ValueError(
-            f"augment must be a function of (x, rng), or pairs (share, function), not {augment!r}"
+    if len(x) % batch_size != 1 and batch_size != 1:
+        return
+    try:
+        copy.deepcopy(net).forward(x[:1], train=True)
+    except ValueError as error:
+        cause = str(error).partition(";")[0]  # its advice is about any batch
+        sizes = (*range(batch_size - 1, 1, -1), *range(2, len(x) + 1))
+        better = next((size for size in sizes if len(x) % size != 1), None)
+        advice = (
+            f"use batch_size={better}, or leave one image out" if better else "give more images"
         )
-    ends = [end for end, _ in pairs]
-    if not ends or sorted(ends) != ends or not ends[-1] >= 1:
         raise ValueError(
-            f"augment's phases end at {ends}; "
-            "expected rising shares of the epochs, the last of them 1"
-        )
-    return lambda t: next(step for end, step in pairs if t < end)
-
-
-def _is_phase(pair):
-    if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-        return False
-    return pair[1] is None or callable(pair[1])
-
-
-# ---- what resume compares -----------------------------------------------------------------------
-
-
-def settings(
-    x, y, validation, out, *, epochs, batch_size, seed, optimizer, schedule, factor, augment,
-    label_smoothing, class_weight, ema, clip, patience,
-):  # fmt: skip
-    """fit's settings and fingerprints of its data, in JSON's kinds: the names are those on disk."""
-    weights = None if class_weight is None else np.asarray(class_weight, float).tolist()
-    return {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "seed": seed,
-        "lr": optimizer.lr,
-        "schedule": _name(schedule),
-        "augment": _name(augment),
-        "label_smoothing": label_smoothing,
-        "ema": ema,
-        "clip": clip,
-        "patience": patience,
-        "class_weight": weights,
-        "images": len(x),
-        "crc32 of the data": _crc32(x, y) if out else None,
-        "crc32 of the validation data": _crc32(*validation) if out and validation else None,
-        "optimizer": _numbers(optimizer),
-        "schedule from 0 to 1": [round(factor(t), 9) for t in np.linspace(0, 1, 11)],
-    }
-
-
-def _numbers(optimizer):
-    """An optimiser's settings, momentum and the like; its lr and steps are compared elsewhere."""
-    inner = getattr(optimizer, "optimizer", optimizer)  # of an average (optim.EMA) that of weights
-    return {
-        name: value
-        for name, value in vars(inner).items()
-        if isinstance(value, (bool, int, float)) and name not in ("lr", "steps")
-    }
-
-
-def _crc32(x, y):
-    return zlib.crc32(np.ascontiguousarray(y), zlib.crc32(np.ascontiguousarray(x)))
-
-
-def _name(function):
-    """A function's name; of what was made of others, theirs."""
-    if function is None or isinstance(function, str):
-        return function
-    if isinstance(function, (list, tuple)):
-        return [[end, _name(step)] for end, step in function]
-    if isinstance(function, functools.partial):
-        return [_name(function.func), repr(function.args), repr(sorted(function.keywords.items()))]
-    if hasattr(function, "steps"):  # of augment.compose
-        return [_name(step) for step in function.steps]
-    return getattr(function, "__qualname__", type(function).__name__)
+            f"{len(x)} images in batches of batch_size={batch_size} leave a last batch of one "
+            f"image, on which this network cannot train ({cause}); {advice}"
+        ) from None

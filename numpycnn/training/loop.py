@@ -11,10 +11,14 @@ from ..data.batches import batches
 from ..errors import TrainingDiverged
 from ..layers.fused import fuse
 from ..metrics import confusion_matrix, per_class
-from . import checks
+from . import arguments, checks, pixels
+from .history import History
 from .interrupt import StopRequest
 from .progress import Progress, Silence
-from .run import FitRun, History
+from .run import FitRun
+
+LARGEST = 1e6  # a batch's loss: no network comes back from there
+RUINED = 100  # times the loss of guessing, after the last epoch
 
 __all__ = ["History", "evaluate", "fit", "predict"]
 
@@ -29,8 +33,9 @@ def _epoch(run, loss, pairs, lr_at, stop, bar):
         optimizer.zero_grad()
         logits, cache = net.forward(xb, train=True)  # (N, K)
         value, dlogits = loss(logits, yb)  # a number, (N, K)
-        if not np.isfinite(value):
-            raise TrainingDiverged(run.epoch + 1, run.step + 1, run.lr)
+        if not np.isfinite(value) or run.ruined(value, LARGEST):
+            state = f"is {value:.1e}" if np.isfinite(value) else "is not finite"
+            raise TrainingDiverged(run.epoch + 1, run.step + 1, run.lr, state=state)
         net.backward(dlogits, cache)
         if clip is not None:
             optim.clip_gradients(optimizer.params, clip)
@@ -65,68 +70,87 @@ def _epochs(run, loss, x, y, factor, phases, validate, bar, stop):
 
 
 def fit(
-    net, x, y, *, epochs=10, batch_size=32, optimizer=None, lr=1e-3, schedule="constant",
+    net, x, y, *, epochs=10, batch_size=32, optimizer=None, lr=None, schedule="constant",
     augment=None, validation=None, label_smoothing=0.0, class_weight=None, ema=None, clip=None,
     patience=None, seed=0, out=None, resume=False, progress=True, metadata=None,
 ):  # fmt: skip
     """Train net on images x (N, H, W, C) and integer labels y (N,) by cross-entropy -> History.
 
     uint8 images go as they are to the network's Standardize layer (which divides by 255); float64
-    is cast to float32. The optimiser is Adam with `lr` unless given. `schedule`: a name or function
-    of schedule.py. `augment(x, rng)` changes each batch; of pairs [(0.6, first), (1.0, second)]
-    each is used up to its share of the epochs. `validation` is a pair (x, y), evaluated after each
-    epoch; with `patience` training ends when its accuracy has not risen for so many: net holds the
-    last weights, best.npz the best. `ema` is the decay of an average of the weights (optim.EMA),
-    which is validated and which net holds in the end; `clip` the largest norm of the gradient.
-    `seed` fixes order and augmentation.
+    is cast to float32. Without Standardize, images, validation and augmented batches must have one
+    scale. `optimizer`: Adam, or another one by name or class, which take `lr` (by default their
+    own), or one that is made of net.params(). `class_weight`: K numbers, {class: weight}, or
+    "balanced". `schedule`: a name or function of schedule.py. `augment(x, rng)` changes each batch;
+    of pairs [(0.6, first), (1.0, second)] each is used up to its share of the epochs. `validation`
+    is a pair (x, y), evaluated after each epoch; with `patience` training ends when its accuracy
+    has not risen for so many: net holds the last weights, best.npz the best. `ema` is the decay of
+    an average of the weights (optim.EMA), which is validated and which net holds in the end; `clip`
+    the largest norm of the gradient. `seed` fixes order and augmentation.
 
-    `out` is the run's folder: last.npz, best.npz (by validation accuracy, without validation by
-    training loss), history.csv; an older run's files in it move to previous-1, previous-2, ...
-    `resume` continues from its last.npz, with the same data and settings, to the same bits as a run
-    never interrupted.
+    `out` is the run's folder: last.npz, best.npz (by validation accuracy, of equals by validation
+    loss; without validation by training loss), history.csv; an older run's files in it move to
+    previous-1, previous-2, ... It is locked: another run in it is refused. `resume` continues from
+    its last.npz, with the same data and settings, to the same bits as a run never interrupted;
+    `epochs` may be more where the learning rate is constant.
 
     Raises ValueError (and ShapeError, TypeError) for bad data or settings before anything changes;
-    TrainingDiverged when the loss stops being finite; KeyboardInterrupt after Ctrl-C or SIGTERM,
-    when the step is done and last.npz saved; CheckpointError, RunFolderError about `out`.
+    TrainingDiverged when the loss stops being finite, or is far above that of guessing in the end;
+    KeyboardInterrupt after Ctrl-C or SIGTERM, when the step is done and last.npz saved;
+    CheckpointError, RunFolderError about `out`.
     """
-    epochs = checks.whole("epochs", epochs, 1)
-    batch_size = checks.whole("batch_size", batch_size, 1)
-    seed = checks.whole("seed", seed, 0)
-    factor, phases = schedules.named(schedule), checks.phases(augment)
+    epochs = arguments.whole("epochs", epochs, 1)
+    batch_size = arguments.whole("batch_size", batch_size, 1)
+    seed = arguments.whole("seed", seed, 0)
+    factor, phases = schedules.named(schedule), arguments.phases(augment)
     x, y = checks.check_data(net, x, y)
-    validation = checks.check_validation(net, validation)
+    scale = pixels.measure(x)
+    validation = checks.check_validation(net, validation, scale)
+    classes, names = checks.count_classes(net, x), (metadata or {}).get("classes")
+    class_weight = arguments.weights_of(class_weight, y, classes, names)
     loss = functools.partial(
         ops.softmax_cross_entropy, label_smoothing=label_smoothing, class_weight=class_weight
     )
-    checks.check_loss(loss, net, x, y, class_weight)
-    checks.check_clip(clip)
-    patience = checks.check_patience(patience, validation)
-    optimizer = optimizer or optim.Adam(net.params(), lr)
-    checks.check_optimizer(optimizer, net)
+    arguments.check_loss(loss, y, classes, class_weight)
+    arguments.check_clip(clip)
+    patience = arguments.check_patience(patience, validation)
+    optimizer = arguments.make_optimizer(optimizer, net, lr)
+    checks.check_last_batch(net, x, batch_size)
+    checks.note_missing_classes(net, x, y, names)
+    net.pixel_scale = scale
     if ema is not None:
         optimizer = optim.EMA(optimizer, net, ema)
-    settings = checks.settings(
+    settings = arguments.settings(
         x, y, validation, out, epochs=epochs, batch_size=batch_size, seed=seed, optimizer=optimizer,
         schedule=schedule, factor=factor, augment=augment, label_smoothing=label_smoothing,
         class_weight=class_weight, ema=ema, clip=clip, patience=patience,
     )  # fmt: skip
     run = FitRun(net, optimizer, out, settings, metadata or {})
-    if resume:
-        run.restore()
+
+    def checked(share):
+        return checks.checked_augment(phases(share), net, scale)
 
     def validate(net):
         return score(logits(net, validation[0]), validation[1])
 
-    steps = -(-len(x) // batch_size)
-    done = run.epoch * steps + run.step
     try:
-        with StopRequest() as stop, Progress(epochs, steps, done) if progress else Silence() as bar:
-            if not resume:
-                run.start()
-            _epochs(run, loss, x, y, factor, phases, validation and validate, bar, stop)
+        with run.locked(), StopRequest() as stop:
+            run.restore() if resume else run.start()
+            steps = -(-len(x) // batch_size)
+            done = run.epoch * steps + run.step
+            with Progress(epochs, steps, done) if progress else Silence() as bar:
+                _epochs(run, loss, x, y, factor, checked, validation and validate, bar, stop)
+        _check_outcome(run, steps, np.log(classes))
         return run.history
     finally:
         optimizer.lr = settings["lr"]  # where the next fit with it starts
+
+
+def _check_outcome(run, steps, guessing):
+    """Raise TrainingDiverged where the last epoch's loss rose far above that of guessing, log K."""
+    loss = run.history["loss"][-1]
+    if run.ruined(loss, RUINED * guessing):
+        state = f"is {loss:.1e}, where guessing gives {guessing:.1f},"
+        raise TrainingDiverged(run.epoch, steps, run.lr, state=state)
 
 
 def evaluate(net, x, y, batch_size=256, flip=False):
@@ -136,7 +160,8 @@ def evaluate(net, x, y, batch_size=256, flip=False):
     predicted) as in metrics.py; `flip` as in predict. Raises ShapeError, TypeError, ValueError.
     """
     x, y = checks.check_data(net, x, y)
-    return measure(logits(net, x, batch_size, flip), y)
+    s = logits(net, x, batch_size, flip)  # (N, K)
+    return measure(s, y, class_names(net, s.shape[1]))
 
 
 def predict(net, x, batch_size=256, flip=False):
@@ -145,7 +170,9 @@ def predict(net, x, batch_size=256, flip=False):
     Uses running statistics and no dropout, and changes nothing in net. `flip` averages the logits
     of an image and its mirror image (test-time augmentation). Raises ShapeError, TypeError.
     """
-    return ops.softmax(logits(net, x, batch_size, flip))[0]
+    s = logits(net, checks.check_images(net, x), batch_size, flip)  # (N, K)
+    checks.check_outputs(s.shape)
+    return ops.softmax(s)[0]
 
 
 def logits(net, x, batch_size=256, flip=False):
@@ -154,7 +181,7 @@ def logits(net, x, batch_size=256, flip=False):
     With `flip` the mean of the logits of each image and of its mirror image.
     """
     fast, x = fuse(net), checks.as_input(net, x)
-    size = checks.whole("batch_size", batch_size, 1)
+    size = arguments.whole("batch_size", batch_size, 1)
     parts = [x[i : i + size] for i in range(0, max(len(x), 1), size)]  # (size, H, W, C) each
     if not flip:
         return np.concatenate([fast.infer(part) for part in parts])
@@ -163,14 +190,20 @@ def logits(net, x, batch_size=256, flip=False):
     return np.concatenate([(fast.infer(a) + fast.infer(b)) / 2 for a, b in pairs])
 
 
-def measure(logits, y):
-    """What evaluate returns, of logits (N, K) and labels (N,)."""
+def class_names(net, classes):
+    """The names that net's checkpoint holds, as a list, or None where it has none for so many."""
+    names = (getattr(net, "metadata", None) or {}).get("classes")
+    return names if isinstance(names, list) and len(names) == classes else None
+
+
+def measure(logits, y, names=None):
+    """What evaluate returns, of logits (N, K) and labels (N,); warnings name classes by `names`."""
     loss, accuracy = score(logits, y)
     confusion = confusion_matrix(y, logits.argmax(axis=1), logits.shape[1])
     return {
         "loss": loss,
         "accuracy": accuracy,
-        "per_class": per_class(confusion),
+        "per_class": per_class(confusion, names),
         "confusion": confusion,
     }
 

@@ -4,8 +4,7 @@ Run is what all runs do. FitRun is that of `fit`; generative/run.py has that of 
 examples.
 """
 
-import csv
-import io
+import contextlib
 import pathlib
 import warnings
 
@@ -16,12 +15,13 @@ from ..errors import CheckpointError, RunFolderError, TrainingDiverged
 from ..layers.traverse import all_finite, uncovered
 from ..optim import EMA
 from . import checkpoint
+from .history import History, ended, why_not_epochs
+from .lock import locked
 
-KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds")
 PICTURES = ("learning_curves.png", "confusion.png", "mistakes.png", "filters.png")
 CHECKPOINTS = ("last.npz", "best.npz", "network.npz")
 FILES = (*CHECKPOINTS, "history.csv", "result.json", "report.html", *PICTURES)
-RUNNING = ("step", "images", "loss_sum", "correct", "seconds", "best")  # of the running epoch
+RUNNING = ("step", "images", "loss_sum", "correct", "seconds")  # of the running epoch
 
 
 class Run:
@@ -40,6 +40,10 @@ class Run:
         self.net, self.optimizer = net, optimizer
         self.settings, self.metadata = settings, metadata
         self.out = None if out is None else pathlib.Path(out)
+
+    def locked(self):
+        """A context in which no other run may write into the folder. Raises RunFolderError."""
+        return contextlib.nullcontext() if self.out is None else locked(self.out)
 
     def start(self):
         """Begin anew. An older run's files in the folder move to previous-1, previous-2, ... in it.
@@ -75,14 +79,18 @@ class Run:
                 f"train without {self.RESUME} first"
             )
         state = self.read_state(path)
+        self.check_settings(path, state)
+        checkpoint.restore(path, self.net, self.optimizer)
+        self.load_state(state)
+
+    def check_settings(self, path, state):
+        """Raise CheckpointError where the stored state has other settings than this run."""
         for name, value in self.settings.items():
             stored = state["settings"].get(name, value)  # an older version may not have noted it
             if stored != value:
                 raise CheckpointError(
                     f"{path} was trained with {name} {stored}, not {value}; resume with the same"
                 )
-        checkpoint.restore(path, self.net, self.optimizer)
-        self.load_state(state)
 
     @classmethod
     def read_state(cls, path):
@@ -119,45 +127,6 @@ class Run:
             raise TrainingDiverged(self.epoch + 1, self.step, self.lr, "a weight")
 
 
-def write_csv(path, names, rows):
-    """Dicts of these names as a .csv with a head, written beside and renamed: always whole."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    files.write(path, text.getvalue().encode())
-
-
-# ---- of a classifier ----------------------------------------------------------------------------
-
-
-class History(dict):
-    """What fit measured: lists with one value an epoch.
-
-    Keys: loss, accuracy, val_loss, val_accuracy, lr, seconds. loss and accuracy are means over the
-    epoch's training batches, as the network was given them (augmented, with dropout); val_* are nan
-    without validation data; lr is the last step's; seconds are the epoch's steps'.
-    """
-
-    def __init__(self, rows=None):
-        super().__init__({key: list((rows or {}).get(key, ())) for key in KEYS})
-
-    @property
-    def epochs(self):
-        """How many epochs are complete."""
-        return len(self["loss"])
-
-    def add(self, **row):
-        """One more epoch."""
-        for key in KEYS:
-            self[key].append(float(row[key]))
-
-    def write_csv(self, path):
-        """A row an epoch."""
-        rows = ({"epoch": i + 1, **{k: self[k][i] for k in KEYS}} for i in range(self.epochs))
-        write_csv(path, ("epoch", *KEYS), rows)
-
-
 class FitRun(Run):
     """The run of `fit`: its history, the running epoch's sums, and best.npz beside last.npz."""
 
@@ -167,7 +136,7 @@ class FitRun(Run):
     def __init__(self, net, optimizer, out, settings, metadata):
         super().__init__(net, optimizer, out, settings, metadata)
         self.averaged = isinstance(optimizer, EMA)
-        self.history, self.best = History(), -np.inf
+        self.history, self.first_loss = History(), None
         self._new_epoch()
 
     def _new_epoch(self):
@@ -186,14 +155,29 @@ class FitRun(Run):
     def state(self):
         """What checkpoints hold of the run, in JSON's kinds."""
         running = {name: getattr(self, name) for name in RUNNING}
-        return {"settings": self.settings, "running": running, "history": self.history}
+        kept = {"settings": self.settings, "running": running, "history": self.history}
+        return kept | {"first_loss": self.first_loss}
 
     def load_state(self, state):
         """Take such a state back."""
         self.history = History(state["history"])
+        self.first_loss = state.get("first_loss")  # None: an older version did not note it
         for name in RUNNING:
             setattr(self, name, state["running"][name])
         self.history.write_csv(self.out / "history.csv")
+
+    def check_settings(self, path, state):
+        """The same; but the epochs may be others, where the run was on the way to them anyway."""
+        asked, stored = self.settings["epochs"], state["settings"]
+        if stored.get("epochs") != asked:
+            reason = why_not_epochs(asked, state)
+            if reason:
+                raise CheckpointError(
+                    f"{path} cannot go on to epochs={asked}: {reason}; begin a new run from its "
+                    "weights: net = numpycnn.load(...), then fit(net, ...) with another out"
+                )
+            state = {**state, "settings": {**stored, "epochs": asked}}
+        super().check_settings(path, state)
 
     def old_files(self):
         """What a run leaves in its folder, and nothing else that lies there."""
@@ -201,18 +185,25 @@ class FitRun(Run):
 
     def end_step(self, loss, correct, images, seconds):
         """Weighted by the batch's size, so that a smaller last batch counts for what it is."""
+        if self.epoch == self.step == 0:
+            self.first_loss = loss
         self.step += 1
         self.images += images
         self.loss_sum += loss * images
         self.correct += correct
         self.seconds += seconds
 
+    def ruined(self, loss, limit):
+        """Whether a loss is above the limit, and above the loss of the first step."""
+        return self.first_loss is not None and loss > max(limit, self.first_loss)
+
     def complete(self):
         """Whether there is nothing left to train."""
         return ended(self.history, self.settings["epochs"], self.settings["patience"])
 
     def end_epoch(self, validate=None):
-        """A row of history, last.npz, best.npz if it is. `validate(net)` gives (loss, accuracy).
+        """A row of history, last.npz, best.npz if it is (History.best). `validate(net)` gives
+        (loss, accuracy).
 
         Where weights are averaged, the average is validated and goes into best.npz, and in the end
         into the network.
@@ -231,21 +222,8 @@ class FitRun(Run):
         self._new_epoch()
         if self.averaged and self.complete():
             self.optimizer.copy_to(self.net)
-        score = val_accuracy if validate else -self.history["loss"][-1]
-        better = score > self.best
-        self.best = max(score, self.best)
         if self.out:
-            if better:
+            if self.history.best() == self.epoch - 1:
                 self.save("best.npz", measured)
             self.save_last()
             self.history.write_csv(self.out / "history.csv")
-
-
-def ended(history, epochs, patience):
-    """Whether all epochs are done, or validation accuracy has not risen for `patience` of them."""
-    accuracies = history["val_accuracy"]
-    if len(accuracies) >= epochs:
-        return True
-    if patience is None or not accuracies:
-        return False
-    return len(accuracies) - 1 - int(np.argmax(accuracies)) >= patience

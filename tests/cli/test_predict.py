@@ -142,3 +142,27 @@ def test_the_shipped_network_knows_a_blank_page(data, run):
 
     Image.new("RGB", (300, 200), "white").save("blank.png")
     assert "note: blank.png looks like nothing in fashion-mnist" in run("predict", "blank.png")[1]
+
+
+def test_one_broken_picture_of_twenty_costs_one_answer(trained, run):
+    from PIL import Image
+
+    paths = [f"{i}.png" for i in range(20)]
+    for path, image in zip(paths, pictures(20)[0], strict=True):
+        Image.fromarray(image[..., 0]).save(path)
+    with open("7.png", "wb") as file:
+        file.write(b"no picture")
+    code, out, err = run("predict", *paths, "--checkpoint", "run/best.npz")
+    assert code == 3
+    assert [line.partition(":")[0] for line in out.splitlines()] == [*paths[:7], *paths[8:]]
+    assert err.count("\n") == 1
+    assert "7.png" in err
+    code, out, _ = run(
+        "predict", *paths, "--checkpoint", "run/best.npz", "--json", "--show", "seen"
+    )
+    found = json.loads(out)
+    assert (code, len(found["predictions"]), len(found["errors"])) == (3, 19, 1)
+    assert found["errors"][0]["image"] == "7.png"
+    assert len(os.listdir("seen")) == 19
+    code, out, err = run("predict", "7.png", "7.png", "--checkpoint", "run/best.npz")
+    assert (code, out) == (3, "")

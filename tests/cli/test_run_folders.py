@@ -9,7 +9,7 @@ import pytest
 
 import numpycnn as nc
 from numpycnn.training import loop
-from tests.helpers import arrays, pictures, same, small, write_data
+from tests.helpers import arrays, pictures, same, small, start, write_data
 
 pytestmark = pytest.mark.filterwarnings("ignore:classes? .* never predicted")
 
@@ -48,7 +48,6 @@ def test_force_that_fails_leaves_the_old_run_as_it_was(trained, run):
 
 def test_resume_refuses_another_run(trained, run):
     for setting in (
-        ["--epochs", "9"],
         ["--model", "vgg"],
         ["--lr", "0.5"],
         ["--seed", "1"],
@@ -104,3 +103,46 @@ def test_interrupted_and_resumed_as_if_never_interrupted(data, no_report, run, m
     with open("whole/history.csv") as a, open("it's a run/history.csv") as b:
         rows = [[line.split(",")[:-1] for line in file] for file in (a, b)]
     assert rows[0] == rows[1]
+
+
+def test_a_folder_in_use_is_refused_before_anything_is_read(data, tmp_path, run):
+    hold = "import sys, time\nfrom numpycnn.training.lock import locked\n"
+    hold += "with locked('run'):\n    print('locked', flush=True)\n    time.sleep(60)"
+    with start("-c", hold, cwd=tmp_path) as process:
+        assert process.stdout.readline() == "locked\n"
+        for more in ([], ["--force"]):
+            code, out, err = run("train", "--data", "nowhere", "--out", "run", *more)
+            assert (code, out, err.count("\n")) == (2, "", 1)
+            assert f"run is in use: process {process.pid} trains into it" in err
+        process.kill()
+    code, _, err = run("train", "--data", "nowhere", "--out", "run")
+    assert (code, "unknown data set" in err) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--out", "--data", "--model", "--schedule", "--augment"])
+def test_an_empty_text_is_refused(option, data, run, tmp_path):
+    for text in ("", "  "):
+        code, out, err = run("train", "--data", data, option, text)
+        assert (code, out) == (2, "")
+        assert f"argument {option}: expected a name or a path, not an empty text" in err
+    assert os.listdir(tmp_path) == ["data.npz"]
+
+
+def test_more_epochs_at_a_constant_rate(data, no_report, run):
+    command = ["train", "--model", "alexnet", "--data", data, "--schedule", "constant"]
+    assert run(*command, "--epochs", 3, "--out", "whole")[0] == 0
+    assert run(*command, "--epochs", 1, "--out", "run")[0] == 0
+    code, out, _ = run("train", "--resume", "--out", "run", "--epochs", 3, "--json")
+    assert (code, json.loads(out)["epochs"]) == (0, 3)
+    assert same(arrays(nc.load("run/last.npz")), arrays(nc.load("whole/last.npz")))
+    assert nc.load("run/last.npz").metadata["recipe"]["epochs"] == 3
+    code, _, err = run("train", "--resume", "--out", "run", "--epochs", 2)
+    assert code == 2
+    assert "cannot go on to 2 epochs: it has trained 3 epochs" in err
+
+
+def test_where_the_schedule_ends_a_new_run_is_the_way(trained, run):
+    code, _, err = run("train", "--resume", "--out", "run", "--epochs", 9)
+    assert code == 2
+    assert "one_cycle was laid out for 1 epoch," in err
+    assert "numpycnn train --from run/last.npz --epochs N --out ANOTHER" in err

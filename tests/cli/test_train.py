@@ -16,7 +16,7 @@ from numpycnn.errors import (
     ShapeError,
 )
 from numpycnn.training import checkpoint
-from tests.helpers import arrays, pictures, same, write_data
+from tests.helpers import arrays, finish, pictures, same, write_data
 
 pytestmark = pytest.mark.filterwarnings("ignore:classes? .* never predicted")
 
@@ -264,4 +264,80 @@ def test_a_full_disk_exits_1(data, no_report, run, monkeypatch):
     )
     assert (code, out) == (1, "")
     assert "No space left on device" in err.splitlines()[-1]
-    assert os.listdir("run") == []
+    assert not os.path.exists("run")
+
+
+def test_the_last_line_names_which_file_has_which_accuracy(data, no_report, run):
+    arguments = ["train", "--model", "alexnet", "--data", data, "--epochs", 4, "--lr", 0.02]
+    code, out, _ = run(*arguments, "--out", "run", "--val", 16)
+    assert code == 0
+    last = out.splitlines()[-1]
+    history = nc.load("run/last.npz").metadata["fit"]["history"]
+    best = len(nc.load("run/best.npz").metadata["fit"]["history"]["loss"])
+    validated = [f"{share:.2%} of 16 validation images" for share in history["val_accuracy"]]
+    if best == 4:
+        assert last.startswith("In run: last.npz and best.npz (epoch 4): ")
+    else:
+        assert last.startswith("In run: last.npz (epoch 4): ")
+        assert last.endswith(f"; best.npz (epoch {best}): {validated[best - 1]}")
+    assert f"% of 40 test images, {validated[3]}" in last
+    code, out, _ = run(*arguments, "--out", "none", "--val", 0, "--json")
+    assert set(json.loads(out)["files"]) == {"last.npz", "best.npz"}
+
+
+def test_best_of_another_epoch_is_told_apart():
+    history = {"loss": [2.0, 1.0, 1.5], "val_accuracy": [0.5, 0.25, 0.25], "val_loss": [1, 2, 3]}
+    history |= {"accuracy": [0] * 3, "lr": [0] * 3, "seconds": [0] * 3}
+    for val, end in (
+        (13, "best.npz (epoch 1): 50.00% of 13 validation images"),
+        (None, "best.npz (epoch 2): the lowest training loss, 1.0000"),
+    ):
+        if not val:
+            history |= {"val_accuracy": [float("nan")] * 3}
+        reached = training._reached(
+            training.loop.History(history), 0.75, val and ([], [0] * val), 1000
+        )
+        lines = training.closing_lines({"report": None, "out": "run", "files": reached})
+        assert lines[-1].endswith(end)
+        assert "last.npz (epoch 3): 75.00% of 1,000 test images" in lines[-1]
+
+
+def test_a_learning_rate_that_ruins_the_network_exits_5(data, no_report, run):
+    for lr in ("1e30", "1e8"):
+        arguments = ["--model", "lenet5", "--data", data, "--epochs", 2, "--lr", lr, "--out", lr]
+        code, out, err = run("train", *arguments)
+        assert (code, out) == (5, "")
+        assert "training diverged: the loss is" in err.splitlines()[-1]
+
+
+def test_a_report_that_cannot_be_written_loses_no_result(data, run, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    arguments = ["train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "run"]
+    with monkeypatch.context() as patch:
+        patch.setattr(training.training_page, "write", full)
+        code, out, err = run(*arguments)
+    assert code == 1
+    assert "Test accuracy" in out
+    assert "last.npz" in out.splitlines()[-1]
+    assert "the report could not be written: [Errno 28]" in err
+    assert "numpycnn train --resume --out run" in err
+    code, out, _ = run("train", "--resume", "--out", "run")
+    assert code == 0
+    assert os.path.exists("run/report.html")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_names_that_no_encoding_has_lose_no_result(encoding, data, tmp_path):
+    """A folder that is not UTF-8; classes with control characters, kana and half a surrogate."""
+    write_data("names.npz", classes=("a\x1b[8mb", "漢", "d\udcff", "e"))
+    folder = os.fsdecode(b"run\xff")
+    command = ["train", "--model", "lenet5", "--data", "names.npz", "--epochs", 1, "--out", folder]
+    code, out, err = finish(*command, cwd=tmp_path, env={"PYTHONIOENCODING": encoding})
+    assert code == 0, err
+    assert "Test accuracy" in out
+    assert "\x1b" not in out
+    page = (tmp_path / folder / "report.html").read_text(encoding="utf-8")
+    assert "$&#x27;run\\xff/last.npz&#x27;" in page
+    assert all((tmp_path / folder / name).exists() for name in ("confusion.png", "result.json"))

@@ -122,6 +122,11 @@ def test_nan_and_infinity_are_counted_and_located():
         ("float64", {"y": Y / 1}),
         ("argmax", {"y": np.eye(3)[Y]}),
         ("argmax", {"y": np.eye(3, dtype=int)[Y]}),
+        ("multi-label .* row 0 names 3 classes", {"y": np.ones((60, 3), int)}),
+        (
+            "multi-label .* row 4 names 0 classes",
+            {"y": np.eye(3)[Y] * (np.arange(60) != 4)[:, None]},
+        ),
         ("ravel", {"y": Y[:, None]}),
         ("<U", {"y": Y.astype(str)}),
         ("object", {"y": Y.astype(object)}),
@@ -131,3 +136,39 @@ def test_nan_and_infinity_are_counted_and_located():
 )
 def test_what_is_refused(word, parts):
     refused(word, **parts)
+
+
+def numbered(y, classes=None, ty=None):
+    return Dataset("letters", X, y, TX, y[:9] if ty is None else ty, classes)
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "message"),
+    [
+        (Y + 1, None, r"the class 0 \(of 4\): if labels count from 1, use y - 1"),
+        (Y + 1, "abcd", r"the class a \(of 4\): if labels count from 1, use y - 1"),
+        (
+            Y * 2,
+            None,
+            r"the classes 1, 3 \(of 5\): .* y = np.unique\(y, return_inverse=True\)\[1\]",
+        ),
+        (Y, "abcde", r"the classes d, e \(of 5\): the network can never learn them"),
+        (np.minimum(Y, 1), None, r"no training image has the class 2 \(of 3\)"),
+    ],
+)
+def test_classes_without_a_training_image_are_named(y, classes, message):
+    with pytest.warns(UserWarning, match=message):
+        numbered(y, classes, ty=TY if y.max() == 1 else None)
+
+
+@pytest.mark.parametrize("y", [np.where(Y > 0, 3, 5), Y * 20, Y * 2000])
+def test_labels_of_which_most_do_not_occur_are_refused(y):
+    with pytest.raises(DatasetError, match=r"occur .*np.unique\(y, return_inverse=True\)\[1\]"):
+        numbered(y)
+    assert numbered(np.unique(y, return_inverse=True)[1]).classes  # the line that mends it
+
+
+def test_classes_that_all_have_images_are_not_mentioned(recwarn):
+    numbered(Y)
+    numbered(Y, "abc")
+    assert not recwarn.list

@@ -148,7 +148,15 @@ def test_integers_of_every_kind_are_labels(dtype):
         (["a", "b", "c"], TypeError, "integers"),
         (np.eye(4)[:3], ShapeError, r"not one-hot \(3, 4\); convert with labels.argmax\(axis=1\)"),
         ([0, 1], ShapeError, r"shape \(3,\), one an example, not \(2,\)"),
-        ([[0], [1], [2]], ShapeError, r"not \(3, 1\)"),
+        ([[0], [1], [2]], ShapeError, r"not a column \(3, 1\); use labels.ravel\(\)"),
+        (np.eye(5)[:3], ShapeError, r"not one-hot \(3, 5\)"),  # of another number of classes
+        (np.eye(4, dtype=bool)[:3], ShapeError, r"not one-hot"),
+        ([[0, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 1]], ShapeError, "row 1 names 2 classes"),
+        ([[0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]], ShapeError, "row 2 names 0 classes"),
+        ([[0.2, 0.8, 0, 0]] * 3, ShapeError, r"shares of classes \(3, 4\)"),
+        ([[3, 5, 1, 0]] * 3, ShapeError, r"not an array \(3, 4\)"),
+        ([["a", "b"]] * 3, ShapeError, r"not an array \(3, 2\)"),
+        (np.zeros((3, 2, 2)), ShapeError, r"not \(3, 2, 2\)"),
         (1, ShapeError, r"not \(\)"),
     ],
 )

@@ -147,7 +147,7 @@ def test_commands_can_be_pasted(written):
 
 
 def test_the_note_about_what_is_undefined(written):
-    assert "Note: class 3 is never predicted" in written[1]
+    assert "Note: class お茶 is never predicted" in written[1]
 
 
 def test_returns_the_path(written):

@@ -122,7 +122,7 @@ def test_resume_needs_the_same_run(tmp_path):
     kept = state(tmp_path)
     other = x.copy()
     other[3, 2, 1, 0] ^= 1
-    changed = [{"epochs": 3}, {"lr": 0.5}, {"seed": 1}, {"batch_size": 8}, {"schedule": "cosine"}]
+    changed = [{"lr": 0.5}, {"seed": 1}, {"batch_size": 8}, {"schedule": "cosine"}]
     changed += [
         {"label_smoothing": 0.1},
         {"class_weight": [1, 2, 3, 4]},
@@ -142,6 +142,57 @@ def test_resume_needs_the_same_run(tmp_path):
     nc.save(tmp_path / "last.npz", net)
     with pytest.raises(CheckpointError, match="not written by fit"):
         fit(net, x, y, out=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_more_epochs_at_a_constant_rate_are_a_longer_run(first, tmp_path):
+    x, y = pictures(40)
+    given = {**settings(), "schedule": "constant", "out": tmp_path / "whole"}
+    del given["epochs"]
+    fit(small(), x, y, epochs=4, **given)
+    given["out"] = tmp_path / "longer"
+    fit(small(), x, y, epochs=first, **given)
+    history = fit(small(seed=5), x, y, epochs=4, resume=True, **given)
+    assert history.epochs == 4
+    assert state(tmp_path / "longer") == state(tmp_path / "whole")
+    assert rows(tmp_path / "longer") == rows(tmp_path / "whole")
+
+
+flip = augment.horizontal_flip
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "why"),
+    [
+        ({"schedule": "one_cycle"}, 4, "its schedule one_cycle was laid out for 2 epochs"),
+        ({"schedule": lambda t: 1 - t / 2}, 4, "other learning rates"),
+        ({"schedule": "cosine"}, 1, "it has trained 2 epochs and 0 steps already"),
+        ({}, 1, "it has trained 2 epochs and 0 steps already"),
+        ({"augment": [(0.5, flip), (1.0, None)]}, 4, "phases of its augmentation"),
+        ({"ema": 0.9}, 4, "averaged weights"),
+        ({"epochs": 9, "patience": 1, "lr": 0.0}, 12, "patience=1 epochs, which ended it"),
+    ],
+)
+def test_what_cannot_go_on_says_what_does(given, asked, why, tmp_path):
+    x, y = pictures(32)
+    given = {"out": tmp_path, "validation": (x, y), **given}
+    fit(small(), x, y, **given)
+    kept, net = state(tmp_path), small()
+    before = arrays(net)
+    with pytest.raises(CheckpointError, match=why) as caught:
+        fit(net, x, y, resume=True, **{**given, "epochs": asked})
+    assert "numpycnn.load(...)" in str(caught.value)
+    assert same(arrays(net), before)
+    assert state(tmp_path) == kept
+
+
+@pytest.mark.parametrize("steps", [[augment.horizontal_flip], [(1.0, flip)], flip])
+def test_one_augmentation_throughout_is_no_phase(steps, tmp_path):
+    x, y = pictures(32)
+    steps = augment.compose(*steps) if steps == [augment.horizontal_flip] else steps
+    fit(small(), x, y, out=tmp_path, augment=steps)
+    again = fit(small(), x, y, out=tmp_path, augment=steps, resume=True, epochs=3)
+    assert again.epochs == 3
 
 
 def crop(pad):

@@ -29,6 +29,7 @@ def test_a_new_run_sets_the_older_one_aside(tmp_path):
 
     fit(small(seed=1), x, y, out=tmp_path, epochs=1, augment=look)
     assert seen[0] == [
+        ".lock",
         "last.npz",
         "notes.txt",
         "previous-1",
@@ -58,7 +59,7 @@ def test_history_csv_has_a_row_at_the_end_of_each_epoch(tmp_path):
 
 def test_best_is_the_best_by_validation_and_last_the_last(tmp_path, monkeypatch):
     x, y = pictures(32)
-    scores = iter([(1.0, 0.5), (0.9, 0.75), (0.5, 0.75), (0.8, 0.25)])
+    scores = iter([(1.0, 0.5), (0.9, 0.75), (0.9, 0.75), (0.1, 0.25)])
     monkeypatch.setattr(loop, "score", lambda *_: next(scores))
     fit(small(), x, y, out=tmp_path, epochs=4, validation=(x, y))
     epochs = {
@@ -66,6 +67,32 @@ def test_best_is_the_best_by_validation_and_last_the_last(tmp_path, monkeypatch)
         for n in ("best.npz", "last.npz")
     }
     assert epochs == {"best.npz": 2, "last.npz": 4}
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [
+        ([(1.0, 0.5), (0.9, 0.75), (0.5, 0.75)], 3),  # a tie: the lower loss
+        ([(0.5, 0.75), (0.9, 0.75), (0.4, 0.5)], 1),
+        ([(0.5, 0.75), (0.5, 0.75)], 1),  # the first of equals
+        ([(0.5, 0.25), (float("nan"), 0.5)], 2),
+    ],
+)
+def test_of_equal_accuracies_the_lower_loss_is_best(scores, best, tmp_path, monkeypatch):
+    x, y = pictures(32)
+    left = iter(scores)
+    monkeypatch.setattr(loop, "score", lambda *_: next(left))
+    history = fit(small(), x, y, out=tmp_path, epochs=len(scores), validation=(x, y))
+    saved = checkpoint.read(tmp_path / "best.npz")[0]["fit"]["history"]["loss"]
+    assert len(saved) == history.best() + 1 == best
+
+
+def test_without_validation_the_lowest_training_loss_is_best():
+    history = loop.History()
+    for loss in (2.0, 1.0, 1.5):
+        nan = {"val_loss": np.nan, "val_accuracy": np.nan}
+        history.add(loss=loss, accuracy=0.5, lr=0.1, seconds=1, **nan)
+    assert history.best() == 1
 
 
 def poisoned(net, at, value=np.nan):
@@ -102,6 +129,28 @@ def test_a_learning_rate_that_is_far_too_large_diverges(tmp_path):
     assert all(
         np.isfinite(array).all() for array in arrays(nc.load(tmp_path / "last.npz")).values()
     )
+
+
+@pytest.mark.parametrize("lr", [1e30, 1e9, 1e5])
+def test_a_loss_far_above_guessing_is_divergence(lr):
+    x, y = pictures(48)
+    with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match="the loss is"):
+        fit(small(), x, y, lr=lr, optimizer="sgd", epochs=3)
+
+
+def test_a_bad_start_is_no_divergence():
+    x, y = pictures(48)
+    net = small()
+    list(net.params())[-2].value *= 1e5
+    assert min(fit(net, x, y, lr=1e-6)["loss"]) > 1e4
+
+
+def test_a_bad_start_that_recovers_is_none():
+    x, y = pictures(48)
+    net = small()
+    list(net.params())[-2].value *= 300  # logits of some hundreds, wrong ones
+    history = fit(net, x, y, epochs=40, lr=0.3)
+    assert history["loss"][0] > 100 > 10 > history["loss"][-1]
 
 
 @pytest.mark.parametrize("stop", [True, False])

@@ -1,0 +1,37 @@
+"""What the command prints: results to standard output, messages to standard error.
+
+Names of classes and files are other people's: here nothing of them reaches the terminal as a
+control sequence, and nothing fails for want of a letter.
+"""
+
+import json
+import sys
+
+from ..errors import printable
+from ..files import plain
+
+LINES = "\n\t"  # control characters that are this program's own
+
+
+def say(line):
+    """A message to people."""
+    sys.stderr.write(f"{printable(line, LINES)}\n")
+    sys.stderr.flush()
+
+
+def show(result, text, as_json, coloured=False):
+    """The result: one JSON object, or the text for people (nothing where it is empty).
+
+    coloured: the text's own escape sequences pass.
+    """
+    if as_json:
+        print(json.dumps(plain(result)), flush=True)
+    elif text:  # a script of examples/ has printed its own
+        print(printable(text, LINES + "\x1b" * coloured), flush=True)
+
+
+def forgiving(*streams):
+    r"""Let the streams write what their encoding has no letter for as \u6f22, not raise."""
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
