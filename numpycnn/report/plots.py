@@ -252,7 +252,8 @@ def prediction(given, image, probabilities, path, note=""):
         middle.set_title(f"Network input, {image.shape[0]} × {image.shape[1]}")
         for axes in (left, middle):
             axes.set(xticks=[], yticks=[], anchor="N")
-            axes.spines[:].set(visible=True, color=LINE)
+            axes.spines[:].set_visible(True)
+            axes.spines[:].set_color(LINE)
         color = ORANGE if note else BLUE
         _bars(right, drawable(probabilities), np.array([*probabilities.values()]), color)
         if note:

@@ -11,6 +11,7 @@ from tests import naive
 
 @pytest.fixture
 def numba():
+    pytest.importorskip("numba")
     before = backend.backend(), backend.threads()
     backend.use("numba")
     yield

@@ -163,6 +163,7 @@ def test_nan_in_a_gradient_is_not_hidden(each_backend, rule):
 
 @pytest.mark.parametrize("decoupled", [False, True])
 def test_large_parameters_are_cut_into_shares_without_a_trace(decoupled):
+    pytest.importorskip("numba")
     before = backend.backend(), backend.threads()
     rng = np.random.default_rng(21)
     start, grad, m, v = rng.random((4, 300, 333), dtype=np.float32)
