@@ -22,12 +22,17 @@ def export(args):
             result,
             f"{out}: {result['bytes']:,} bytes, {len(weights)} arrays, as PyTorch has them",
         )
-    from ..exchange import onnx
+    if args.to == "keras":
+        from ..exchange import keras
 
-    result = onnx.save(
-        out, net, name=args.part, layout=args.layout, input=args.input, softmax=args.softmax,
-        fold=not args.no_fold,
-    )  # fmt: skip
+        result = keras.save(out, net, args.part)
+    else:
+        from ..exchange import onnx
+
+        result = onnx.save(
+            out, net, name=args.part, layout=args.layout, input=args.input, softmax=args.softmax,
+            fold=not args.no_fold,
+        )  # fmt: skip
     return result, f"{out}: {result['bytes']:,} bytes; {_checked(result['error'])}"
 
 
@@ -61,6 +66,12 @@ def _from_onnx(args):
     return onnx.load(args.file)
 
 
+def _from_keras(args):
+    from ..exchange import keras
+
+    return keras.load(args.file)
+
+
 def _from_safetensors(args):
     import numpycnn as nc
 
@@ -76,8 +87,8 @@ def _from_safetensors(args):
     return net
 
 
-KINDS = "onnx", "safetensors"
-READERS = {".onnx": _from_onnx, ".safetensors": _from_safetensors}
+KINDS = "onnx", "keras", "safetensors"
+READERS = {".onnx": _from_onnx, ".keras": _from_keras, ".safetensors": _from_safetensors}
 import_.__name__ = "import"  # the command's name, which no function of Python may have
 
 
@@ -96,14 +107,14 @@ def options(command):
     sub.add_argument("--to", required=True, choices=KINDS, help="the kind of file")
     sub.add_argument("--out", metavar="FILE", help="a new file (default: CHECKPOINT.KIND here)")
     sub.add_argument("--part", help="encoder, decoder, generator or critic, instead of the whole")
-    text = "axes of the images outside (default: nchw)"
+    text = "ONNX: axes of the images outside (default: nchw)"
     sub.add_argument("--layout", choices=("nchw", "nhwc"), default="nchw", help=text)
-    text = "float in [0, 1] (default), or uint8"
+    text = "ONNX: float in [0, 1] (default), or uint8"
     sub.add_argument("--input", choices=("float", "uint8"), default="float", help=text)
-    sub.add_argument("--softmax", action="store_true", help="probabilities instead of logits")
-    sub.add_argument("--no-fold", action="store_true", help="keep batch norm as layers of its own")
+    sub.add_argument("--softmax", action="store_true", help="ONNX: probabilities, no logits")
+    sub.add_argument("--no-fold", action="store_true", help="ONNX: keep batch norm")
     sub = command(import_)
-    sub.add_argument("file", help="a FILE.onnx, or weights in a FILE.safetensors")
+    sub.add_argument("file", help="a FILE.onnx or FILE.keras, or weights in a FILE.safetensors")
     sub.add_argument("--out", metavar="FILE.npz", help="a new checkpoint (default: FILE.npz here)")
     sub.add_argument("--like", metavar="CHECKPOINT", help="the network of a .safetensors")
     text = "how its Flatten orders an image, where its names are others than export's"

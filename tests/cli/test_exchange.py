@@ -89,6 +89,21 @@ def test_a_mistake_of_import_gets_one_line(arguments, code, message, run, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["there.onnx"]
 
 
+def test_keras_goes_out_and_comes_in(run, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    pytest.importorskip("keras")
+    pytest.importorskip("h5py")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    code, out, _ = run("export", "pretrained:small", "--to", "keras")
+    assert code == 0
+    assert "largest difference on 8 images" in out
+    code, _, err = run("import", "small.keras")
+    assert (code, err) == (0, "")
+    x = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 1)).astype(np.uint8)
+    assert np.array_equal(nc.load("small.npz").infer(x), nc.load("pretrained:small").infer(x))
+
+
 def test_weights_go_out_and_come_in(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = run("export", "pretrained:small", "--to", "safetensors")
