@@ -163,7 +163,7 @@ def _fit(store, runs, size):
         for run in runs:
             for node in run["nodes"]:
                 for name, i in _arrays(node, part):
-                    yield -store.arrays[i].size, i, f"{run['run']}: {node['path']} {name}"
+                    yield -store.arrays[i].size, i, f"{run['run']}: {node['path'] or node['name']} {name}"
 
     left, room = [], size - len(json.dumps(runs)) - CODE
     for count, i, name in sorted(largest("grads")):

@@ -66,6 +66,7 @@ def test_frozen_and_fused_layers_are_shown_as_what_they_are_made_of(tmp_path):
 
 # ---- faults: each changes one text of the mathematics, and verify must find it -------------------
 
+
 def faults():
     """{what: (text, what stands in its place)} of faults.diff."""
     found = {}

@@ -1,16 +1,19 @@
 // Convolution, whole. g is its geometry: {kh, kw, C, F, stride: [sh, sw], pads: [[top, ], [left, ]]},
 // w (kh, kw, C, F). Its transpose is the same three functions with the roles of x and y exchanged.
 
-// Calls each(output pixel, input pixel, place in the kernel) wherever the kernel meets x.
-function meet({kh, kw, stride: [sh, sw], pads: [[top], [left]]}, [H, W], [OH, OW], each) {
+// Calls each(output pixel, input pixel, place in the kernel) wherever the kernel meets x, and
+// miss(output pixel, place in the kernel) where it lies on the padding.
+function meet(g, [H, W], [OH, OW], each, miss) {
+  const {kh, kw} = g;
+  const {top, left, sh, sw} = pads(g);
   for (let i = 0; i < OH; i++)
     for (let j = 0; j < OW; j++)
       for (let p = 0; p < kh; p++) {
         const r = i * sh + p - top;
-        if (r < 0 || r >= H) continue;
         for (let q = 0; q < kw; q++) {
           const t = j * sw + q - left;
-          if (t >= 0 && t < W) each(i * OW + j, r * W + t, p * kw + q);
+          if (r >= 0 && r < H && t >= 0 && t < W) each(i * OW + j, r * W + t, p * kw + q);
+          else miss?.(i * OW + j, p * kw + q);
         }
       }
 }
@@ -18,13 +21,17 @@ function meet({kh, kw, stride: [sh, sw], pads: [[top], [left]]}, [H, W], [OH, OW
 function convY(x, hw, w, g, ohw) {
   const {C, F} = g;
   const y = zeros(ohw[0] * ohw[1] * F);
-  meet(g, hw, ohw, (o, m, k) => {
-    for (let c = 0; c < C; c++) {
-      const a = x[m * C + c];
-      const row = (k * C + c) * F;
-      for (let f = 0; f < F; f++) y[o * F + f] += a * w[row + f];
-    }
-  });
+  const add = (o, k, a, c) => {
+    const row = (k * C + c) * F;
+    for (let f = 0; f < F; f++) y[o * F + f] += a * w[row + f];
+  };
+  const each = (o, m, k) => {
+    for (let c = 0; c < C; c++) add(o, k, x[m * C + c], c);
+  };
+  const miss = (o, k) => {
+    for (let c = 0; c < C; c++) add(o, k, 0, c);
+  };
+  meet(g, hw, ohw, each, w.every(Number.isFinite) ? null : miss); // 0 * NaN is NaN
   return y;
 }
 

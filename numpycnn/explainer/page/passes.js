@@ -199,7 +199,8 @@ function spread(n, x, dy, share) {
     const window = windowAt(n.attrs, x.s, ...at(n.s, k));
     const part = share(window.map((i) => x.v[i]));
     window.forEach((i, place) => {
-      dx[i] += dy[k] * part(place);
+      const share = part(place);
+      if (share) dx[i] += dy[k] * share; // NaN * 0 is NaN
     });
   }
   return {dxs: [dx], grads: {}};

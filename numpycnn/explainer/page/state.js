@@ -2,7 +2,7 @@
 
 const INFO = JSON.parse($("info").textContent);
 const S = {run: 0, live: null, k: 0, what: "y", which: 0, cells: {}, channel: {}, all: false};
-const RUNS = []; // those recorded
+let RUNS = []; // those recorded
 
 const run = () => S.live ?? RUNS[S.run];
 const node = () => run().nodes[S.k];
@@ -62,13 +62,10 @@ function follow(go) {
 function followLargest() {
   const n = node();
   if (n.kind === "Input" && S.what === "y") return goTo(0, "dx", 0, cell());
-  let best = null;
-  let most = -1;
-  for (const {v, weight, go} of termsOf(n.explain(S.what, S.which, cell()))) {
-    if (go.to !== "grad" && weight > most) [best, most] = [go, weight];
-    else if (!best && go.to !== "grad") best = go;
-  }
-  if (best) follow(best);
+  const terms = termsOf(n.explain(S.what, S.which, cell())).filter(({go}) => go.to !== "grad");
+  const onward = terms.filter(({go}) => !isBack() || go.to === "dy" || go.to === "y");
+  const best = bySize(onward.length ? onward : terms, (t) => t.weight)[0];
+  if (best) follow(best.go);
 }
 
 function termsOf(e) {
