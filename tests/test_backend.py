@@ -17,6 +17,7 @@ from numpycnn.ops import fused, update
 from tests import naive
 
 IMAGE = (2, 5, 6, 3)
+PAIRS = (2, 6, 5, 4)
 # name: the shapes of its floating arguments, and the rest
 OPS = {
     "conv2d": ({"x": IMAGE, "w": (3, 2, 3, 4), "b": (4,)}, {"stride": (1, 2)}),
@@ -25,6 +26,9 @@ OPS = {
     "avg_pool2d": ({"x": IMAGE}, {"size": 2}),
     "global_avg_pool": ({"x": IMAGE}, {}),
     "batch_norm": ({"x": IMAGE, "gamma": (3,), "beta": (3,)}, {"train": True}),
+    "mirror_batch_norm": ({"x": PAIRS, "gamma": (2,), "beta": (2,)}, {"train": True}),
+    "mirror_conv2d": ({"x": PAIRS, "w": (3, 3, 4, 2), "b": (2,)}, {"padding": 1}),
+    "mirror_mean": ({"x": (3, 6)}, {}),
     "dense": ({"x": (4, 3), "w": (3, 5), "b": (5,)}, {}),
     "relu": ({"x": IMAGE}, {}),
     "leaky_relu": ({"x": IMAGE}, {"negative_slope": 0.2}),
@@ -54,6 +58,9 @@ DEFAULTS = {
     "max_pool2d": {"size": 2, "stride": None},
     "avg_pool2d": {"size": 2, "stride": None},
     "batch_norm": {"momentum": 0.9, "eps": 1e-5},
+    "mirror_batch_norm": {"momentum": 0.9, "eps": 1e-5},
+    "mirror_conv2d": {"b": None, "stride": 1, "padding": "same", "first": False},
+    "mirror_conv2d_backward": {"input_gradient": True},
     "dense": {"b": None},
     "dropout": {"rng": None, "train": True},
     "gaussian_sample": {"rng": None, "train": True},
@@ -92,8 +99,9 @@ def test_what_is_not_given_has_the_default(each_backend, name):
     """All that may be left out is left out, then given by name, then by place: the same bits."""
     op, chosen = getattr(ops, name), DEFAULTS[name]
     required = {key: a for key, a in arrays(name).items() if key not in chosen}
-    if name == "batch_norm":
-        required |= {"running_mean": np.zeros(3), "running_var": np.ones(3), "train": False}
+    if name.endswith("batch_norm"):
+        c = len(required["gamma"])
+        required |= {"running_mean": np.zeros(c), "running_var": np.ones(c), "train": False}
     wanted = op(**required)[0]
     np.testing.assert_array_equal(op(**required, **chosen)[0], wanted)
     np.testing.assert_array_equal(op(*required.values(), *chosen.values())[0], wanted)
@@ -133,8 +141,9 @@ def arrays(name, dtype=np.float32, seed=71):
 
 def forward(name, arguments):
     rest = dict(OPS[name][1])
-    if name == "batch_norm":
-        rest |= {"running_mean": np.zeros(3, np.float32), "running_var": np.ones(3, np.float32)}
+    if name.endswith("batch_norm"):
+        c = len(arguments["gamma"])
+        rest |= {"running_mean": np.zeros(c, np.float32), "running_var": np.ones(c, np.float32)}
     if name in ("dropout", "gaussian_sample"):
         rest["rng"] = np.random.default_rng(72)
     return getattr(ops, name)(**arguments, **rest)

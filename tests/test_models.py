@@ -14,6 +14,7 @@ SMALL = {  # arguments that make each small, for images of at least 12 x 12
     "densenet": {"depth": 7, "growth": 3, "filters": 4, "dropout": 0.2, "blocks": 3},
     "keras_cnn": {"filters": (6, 8), "hidden": 12},
     "lenet5": {},
+    "mirror_vgg": {"filters": (4, 6), "dropout": (0.1, 0.2), "depth": 1},
     "resnet": {"depth": 8, "filters": (4, 6, 8)},
     "vgg": {"filters": (6, 8), "dropout": (0.1, 0.2), "depth": 1},
 }
@@ -57,6 +58,25 @@ def test_vgg_is_made_as_the_paper_says():
 
 def test_every_architecture_is_tested():
     assert SMALL.keys() == {function.__name__ for function in models.CLASSIFIERS}
+
+
+@pytest.mark.parametrize(
+    ("filters", "trained", "running"),
+    [((10, 18, 24), 29_564, 208), ((16, 32, 46), 97_830, 376), ((24, 44, 64), 190_034, 528)],
+)
+def test_mirror_vgg_counts_by_hand(filters, trained, running):
+    """9 * 2C * F a convolution (first 9 * 1 * F), gamma and beta F each, dense (F + 1) * 10."""
+    a, b, c = filters
+    convolutions = 9 * (a + 2 * a * a + 2 * a * b + 2 * b * b + 2 * b * c + 2 * c * c)
+    by_hand = convolutions + 4 * (a + b + c) + 10 * (c + 1)
+    assert counted(models.build("mirror_vgg", filters=filters)) == (by_hand, 4 * (a + b + c))
+    assert (by_hand, 4 * (a + b + c)) == (trained, running)
+
+
+def test_mirror_vgg_refuses_a_width_that_a_pool_does_not_halve():
+    with pytest.raises(ShapeError, match="30 columns are no multiple of that: pad the images"):
+        models.build("mirror_vgg", input_shape=(28, 30, 1))
+    assert models.build("mirror_vgg", input_shape=(27, 28, 1))  # rows may be left out below
 
 
 def test_resnet_counts():

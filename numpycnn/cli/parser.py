@@ -62,7 +62,9 @@ def parser():
 
     sub = command(commands.train)
     sub.add_argument(
-        "--model", type=given, help="vgg (default), alexnet, resnet, densenet, keras_cnn or lenet5"
+        "--model",
+        type=given,
+        help="vgg (default), mirror_vgg, alexnet, resnet, densenet, keras_cnn or lenet5",
     )
     sub.add_argument(
         "--data",
@@ -154,7 +156,8 @@ def parser():
         known.choices[name].add_argument(
             "--net", metavar="FILE.py[:FUNCTION]", type=given, help=own
         )
-    models = "vgg, alexnet, resnet, densenet, keras_cnn, lenet5, autoencoder, denoiser, vae or gan"
+    models = "vgg, mirror_vgg, alexnet, resnet, densenet, keras_cnn, lenet5, "
+    models += "autoencoder, denoiser, vae or gan"
     for function in (commands.summary, commands.gradcheck):
         sub = command(function)
         sub.add_argument("model", nargs="?", type=given, help=f"{models}; or a checkpoint")

@@ -18,6 +18,7 @@ RECIPES = {
     "keras_cnn": dict(
         epochs=12, batch_size=64, lr=1e-3, schedule="constant", augment="none", patience=3
     ),
+    "mirror_vgg": dict(epochs=4, batch_size=32, lr=2e-3, schedule="one_cycle", augment="crop"),
     "resnet": dict(epochs=4, batch_size=32, lr=2e-3, schedule="one_cycle", augment="flip,crop"),
     "densenet": dict(epochs=4, batch_size=32, lr=2e-3, schedule="one_cycle", augment="flip,crop"),
 }

@@ -28,14 +28,16 @@ def conv_bn_relu(
     moments = np.empty((len(x), 2, w.shape[3]), np.float32) if train else None
     a = correlate(x, w, b, stride, padding, epilogue(w.shape[3], moments=moments))
     n, h, width, f = a.shape
+    copies = f // len(gamma)  # of each channel of batch norm, which share their statistics
     mean, var = running_mean.astype(np.float64), running_var.astype(np.float64)
     if train:
-        mean, var = combine(moments, np.full(n, h * width))
+        each = moments.reshape(n, 2, copies, -1).swapaxes(1, 2).reshape(n * copies, 2, -1)
+        mean, var = combine(each, np.full(n * copies, h * width))
         running_mean += (1 - momentum) * (mean.astype(np.float32) - running_mean)
         running_var += (1 - momentum) * (var.astype(np.float32) - running_var)
     inv_std = 1 / np.sqrt(var + eps)
     y = empty((n, h // pool, width // pool, f))
-    rows = repeated(width // pool, gamma * inv_std, beta - gamma * inv_std * mean)
+    rows = repeated(copies * (width // pool), gamma * inv_std, beta - gamma * inv_std * mean)
     parallel(_activate, n, _flat(a), rows, f, pool, _flat(y))
     mean, inv_std = mean.astype(np.float32), inv_std.astype(np.float32)
     conv = conv2d_cache(a, x, w, b is not None, stride, padding)
@@ -52,7 +54,8 @@ def conv_bn_relu_infer(x, w, b, gamma, beta, running_mean, running_var, stride, 
     )
     y = empty((len(x), h // pool, width // pool, w.shape[3]))
     scale = gamma / np.sqrt(running_var.astype(np.float64) + eps)
-    rows = repeated(width // pool, scale, beta - scale * running_mean)
+    copies = w.shape[3] // len(gamma)
+    rows = repeated(copies * (width // pool), scale, beta - scale * running_mean)
     correlate(x, w, b, stride, padding, epilogue(w.shape[3], rows=rows, pool=pool, z=_flat(y)))
     return y
 
@@ -74,6 +77,7 @@ def conv_bn_relu_backward(dy, cache, input_gradient=True):
     if dy.dtype != np.float32 or pool * pool >= _NOBODY or not len(a):
         return NotImplemented
     n, h, w, f = a.shape
+    copies = f // len(gamma)
     scale = gamma * inv_std
     shift = beta - scale * mean
     sums, winner = (
@@ -81,16 +85,16 @@ def conv_bn_relu_backward(dy, cache, input_gradient=True):
         empty((*dy.shape[:2], dy[0, 0].size * (pool > 1)), np.uint8),
     )
     flat = _flat(dy), _flat(a)
-    parallel(_gradient_sums, n, *flat, repeated(w // pool, scale, shift, mean), pool, winner, sums)
-    dbeta, dgamma = sums.sum(axis=1, dtype=np.float64)
-    dgamma *= inv_std
-    one, slope = scale * (dbeta / (n * h * w)), scale * inv_std * (dgamma / (n * h * w))
+    rows = repeated(copies * (w // pool), scale, shift, mean)
+    parallel(_gradient_sums, n, *flat, rows, pool, winner, sums)
+    dbias, dscale = sums.sum(axis=1, dtype=np.float64).reshape(2, copies, len(gamma))
+    dbeta, dgamma, m = dbias.sum(axis=0), dscale.sum(axis=0) * inv_std, n * h * w * copies
+    one, slope = scale * (dbeta / m), scale * inv_std * (dgamma / m)
     if not train:  # mean and variance are constants: the first of the three terms is all
-        one, slope = np.zeros((2, f), np.float32)
+        one, slope = np.zeros((2, len(gamma)), np.float32)
     da = empty(a.shape)
-    parallel(
-        _gradient, n, *flat, repeated(w, scale, shift, mean, one, slope), f, pool, winner, _flat(da)
-    )
+    rows = repeated(copies * w, scale, shift, mean, one, slope)
+    parallel(_gradient, n, *flat, rows, f, pool, winner, _flat(da))
     no_bias = conv2d_cache(da, conv.x, conv.w, False, conv.stride, conv.padding)
     gradients = conv2d_backward(da, no_bias, input_gradient)
     if gradients is NotImplemented:
@@ -98,7 +102,7 @@ def conv_bn_relu_backward(dy, cache, input_gradient=True):
     dx, dw, _ = gradients
     dgamma, dbeta = dgamma.astype(np.float32), dbeta.astype(np.float32)
     # In training, batch norm takes the mean off, and with it whatever the bias adds.
-    db = (0 if train else scale) * dbeta if conv.has_bias else None
+    db = ((0 if train else scale) * dbias.astype(np.float32)).ravel() if conv.has_bias else None
     return dx, dw, db, dgamma, dbeta
 
 

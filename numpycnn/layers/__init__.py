@@ -12,6 +12,7 @@ from .dense import Dense
 from .dropout import Dropout
 from .fused import ConvBNReLU, fuse
 from .input_gradient import InputGradient
+from .mirror import MirrorBatchNorm, MirrorConv2D, MirrorMean
 from .norm import BatchNorm
 from .pool import AvgPool2D, GlobalAvgPool, MaxPool2D
 from .sample import Sampling
@@ -21,6 +22,7 @@ from .upsample import Upsample2D
 __all__ = [
     "ELU", "Add", "AvgPool2D", "BatchNorm", "Concat", "Conv2D", "ConvBNReLU", "ConvTranspose2D",
     "Dense", "Dropout", "Flatten", "Frozen", "GlobalAvgPool", "Identity", "InputGradient", "Layer",
-    "LeakyReLU", "MaxPool2D", "PReLU", "Param", "ReLU", "Reshape", "Sampling", "Sequential",
-    "Sigmoid", "Standardize", "Tanh", "Upsample2D", "activation", "fuse",
+    "LeakyReLU", "MaxPool2D", "MirrorBatchNorm", "MirrorConv2D", "MirrorMean", "PReLU", "Param",
+    "ReLU", "Reshape", "Sampling", "Sequential", "Sigmoid", "Standardize", "Tanh", "Upsample2D",
+    "activation", "fuse",
 ]  # fmt: skip

@@ -39,20 +39,28 @@ class Conv2D(Layer):
         (*kernel_size, in_channels, filters), bias = self.w.value.shape, self.b is not None
         return _config(self, in_channels, filters, kernel_size, bias)
 
+    def operands(self, x):
+        """w and b as conv2d takes them, for this x: what a fused layer computes with."""
+        return self.w.value, self.b and self.b.value
+
+    def add_grads(self, dw, db):
+        """Adds the gradients of these two to those of the parameters; db may be None."""
+        self.w.add_grad(dw)
+        if db is not None:
+            self.b.add_grad(db)
+
     def forward(self, x, train=False):
-        return conv2d(x, self.w.value, self.b and self.b.value, self.stride, self.padding)
+        return conv2d(x, *self.operands(x), self.stride, self.padding)
 
     def backward(self, dy, cache):
         dx, dw, db = conv2d_backward(dy, cache, input_gradient=self.input_gradient)
-        self.w.add_grad(dw)
-        if self.b:
-            self.b.add_grad(db)
+        self.add_grads(dw, db)
         return dx
 
     def tangent(self, u, dy, cache):
         """u -> conv(u, w)      dw += im2col(u).T @ dy: see slope.py"""
-        y, cache = conv2d(u, self.w.value, None, self.stride, self.padding)
-        self.w.add_grad(conv2d_backward(dy, cache, input_gradient=False)[1])
+        y, cache = conv2d(u, self.operands(u)[0], None, self.stride, self.padding)
+        self.add_grads(conv2d_backward(dy, cache, input_gradient=False)[1], None)
         return y
 
     def multiply_adds(self, x_shape, y_shape):

@@ -12,13 +12,14 @@ from .activation import ReLU
 from .base import Layer
 from .combine import Sequential
 from .conv import Conv2D
+from .mirror import MirrorBatchNorm, MirrorConv2D
 from .norm import BatchNorm
 from .pool import MaxPool2D
 
 
 class ConvBNReLU(Layer):
     """Conv2D, BatchNorm (or none), ReLU and, with `pool` > 1, MaxPool2D in one. It shares the
-    layers it is made of.
+    layers it is made of, which may be a MirrorConv2D and its MirrorBatchNorm.
 
     Without a BatchNorm the same op runs with its values of use: mean 0, variance 1, gamma 1, beta
     0. Raises ShapeError for a pool that is no whole number of at least 1, or a pair of two.
@@ -35,13 +36,15 @@ class ConvBNReLU(Layer):
 
     def _values(self):
         """gamma, beta, mean, var, momentum, eps"""
-        conv, norm = self.conv, self.norm
-        zero, one = (
-            np.zeros(conv.w.value.shape[3], np.float32),
-            np.ones(conv.w.value.shape[3], np.float32),
-        )
+        norm, filters = self.norm, self.conv.w.value.shape[3]
         if norm is None:
+            zero, one = np.zeros(filters, np.float32), np.ones(filters, np.float32)
             return one, zero, zero, one, 0, 0
+        if len(norm.gamma.value) != filters:  # the op would take fewer for copies
+            raise ShapeError(
+                f"gamma has the shape {norm.gamma.value.shape}, but the convolution has {filters} "
+                "filters"
+            )
         return (
             norm.gamma.value,
             norm.beta.value,
@@ -54,7 +57,7 @@ class ConvBNReLU(Layer):
     def forward(self, x, train=False):
         conv, (*values, momentum, eps) = self.conv, self._values()
         return conv_bn_relu(
-            x, conv.w.value, conv.b and conv.b.value, *values, train and self.norm is not None,
+            x, *conv.operands(x), *values, train and self.norm is not None,
             conv.stride, conv.padding, momentum, eps, self.pool,
         )  # fmt: skip
 
@@ -66,19 +69,14 @@ class ConvBNReLU(Layer):
 
     def infer(self, x):
         conv, (*values, _, eps) = self.conv, self._values()
-        weights, place = (
-            (conv.w.value, conv.b and conv.b.value),
-            {"stride": conv.stride, "padding": conv.padding},
-        )
-        return conv_bn_relu_infer(x, *weights, *values, **place, eps=eps, pool=self.pool)
+        place = conv.stride, conv.padding, eps, self.pool
+        return conv_bn_relu_infer(x, *conv.operands(x), *values, *place)
 
     def backward(self, dy, cache):
         dx, dw, db, dgamma, dbeta = conv_bn_relu_backward(
             dy, cache, input_gradient=self.conv.input_gradient
         )
-        self.conv.w.add_grad(dw)
-        if self.conv.b:
-            self.conv.b.add_grad(db)
+        self.conv.add_grads(dw, db)
         if self.norm:
             self.norm.gamma.add_grad(dgamma)
             self.norm.beta.add_grad(dbeta)
@@ -128,10 +126,10 @@ def _chain(layers):
     while rest:
         places.append(len(layers) - len(rest))
         kinds = [type(one) for one in rest]
-        if kinds[:3] == [Conv2D, BatchNorm, ReLU]:
+        if kinds[:3] in ([Conv2D, BatchNorm, ReLU], [MirrorConv2D, MirrorBatchNorm, ReLU]):
             conv, norm, _ = rest[:3]
             del rest[:3]
-        elif kinds[:2] == [Conv2D, ReLU]:
+        elif kinds[:2] in ([Conv2D, ReLU], [MirrorConv2D, ReLU]):
             (conv, _), norm = rest[:2], None
             del rest[:2]
         else:

@@ -14,17 +14,18 @@ from .densenet import densenet
 from .gan import GAN, gan
 from .keras_cnn import keras_cnn
 from .lenet5 import lenet5
+from .mirror_vgg import mirror_vgg
 from .resnet import resnet
 from .vae import VAE, vae
 from .vgg import vgg
 
-CLASSIFIERS = alexnet, densenet, keras_cnn, lenet5, resnet, vgg
+CLASSIFIERS = alexnet, densenet, keras_cnn, lenet5, mirror_vgg, resnet, vgg
 GENERATIVE = autoencoder, denoiser, gan, vae
 MODELS = {f.__name__: f for f in (*CLASSIFIERS, *GENERATIVE)}
 
 __all__ = [
     "CLASSIFIERS", "GAN", "MODELS", "VAE", "Autoencoder", "alexnet", "autoencoder", "build",
-    "denoiser", "densenet", "gan", "keras_cnn", "lenet5", "resnet", "vae", "vgg",
+    "denoiser", "densenet", "gan", "keras_cnn", "lenet5", "mirror_vgg", "resnet", "vae", "vgg",
 ]  # fmt: skip
 
 

@@ -32,6 +32,14 @@ from .conv import (
 from .dense import dense, dense_backward
 from .dropout import dropout, dropout_backward
 from .loss import bce_with_logits, gaussian_kl, gradient_penalty, mse, softmax_cross_entropy
+from .mirror import (
+    mirror_batch_norm,
+    mirror_batch_norm_backward,
+    mirror_conv2d,
+    mirror_conv2d_backward,
+    mirror_mean,
+    mirror_mean_backward,
+)
 from .norm import batch_norm, batch_norm_backward
 from .pool import (
     avg_pool2d,
@@ -50,7 +58,8 @@ __all__ = [
     "dense_backward", "dropout", "dropout_backward", "elu", "elu_backward", "gaussian_kl",
     "gaussian_sample", "gaussian_sample_backward", "global_avg_pool", "global_avg_pool_backward",
     "gradient_penalty", "im2col", "leaky_relu", "leaky_relu_backward", "max_pool2d",
-    "max_pool2d_backward", "mse", "prelu", "prelu_backward", "relu", "relu_backward", "sigmoid",
+    "max_pool2d_backward", "mirror_batch_norm", "mirror_batch_norm_backward", "mirror_conv2d",
+    "mirror_conv2d_backward", "mirror_mean", "mirror_mean_backward", "mse", "prelu", "prelu_backward", "relu", "relu_backward", "sigmoid",
     "sigmoid_backward", "softmax", "softmax_backward", "softmax_cross_entropy", "tanh",
     "tanh_backward", "upsample2d", "upsample2d_backward",
 ]  # fmt: skip

@@ -34,14 +34,12 @@ def _check_fused(
 ):
     x, w, b, stride, padding = _check_conv(x, w, b, stride, padding)
     height, width = conv_size(x.shape[1:3], w.shape[:2], stride, padding)
-    if np.shape(gamma) != w.shape[3:]:
+    if np.ndim(gamma) != 1 or not len(gamma) or w.shape[3] % len(gamma):
         raise ShapeError(
             f"gamma has the shape {np.shape(gamma)}, but the convolution has {w.shape[3]} filters"
         )
-    values = min(
-        len(x) * height * width, 2
-    )  # a channel, as far as batch norm's check wants to know
-    like = np.empty((values, 1, 1, w.shape[3]), x.dtype)
+    values = len(x) * height * width * (w.shape[3] // len(gamma))  # of each channel
+    like = np.empty((min(values, 2), 1, 1, len(gamma)), x.dtype)  # all that batch norm's check asks
     norm = gamma, beta, running_mean, running_var, train, momentum, eps
     _, gamma, beta, *_ = _check_norm(like, *norm)
     if pair("pool", pool)[0] > min(height, width):
@@ -66,8 +64,14 @@ def _check_fused(
     )
 
 
+def _copies(a, gamma):
+    """a (N, H, W, F) as (N, H, W * copies, len(gamma)): the copies at a pixel become pixels."""
+    n, h, w, f = a.shape
+    return a.reshape(n, h, w * (f // len(gamma)), len(gamma))
+
+
 def conv_bn_relu_cache(y, conv, a, mean, inv_std, gamma, beta, train, pool):
-    """What conv_bn_relu keeps: conv2d's cache, its output a, and the values of batch norm (F,)."""
+    """What conv_bn_relu keeps: conv2d's cache, its output a, and batch norm's values."""
     norm = {"mean": mean, "inv_std": inv_std, "gamma": gamma, "beta": beta, "train": train}
     return Cache("conv_bn_relu", y, conv=conv, a=a, **norm, pool=pool)
 
@@ -80,11 +84,13 @@ def conv_bn_relu(
     """y = max_pool2d(relu(batch_norm(conv2d(x, w, b), gamma, beta)), pool)
 
     pool = 1: no pooling. Arguments, updates of the running values and errors as in the four ops.
+    A gamma shorter than the F filters is shared by F / len(gamma) copies, as the statistics are.
     """
     a, conv = conv2d(x, w, b, stride, padding)
-    z, norm = batch_norm(a, gamma, beta, running_mean, running_var, train, momentum, eps)
-    y, _ = max_pool2d(relu(z)[0], pool)
-    mean = (a.mean(axis=(0, 1, 2), dtype=np.float64) if train else running_mean).astype(a.dtype)
+    each = _copies(a, gamma)
+    z, norm = batch_norm(each, gamma, beta, running_mean, running_var, train, momentum, eps)
+    y, _ = max_pool2d(relu(z.reshape(a.shape))[0], pool)
+    mean = (each.mean(axis=(0, 1, 2), dtype=np.float64) if train else running_mean).astype(a.dtype)
     return y, conv_bn_relu_cache(y, conv, a, mean, norm.inv_std, gamma, beta, train, pool)
 
 
@@ -116,10 +122,11 @@ def conv_bn_relu_backward(dy, cache, *, input_gradient=True):
     -> dx, dw, db, dgamma, dbeta
     """
     conv, a, mean, inv_std, gamma, beta, train, pool = cache
-    xhat = (a - mean) * inv_std
-    z, relu_cache = relu(gamma * xhat + beta)
+    xhat = (_copies(a, gamma) - mean) * inv_std
+    z, relu_cache = relu((gamma * xhat + beta).reshape(a.shape))
     dz = max_pool2d_backward(dy, max_pool2d(z, pool)[1])
-    dnorm = relu_backward(dz, relu_cache)
-    da, dgamma, dbeta = batch_norm_backward(dnorm, batch_norm_cache(a, xhat, gamma, inv_std, train))
-    dx, dw, db = conv2d_backward(da, conv, input_gradient=input_gradient)
+    dnorm = _copies(relu_backward(dz, relu_cache), gamma)
+    norm = batch_norm_cache(xhat, xhat, gamma, inv_std, train)
+    da, dgamma, dbeta = batch_norm_backward(dnorm, norm)
+    dx, dw, db = conv2d_backward(da.reshape(a.shape), conv, input_gradient=input_gradient)
     return dx, dw, db, dgamma, dbeta

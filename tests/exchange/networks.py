@@ -62,6 +62,9 @@ class _Make:
     def conv(self, *arguments, **settings):
         return L.Conv2D(*arguments, **settings, rng=self.rng)
 
+    def mirror(self, *arguments, **settings):
+        return L.MirrorConv2D(*arguments, **settings, rng=self.rng)
+
     def up(self, *arguments, **settings):
         return L.ConvTranspose2D(*arguments, **settings, rng=self.rng)
 
@@ -114,6 +117,10 @@ def odd():
         "frozen, fused, dropout": (
             *((6, 8, 2), L.Frozen(m.conv(2, 3, 3))),
             *(L.ConvBNReLU(m.conv(3, 4, 3), L.BatchNorm(4), 2), L.Dropout(0.5)),
+        ),
+        "mirror": (
+            *((4, 6, 2), m.mirror(2, 3, 3, first=True), L.MirrorBatchNorm(3), L.ReLU()),
+            *(m.mirror(3, 2, 3, bias=True), L.GlobalAvgPool(), L.MirrorMean(), m.dense(2, 3)),
         ),
         "a layer of one's own": ((4, 5, 2), m.conv(2, 3, 3), Doubled()),
     }

@@ -171,6 +171,28 @@ def safe_dy(arrays, train, pool):
 
 
 @pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("pool", [1, 2])
+def test_fused_convolution_with_copies_that_share_their_statistics(ran, pool, train):
+    x, w = draw(N, 14, 14, 20), draw(3, 3, 20, 36, seed=1) / np.float32(14)
+    norm, whole = normalisation(18), [np.tile(v, 2) for v in normalisation(18)]
+    arrays, dy = (x, w, None, *norm), safe_dy((x, w, None, *whole), train, pool)
+    results = []
+    for which, given in (("numba", arrays), ("numpy", doubled(arrays))):
+        numpycnn.use(which)
+        statistics = [v.copy() for v in given[-2:]]
+        y, cache = fused.conv_bn_relu(*given[:-2], *statistics, train, pool=pool)
+        results.append([y, *fused.conv_bn_relu_backward(dy, cache), *statistics])
+        assert [v.shape for v in results[-1][-2:]] == [(18,), (18,)]
+    agree(
+        [v for v in results[0] if v is not None], [v for v in results[1] if v is not None], WINOGRAD
+    )
+    wanted = fused.conv_bn_relu_infer(*doubled(arrays), pool=pool)
+    numpycnn.use("numba")
+    agree([fused.conv_bn_relu_infer(*arrays, pool=pool)], [wanted], WINOGRAD)
+    assert ran == ["conv_bn_relu", "conv_bn_relu_backward", "conv_bn_relu_infer"]
+
+
+@pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("case", FUSED.values(), ids=FUSED)
 def test_fused_convolution(ran, case, train):
     (h, width, c), (kh, kw, f), pool = case

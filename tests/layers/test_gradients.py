@@ -27,6 +27,9 @@ from numpycnn.layers import (
     InputGradient,
     LeakyReLU,
     MaxPool2D,
+    MirrorBatchNorm,
+    MirrorConv2D,
+    MirrorMean,
     PReLU,
     ReLU,
     Reshape,
@@ -56,6 +59,19 @@ def transposed(*args, **kwargs):
 
 def pre_activation(channels):
     return Sequential(BatchNorm(channels), ReLU(), conv(channels, channels, 3))
+
+
+def mirror(*args, **kwargs):
+    layer = MirrorConv2D(*args, rng=rng(), **kwargs)
+    if layer.b:
+        layer.b.value[:] = rng().standard_normal(layer.b.value.shape)
+    return layer
+
+
+def a_mirror_network():
+    first = [mirror(1, 2, 3, first=True), MirrorBatchNorm(2), ReLU(), MaxPool2D(2)]
+    second = [mirror(2, 3, 3, bias=True), MirrorBatchNorm(3), ReLU()]
+    return [*first, *second, GlobalAvgPool(), MirrorMean(), Dense(3, 4, rng=rng())]
 
 
 def a_network():
@@ -104,6 +120,26 @@ CASES = {
         (1, 9, 8, 2),
     ),
     "conv 3x3, eight channels to sixteen": (lambda: conv(8, 16, 3), (2, 6, 6, 8)),
+    "mirror conv, first": (lambda: mirror(3, 2, 3, first=True), (2, 4, 5, 3)),
+    "mirror conv 3x3, bias": (lambda: mirror(2, 3, 3, bias=True), (2, 5, 4, 4)),
+    "mirror conv 2x5 stride (2, 1) padding (0, 1)": (
+        lambda: mirror(1, 2, (2, 5), stride=(2, 1), padding=(0, 1)),
+        (1, 6, 5, 2),
+    ),
+    "mirror batch norm": (lambda: MirrorBatchNorm(2), (2, 3, 4, 4)),
+    "mirror batch norm of one pixel": (lambda: MirrorBatchNorm(1), (3, 1, 1, 2)),
+    "mirror mean": (MirrorMean, (3, 6)),
+    "the input gradient of a mirror critic": (
+        lambda: InputGradient(
+            Sequential(mirror(1, 3, 3, first=True), Flatten(), Dense(72, 1, rng=rng()))
+        ),
+        (2, 4, 3, 1),
+    ),
+    "a mirror network": (lambda: Sequential(*a_mirror_network()), (3, 5, 6, 1)),
+    "a fused mirror network": (
+        lambda: layers.fuse(Sequential(*a_mirror_network())),
+        (3, 5, 6, 1),
+    ),
     "transposed 3x3": (lambda: transposed(2, 3, 3), (2, 4, 3, 2)),
     "transposed 4x4 stride 2": (lambda: transposed(2, 1, 4, stride=2), (1, 3, 4, 2)),
     "transposed (2, 3) stride (2, 1) valid": (

@@ -80,6 +80,10 @@ def conv(**more):
 TANGENTS = {
     "conv": (conv, (2, 5, 4, 2)),
     "conv stride 2 valid": (lambda: conv(stride=2, padding="valid"), (2, 5, 7, 2)),
+    "mirror conv": (
+        lambda: layers.MirrorConv2D(1, 3, 3, bias=True, rng=np.random.default_rng(0)),
+        (2, 5, 4, 2),
+    ),
     "dense": (lambda: layers.Dense(5, 4, rng=np.random.default_rng(0)), (3, 5)),
     "relu": (layers.ReLU, (3, 5)),
     "leaky relu": (lambda: layers.LeakyReLU(0.2), (2, 3, 4, 2)),

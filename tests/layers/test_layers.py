@@ -35,6 +35,12 @@ def block():
 LAYERS = {
     "Conv2D": (lambda: layers.Conv2D(3, 4, (3, 2), 2, rng=rng()), IMAGE),
     "Conv2D without bias": (lambda: layers.Conv2D(3, 4, 3, bias=False, rng=rng()), IMAGE),
+    "MirrorConv2D": (
+        lambda: layers.MirrorConv2D(3, 4, 3, bias=True, first=True, rng=rng()),
+        IMAGE,
+    ),
+    "MirrorBatchNorm": (lambda: layers.MirrorBatchNorm(2), (4, 6, 6, 4)),
+    "MirrorMean": (layers.MirrorMean, (4, 6)),
     "ConvTranspose2D": (lambda: layers.ConvTranspose2D(3, 2, 3, 2, rng=rng()), IMAGE),
     "Dense": (lambda: layers.Dense(3, 5, rng=rng()), ROWS),
     "Dense without bias": (lambda: layers.Dense(3, 5, bias=False, rng=rng()), ROWS),
