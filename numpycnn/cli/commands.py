@@ -199,15 +199,13 @@ def study(args):
     for name in args.names:
         if name not in studies.STUDIES and name != "all":
             raise unknown("study", name, [*studies.STUDIES, "all"])
-    chosen = {
-        n: one for n, one in studies.STUDIES.items() if n in args.names or "all" in args.names
-    }
+    chosen = _chosen_studies(studies, args)
     given = {key: getattr(args, key) for key in ("seeds", "epochs", "limit", "data")}
     out = args.out or ("runs/studies-quick" if args.quick else "runs/studies")
     typed = "".join(
         f" --{key} {shlex.quote(str(value))}" for key, value in given.items() if value is not None
     )
-    command = f"numpycnn study STUDY{' --quick' if args.quick else ''}{typed}"
+    command = f"numpycnn study STUDY{' --full' * args.full}{' --quick' * args.quick}{typed}"
     result = studies.run(
         chosen, out, jobs=args.jobs, quick=args.quick, say=say, command=command, **given
     )
@@ -216,6 +214,18 @@ def study(args):
     if result["failed"]:
         say(f"numpycnn study: {result['failed']} jobs failed; the same command tries them again")
     return result, "\n".join(lines), 1 if result["failed"] else 0
+
+
+def _chosen_studies(studies, args):
+    """{name: Study} in the order of their definitions; with --full in the order of full.NAMES."""
+    every = "all" in args.names
+    if not args.full:
+        return {n: one for n, one in studies.STUDIES.items() if every or n in args.names}
+    for name in args.names:
+        if name not in studies.full.NAMES and name != "all":
+            raise unknown("study with a full length", name, [*studies.full.NAMES, "all"])
+    names = [name for name in studies.full.NAMES if every or name in args.names]
+    return {name + studies.full.ENDING: studies.full.full(studies.STUDIES[name]) for name in names}
 
 
 def doctor(args):

@@ -179,6 +179,11 @@ def parser():
         "--quick", action="store_true", help="a trial in minutes: its numbers mean nothing"
     )
     sub.add_argument(
+        "--full",
+        action="store_true",
+        help="all training images and 40 epochs: hours a study; each result is kept at once",
+    )
+    sub.add_argument(
         "--jobs", type=positive, help="networks trained side by side (default: one a core)"
     )
     sub.add_argument("--seeds", type=positive, help="how many runs of each variant (3)")

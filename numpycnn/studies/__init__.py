@@ -4,7 +4,8 @@ definitions.py says what is compared, job.py trains one network, runner.py all o
 decides; results.py, summary.py and figures.py write tables, text and plots.
 """
 
+from . import full
 from .definitions import STUDIES, Study
 from .runner import run
 
-__all__ = ["STUDIES", "Study", "run"]
+__all__ = ["STUDIES", "Study", "full", "run"]

@@ -37,6 +37,7 @@ class Study:
     shown: tuple = ("accuracy",)
     target: float | None = None
     note: str = ""
+    last: int = 0  # epochs at the end whose slope is measured (full.py)
 
 
 def of(base, variants, title=""):
@@ -184,6 +185,23 @@ STUDIES = {
         minutes=6,
         expect=(("gap", ">", "dense"),),
         shown=("accuracy", "parameters"),
+    ),
+    "mirror": Study(
+        "a symmetry that is built in is better than one that flipped images teach",
+        of({"augment": "crop"}, {
+            "neither": {"dropout": 0},
+            "flips": {"dropout": 0, "augment": "flip,crop"},
+            "symmetry": {"model": "mirror_vgg"},
+            "both": {"model": "mirror_vgg", "augment": "flip,crop"},
+        }),
+        minutes=16,
+        expect={
+            "built-in symmetry is better than flipped images": (("symmetry", ">", "flips"),),
+            "flipped images add nothing to built-in symmetry": (("symmetry", ">=", "both"),),
+        },
+        shown=("accuracy", "parameters"),
+        note="this project's own claim, not the paper's; no dropout. The symmetric network gives "
+        "an image and its mirror image the same answer (models/mirror_vgg.py)",
     ),
     "depth": Study(
         "more convolutions a level are better: two than one, three than two",

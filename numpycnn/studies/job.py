@@ -17,6 +17,7 @@ from ..metrics import confusion_matrix
 from ..training import loop
 from . import baselines
 from .definitions import DEFAULTS
+from .full import slope
 
 # Validation images, of the training set; a fifth where there are fewer than 25,000.
 HELD = 5_000  # the same ones in every job
@@ -122,6 +123,8 @@ def network(job, loaded, train, validation, measure_on):
     measured = {"parameters": table.total, "multiply_adds": table.multiply_adds, "epochs": 0}
     try:
         history = fit(net, job, train, validation, len(loaded.classes))
+        if job["facts"].get("last"):
+            measured["slope"] = slope(history["val_accuracy"])
     except TrainingDiverged:
         return None, measured | {"status": "diverged"}
     start = time.perf_counter()
@@ -141,7 +144,8 @@ def fit(net, job, train, validation, classes):
         net, *train, epochs=settings["epochs"], batch_size=settings["batch_size"],
         optimizer=make(net.params(), settings["lr"], **settings["optimizer_arguments"]),
         schedule=settings["schedule"], augment=augmentation(settings["augment"]),
-        validation=validation if settings["patience"] else None, patience=settings["patience"],
+        validation=validation if settings["patience"] or facts.get("last") else None,
+        patience=settings["patience"],
         class_weight=class_weights(train[1], classes) if settings["balance"] == "weights" else None,
         seed=facts["seed"], out=job["folder"], progress=job["progress"], metadata={"job": facts},
         resume=pathlib.Path(job["folder"], "last.npz").exists(),

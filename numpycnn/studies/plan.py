@@ -42,6 +42,7 @@ def plan(name, study, out, jobs, given, sha256_of, say):
             )
             continue
         facts = {"settings": settings, "test": study.test, "data_sha256": sha256_of(source)}
+        facts |= {"last": study.last} if study.last else {}  # else folders of old jobs keep names
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
         for seed in range(1 if once else given.get("seeds", SEEDS)):
             planned[variant, seed] = {

@@ -6,7 +6,7 @@ import pathlib
 import re
 
 from .. import files
-from . import figures, summary
+from . import figures, full, summary
 from .definitions import STUDIES
 from .verdict import (
     CAVEAT,
@@ -24,8 +24,9 @@ from .verdict import (
 
 COLUMNS = (
     "variant", "seed", "status", "accuracy", "loss", "balanced_accuracy", "rare_recall",
-    "train_accuracy", "seconds", "predict_seconds", "threads", "parameters", "multiply_adds",
-    "epochs", "images", "measured_on", "measured_images", "recall", "command", "code",
+    "train_accuracy", "slope", "seconds", "predict_seconds", "threads", "parameters",
+    "multiply_adds", "epochs", "images", "measured_on", "measured_images", "recall", "command",
+    "code",
 )  # fmt: skip
 TEXT_COLUMNS = ("variant", "status", "measured_on", "recall", "command", "code")
 # of job.shares; a class's name may hold all of these characters too
@@ -113,13 +114,15 @@ def _value(column, text):
 
 def readme(out, known):
     """README.md: what was found, the table of all claims, the rule, and a section a study."""
-    tables = stored(out, known)
+    tables = stored(out, full.beside(known))
     claims = [
         claim
         for name, (study, rows) in tables.items()
         for claim in summary.claims(name, study, rows)
     ]
-    lines = ["# Studies: the paper's comparisons, run again", "", *summary.headline(claims), ""]
+    counted = full.decisive(claims, tables)
+    lines = ["# Studies: the paper's comparisons, run again", "", *summary.headline(counted)]
+    lines += [*full.disagreements(claims, counted), ""]
     lines += ["## Results for every claim", "", *summary.table(claims), ""]
     lines += [
         "Best: of the variants that the claim speaks of; of all, where a study has one claim. "
@@ -149,6 +152,7 @@ def section(name, study, rows):
     lines += [circumstances(rows), ""]
     lines += [f"- {MARKS.get(outcome, '**contradicted**')}: {text}" for outcome, text in findings]
     lines += ["", *variants_table(study, rows)]
+    lines += ["", rising] if (rising := full.still_rising(rows)) else []
     if "rare_recall" in study.shown:
         lines += recalls(rows)
     lines += ["", f"![{name}]({name}.png)"]
@@ -159,7 +163,8 @@ def section(name, study, rows):
 
 def variants_table(study, rows):
     """The table of variants: a row each, in the order of the study, and a column a measure."""
-    measures = dict.fromkeys((*study.shown, "accuracy", "train_accuracy", "seconds", "parameters"))
+    always = "accuracy", "train_accuracy", "slope", "seconds", "parameters"
+    measures = dict.fromkeys((*study.shown, *always))
     measured = {key: summarize(rows, key) for key in measures}
     measured = {key: means for key, means in measured.items() if means} or {"accuracy": {}}
     lines = ["| variant | " + " | ".join(key.replace("_", " ") for key in measured) + " |"]

@@ -18,6 +18,7 @@ import warnings
 from .. import backend, data, files
 from ..errors import MissingPackage, RunFolderError, unknown
 from . import baselines, results
+from .full import ENDING
 from .job import perform
 from .plan import QUICK, code, plan
 from .verdict import format_value
@@ -84,7 +85,10 @@ def processes(jobs):
 
 
 def finish(studies, planned, everything, out, jobs, say, command):
-    """Run the jobs, publish each study when its last one has ended -> what run returns."""
+    """Run the jobs, publish each study when its last one has ended -> what run returns.
+
+    One at full length is published whenever a job of it has ended.
+    """
     rows, published, failed = {}, {}, 0
     clock = Clock(everything)
     users = {}  # of each folder: [(study, variant), ...]
@@ -100,15 +104,13 @@ def finish(studies, planned, everything, out, jobs, say, command):
             count = f"[{clock.tick(outcome)}/{len(everything)}]"
             say(f"{count} {who}, seed {row['seed']}: {sentence(row)}{clock.left()}")
             for name in dict(users[folder]):
-                if all(job["folder"] in rows for job in planned[name].values()):
-                    study_rows = [
-                        {"variant": variant, **rows[job["folder"]]}
-                        for (variant, _), job in planned[name].items()
-                    ]
-                    published[name] = results.publish(
-                        name, studies[name], study_rows, out, command.replace("STUDY", name)
-                    )
-                    say(f"{name}: {published[name]['verdict']}")
+                there = [(v, job) for (v, _), job in planned[name].items() if job["folder"] in rows]
+                if len(there) == len(planned[name]) or studies[name].last:  # hours: row by row
+                    study_rows = [{"variant": v, **rows[job["folder"]]} for v, job in there]
+                    typed = command.replace("STUDY", name.removesuffix(ENDING))
+                    published[name] = results.publish(name, studies[name], study_rows, out, typed)
+                    if len(there) == len(planned[name]):
+                        say(f"{name}: {published[name]['verdict']}")
     others = sum(row["status"] == "done" and row.get("code") != code() for row in rows.values())
     if others:
         say(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from .full import ENDING
 from .verdict import (
     FAILS,
     HOLDS,
@@ -120,7 +121,7 @@ def headline(lines):
     groups[UNDECIDED] = [one for one in lines if one.kind == UNDECIDED]
     others = [one for one in lines if one.kind not in groups]
     counted = {kind: len(some) for kind, some in groups.items()}
-    studies = len({one.study for one in lines})
+    studies = len({one.study.removesuffix(ENDING) for one in lines})
     text = [
         f"{studies} {'study' if studies == 1 else 'studies'}, {sum(counted.values())} claims: "
         f"{counted[HOLDS]} hold, {counted[FAILS]} do not hold, {counted[UNDECIDED]} are undecided.",
@@ -147,6 +148,7 @@ def table(lines):
         "|---|---|---|---|---|",
     ]
     for one in lines:
-        cells = [f"[{one.text}](#{one.study})", f"**{one.verdict}**"]
+        words = one.text + (", at full length" if one.study.endswith(ENDING) else "")
+        cells = [f"[{words}](#{one.study})", f"**{one.verdict}**"]
         text.append("| " + " | ".join([*cells, one.best, one.choice, one.difference]) + " |")
     return text

@@ -205,6 +205,8 @@ def format_value(value, measure, signed=False):
     sign = "+" if signed else ""
     if measure in SHARES:
         return f"{100 * value:{sign}.2f} {'points' if signed else '%'}"
+    if measure == "slope":
+        return f"{100 * value:+.3f} points"
     if measure in ("seconds", "predict_seconds"):
         if abs(value) >= 100:
             return f"{value:{sign}.0f} s"
@@ -215,7 +217,7 @@ def format_value(value, measure, signed=False):
 def with_deviation(measured, measure):
     """Mean ± standard deviation, in one unit, and with the same number of decimals."""
     text = format_value(measured.mean, measure)
-    error = (measured.deviation or 0) * (100 if measure in SHARES else 1)
+    error = (measured.deviation or 0) * (100 if measure in (*SHARES, "slope") else 1)
     number, _, unit = text.partition(" ")
     decimals = len(number.partition(".")[2])
     return f"{number} ± {error:,.{decimals}f} {unit}".strip() if error else text
