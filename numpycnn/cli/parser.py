@@ -226,7 +226,9 @@ def _reading(sub):
         "--classes-at", type=positive, metavar="N", help="folders above a picture's class (1)"
     )
     group.add_argument(
-        "--labels", type=given, metavar="names|TABLE",
+        "--labels",
+        type=given,
+        metavar="names|TABLE",
         help="classes by the files' names (cat.0.jpg), or by a .csv of files and classes",
     )
     group.add_argument(

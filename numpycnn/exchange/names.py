@@ -28,6 +28,7 @@ ARRAYS = {  # {kind: {attribute: (name there, axes there)}}
     },
     L.PReLU: {"alpha": ("weight", None)},
 }  # fmt: skip
+ARRAYS |= {L.MirrorConv2D: ARRAYS[L.Conv2D], L.MirrorBatchNorm: ARRAYS[L.BatchNorm]}
 
 
 NUMBERWISE = "relu", "sigmoid", "tanh", "leaky_relu", "elu", "prelu", "batch_norm", "standardize"

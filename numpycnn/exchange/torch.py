@@ -137,6 +137,34 @@ class BatchNorm(nn.BatchNorm2d):
         pass
 
 
+class MirrorConv2d(nn.Conv2d):
+    """Each filter as it is, and mirrored with the halves of its in-channels swapped."""
+
+    first = False
+
+    def forward(self, x):
+        partner = self.weight.flip(3)
+        partner = partner if self.first else partner.roll(partner.shape[1] // 2, 1)
+        bias = None if self.bias is None else self.bias.repeat(2)
+        both = torch.cat([self.weight, partner])
+        return nn.functional.conv2d(x, both, bias, self.stride, self.padding)
+
+
+class MirrorBatchNorm(BatchNorm):
+    """The two halves of the channels as two images."""
+
+    def forward(self, x):
+        n, c, h, w = x.shape
+        return super().forward(x.reshape(2 * n, c // 2, h, w)).reshape(x.shape)
+
+
+class MirrorMean(nn.Module):
+    """(N, 2F) -> (N, F)"""
+
+    def forward(self, x):
+        return x.unflatten(1, (2, -1)).mean(1)
+
+
 class Flatten(nn.Module):
     """(N, C, H, W) -> (N, H*W*C)"""
 
@@ -176,6 +204,14 @@ class Sampling(nn.Module):
 # ---- layers -> modules ------------------------------------------------------------------------
 
 
+def _mirror_conv(layer):
+    kh, kw, c, f = layer.w.value.shape
+    padding = {"same": (kh // 2, kw // 2), "valid": 0}.get(layer.padding, layer.padding)
+    made = MirrorConv2d(c, f, (kh, kw), layer.stride, padding, bias=layer.b is not None)
+    made.first = layer.first
+    return made
+
+
 def _conv(layer):
     kh, kw, c, f = layer.w.value.shape
     odd = kh % 2 and kw % 2 and layer.stride == (1, 1)
@@ -194,7 +230,8 @@ def _conv_transpose(layer):
 
 
 def _batch_norm(layer):
-    return BatchNorm(len(layer.gamma.value), layer.eps, 1 - layer.momentum)
+    kind = MirrorBatchNorm if isinstance(layer, L.MirrorBatchNorm) else BatchNorm
+    return kind(len(layer.gamma.value), layer.eps, 1 - layer.momentum)
 
 
 MODULES = {
@@ -210,6 +247,9 @@ MODULES = {
     "Identity": lambda layer: nn.Identity(),
     "LeakyReLU": lambda layer: nn.LeakyReLU(layer.negative_slope),
     "MaxPool2D": lambda layer: nn.MaxPool2d(layer.size, layer.stride),
+    "MirrorBatchNorm": _batch_norm,
+    "MirrorConv2D": _mirror_conv,
+    "MirrorMean": lambda layer: MirrorMean(),
     "PReLU": lambda layer: nn.PReLU(len(layer.alpha.value)),
     "ReLU": lambda layer: nn.ReLU(),
     "Reshape": lambda layer: Reshape(layer.shape),

@@ -59,7 +59,8 @@ __all__ = [
     "gaussian_sample", "gaussian_sample_backward", "global_avg_pool", "global_avg_pool_backward",
     "gradient_penalty", "im2col", "leaky_relu", "leaky_relu_backward", "max_pool2d",
     "max_pool2d_backward", "mirror_batch_norm", "mirror_batch_norm_backward", "mirror_conv2d",
-    "mirror_conv2d_backward", "mirror_mean", "mirror_mean_backward", "mse", "prelu", "prelu_backward", "relu", "relu_backward", "sigmoid",
-    "sigmoid_backward", "softmax", "softmax_backward", "softmax_cross_entropy", "tanh",
-    "tanh_backward", "upsample2d", "upsample2d_backward",
+    "mirror_conv2d_backward", "mirror_mean", "mirror_mean_backward", "mse", "prelu",
+    "prelu_backward", "relu", "relu_backward", "sigmoid", "sigmoid_backward", "softmax",
+    "softmax_backward", "softmax_cross_entropy", "tanh", "tanh_backward", "upsample2d",
+    "upsample2d_backward",
 ]  # fmt: skip

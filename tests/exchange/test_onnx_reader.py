@@ -90,7 +90,7 @@ def test_our_own_files_come_back(name, options, tmp_path):
     x = np.random.default_rng(0).random((20, 28, 28, 1)).astype(np.float32)
     got = back(net, (28, 28, 1), tmp_path, **options)
     assert largest(got.infer(x), net.infer(x)) <= 2e-6 * np.abs(net.infer(x)).max() + 2e-5
-    if not options.get("fold", True):
+    if not options.get("fold", True) and name != "mirror_vgg":  # there as plain convolutions
         assert np.array_equal(got.infer(x), net.infer(x))
         plain = [k for k in map(type, net.layers) if k is not L.Dropout]
         if name not in ("resnet", "densenet"):
