@@ -5,6 +5,7 @@ from . import runs
 from .hunts import hunts
 from .tasks import (
     adam,
+    avg_pool,
     batch_norm,
     batch_norm_backward,
     conv_backward,
@@ -16,9 +17,9 @@ from .tasks import (
     entropy,
     global_pool,
     init,
+    max_pool,
     numerical,
     patches,
-    pool,
     relu,
     residual,
     sampling,
@@ -33,7 +34,8 @@ GROUPS = (
     convolution,
     patches,
     conv_backward,
-    pool,
+    max_pool,
+    avg_pool,
     global_pool,
     dropout,
     batch_norm,

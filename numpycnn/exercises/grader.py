@@ -99,7 +99,7 @@ def _equal(a, b):
 def _outputs(exercise, runs, verdict):
     """A row for each output."""
     for name in runs[0][2]:
-        of_output = [Run(p, got.get(name), want[name], got, want) for p, got, want in runs]
+        of_output = [Run(p, got.get(name), want[name], got, want, name) for p, got, want in runs]
         said = explain(exercise, name, of_output)
         for sentence in said:
             verdict.wrong(name, sentence)

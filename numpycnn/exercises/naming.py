@@ -24,6 +24,7 @@ class Run:
     want: object
     observed: dict  # all outputs that came
     wanted: dict  # and what they should be
+    name: str = ""
 
 
 def explain(exercise, name, runs):
@@ -31,6 +32,8 @@ def explain(exercise, name, runs):
     form = _form(exercise, name, runs)
     if form:
         return [form]
+    if any(np.asarray(r.got).dtype == np.float16 for r in runs):
+        return [f"{name} is float16: it has three digits only"]
     wanted = [r for r in runs if r.want is not None]
     endless = [r for r in wanted if not np.isfinite(r.got).all() and np.isfinite(r.want).all()]
     said = []
@@ -82,7 +85,7 @@ def _shape(exercise, name, runs, wrong):
         return f"{text}: it is right once it is summed over the other axes{scope}"
     if all(r.got.size == np.size(r.want) for r in bad) and all(_same_cells(r) for r in bad):
         return f"{text}: it is right in another shape{scope}"
-    for shaped in (_cropped, _spread):
+    for shaped in (_cropped, _spread, _contained, _reduced):
         said = {shaped(exercise, r) for r in wrong}
         if len(said) == 1 and None not in said:
             return f"{text}: {said.pop()}{scope}"
@@ -115,6 +118,30 @@ def _spread(exercise, r):
     return None
 
 
+def _contained(exercise, r):
+    """The right array stands inside a larger one."""
+    want = np.asarray(r.want)
+    if r.got.ndim != want.ndim:
+        return None
+    rooms = [range(a - b + 1) for a, b in zip(r.got.shape, want.shape, strict=True)]
+    for begin in itertools.product(*rooms):
+        place = tuple(slice(i, i + n) for i, n in zip(begin, want.shape, strict=True))
+        if same(r.got[place], want, exercise.tolerance):
+            return "it is right once its border is cut off"
+    return None
+
+
+def _reduced(exercise, r):
+    """The right array, summed or averaged over an axis."""
+    want = np.asarray(r.want)
+    for i, axis in enumerate(exercise.axes.get(r.name, ())):
+        if same(r.got, want.sum(i), exercise.tolerance):
+            return f"it is summed over the {axis}s, which are to be kept"
+        if same(r.got, want.mean(i), exercise.tolerance):
+            return f"it is averaged over the {axis}s, which are to be kept"
+    return None
+
+
 def _same_cells(r):
     return same(r.got.ravel(), np.ravel(r.want))
 
@@ -135,7 +162,7 @@ def _sentence(exercise, name, runs, bad):
     if all(k is not None for k in ratios):
         words = factor(ratios, [r.probe.sizes for r in bad])
         if words and (not words.endswith("should be") or sum(r.want.size for r in bad) > 2):
-            if words.endswith("should be") and (also := twin(exercise, name, runs)):
+            if words.endswith(("should be", "everywhere")) and (also := twin(exercise, name, runs)):
                 return f"{name}: {also}{scope}"
             known = all(_one(words, r.probe.sizes) for r in runs if r not in bad)
             return f"{name} is {words}{'' if known else scope}"

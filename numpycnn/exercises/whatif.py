@@ -30,7 +30,31 @@ def questions(args):
         asked.append((f"{a} and {b} were exchanged", _swap(a, b)))
         asked.append((f"{a} were {b}", _copy(a, b)))
         asked.append((f"{b} were {a}", _copy(b, a)))
+    arrays = [name for name, value in found.items() if _floats(value)]
+    for a, b in itertools.permutations(arrays, 2):
+        asked.append((f"{a} were {a} * {b}", _with(a, b, np.multiply)))
+        asked.append((f"{a} were {a} / {b}", _with(a, b, np.divide)))
+    for a, b in itertools.combinations(arrays, 2):
+        asked.append((f"{a} and {b} were 1 everywhere", _both(a, b, np.ones_like)))
+        asked.append((f"{a} and {b} were 0 everywhere", _both(a, b, np.zeros_like)))
     return asked
+
+
+def _floats(value):
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def _with(a, b, f):
+    def changed(args):
+        found = leaves(args)
+        new = f(found[a], found[b])
+        return replaced(args, {a: new}) if new.shape == found[a].shape else None
+
+    return changed
+
+
+def _both(a, b, f):
+    return lambda args: replaced(args, {name: f(leaves(args)[name]) for name in (a, b)})
 
 
 def _one(name, f):
@@ -119,6 +143,7 @@ def _of_floats(name, value):
         (f"{name} were {name} / 2", lambda v: v / 2),
         (f"{name} were max({name}, 0)", lambda v: np.maximum(v, 0)),
         (f"{name} were less its mean", lambda v: v - v.mean()),
+        (f"{name} were divided by its norm", lambda v: v / np.linalg.norm(v)),
     ]
     for axis in range(value.ndim):
         asked += _along(name, axis)
@@ -147,8 +172,13 @@ def _along(name, axis):
         (f"{name} had nothing but its last entry along axis {axis}", lambda v: _only(v, axis, -1)),
         (f"{name} lacked its first entry along axis {axis}", lambda v: v - _only(v, axis, 0)),
         (f"{name} lacked its last entry along axis {axis}", lambda v: v - _only(v, axis, -1)),
+        (f"{name} had its first entry along axis {axis} everywhere", lambda v: _first(v, axis)),
         (f"{name} were shifted by one along axis {axis}", lambda v: np.roll(v, 1, axis)),
     ]
+
+
+def _first(v, axis):
+    return np.broadcast_to(v.take([0], axis), v.shape).copy()
 
 
 def _only(v, axis, index):

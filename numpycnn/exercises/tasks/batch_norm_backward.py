@@ -38,6 +38,11 @@ def _third(a):
     return -on * k * xhat * dgamma / m
 
 
+def _over_the_batch(a):
+    dy, xhat, on = a["dy"], a["cache"].xhat, _parts(a)[5]
+    return _parts(a)[0] * (dy - on * (dy.mean(0) + xhat * (dy * xhat).mean(0)))
+
+
 def _sum(dy):
     return dy.sum(axis=tuple(range(dy.ndim - 1)))
 
@@ -105,6 +110,7 @@ BATCH_NORM_BACKWARD = Exercise(
                 "x - mean stands in the place of xhat in the third term",
                 lambda a: _first(a) + _second(a) + _third(a) / a["cache"].inv_std,
             ),
+            ("the sums are over the batch alone, not over rows and columns", _over_the_batch),
             (
                 "xhat is squared in the third term",
                 lambda a: _first(a) + _second(a) + _third(a) * a["cache"].xhat,

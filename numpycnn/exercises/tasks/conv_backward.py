@@ -86,6 +86,7 @@ CONV_BACKWARD = Exercise(
         "dx": [
             ("the filters are turned by 180 degrees, which they must not be here", _dx(True)),
             (ASSIGNED, _dx(collect=False)),
+            (ASSIGNED.replace("last", "first"), _dx(collect=False, first=True)),
             ("the stride is taken as 1", _dx(step=1)),
             ("the padding is not cut off before the image", _dx(crop=False)),
             ("copies of a pixel are averaged, not added", _dx(count=True)),

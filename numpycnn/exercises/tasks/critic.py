@@ -13,15 +13,20 @@ from .common import noise
 
 def _critic(rng):
     net = layers.Sequential(
-        layers.Dense(3, 4, rng=rng), layers.LeakyReLU(0.2), layers.Dense(4, 1, rng=rng)
+        layers.Dense(3, 4, rng=rng),
+        layers.BatchNorm(4),
+        layers.LeakyReLU(0.2),
+        layers.Dense(4, 1, rng=rng),
     )
     for param in net.params():
         param.value = param.value.astype(np.float64) * 0.5
+        if param.value.ndim == 1:
+            param.value += noise(rng, *param.value.shape)  # biases that a clip would cut
     return net
 
 
 def _critic_probes(rng):
-    for n, clip, left in itertools.product((2, 5), (0.2, 10.0), ("none", "left over")):
+    for n, clip, left in itertools.product((4, 7), (0.2, 10.0), ("none", "left over")):
         critic = _critic(rng)
         optimizer = optim.SGD(critic.params(), 0.5)
         real, fake = noise(rng, n, 3) + 1, noise(rng, n, 3)
@@ -42,14 +47,16 @@ def _critic_run(function, args):
     return {"distance": distance, "weights": np.concatenate([p.value.ravel() for p in params])}
 
 
-def _step(order="zero real fake step cut", signs=(-1, 1), scale=None, cut=None, after=False):
+def _step(
+    order="zero real fake step cut", signs=(-1, 1), scale=None, cut=None, after=False, train=True
+):
     """A twin: the step with its parts in another order."""
 
     def function(critic, optimizer, real, fake, clip):
         scale_ = scale or (lambda n: 1 / n)
         scores = {}
         for name, x in (("real", real), ("fake", fake)):
-            scores[name] = critic.forward(x, train=True)
+            scores[name] = critic.forward(x, train=train)
         for action in order.split():
             if action == "zero":
                 optimizer.zero_grad()
@@ -127,6 +134,7 @@ CRITIC = Exercise(
                 "the weights are cut to 0.01, whatever is asked",
                 _step(cut=lambda v, c: _cut(v, 0.01)),
             ),
+            ("the critic is not told that it trains: train=True is missing", _step(train=False)),
             ("only the real images teach", _step("zero real step cut")),
             (
                 "only the drawn images teach: what the real ones gave is missing or forgotten",
@@ -142,6 +150,10 @@ CRITIC = Exercise(
             (
                 "two steps are made, one after each backward pass",
                 _step("zero real step zero fake step cut"),
+            ),
+            (
+                "only the weights are cut, not the biases",
+                _step(cut=lambda v, c: _cut(v, c) if v.ndim > 1 else v),
             ),
             ("the weights are cut from above only", _step(cut=lambda v, c: np.minimum(v, c))),
             (

@@ -28,7 +28,7 @@ def _dropout_run(function, args):
     other = args | {"rng": np.random.default_rng(12345)}
     y, second = (named(function(*one.values()), ("y",))["y"] for one in (args, other))
     if args["train"] and np.array_equal(y, second) and not np.array_equal(y, x):
-        raise Trouble("the draw does not come from rng: another generator gives the same")
+        raise Trouble("nothing is drawn from rng: another generator gives the same")
     if np.shape(y) != x.shape:
         raise Trouble(f"y has the shape {np.shape(y)}, not that of x, {x.shape}")
     kept = np.asarray(y, float) / x

@@ -49,6 +49,10 @@ def _softmax_of(s):
     return e / e.sum()
 
 
+def _shares(args):
+    return args["logits"] / args["logits"].sum(axis=1, keepdims=True)
+
+
 def _columns_of_labels(args):
     a = _a(args)
     a[:, args["labels"]] -= 1
@@ -133,6 +137,14 @@ SOFTMAX_CROSS_ENTROPY = Exercise(
             ),
         ],
         "dlogits": [
+            ("the exponential is missing: a is s / sum s", lambda a: (_shares(a) - _y(a)) / _n(a)),
+            (
+                "the exponential is missing: a is |s| / sum |s|",
+                lambda a: (
+                    (np.abs(a["logits"]) / np.abs(a["logits"]).sum(1, keepdims=True) - _y(a))
+                    / _n(a)
+                ),
+            ),
             ("1 is taken off the whole column of each label, not off its cell", _columns_of_labels),
             (
                 "the labels are taken one class too high",

@@ -169,6 +169,15 @@ def _lsuv_of(args, chosen):
     return _lsuv_run(lambda layers, x: None, {"layers": layers, "x": x})
 
 
+def _lsuv_by_input(args):
+    layers, x = copy.deepcopy(args["layers"]), args["x"]
+    for layer in layers:
+        if hasattr(layer, "w"):
+            layer.w.value /= x.std()
+        x, _ = layer.forward(x)
+    return _lsuv_run(lambda layers, x: None, {"layers": layers, "x": x})
+
+
 LSUV = Exercise(
     "lsuv",
     "LSUV: every layer's output gets variance 1",
@@ -190,6 +199,7 @@ LSUV = Exercise(
     tolerance=1e-6,
     twins={
         "": [
+            ("the deviation of the layer's input is used, not that of its output", _lsuv_by_input),
             ("only the first layer is scaled", lambda a: _lsuv_of(a, [0])),
             ("the last layer is not scaled", lambda a: _lsuv_of(a, range(0, len(a["layers"]) - 1))),
             ("nothing is scaled", lambda a: _lsuv_of(a, [])),

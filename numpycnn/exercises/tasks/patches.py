@@ -101,14 +101,17 @@ def _col2im_probes(rng):
         yield Probe(args, about, sizes)
 
 
-def scatter(patches, shape, stride, pad, collect=True, step=None, crop=True, count=False):
+def scatter(
+    patches, shape, stride, pad, collect=True, step=None, crop=True, count=False, first=False
+):
     """A twin of col2im: patches (N, OH, OW, kh, kw, C) put back, one after the other."""
     n, h, w, c = shape
     (top, bottom), (left, right) = pad
     kh, kw = patches.shape[3:5]
     out = np.zeros((n, h + top + bottom + 99, w + left + right + 99, c))
     hits = np.zeros_like(out)
-    for i, j in np.ndindex(patches.shape[1:3]):
+    places = list(np.ndindex(patches.shape[1:3]))
+    for i, j in reversed(places) if first else places:
         a, b = (i * stride[0], j * stride[1]) if step is None else (i * step, j * step)
         place = np.s_[:, a : a + kh, b : b + kw]
         out[place] = patches[:, i, j] + (out[place] if collect else 0)
@@ -155,6 +158,7 @@ COL2IM = Exercise(
     twins={
         "x": [
             (ASSIGNED, _scattered(collect=False)),
+            (ASSIGNED.replace("last", "first"), _scattered(collect=False, first=True)),
             ("copies of a pixel are averaged, not added", _scattered(count=True)),
             ("the stride is taken as 1", _scattered(step=1)),
             ("the padding is not cut off before the image", _scattered(crop=False)),

@@ -65,6 +65,7 @@ RELU = Exercise(
                 lambda a: (a["x"] > 0) * 1.0,
             ),
             ("it is the smaller of x and 0, not the larger", lambda a: np.minimum(a["x"], 0)),
+            ("it is smooth at 0: log(1 + exp(x)), the softplus", lambda a: np.logaddexp(0, a["x"])),
             ("x passes unchanged", lambda a: a["x"]),
         ]
     },

@@ -50,7 +50,7 @@ def _check_rng(function, args, zero):
     calls = [args | {"mean": zero, "rng": np.random.default_rng(i)} for i in (1, 2)]
     first, second = (named(function(*one.values()), ("z",))["z"] for one in calls)
     if np.array_equal(first, second) and np.any(first):
-        raise Trouble("the draw does not come from rng: another generator gives the same")
+        raise Trouble("nothing is drawn from rng: another generator gives the same")
 
 
 def _snapped(value, known, within=0.1):
@@ -119,7 +119,7 @@ SAMPLE = Exercise(
         ],
         "deviation of e": [
             (
-                "nothing is drawn where log_var is 0: it is used as the deviation, without exp",
+                "nothing is drawn where log_var is 0: no draw, or log_var without exp",
                 lambda a: np.float64(0),
             ),
         ],

@@ -1,0 +1,105 @@
+"""Windows of images: the probes of pooling, and its twins by loops."""
+
+import itertools
+
+import numpy as np
+
+from ..exercise import Probe
+from .common import noise
+
+
+def cases(rng):
+    grid = itertools.product((2, 3), (1, 2, 3), (False, True), ("mixed", "all negative"), (1, 3))
+    for size, stride, ties, sign, n in grid:
+        left = int(rng.integers(2)) if stride > 1 else 0
+        h = size + stride * int(rng.integers(1, 3)) + left
+        w = size + stride * int(rng.integers(1, 3)) + left
+        c = int(rng.integers(1, 4))
+        x = noise(rng, n, h, w, c)
+        x = np.round(x) if ties else x
+        x = -np.abs(x) - 1 if sign == "all negative" else x
+        touch = "overlapping" if stride < size else "side by side" if stride == size else "apart"
+        about = {
+            "windows": touch,
+            "x": "with equal values" if ties else "all different",
+            "values": sign,
+            "batch": n,
+            "size": size,
+            "stride": stride,
+            "channels": c,
+            "border": "left over" if left else "filled",
+        }
+        cells = ((h - size) // stride + 1) * ((w - size) // stride + 1)
+        yield x, size, stride, about, {"N": n, "size^2": size * size, "size": size, "OH*OW": cells}
+
+
+def forward_probes(rng):
+    for x, size, stride, about, sizes in cases(rng):
+        yield Probe({"x": x, "size": (size, size), "stride": (stride, stride)}, about, sizes)
+
+
+def backward_probes(op):
+    def probes(rng):
+        for x, size, stride, about, sizes in cases(rng):
+            y, cache = op(x, size, stride)
+            yield Probe({"dy": noise(rng, *y.shape), "cache": cache}, about, sizes)
+
+    return probes
+
+
+def pooled(f):
+    """A twin: f(window) -> a number, by loops."""
+
+    def twin(a):
+        (size, _), (s, _), x = a["size"], a["stride"], a["x"]
+        oh, ow = (x.shape[1] - size) // s + 1, (x.shape[2] - size) // s + 1
+        y = np.zeros((len(x), oh, ow, x.shape[3]))
+        for n, i, j, c in np.ndindex(y.shape):
+            y[n, i, j, c] = f(x[n, i * s : i * s + size, j * s : j * s + size, c])
+        return y
+
+    return twin
+
+
+def spread(f, collect=True, step=None, first=False):
+    """A twin of a backward pass: dx[window] += f(dy, its cell's number or None, size).
+
+    Not to collect is = for +=: the last window that has a share counts, with `first` the first one
+    that covers a pixel, as in a loop over the places of the window.
+    """
+
+    def twin(a):
+        c = a["cache"]
+        (size, _), (s, _), dy = c.size, c.stride, a["dy"]
+        dx = np.zeros(c.x_shape)
+        winner = getattr(c, "winner", None) if "winner" in c.fields else None
+        cells = list(np.ndindex(dy.shape))
+        for n, i, j, k in reversed(cells) if first else cells:
+            q = step(size, s) if step else s
+            place = np.s_[n, i * q : i * q + size, j * q : j * q + size, k]
+            share = f(dy[n, i, j, k], None if winner is None else int(winner[n, i, j, k]), size)
+            h, w = dx[place].shape  # another stride may lead out of the image
+            share = share[:h, :w]
+            counts = np.ones_like(share) if first else share
+            dx[place] = dx[place] + share if collect else np.where(counts != 0, share, dx[place])
+        return dx
+
+    return twin
+
+
+def at_cell(dy, winner, size):
+    share = np.zeros((size, size))
+    share.flat[winner] = dy
+    return share
+
+
+def turned(dy, winner, size):
+    return at_cell(dy, winner, size).T
+
+
+def all_alike(dy, winner, size):
+    return np.full((size, size), dy)
+
+
+def mean_share(dy, winner, size):
+    return np.full((size, size), dy / size**2)

@@ -1,0 +1,62 @@
+"""283 wrong answers that were written after the grader, in three rounds of 113, 98 and 72.
+
+All are found. Where words are given, the sentence was read and held against the fault. When a round
+was new to the grader, it had named 73, 71 and 78 % of it, with 3, 3 and 0 sentences that were false.
+"""
+
+import pytest
+
+from numpycnn import backend
+from numpycnn.exercises import EXERCISES
+from numpycnn.exercises.grader import grade
+
+from .late_faults import (
+    FAULTS,
+    blocks,
+    convolution,
+    critic,
+    dense,
+    generative,
+    loss,
+    norm,
+    optimisers,
+    patches,
+    pooling,
+    training,
+)
+
+assert (
+    blocks,
+    convolution,
+    critic,
+    dense,
+    generative,
+    loss,
+    norm,
+    optimisers,
+    patches,
+    pooling,
+    training,
+)  # each file adds its faults
+
+
+@pytest.fixture(autouse=True)
+def numpy_backend():
+    before = backend.backend()
+    backend.use("numpy")
+    yield
+    backend.use(before)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f[1]}: {f[0]}")
+def test_a_late_fault_is_found(fault):
+    _, name, wrong, words = fault
+    verdict = grade(EXERCISES[name], wrong)
+    assert not verdict.passed
+    text = " | ".join(verdict.sentences)
+    assert all(word in text for word in words), text
+
+
+def test_most_are_named():
+    assert len(FAULTS) == 283
+    assert sum(bool(words) for *_, words in FAULTS) >= 0.9 * len(FAULTS)
