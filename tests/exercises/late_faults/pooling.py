@@ -1,4 +1,4 @@
-"""Wrong answers: max_pool2d, max_pool2d_backward, avg_pool2d, avg_pool2d_backward, global_avg_pool, global_avg_pool_backward."""
+"""Wrong answers: max, average and global average pooling."""
 
 import numpy as np
 
