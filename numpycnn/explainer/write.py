@@ -162,8 +162,9 @@ def _fit(store, runs, size):
     def largest(part):
         for run in runs:
             for node in run["nodes"]:
+                where = f"{run['run']}: {node['path'] or node['name']}"
                 for name, i in _arrays(node, part):
-                    yield -store.arrays[i].size, i, f"{run['run']}: {node['path'] or node['name']} {name}"
+                    yield -store.arrays[i].size, i, f"{where} {name}"
 
     left, room = [], size - len(json.dumps(runs)) - CODE
     for count, i, name in sorted(largest("grads")):

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import pathlib
 import re
 
 import numpy as np
@@ -178,3 +179,17 @@ def contrast(a, b):
 
     light, dark = sorted((luminance(a), luminance(b)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+def test_the_steps_that_other_texts_name_are_what_they_say(tmp_path):
+    """examples/one_batch_by_hand.py and numpycnn/README.md link to steps of pretrained:small."""
+    shape = (28, 28, 1)
+    nc.explain(nc.load("pretrained:small"), pages.image(shape), tmp_path / "p")
+    kinds = [node["kind"] for node in facts_of(tmp_path / "p")["runs"][0]["nodes"]]
+    steps = kinds + kinds[::-1]
+    package = pathlib.Path(nc.__file__).parent
+    example = (package.parent / "examples" / "one_batch_by_hand.py").read_text()
+    named = re.findall(r"step=(\d+)", example + (package / "README.md").read_text())
+    assert [steps[int(step)] for step in named] == [
+        "Conv2D", "SoftmaxCE", "SoftmaxCE", "Dense", "Conv2D", "BatchNorm",
+    ]  # fmt: skip

@@ -51,7 +51,7 @@ const ACTIONS = {
   "?": () =>
     dialog(
       "Keys",
-      `<table class="rows keys">${KEYS.map(([k, t]) => `<tr><td><kbd>${k}</kbd></td><td>${t}</td></tr>`).join("")}</table>`,
+      `<table class="rows wide keys">${KEYS.map(([k, t]) => `<tr><td><kbd>${k}</kbd></td><td>${t}</td></tr>`).join("")}</table>`,
     ),
 };
 

@@ -49,8 +49,9 @@ function rung(n) {
   const t = isBack() ? n.array("dx", 0) : n.Y;
   const depth = Math.min(3, (n.path.match(/branches/g) ?? []).length);
   const b = element("button", {className: `rung deep${depth}`});
+  const path = n.path.replace(/^.*branches\./, "branch ");
   b.append(
-    element("b", {textContent: `${n.path} ${n.name}`.trim()}),
+    element("b", {textContent: `${path} ${n.name}`.trim()}),
     element("span", {className: "soft", textContent: shapeText(t.s)}),
     strip(t, n),
   );

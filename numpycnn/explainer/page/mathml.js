@@ -26,7 +26,7 @@ function mathml(source) {
     if (t === "\\quad") return '<mspace width="1.5em"></mspace>';
     if (t === "\\left" || t === "\\right") return op(tokens[i++], ' stretchy="true"');
     if (t.startsWith("\\text")) return `<mtext>${esc(t.slice(6, -1)).replace(/^ | $/g, "\u00a0")}</mtext>`;
-    if (t.startsWith("\\")) return `<mi>${t.slice(1)}</mi>${op("\u2061")}`;
+    if (t.startsWith("\\")) return `<mi class="fn">${t.slice(1)}</mi><mspace width=".2em"></mspace>`;
     if (t === "\u2009") return '<mspace width=".25em"></mspace>';
     if (/^[\d.]/.test(t)) return `<mn>${t}</mn>`;
     if (/^[\p{L}\u2202]/u.test(t)) return `<mi>${t}</mi>`;

@@ -155,7 +155,7 @@ function drawFacts() {
     const top = winner(a);
     says = `The network says ${last.className(top)} (${a[top] > 0.9995 ? ">99.9" : (100 * a[top]).toFixed(1)} %), the label is ${last.className(last.attrs.label)}, the ${says}`;
   }
-  $("facts").textContent = `${says}. Every number opens into the sum that made it.`;
+  $("facts").textContent = `${says}. Click any number.`;
 }
 
 function start(block) {

@@ -59,7 +59,7 @@ function verdict(e) {
   return `<p class="check ${e.ok ? "ok" : "bad"}">summed here ${num(e.value, 8)}, ${other} ${num(e.stored, 8)}, ${bound}</p>`;
 }
 
-const check = (c) => `<p class="line">${esc(c.label)}: ${line(c.line)} = ${inside(c.value)}</p>${verdict(c)}`;
+const check = (c) => `<p class="line">${esc(c.label)}${c.line.length ? `: ${line(c.line)}` : ""} = ${inside(c.value)}</p>${verdict(c)}`;
 
 function groupLine(e) {
   // bias + the largest sums + the rest
@@ -68,7 +68,7 @@ function groupLine(e) {
   const rest = order.slice(FEW.groups);
   const parts = head.map((g) => inside(g.sum));
   if (e.bias !== undefined) parts.unshift(`${link(e.bias, e.goBias, inside(e.bias))}<small> bias</small>`);
-  if (rest.length) parts.push(`${inside(sum(rest.map((g) => g.sum)))}<small> ${rest.length} others</small>`);
+  if (rest.length) parts.push(`${inside(sum(rest.map((g) => g.sum)))}<small> (${rest.length} others)</small>`);
   return `<p class="line">${parts.join(" + ")} = <b>${signed(e.value)}</b></p>`;
 }
 
@@ -139,7 +139,7 @@ function rows(e) {
 
 function addends(e) {
   if (!e.addends) return "";
-  return `<table class="rows">${e.addends.map((a) => `<tr><td>${esc(a.label)}${a.line ? `<br><small class="soft">${line(a.line)}</small>` : ""}</td><td>${link(a.v, a.go)}</td></tr>`).join("")}</table>`;
+  return `<table class="rows wide">${e.addends.map((a) => `<tr><td>${esc(a.label)}${a.line ? `<br><small class="soft">${line(a.line)}</small>` : ""}</td><td>${link(a.v, a.go)}</td></tr>`).join("")}</table>`;
 }
 
 function tile(n) {
