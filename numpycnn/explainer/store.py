@@ -68,7 +68,8 @@ class Store:
     """
 
     def __init__(self):
-        self.index, self.arrays, self._known, self._needed = [], [], {}, None
+        self.index, self.arrays, self._known = [], [], {}
+        self._needed = self._packed = None  # found when asked for
 
     def put(self, array):
         """-> its number."""
@@ -93,7 +94,7 @@ class Store:
             how = ["same", [self._known[content]], [], checksum(array)]
         self.arrays.append(array)
         self.index.append(how)
-        self._needed, number = None, len(self.index) - 1
+        self._needed, self._packed, number = None, None, len(self.index) - 1
         self._known.setdefault(content, number)
         self._known[content, array.shape] = number
         return number
@@ -105,16 +106,18 @@ class Store:
             self._needed = {j for how in rules for j in how[1]}
         if self.index[i] != "stored" or i in self._needed:
             return False
-        self.index[i] = "computed"
+        self.index[i], self._packed = "computed", None
         return True
 
     def packed(self):
         """-> bytes: zlib over the block, all first bytes, then all second ones: floats then have
         runs.
         """
-        block = np.concatenate([np.zeros(0, F32), *(a.ravel() for a in self._stored())])
-        planes = block.view(np.uint8).reshape(-1, 4).T
-        return zlib.compress(np.ascontiguousarray(planes).tobytes(), 9)
+        if self._packed is None:
+            block = np.concatenate([np.zeros(0, F32), *(a.ravel() for a in self._stored())])
+            planes = block.view(np.uint8).reshape(-1, 4).T
+            self._packed = zlib.compress(np.ascontiguousarray(planes).tobytes(), 6)
+        return self._packed
 
     def stored(self):
         """How many numbers the block holds."""
