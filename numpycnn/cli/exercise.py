@@ -25,11 +25,19 @@ def grammar(sub):
     sub.add_argument("--csv", metavar="FILE", help="grade: the marks")
     sub.add_argument(
         "--limit",
-        type=float,
+        type=seconds,
         default=10.0,
         metavar="SECONDS",
         help="what one exercise may take (10)",
     )
+
+
+def seconds(text):
+    """A time: a finite number above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(text)  # argparse makes one line of it
+    return value
 
 
 def exercise(args):

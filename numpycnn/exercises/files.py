@@ -56,14 +56,16 @@ def filled(text):
 
 
 def start(exercise, folder=".", seed=""):
-    """Writes NAME.py (and what belongs to it) -> its path. Raises ExerciseError if it is there."""
+    """Writes NAME.py (and what belongs to it) -> its path. Raises ExerciseError, OSError."""
     path = Path(folder) / f"{exercise.name}.py"
-    if path.exists():
-        raise ExerciseError(
-            f"{path} exists, and no file is written over; move it, or work on in it"
-        )
+    if not seed.isprintable():
+        raise ExerciseError(f"the seed must be a name in one line, not {seed!r}")
+    beside = exercise.beside(seed) if exercise.beside else {}
+    for there in (path, *(path.with_name(name) for name in beside)):
+        if there.exists():
+            raise ExerciseError(f"{there} exists, and no file is written over; move it away first")
     path.parent.mkdir(parents=True, exist_ok=True)
-    for name, content in (exercise.beside(seed) if exercise.beside else {}).items():
+    for name, content in beside.items():
         files.write(path.with_name(name), content)
     text = exercise.text(seed) if exercise.text else page(exercise, seed)
     files.write(path, text.encode())

@@ -3,14 +3,18 @@
 import ast
 import doctest
 import json
+import sys
+import time
 
 import numpy as np
 import pytest
 
 from numpycnn import ops
 from numpycnn.cli import main
-from numpycnn.exercises import EXERCISES, check, check_file, cut, hint, solution, start
+from numpycnn.exercises import EXERCISES, check, check_file, cut, hint, process, solution, start
 from numpycnn.exercises.files import page
+from numpycnn.layers.traverse import walk
+from numpycnn.training.checkpoint import load
 
 WRITTEN = {name: one for name, one in EXERCISES.items() if one.probes and not one.text}
 
@@ -137,6 +141,8 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     assert main(["exercise", "start", "relu"]) == 0
     assert main(["exercise", "start", "relu"]) == 2
     assert "no file is written over" in capsys.readouterr().err
+    assert main(["exercise", "start", "relu_backward", "--seed", "a\nb"]) == 2
+    assert "one line" in capsys.readouterr().err
     assert main(["exercise", "check", "relu.py", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["passed"] is False
@@ -159,3 +165,33 @@ def test_a_file_that_cannot_be_run(tmp_path):
     ):
         path.write_text(text)
         assert words in check_file(path).sentences[0]
+
+
+def test_without_fork_it_runs_in_a_thread():
+    assert process._in_thread(lambda: {"rows": 1}, 5) == ({"rows": 1}, None)
+    hung = process._in_thread(lambda: time.sleep(9), 0.1)
+    assert hung[0] is None
+    assert "endless loop" in hung[1]
+    assert process._in_thread(sys.exit, 5)[0]["raised"].startswith("SystemExit")
+
+
+def test_check_after_kernels_have_run():
+    """The child of a process whose numba threads have worked must not wait for them."""
+    x = np.ones((2, 6, 6, 3), np.float32)
+    ops.conv2d(x, np.ones((3, 3, 3, 4), np.float32))
+    assert check("relu", lambda x: np.maximum(x, 0), limit=20).passed
+
+
+def test_the_step_of_a_hint_is_there():
+    """The explainer's page has the kind of layer, and a file that is named exists."""
+    repository = cut.PACKAGE.parent
+    for exercise in EXERCISES.values():
+        if isinstance(exercise.step, tuple):
+            network, kind, way = exercise.step
+            assert way in ("forward", "backward")
+            if network.startswith("pretrained:") and kind != "the loss":
+                kinds = {type(one).__name__ for _, one in walk(load(network))}
+                assert kind in kinds
+        else:
+            first = exercise.step.split(",")[0]
+            assert first.startswith("numpycnn inspect") or (repository / first).exists(), first

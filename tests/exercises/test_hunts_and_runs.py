@@ -1,7 +1,7 @@
 """Ten bug hunts and five broken runs: planted, found, drawn for each student, graded in folders."""
 
 import csv
-import time
+import os
 
 import pytest
 
@@ -103,8 +103,8 @@ def test_all_checks_together_take_less_than_ten_seconds(tmp_path):
         else:
             cause = runs.cause_of(int(name[-1]) - 1, "")
             path.write_text(path.read_text().replace('answer = ""', f'answer = "{cause}"'))
-    began = time.process_time(), time.perf_counter()
+    began = sum(os.times()[:4])  # of this process and its children: others may be busy beside it
     rows = grade_folder(tmp_path)
     assert [row for row in rows if not row["passed"]] == []
     assert len(rows) == len(EXERCISES) >= 24 + 10 + 5
-    assert time.perf_counter() - began[1] < 10
+    assert sum(os.times()[:4]) - began < 10

@@ -16,7 +16,8 @@ def sizes_of(n, oh, ow, kh, kw, c, f=1):
 
 def _loop_probes(rng):
     for k, stride, pad, n, c in itertools.product((2, 3), (1, 2, 3), (0, 1), (1, 2), (1, 2)):
-        h, w, f = (*rng.integers(5, 8, 2), int(rng.integers(1, 4)))
+        h, w = (int(v) + stride for v in rng.integers(4, 6, 2))  # at least two windows
+        f = int(rng.integers(1, 4))
         kw = int(rng.integers(1, 4))
         args = {
             "x": noise(rng, n, h, w, c),

@@ -18,7 +18,11 @@ def cases(rng):
     pads = (((0, 0), (0, 0)), ((1, 1), (1, 1)), ((0, 1), (2, 1)))
     for (kh, kw), (sh, sw), pad in itertools.product(kernels, strides, pads):
         n, c, f = (int(rng.choice(v)) for v in ((1, 3), (1, 2), (1, 3)))
-        h, w = (int(v) for v in rng.integers(5, 8, 2))
+        axes = zip((kh, kw), (sh, sw), pad, strict=True)
+        h, w = (
+            max(3, k + s * int(rng.integers(1, 3)) - sum(p)) + int(rng.integers(2))
+            for k, s, p in axes
+        )
         overlap = sh < kh or sw < kw
         about = {
             "stride": str(sh) if sh == sw else f"{sh} x {sw}",

@@ -13,7 +13,7 @@ def late(exercise, what, *words):
     return add
 
 
-from . import (  # noqa: E402, F401  each adds its own
+from . import (  # noqa: E402, F401, I001  each adds its own
     blocks, convolution, critic, dense, generative, loss, norm, optimisers, patches, pooling,
     training,
 )  # fmt: skip
