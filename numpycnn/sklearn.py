@@ -108,10 +108,13 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         self.input_shape_ = _input_shape(self.size, shape, rows.shape[1])
         self._seed = int(check_random_state(self.random_state).randint(1 << 31))
         unit = 255.0 if rows.dtype == np.uint8 else 1.0
-        mean, std = float(rows.mean() / unit), float(rows.std() / unit)
+        self._mean, self._std = float(rows.mean() / unit), float(rows.std() / unit) or 1.0
         given = {"classes": len(self.classes_), "input_shape": self.input_shape_}
-        given |= {"mean": mean, "std": std or 1.0, **(self.model_args or {})}
+        given |= {"mean": self._mean, "std": self._std, **(self.model_args or {})}
         self.net_ = models.build(self.model, self._seed, **given)
+        self._whole = rows.dtype == np.uint8
+        if not self._whole:  # of any range: Standardize takes pixels alone
+            self.net_ = Sequential(*self.net_.layers[1:])
         self.optimizer_ = optim.Adam(self.net_.params(), self.lr)
         self.history_, self.n_iter_ = {}, 0
 
@@ -124,6 +127,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         )  # fmt: skip
         for name, values in history.items():
             self.history_[name] = [*self.history_.get(name, []), *values]
+        self.net_.pixel_scale = None  # other values may come later, and have an answer
         self.n_iter_ += epochs
         return self
 
@@ -141,7 +145,12 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         return len(labels) / (len(counts) * np.maximum(counts, 1))
 
     def _images(self, rows):
-        """(N, H, W, C), zeros behind rows that are too short."""
+        """(N, H, W, C): uint8, or floats standardized by the first images' mean and deviation."""
+        if (rows.dtype == np.uint8) != self._whole:
+            kinds = ("uint8", str(rows.dtype))[:: 1 if self._whole else -1]
+            raise ValueError(f"the network was trained on {kinds[0]}, and these are {kinds[1]}")
+        if not self._whole:
+            rows = ((rows - self._mean) / self._std).astype(np.float32)
         missing = math.prod(self.input_shape_) - rows.shape[1]
         rows = np.pad(rows, ((0, 0), (0, missing))) if missing else rows
         return rows.reshape(len(rows), *self.input_shape_)

@@ -6,6 +6,8 @@ import numpy as np
 
 from .. import layers as L
 from ..errors import CheckpointError
+from ..layers.traverse import walk
+from . import graph
 
 FEATUREWISE = L.ReLU, L.Sigmoid, L.Tanh, L.LeakyReLU, L.ELU
 
@@ -95,13 +97,34 @@ def _after(last, piece):
 
 
 def standardize_or_norm(piece):
-    """Standardize for one mean and a scale > 0; else a batch norm of mean 0 and variance 1."""
+    """Standardize for one mean and a scale > 0; else a constant batch norm."""
     scale, shift = np.unique(piece.scale), np.unique(piece.shift)
     if len(scale) == len(shift) == 1 and scale[0] > 0:
         return standardize(scale[0], shift[0])
-    wide = [np.broadcast_to(v, (piece.channels,)) for v in (piece.scale, piece.shift)]
+    return constant(piece.scale, piece.shift, piece.channels)
+
+
+def constant(scale, shift, channels):
+    """y = x * scale + shift: a batch norm of mean 0 and variance 1 that is not trained."""
+    wide = [np.broadcast_to(v, (channels,)) for v in (scale, shift)]
     eps = 1e-5
-    return batch_norm(*wide, np.zeros(piece.channels), np.full(piece.channels, 1 - eps), 0.9, eps)
+    return L.Frozen(batch_norm(*wide, np.zeros(channels), np.full(channels, 1 - eps), 0.9, eps))
+
+
+def settle(net, shape):
+    """net with Standardize for pixels alone: the first layer, of a std up to 1.
+
+    It takes no floats but those of images in [0, 1]. Elsewhere, and for images in [0, 255], the
+    same is a constant batch norm. Raises ShapeError where the shapes do not fit.
+    """
+    for node in graph.trace(net, shape):
+        if node.op == "standardize" and (node.path != "0" or node.attrs["std"] > 1):
+            *above, last = node.path.split(".")
+            owner = dict(walk(net))[".".join(above).removesuffix(".branches")]
+            inside = owner.layers if isinstance(owner, L.Sequential) else owner.branches
+            scale = np.array([1 / node.attrs["std"]])
+            inside[int(last)] = constant(scale, -node.attrs["mean"] * scale, node.shape[-1])
+    return net
 
 
 def standardize(scale, shift):

@@ -5,10 +5,15 @@ so that a dense layer's rows need no permutation. What differs: the batch's vari
 variance takes in is biased here and unbiased there, n / (n - 1) times as large for n values.
 """
 
+import importlib.util
+import os
+import tempfile
+import warnings
+
 from .. import layers as L
-from ..errors import MissingPackage
+from ..errors import CheckpointError, MissingPackage
 from ..ops.conv import conv_padding
-from . import safetensors
+from . import onnx, safetensors
 from .graph import ExportError, transposed_pads
 from .names import inside, load_state, state_dict
 
@@ -18,7 +23,7 @@ try:
 except ImportError:
     raise MissingPackage("torch", "torch") from None
 
-__all__ = ["load", "load_state", "save", "state_dict", "to_torch"]
+__all__ = ["from_torch", "load", "load_state", "save", "state_dict", "to_torch"]
 
 
 def to_torch(net):
@@ -33,6 +38,31 @@ def to_torch(net):
         parameter.requires_grad_()
     _freeze(module)
     return module
+
+
+def from_torch(module, input_shape):
+    """The network that a module of yours is in use, by way of ONNX; input_shape (H, W, C) or (D,).
+
+    Raises CheckpointError naming what numpycnn has no layer for, MissingPackage without onnx.
+    """
+    if importlib.util.find_spec("onnx") is None:
+        raise MissingPackage("onnx", "onnx")
+    shape = (input_shape[2], *input_shape[:2]) if len(input_shape) == 3 else input_shape
+    first = next(module.parameters(), torch.zeros(0))
+    x, training = torch.zeros(2, *shape, dtype=first.dtype, device=first.device), module.training
+    free = {"input_names": ["x"], "dynamic_axes": {"x": {0: "N"}}}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the older exporter, which needs onnx alone
+        path = os.path.join(folder, "module.onnx")
+        try:
+            torch.onnx.export(module.eval(), (x,), path, dynamo=False, verbose=False, **free)
+        finally:
+            module.train(training)
+        try:
+            return onnx.load(path)
+        except CheckpointError as error:
+            name = type(module).__name__
+            raise CheckpointError(f"{name}: {str(error).removeprefix(path + ': ')}") from None
 
 
 def save(path, net):

@@ -47,7 +47,8 @@ def ready(make, seed=0):
         low = 0.5 if "variance" in weight.path or "gamma" in weight.path else -0.2
         if weight.path.split("/")[-1] != "kernel":
             weight.assign(rng.uniform(low, low + 0.5, weight.shape))
-    return net, rng.random((50, *net.input_shape[1:])).astype(np.float32)
+    unit = 255 if make is strided else 1  # it has the Rescaling of images in [0, 255]
+    return net, unit * rng.random((50, *net.input_shape[1:])).astype(np.float32)
 
 
 def answers(net, x):

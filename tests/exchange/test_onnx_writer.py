@@ -8,7 +8,8 @@ import pytest
 import numpycnn as nc
 from numpycnn import layers as L
 from numpycnn.exchange import onnx as exchange
-from numpycnn.exchange.graph import ExportError, fold, trace
+from numpycnn.exchange.fold import fold
+from numpycnn.exchange.graph import ExportError, trace
 from numpycnn.exchange.parts import part
 from numpycnn.layers.traverse import named_buffers, named_params
 from tests.exchange.networks import CLASSIFIERS, Silent, classifier, odd, painters, randomized

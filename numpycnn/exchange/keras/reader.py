@@ -14,8 +14,7 @@ import numpy as np
 
 from ... import layers as L
 from ...errors import CheckpointError, MissingPackage
-from .. import graph
-from ..assemble import branched, joined
+from ..assemble import branched, joined, settle
 from ..nesting import nest
 from ..reading import read
 from .convert import LAYERS, MERGES, activation_of, objections
@@ -123,8 +122,7 @@ def _network(config, weights_of):
         )
     net = L.Sequential(*_layers(nest(sources, output, start), pieces, kinds))
     net.input_shape, net.metadata = shape, {}
-    graph.trace(net, shape)
-    return net
+    return settle(net, shape)
 
 
 def _pieces(kind, settings, weights, last):

@@ -6,6 +6,7 @@ import numpy as np
 
 from ... import __version__, files, ops
 from .. import graph
+from ..fold import fold as fold_norms
 from ..parts import part
 from .writer import Writer
 
@@ -45,7 +46,7 @@ def encode(
         raise graph.ExportError(f"softmax needs logits (K,) at the end, not {nodes[-1].shape}")
     first = next((n for n in nodes if n.op == "standardize" and n.inputs[0] is nodes[0]), None)
     noted = _metadata(metadata or {}, layout, input, first)
-    writer = Writer(graph.fold(nodes) if fold else nodes, layout, input)
+    writer = Writer(fold_norms(nodes) if fold else nodes, layout, input)
     return writer.model(softmax, noted)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from ... import layers as L
 from ...errors import CheckpointError
 from .. import graph
-from ..assemble import Reorder, branched, joined, standardize
+from ..assemble import Reorder, branched, joined, settle, standardize
 from ..nesting import nest
 from ..reading import read
 from . import convert
@@ -43,7 +43,7 @@ def network(model):
         raise CheckpointError(f"numpycnn has no layers for {', '.join(unknown)}")
     reader = _Reader(model)
     net = reader.network()
-    graph.trace(net, net.input_shape)  # the shapes fit, or an error names the layer
+    settle(net, net.input_shape)
     net.metadata = _metadata(model.metadata)
     return net
 
