@@ -29,6 +29,8 @@ RECIPES = {
     "accuracy": "record_accuracy",
     "speed": "record_speed",
     "small": "record_small",
+    "mirror": "record_mirror",
+    "half": "record_half",
     "paper": "paper_vgg",
 }
 

@@ -23,6 +23,7 @@ from numpycnn.training.loop import logits, score
 from .records import ROOT
 
 BASE = {
+    "model": "vgg",
     "filters": (32, 64, 92),
     "depth": 2,
     "epochs": 24,
@@ -32,6 +33,7 @@ BASE = {
 }
 FAST = {"epochs": 12, "ema": 0.99}
 SMALL = {"ema": 0.995}
+MIRROR = {"erase": 1.0, "crop": 4, "largest": 0.4}
 TRIALS = {  # name: what it has beside BASE
     "fast": FAST,
     "low-resolution-first": {**FAST, "epochs": 14, "low": 0.5},  # as long as `fast`
@@ -41,17 +43,23 @@ TRIALS = {  # name: what it has beside BASE
     "small-52": {**SMALL, "filters": (16, 32, 48)},
     "small-78": {**SMALL, "filters": (24, 40, 56)},
     "small-deep": {**SMALL, "filters": (20, 32, 40), "depth": 3},
+    "mirror-29": {"model": "mirror_vgg", "filters": (10, 18, 24), "epochs": 60},
+    "mirror-98": {"model": "mirror_vgg", "filters": (16, 32, 46), **MIRROR},
+    "mirror-190": {"model": "mirror_vgg", "filters": (24, 44, 64), **MIRROR},
+    "mirror-190-crop-2": {"model": "mirror_vgg", "filters": (24, 44, 64), "erase": 1.0},
 }
 
 
 def augmentation(trial):
     """Flip and crop; `erase`: with random erasing up to that share of the epochs; `low`: up to it
-    at 20 x 20 pixels.
+    at 20 x 20 pixels. No flips where the network is symmetric.
     """
-    plain = compose(horizontal_flip, random_crop)
+    crop = functools.partial(random_crop, pad=trial.get("crop", 2))
+    plain = crop if trial["model"] == "mirror_vgg" else compose(horizontal_flip, crop)
     if "low" in trial:
         return [(trial["low"], compose(plain, functools.partial(shrink, size=20))), (1.0, plain)]
-    erased = compose(horizontal_flip, random_crop, random_erasing)
+    erasing = functools.partial(random_erasing, area=(0.02, trial.get("largest", 0.33)))
+    erased = compose(plain, erasing)
     if trial.get("erase", 1.0) == 1.0:
         return erased if "erase" in trial else plain
     return [(trial["erase"], erased), (1.0, plain)]
@@ -63,7 +71,7 @@ def run(name, folder):
     dataset = nc.data.load("fashion-mnist")
     train, (x, y) = dataset.split(5000, seed=0)
     form = {"filters": trial["filters"], "depth": trial["depth"], "dropout": (0, 0, 0)}
-    net = nc.models.build("vgg", seed=0, **form, mean=dataset.mean, std=dataset.std)
+    net = nc.models.build(trial["model"], seed=0, **form, mean=dataset.mean, std=dataset.std)
     history = nc.fit(
         net, *train, epochs=trial["epochs"], batch_size=trial["batch_size"],
         optimizer=Muon(net.params(), lr=trial["lr"], rest=8.0, weight_decay=5e-4),

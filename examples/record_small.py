@@ -1,5 +1,4 @@
-"""The smallest network that reaches the paper's 94.05 %: a seventh of the parameters, by mirrored
-filters.
+"""The smallest network: a seventh of the paper's parameters, by mirrored filters.
 
     python examples/record_small.py            # half an hour on one core
     python examples/record_small.py --val      # on held-out images

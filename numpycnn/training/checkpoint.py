@@ -275,15 +275,25 @@ def _plain(state):
 def _locate(path):
     if not (isinstance(path, str) and path.startswith("pretrained:")):
         return os.fspath(path)
-    name = path.removeprefix("pretrained:")
-    names = [file.stem for file in PRETRAINED.glob("*.npz")]
-    if name not in names:
-        if not names:
+    name, there = path.removeprefix("pretrained:"), pretrained()
+    if name not in there:
+        if not there:
             raise UnknownNameError(
                 f"unknown pretrained network {name!r}; there are none in {PRETRAINED}"
             )
-        raise unknown("pretrained network", name, names)
-    return str(PRETRAINED / f"{name}.npz")
+        raise unknown("pretrained network", name, there)
+    return str(there[name])
+
+
+def pretrained():
+    """{name: path} of the networks that come with the package.
+
+    NAME-1, NAME-2, ... stay what they are; NAME is the one with the largest number.
+    """
+    there = {path.stem: path for path in PRETRAINED.glob("*.npz")}
+    numbered = [(stem.rpartition("-"), path) for stem, path in there.items()]
+    numbered = [(int(n), name, path) for (name, _, n), path in numbered if n.isdecimal() and name]
+    return {name: path for _, name, path in sorted(numbered)} | there
 
 
 def _check_metadata(metadata):

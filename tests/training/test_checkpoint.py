@@ -294,6 +294,16 @@ def test_pretrained_names(tmp_path, monkeypatch):
     assert content(checkpoint.load("pretrained:vgg-small")) == content(small_net(3))
 
 
+def test_a_name_without_a_number_is_the_newest_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "PRETRAINED", tmp_path)
+    for number in (2, 10, 9):
+        checkpoint.save(tmp_path / f"vgg-{number}.npz", small_net(number))
+    for name, seed in (("vgg", 10), ("vgg-2", 2), ("vgg-9", 9)):
+        assert content(checkpoint.load(f"pretrained:{name}")) == content(small_net(seed))
+    with pytest.raises(UnknownNameError, match="did you mean vgg"):
+        checkpoint.load("pretrained:vgg-3")
+
+
 # ---- what cannot be saved ---------------------------------------------------------------------
 
 
