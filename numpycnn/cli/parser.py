@@ -69,7 +69,7 @@ def parser():
     sub.add_argument(
         "--data",
         type=given,
-        help="fashion-mnist, mnist, kmnist, emnist, synthetic, a folder or an .npz",
+        help="fashion-mnist, mnist, ... (numpycnn doctor lists them), a folder, an archive, a file",
     )
     _reading(sub)
     sub.add_argument(
@@ -166,7 +166,7 @@ def parser():
         sub.add_argument("--shape", type=image_shape, metavar="HxWxC", help=text)
     sub.add_argument("--seed", type=natural, default=0)
     command(commands.data).add_argument(
-        "name", type=given, help="fashion-mnist, mnist, kmnist or emnist"
+        "name", type=given, help="fashion-mnist, mnist, ... (numpycnn doctor lists them)"
     )
     sub = command(commands.study)
     sub.add_argument(
