@@ -159,25 +159,6 @@ def generate(args):
     }, f"{count:,} {kind}: {args.out}"
 
 
-def data(args):
-    """Fetch and verify a data set."""
-    from .. import data as datasets
-
-    d = datasets.load(args.name)
-    sizes = {"train": len(d.x_train), "test": len(d.x_test), "image": list(d.x_train.shape[1:])}
-    counts = (
-        f"{len(d.x_train):,} training and {len(d.x_test):,} test images, {len(d.classes)} classes"
-    )
-    facts = {
-        "name": d.name,
-        "classes": list(d.classes),
-        "sha256": d.sha256,
-        "source": d.source,
-        **sizes,
-    }
-    return facts, f"{d.name}: {counts}; {d.source}"
-
-
 def study(args):
     """Test the paper's claims: networks that differ in one thing only, over several seeds."""
     from .. import studies
