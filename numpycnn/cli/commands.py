@@ -100,13 +100,13 @@ def evaluate(args):
 
 def inspect(args):
     """Look inside a checkpoint: each layer's numbers, a diagnosis, and where it looks."""
-    from ..data import read_image
+    from ..data import read_for
     from ..inspection import report, source, table
 
     out = source.folder(args.out, args.checkpoint)
     net, dataset = network_and_data(args)
-    light = bool(net.metadata.get("light"))
-    image = read_image(args.image, dataset.x_test.shape[1:], light) if args.image else None
+    shape = dataset.x_test.shape[1:]
+    image = read_for(net.metadata, args.image, shape) if args.image else None
     result = report.write(
         out, net, dataset, args.checkpoint, image=image, **source.known(args.checkpoint, dataset)
     )

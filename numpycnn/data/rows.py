@@ -10,7 +10,7 @@ class Rows:
     """The rows `index` (N,) of an array (M, ...), without a copy of them.
 
     It has shape, ndim, dtype, size and len; x[i], x[a:b:c] and x[integers] give arrays, as with an
-    array, except that a slice with a step, or of everything, gives Rows. np.asarray(x) copies all.
+    array, except that a slice with a step, x[::2], gives Rows. np.asarray(x) copies all.
     """
 
     def __init__(self, array, index):
@@ -27,8 +27,7 @@ class Rows:
     def __getitem__(self, chosen):
         first, *others = chosen if isinstance(chosen, tuple) else (chosen,)
         index = self.index[first]
-        whole = isinstance(first, slice) and len(index) * self.array[:1].nbytes > PIECE
-        if whole and not others:
+        if isinstance(first, slice) and first.step is not None and not others:
             return Rows(self.array, index)
         found = self.array[index]
         return found[(slice(None), *others)] if others else found
