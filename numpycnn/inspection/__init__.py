@@ -8,7 +8,8 @@ report.write makes pictures and a page of it; `numpycnn inspect CHECKPOINT` does
 file. saliency.py has saliency maps and Grad-CAM, out_of_distribution.py tells foreign images.
 """
 
-from .diagnosis import Finding, diagnose
+from .diagnosis import diagnose
+from .finding import Finding
 from .measure import Examination, Row, Statistics, examine
 from .updates import Steps
 

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
+from .finding import KINDS
+
 HEADS = (
     "layer", "output", "mean", "deviation", "zeros", "gradient: mean",
     "deviation", "zeros", "dead", "update/weight",
 )  # fmt: skip
-SOUND = (
-    "Nothing wrong was found: "
-    "nothing dead, vanishing, exploding, too fast, too slow or over-fitting."
-)
+SOUND = f"Nothing wrong was found: no sign of {', '.join(KINDS[:-1])} or {KINDS[-1]}."
 
 
 def cells(row):
