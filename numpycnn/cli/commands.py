@@ -191,6 +191,8 @@ def study(args):
         chosen, out, jobs=args.jobs, quick=args.quick, say=say, command=command, **given
     )
     lines = [f"{name:<14} {found['verdict']}" for name, found in result["studies"].items()]
+    if result.get("trial"):
+        lines.append("A trial: its numbers mean nothing. Without --quick there are verdicts.")
     lines.append(f"Results: {pathlib.Path(result['out'], 'README.md')}")
     if result["failed"]:
         say(f"numpycnn study: {result['failed']} jobs failed; the same command tries them again")
