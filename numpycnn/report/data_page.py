@@ -87,18 +87,18 @@ def findings(dataset, counts, copies, alike):
         across = [group for group in groups if len({part for part, _ in group}) > 1]
         if across:
             found.append(
-                f"{kind} in two parts, {len(across):,} times, such as {_places(across[0])}: "
+                f"{kind} in two parts, {_times(across)}, such as {_places(across[0])}: "
                 "accuracy on those says too much; take them out of one part"
             )
         labels = [g for g in groups if len({getattr(dataset, f"y_{p}")[i] for p, i in g}) > 1]
         if labels:
             found.append(
-                f"{kind} with two labels, {len(labels):,} times, such as {_places(labels[0])}: one "
+                f"{kind} with two labels, {_times(labels)}, such as {_places(labels[0])}: one "
                 "of them is wrong, or the classes overlap"
             )
         inside = len(groups) - len(across)
         if inside:
-            found.append(f"{kind} twice or more within a part, {inside:,} times")
+            found.append(f"{kind} twice or more within one part, {inside:,} such groups")
     return found
 
 
@@ -115,6 +115,10 @@ def _listed(names):
     names = list(names)
     more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
     return ", ".join(map(str, names[:5])) + more
+
+
+def _times(groups):
+    return "once" if len(groups) == 1 else f"{len(groups):,} times"
 
 
 def _places(group):
@@ -202,7 +206,7 @@ def _page(path, dataset, counts, found, pictures):
             "SHA-256": dataset.sha256,
         },
         sections=[
-            f'<div class="finding{"" if found else " sound"}">{finding}</div>',
+            f'<h2>Findings</h2>\n<div class="finding{"" if found else " sound"}">{finding}</div>',
             *pictures,
             "<h2>Images of each class</h2>\n" + html.table(heads, rows),
         ],
