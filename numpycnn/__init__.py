@@ -23,6 +23,8 @@ _NAMES = {
     "restore": "training.checkpoint",
     "gradcheck": "gradient_check",
     "explain": "explainer",
+    "feature_maps": "inspection", "look": "inspection",
+    "show": "report.grids",
     "use": "backend",
 }  # fmt: skip
 

@@ -19,17 +19,20 @@ ROOT = pathlib.Path(numpycnn.__file__).parent
 # - Optimisers and gradient checks walk over layers, so they stand above those.
 # - Layers know no file and models know no data set: files and data stand above models.
 # - metrics and schedule need errors alone; they stand where training and report first use them.
+# - A data set can be shown, so data stand above report.
 # - Kernels return the caches that their ops define, so they stand above ops. None may import them:
 #   backend finds each by its name while it runs.
 FLOORS = (
-    ("errors",),
+    ("errors", "tables"),
     ("backend",),
     ("ops",),
     ("kernels",),
     ("layers",),
     ("models", "optim", "gradient_check"),
-    ("files", "data", "metrics", "schedule"),
-    ("training", "generative", "report", "distributed"),
+    ("files", "metrics", "schedule"),
+    ("report",),
+    ("data",),
+    ("training", "generative", "distributed"),
     (
         "studies",
         "explainer",

@@ -31,8 +31,8 @@ from tqdm import tqdm
 from .. import backend, data, files, training
 from ..errors import DatasetError, RunFolderError, TrainingDiverged, in_one_line
 from ..report import grids
-from ..training.interrupt import StopRequest
 from ..training.history import write_csv
+from ..training.interrupt import StopRequest
 from .latent import evenly, spread, unit
 
 SETTINGS = ("name", "epochs", "seed", "batch_size", "limit", "conditional", "latent", "beta", "val")

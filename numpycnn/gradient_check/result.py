@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from ..errors import NumpyCNNError
+from ..tables import GREEN, RED, aligned, as_html
 
 HEAD = ("array", "elements", "checked", "at kinks", "left out", "largest error", "verdict")
 
@@ -65,18 +66,23 @@ class GradCheckResult:
         return self.ok
 
     def __str__(self):
+        return "\n".join([self.title, *aligned(self._table()), *self._sentences()])
+
+    def _repr_html_(self):
+        badges = {"ok": GREEN, "passed": GREEN, "FAILED": RED}
+        badges |= {row.verdict: RED for row in self.rows if row.verdict != "ok"}
+        return as_html(self._table(), title=self.title, lines=self._sentences(), badges=badges)
+
+    def _table(self):
         table = [HEAD]
         for row in self.rows:
             counts = (row.elements, row.checked, row.kinks, row.left_out)
             error = f"{row.error:.1e}" if row.checked else "-"
             table.append((row.name, *(f"{n:,}" for n in counts), error, row.verdict))
-        widths = [max(len(cells[i]) for cells in table) for i in range(len(HEAD))]
-        align = (str.ljust, *(str.rjust,) * 5, str.ljust)
-        lines = [
-            "  ".join(a(c, w) for a, c, w in zip(align, cells, widths, strict=True)).rstrip()
-            for cells in table
-        ]
-        lines += [f"{row.verdict}: {row.worst}" for row in self.rows if row.verdict != "ok"]
+        return table
+
+    def _sentences(self):
+        lines = [f"{row.verdict}: {row.worst}" for row in self.rows if row.verdict != "ok"]
         verdict = "passed" if self.ok else "FAILED"
         end = f"largest relative error {self.max_error:.1e}, allowed {self.tolerance:.0e}"
-        return "\n".join([self.title, *lines, *self.problems, *self.notes, f"{verdict}: {end}"])
+        return [*lines, *self.problems, *self.notes, f"{verdict}: {end}"]

@@ -1,7 +1,7 @@
 """The statistics of a network's layers: activations as in use, gradients as in training."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -9,9 +9,11 @@ from .. import ops, optim
 from ..errors import ShapeError
 from ..layers import ReLU
 from ..layers.traverse import named_params, watch
+from ..tables import aligned, as_html
 from ..training.checks import check_data
 from ..training.loop import score
 from .saliency import unfused
+from .table import HEADS, cells
 from .updates import Steps, ratios
 
 
@@ -44,7 +46,7 @@ class Row:
     update: float = None
 
 
-@dataclass
+@dataclass(repr=False)
 class Examination:
     """The rows, and what they were measured with.
 
@@ -60,6 +62,18 @@ class Examination:
     rule: str
     loss: float
     accuracy: float
+
+    def __str__(self):
+        return "\n".join([*aligned(self._table(), left=2), self._facts()])
+
+    def _repr_html_(self):
+        return as_html(self._table(), left=2, lines=[self._facts()])
+
+    def _table(self):
+        return [HEADS, *(cells(asdict(row)) for row in self.layers)]
+
+    def _facts(self):
+        return f"{self.images:,} images: loss {self.loss:.4f}, accuracy {self.accuracy:.2%}"
 
 
 def examine(net, x, y, *, steps=None, lr=None, gradient_images=512, batch_size=32):

@@ -1,16 +1,19 @@
-"""The plots of an inspection: layer statistics, feature maps, saliency, confused classes."""
+"""The plots of an inspection: layer statistics, feature maps, saliency, confused classes.
+
+Each returns its path, or without one the matplotlib Figure, which a notebook shows.
+"""
 
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 from matplotlib import ticker
 
 from ..layers.traverse import watch
+from ..ops import softmax
 from ..report.grids import as_uint8
-from ..report.style import BLUE, GREY, INK, ORANGE, drawable, figure, percent, short
+from ..report.style import BLUE, GREY, INK, ORANGE, drawable, figure, finished, percent, short
 from .diagnosis import DEAD, TOO_FAST, TOO_SLOW, USUAL
-from .saliency import grad_cam, saliency
+from .saliency import grad_cam, saliency, stages, unfused
 
 MOST_STAGES = 12  # rows of the feature maps; of a deeper network every n-th stage
 MOST_MAPS = 16  # columns of the feature maps
@@ -18,7 +21,7 @@ MOST_MAPS = 16  # columns of the feature maps
 BRIGHTEST = 0.995
 
 
-def layers(rows, path):
+def layers(rows, path=None):
     """Four panels: deviations of activations and gradients, zeros, and update ratios, by layer."""
     y = np.arange(len(rows))
     names = [f"{row.path} {row.kind}" for row in rows]
@@ -49,7 +52,7 @@ def layers(rows, path):
         step = max(1, len(rows) // 100)
         axes.set_yticks(y[::step], names[::step])
         axes.set_ylim(len(rows) - 0.4, -0.6)
-    return Path(path)
+    return finished(fig, path)
 
 
 def _mark_dead(axes, rows):
@@ -73,12 +76,17 @@ def _set_log_scale(axes, *included):
     axes.xaxis.set_minor_locator(ticker.NullLocator())
 
 
-def feature_maps(net, image, paths, path):
-    """The outputs of the layers `paths` (saliency.stages) for one image (H, W, C).
+def feature_maps(net, image, paths=None, path=None):
+    """The outputs of the layers `paths` for one image (H, W, C); None: every stage of the network.
 
     A row a layer: the channels with the largest mean, on one scale, from 0 (or the least value) to
-    the BRIGHTEST quantile.
+    the BRIGHTEST quantile. Returns the path, or without one the Figure. Raises ShapeError where no
+    layer has feature maps, ValueError for a fused network.
     """
+    image = np.asarray(image)
+    unfused(net)
+    if paths is None:
+        paths = stages(net, image[None])
     paths = paths[:: -(-len(paths) // MOST_STAGES)]
     outputs = {}  # {path: (kind of layer, (h, w, C))}
 
@@ -90,11 +98,11 @@ def feature_maps(net, image, paths, path):
     columns = min(MOST_MAPS, max(outputs[stage][1].shape[2] for stage in paths))
     width, height = max(0.66 * columns + 2.2, 4.8), 0.8 * len(paths) + 0.45
     title = "Feature maps: the strongest channels of each stage"
-    with _free_figure(path, width, height, title) as add_square:
+    with _free_figure(path, width, height, title) as (fig, add_square):
         show_image(add_square(0.1, height - 1.15, 0.6), image)
         for i, stage in enumerate(paths):
             _feature_row(add_square, height - 1.15 - 0.8 * i, stage, *outputs[stage], columns)
-    return Path(path)
+    return finished(fig, path)
 
 
 def _feature_row(add_square, bottom, stage, kind, y, columns):
@@ -111,11 +119,16 @@ def _feature_row(add_square, bottom, stage, kind, y, columns):
     add_square(1.4, bottom, 0.6).text(1.05, 0.5, text, ha="right", va="center", size=7)
 
 
-def look(net, image, title, probabilities, classes, path, layer=None):
+def look(net, image, title="", probabilities=None, classes=None, path=None, layer=None):
     """One image (H, W, C), its saliency, and Grad-CAM of its three likeliest classes.
 
-    Without `layer`, the path of one with feature maps, there is no Grad-CAM.
+    Without `layer`, the path of one with feature maps, there is no Grad-CAM. `probabilities` (K,)
+    are net's own unless given.
     """
+    image = np.asarray(image)
+    if probabilities is None:
+        probabilities = softmax(net.infer(image[None]))[0][0]
+    classes = range(len(probabilities)) if classes is None else classes
     names = drawable(classes)
     best = np.argsort(-probabilities, kind="stable")[:3]
     batch = np.repeat(image[None], len(best), axis=0)  # (3, H, W, C)
@@ -142,10 +155,10 @@ def look(net, image, title, probabilities, classes, path, layer=None):
             axes.set_title(title, size=9, loc="left", weight="normal", color=INK)
             if probability is not None:
                 _write_below(axes, percent(probability), 8.5)
-    return Path(path)
+    return finished(fig, path)
 
 
-def confusions(net, images, labels, probabilities, classes, group, path, heat):
+def confusions(net, images, labels, probabilities, classes, group, path=None, heat=grad_cam):
     """For each pair of the classes `group` the most confident prediction, and what led to it.
 
     Rows are true classes, columns predicted ones. Beside each image stands heat(net, images,
@@ -163,7 +176,7 @@ def confusions(net, images, labels, probabilities, classes, group, path, heat):
     heats = {}
     if chosen:
         heats = dict(zip(examples, heat(net, images[chosen], predicted[chosen]), strict=True))
-    with _pair_grid(path, [names[k] for k in group]) as cell:
+    with _pair_grid(path, [names[k] for k in group]) as (fig, cell):
         for i, j in np.ndindex(len(group), len(group)):
             left, right = cell(i, j)
             if (i, j) not in examples:
@@ -175,7 +188,7 @@ def confusions(net, images, labels, probabilities, classes, group, path, heat):
             errors = "such error" if count == 1 else "such errors"
             text = f"{percent(probabilities[index].max())}; {count:,} "
             _write_below(left, text + ("correct" if i == j else errors), 7.5)
-    return Path(path)
+    return finished(fig, path)
 
 
 def _write_below(axes, text, size):
@@ -186,11 +199,11 @@ def _write_below(axes, text, size):
 def _pair_grid(path, names):
     """A figure with a row and a column for each name.
 
-    Gives a function (row, column) -> two axes of one inch.
+    Gives it, and a function (row, column) -> two axes of one inch.
     """
     width, height = 2.2 * len(names) + 1.15, 1.38 * len(names) + 0.75
     title = "The most confident image of each kind, and the evidence for the predicted class"
-    with _free_figure(path, width, height, title) as add_square:
+    with _free_figure(path, width, height, title) as (fig, add_square):
         for k, name in enumerate(names):
             column = add_square(1.15 + 2.2 * k, height - 0.58, 0.1)
             column.text(0, 0, f"predicted: {name}", size=10, color="#a85200")
@@ -201,14 +214,14 @@ def _pair_grid(path, names):
             left, bottom = 1.15 + 2.2 * j, height - 1.65 - 1.38 * i
             return add_square(left, bottom, 1), add_square(left + 1.02, bottom, 1)
 
-        yield cell
+        yield fig, cell
 
 
 @contextmanager
 def _free_figure(path, width, height, title):
     """A figure of so many inches with a title and no layout.
 
-    Gives a function (left, bottom, size) -> empty square axes there, in inches.
+    Gives it, and a function (left, bottom, size) -> empty square axes there, in inches.
     """
     with figure(path, (width, height)) as fig:
         fig.set_layout_engine("none")
@@ -219,7 +232,7 @@ def _free_figure(path, width, height, title):
             axes.set_axis_off()
             return axes
 
-        yield add_square
+        yield fig, add_square
 
 
 def show_image(axes, image, heat=None):

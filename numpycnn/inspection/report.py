@@ -74,9 +74,7 @@ def write(
     examined = examine(net, x[shuffled], y[shuffled], steps=steps, lr=lr)
     probabilities = loop.predict(net, dataset.x_test)  # (N, K)
     accuracy = metrics.accuracy(dataset.y_test, probabilities)
-    confusion = metrics.confusion_matrix(dataset.y_test, probabilities, len(dataset.classes))
-    held_out = accuracy, len(dataset.y_test)
-    findings = diagnose(examined, history, held_out, confusion, dataset.classes)
+    findings = diagnose(examined, history, (accuracy, len(dataset.y_test)))
     out.mkdir(parents=True, exist_ok=True)
     # So that the folder is known for what it is, even if this is interrupted.
     files.write(out / RESULT, json.dumps({"checkpoint": subject}).encode())

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
-from .finding import KINDS
+from ..tables import aligned
 
 HEADS = (
     "layer", "output", "mean", "deviation", "zeros", "gradient: mean",
     "deviation", "zeros", "dead", "update/weight",
 )  # fmt: skip
-SOUND = f"Nothing wrong was found: no sign of {', '.join(KINDS[:-1])} or {KINDS[-1]}."
+SOUND = (
+    "Nothing wrong was found: "
+    "nothing dead, vanishing, exploding, too fast, too slow or over-fitting."
+)
 
 
 def cells(row):
@@ -39,9 +42,8 @@ def _three(statistics):
 def text(result):
     """What `numpycnn inspect` prints of report.write's result: table, circumstances, diagnoses."""
     table = [HEADS, *map(cells, result["layers"])]
-    widths = [max(len(line[i]) for line in table) for i in range(len(HEADS))]
-    aligned = [_aligned(line, widths) for line in table]
-    lines = [aligned[0], "-" * len(aligned[0]), *(line.rstrip() for line in aligned[1:]), ""]
+    head, *lines = aligned(table, left=2)
+    lines = [head, "-" * len(head), *lines, ""]
     lines.append(
         f"Outputs over {result['images']:,} training images; gradients of each image's loss over "
         f"{result['gradient_images']} of them, in batches of {result['batch_size']}."
@@ -55,10 +57,3 @@ def text(result):
     lines += ["", *(f"{finding['kind'].upper()}: {finding['text']}." for finding in findings)]
     lines += [SOUND] if not result["diagnoses"] else []
     return "\n".join([*lines, *result["notes"], f"Page: {Path(result['out'], 'inspection.html')}"])
-
-
-def _aligned(line, widths):
-    """The cells of a line in columns: names to the left, numbers to the right."""
-    names = [cell.ljust(width) for cell, width in zip(line[:2], widths[:2], strict=True)]
-    numbers = [cell.rjust(width) for cell, width in zip(line[2:], widths[2:], strict=True)]
-    return "  ".join(names + numbers)

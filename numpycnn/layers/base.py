@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import moved
+from ..errors import ShapeError
 from .config import arguments, written
 from .summary import summarize
 from .traverse import attributes
@@ -99,12 +100,21 @@ class Layer:
             )
         super().__setattr__(name, value)
 
-    def summary(self, input_shape):
+    def _repr_html_(self):
+        """The summary, where the input's shape is known, else None: a notebook shows repr then."""
+        known = getattr(self, "input_shape", None)
+        return self.summary()._repr_html_() if known else None
+
+    def summary(self, input_shape=None):
         """A table of layers, output shapes, parameters, multiply-adds and bytes kept for backward,
         as a str.
 
-        `input_shape` is one image's, without the batch: (28, 28, 1).
+        `input_shape` is one image's, without the batch: (28, 28, 1); networks of `models` know it.
+        Raises ShapeError where it is needed and not given.
         """
+        input_shape = input_shape or getattr(self, "input_shape", None)
+        if input_shape is None:
+            raise ShapeError("summary needs the shape of one image: net.summary((28, 28, 1))")
         return summarize(self, input_shape)
 
 

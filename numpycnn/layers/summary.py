@@ -4,13 +4,20 @@ import copy
 
 import numpy as np
 
+from ..tables import aligned, as_html
 from .traverse import named_buffers, named_params, watch
 
 
 class Summary(str):
     """A table to print, with the counts as attributes: total, trainable, non_trainable,
-    multiply_adds, kept_bytes.
+    multiply_adds, kept_bytes. A notebook shows it as HTML.
     """
+
+    def __repr__(self):
+        return str(self)
+
+    def _repr_html_(self):
+        return as_html(self.table, left=2, lines=self.counts)
 
 
 def arrays_in(value):
@@ -67,25 +74,18 @@ def summarize(net, input_shape):
         header,
         *((name, str(shape), f"{n:,}", f"{m:,}", f"{b:,}") for name, shape, n, m, b in rows),
     ]
-    widths = [max(len(row[i]) for row in table) for i in range(5)]
-    lines = [
-        "  ".join(
-            c.ljust(w) if i < 2 else c.rjust(w)
-            for i, (c, w) in enumerate(zip(r, widths, strict=True))
-        )
-        for r in table
-    ]
-    lines.insert(1, "-" * len(lines[0]))
     work, kept = sum(r[3] for r in rows), sum(r[4] for r in rows)
-    lines += [
-        "-" * len(lines[0]),
+    counts = [
         f"Total params: {trainable + fixed:,}",
         f"Trainable params: {trainable:,}",
         f"Non-trainable params: {fixed:,}",
         f"Multiply-adds an image: {work:,}",
         f"Bytes kept for backward an image: {kept:,}",
     ]
-    summary = Summary("\n".join(line.rstrip() for line in lines))
+    head, *lines = aligned(table, left=2)
+    rule = "-" * len(head)
+    summary = Summary("\n".join([head, rule, *lines, rule, *counts]))
+    summary.table, summary.counts = table, counts
     summary.total, summary.trainable, summary.non_trainable = trainable + fixed, trainable, fixed
     summary.multiply_adds, summary.kept_bytes = work, kept
     return summary

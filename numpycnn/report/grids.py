@@ -1,7 +1,7 @@
 """Grids of images as PNG, walks as GIF, the map of a two-dimensional code, a run's curves."""
 
 import io
-from pathlib import Path
+import os
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -9,7 +9,7 @@ from PIL import Image
 
 from .. import files
 from ..errors import ShapeError
-from .style import BLUE, drawable, figure
+from .style import BLUE, GREY, drawable, figure, finished, short
 
 COLUMNS = 10
 GAP = 2  # pixels between the images of a grid
@@ -64,6 +64,34 @@ def beside(originals, others, columns=COLUMNS):
     return np.concatenate(pairs)
 
 
+def show(images, labels=None, classes=None, columns=COLUMNS, path=None):
+    """The images (N, H, W, C) or (H, W, C), uint8 or in [0, 1], in rows; the Figure, or the path.
+
+    `labels`: under each image its label (N,), or the name that `classes` gives it; any texts are
+    taken too. Raises ShapeError for what are no images, or for another number of labels.
+    """
+    images = np.asarray(images)
+    images = images[None] if images.ndim == 3 else images
+    if images.ndim != 4 or not images.size:
+        raise ShapeError(f"show needs images (N, H, W, C), at least one, not {images.shape}")
+    texts = [] if labels is None else np.ravel(labels).tolist()
+    if labels is not None and len(texts) != len(images):
+        raise ShapeError(f"there are {len(images)} images but {len(texts)} labels")
+    if classes is not None:
+        texts = [classes[k] for k in texts]
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    with figure(path, (max(columns, 2), rows * (1.22 if texts else 1.0))) as fig:
+        cells = fig.subplots(rows, columns, squeeze=False).ravel()
+        for axes in cells:
+            axes.set_axis_off()
+        for axes, image in zip(cells, as_uint8(images), strict=False):
+            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+        for axes, text in zip(cells, drawable(texts), strict=False):
+            axes.set_title(short(text), size=8, color=GREY, pad=2, loc="left", weight="normal")
+    return finished(fig, path)
+
+
 def write_png(images, path, columns=COLUMNS):
     """The grid of the images as a PNG -> its path."""
     return _write(path, "PNG", [grid(images, columns)])
@@ -81,12 +109,18 @@ def _write(path, kind, pictures, **options):
         options["append_images"] = others
     content = io.BytesIO()
     first.save(content, format=kind, **options)
-    files.write(path, content.getvalue())
-    return Path(path)
+    if isinstance(path, (str, os.PathLike)):
+        files.write(path, content.getvalue())
+        return Path(path)
+    path.write(content.getvalue())
+    return path
 
 
-def curves(history, path):
-    """A plot for each number in a run's history, which has a dict for each epoch -> path."""
+def curves(history, path=None):
+    """A plot for each number in a run's history, which has a dict for each epoch.
+
+    Returns the path, or without one the Figure.
+    """
     names = [name for name in history[0] if name not in ("epoch", "seconds")]
     epochs = [row["epoch"] for row in history]
     with figure(path, (3.2 * len(names), 2.6)) as fig:
@@ -95,7 +129,7 @@ def curves(history, path):
             axes.set(title=name, xlabel="epoch")
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.grid(axis="y")
-    return Path(path)
+    return finished(fig, path)
 
 
 def apart(centres, size):
@@ -109,8 +143,11 @@ def apart(centres, size):
     return [moved[i] for i in range(len(centres))]
 
 
-def latent_map(codes, labels, classes, path):
-    """Codes (N, 2) as points, coloured by class, each class named near its median -> path."""
+def latent_map(codes, labels, classes, path=None):
+    """Codes (N, 2) as points, coloured by class, each class named near its median.
+
+    Returns the path, or without one the Figure.
+    """
     codes, labels = np.asarray(codes), np.asarray(labels)  # (N, 2), (N,)
     if codes.ndim != 2 or codes.shape[1] != 2 or len(codes) != len(labels):
         raise ShapeError(
@@ -130,4 +167,4 @@ def latent_map(codes, labels, classes, path):
             axes.text(*centre, titles[k], size=9, ha="center", va="center", bbox=box)
         axes.set(xlabel="first dimension of the code", ylabel="second dimension", aspect="equal")
         axes.set_title(f"{len(codes):,} images in a two-dimensional code")
-    return Path(path)
+    return finished(fig, path)

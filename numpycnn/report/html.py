@@ -1,12 +1,12 @@
 """The frame of the pages that are written: one style, no script, nothing fetched from a network."""
 
-from base64 import b64encode
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
 from .. import files
+from ..tables import as_data_url
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1f2933; --soft: #5b6875; --line: #dfe4e9;
@@ -113,7 +113,7 @@ def embedded(path):
     content = Path(path).read_bytes()
     pixels = int.from_bytes(content[16:20], "big")  # the first number of a PNG's IHDR
     return {
-        "source": f"data:image/png;base64,{b64encode(content).decode()}",
+        "source": as_data_url(content),
         "width": round(pixels / 1.6) + FRAME,
     }
 

@@ -1,24 +1,23 @@
 """The plots of a run: learning curves, confusion matrix, most confident errors, filters.
 
-Every function takes data and a path (.png; .svg and .pdf work too) and returns the path. Nothing
+Every function takes data and a path (.png; .svg and .pdf work too) and returns the path; without a
+path it returns the matplotlib Figure, which a notebook shows. An open file takes a PNG. Nothing
 here uses pyplot or a display. A plot is drawn in memory, written beside its path, then renamed.
 """
-
-from pathlib import Path
 
 import numpy as np
 from matplotlib import colors
 
 from .. import metrics
 from ..errors import ShapeError
-from .style import BLUE, GREY, INK, LINE, ORANGE, drawable, figure, notice, percent, short
+from .style import BLUE, GREY, INK, LINE, ORANGE, drawable, figure, finished, notice, percent, short
 
 RIGHT = colors.LinearSegmentedColormap.from_list("right", ["#ffffff", "#b9d7ee", BLUE])
 MOST_BARS = 10  # classes in the picture of a prediction
 WRONG = colors.LinearSegmentedColormap.from_list("wrong", ["#ffffff", "#fbd3a4", ORANGE, "#9c4500"])
 
 
-def learning_curves(history, path):
+def learning_curves(history, path=None):
     """Loss, accuracy and learning rate against the epoch.
 
     history: a dict of lists: loss, accuracy, val_loss, val_accuracy, lr. Any may be missing;
@@ -36,10 +35,10 @@ def learning_curves(history, path):
             if key in checks:
                 _validation(axes, scale * checks[key], key)
             _finish_curve(axes, key, max(map(len, (*curves.values(), *checks.values()))))
-    return Path(path)
+    return finished(fig, path)
 
 
-def confusion(matrix, classes, path):
+def confusion(matrix, classes, path=None):
     """Counts of (true, predicted): the diagonal blue, errors orange, darker for a larger share."""
     matrix, names = metrics.check_confusion(matrix), drawable(classes)
     k = _same_classes(len(matrix), names)
@@ -62,10 +61,10 @@ def confusion(matrix, classes, path):
         axes.set(xlabel="predicted class", ylabel="true class")
         axes.set_title(f"Confusion matrix: {np.trace(matrix):,} of {matrix.sum():,} correct")
         _class_ticks(axes, names)
-    return Path(path)
+    return finished(fig, path)
 
 
-def mistakes(images, labels, probabilities, classes, path, count=24):
+def mistakes(images, labels, probabilities, classes, path=None, count=24):
     """A grid of the `count` most confident errors, each with true class -> predicted class.
 
     images: uint8 (N, H, W, 1) or (N, H, W, 3); labels (N,); probabilities (N, K); classes: K names.
@@ -90,10 +89,10 @@ def mistakes(images, labels, probabilities, classes, path, count=24):
             axes = fig.add_axes((left / width, bottom / height, 1.2 / width, 1.2 / height))
             guess = probabilities[i].argmax()
             _mistake(axes, images[i], names[labels[i]], names[guess], probabilities[i, guess])
-    return Path(path)
+    return finished(fig, path)
 
 
-def filters(weights, path):
+def filters(weights, path=None):
     """The filters (kh, kw, C, F) of a first convolution, on one scale with 0 in the middle.
 
     C = 1: blue below 0, red above. C = 3: as colours, mid grey is 0. Other C: the channels' mean.
@@ -123,7 +122,7 @@ def filters(weights, path):
             bar = fig.colorbar(drawn, ax=cells, aspect=25, pad=0.02)
             bar.set_label("weight")
             bar.outline.set_visible(False)
-    return Path(path)
+    return finished(fig, path)
 
 
 def worst_mistakes(labels, probabilities, count=24):
@@ -238,7 +237,7 @@ def _same_classes(k, names):
     return k
 
 
-def prediction(given, image, probabilities, path, note=""):
+def prediction(given, image, probabilities, path=None, note=""):
     """A picture that was given, what the network gets of it, and the likeliest classes.
 
     given: a Pillow image; image: the uint8 (H, W, C) made of it; probabilities: {class: p}.
@@ -258,7 +257,7 @@ def prediction(given, image, probabilities, path, note=""):
         _bars(right, drawable(probabilities), np.array([*probabilities.values()]), color)
         if note:
             fig.supxlabel(note, color="#a85200", size=10)
-    return Path(path)
+    return finished(fig, path)
 
 
 def _bars(axes, names, probabilities, color):

@@ -1,6 +1,7 @@
 """What every picture is drawn on: one style, no pyplot, no display, and no half-written file."""
 
 import io
+import os
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,25 +29,55 @@ STYLE = {
 _style_lock = threading.Lock()  # matplotlib's settings are one global dictionary
 
 
+class Picture(Figure):
+    """A matplotlib Figure that a notebook shows by itself; pyplot does not know it.
+
+    So it is shown once, where it is a cell's value, and nothing has to be closed.
+    """
+
+    def _repr_png_(self):
+        return self.content("png", dpi=90)
+
+    def content(self, kind, **options):
+        """The bytes of a file of this kind: "png", "svg", "pdf"."""
+        content = io.BytesIO()
+        with style.context(["default", STYLE]):
+            # without its date an SVG has the same bytes every time
+            metadata = {"Date": None} if kind == "svg" else None
+            self.savefig(content, format=kind, metadata=metadata, **options)
+        return content.getvalue()
+
+
 @contextmanager
 def figure(path, size):
-    """A figure in this module's style, whatever the user's settings; written to path at the end."""
+    """A Picture in this module's style, whatever the user's settings; written to path at the end.
+
+    path: a name, an open binary file (PNG), or None: nothing is written.
+    """
     with _style_lock, style.context(["default", STYLE]):
-        fig = Figure(figsize=size)
+        fig = Picture(figsize=size)
         FigureCanvasAgg(fig)
         yield fig
-        picture = io.BytesIO()
-        kind = Path(path).suffix[1:].lower() or "png"
-        # without its date an SVG has the same bytes every time
-        fig.savefig(picture, format=kind, metadata={"Date": None} if kind == "svg" else None)
-    files.write(path, picture.getvalue())
+        if path is None:
+            return
+        named = isinstance(path, (str, os.PathLike))
+        content = fig.content((Path(path).suffix[1:].lower() if named else "") or "png")
+    if named:
+        files.write(path, content)
+    else:
+        path.write(content)
 
 
-def notice(message, path):
+def finished(fig, path):
+    """What a function that draws returns: its path, or without one the Picture."""
+    return fig if path is None else Path(path) if isinstance(path, (str, os.PathLike)) else path
+
+
+def notice(message, path=None):
     """A picture of a sentence, where there is nothing to draw."""
     with figure(path, (7, 1.6)) as fig:
         fig.text(0.5, 0.5, message, ha="center", va="center", size=12, color=GREY)
-    return Path(path)
+    return finished(fig, path)
 
 
 def drawable(classes):

@@ -28,8 +28,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def run(studies, out, *, jobs=None, quick=False, say=print, command="", **given):
-    """Run studies, {name: Study}, into the folder `out` -> {"out", "failed", "trial",
-    "studies"}.
+    """Run studies, {name: Study}, into the folder `out` -> {"out", "failed", "studies"}.
 
     "studies": {name: what results.publish returns}. `given`: seeds (how many, from 0 on), epochs,
     limit and data replace those of the studies (plan.resolve). `quick`: a trial in minutes.
@@ -62,7 +61,7 @@ def run(studies, out, *, jobs=None, quick=False, say=print, command="", **given)
     if any(job["facts"]["settings"]["model"] in baselines.BASELINES for job in everything.values()):
         baselines.require()
     try:
-        return finish(studies, planned, list(everything.values()), out, jobs, say, command, quick)
+        return finish(studies, planned, list(everything.values()), out, jobs, say, command)
     except OSError as error:
         if error.errno not in FULL:
             raise
@@ -85,7 +84,7 @@ def processes(jobs):
     return jobs
 
 
-def finish(studies, planned, everything, out, jobs, say, command, quick=False):
+def finish(studies, planned, everything, out, jobs, say, command):
     """Run the jobs, publish each study when its last one has ended -> what run returns.
 
     One at full length is published whenever a job of it has ended.
@@ -109,9 +108,7 @@ def finish(studies, planned, everything, out, jobs, say, command, quick=False):
                 if len(there) == len(planned[name]) or studies[name].last:  # hours: row by row
                     study_rows = [{"variant": v, **rows[job["folder"]]} for v, job in there]
                     typed = command.replace("STUDY", name.removesuffix(ENDING))
-                    published[name] = results.publish(
-                        name, studies[name], study_rows, out, typed, quick
-                    )
+                    published[name] = results.publish(name, studies[name], study_rows, out, typed)
                     if len(there) == len(planned[name]):
                         say(f"{name}: {published[name]['verdict']}")
     others = sum(row["status"] == "done" and row.get("code") != code() for row in rows.values())
@@ -123,7 +120,6 @@ def finish(studies, planned, everything, out, jobs, say, command, quick=False):
     return {
         "out": str(out),
         "failed": failed,
-        "trial": quick,
         "studies": {name: published[name] for name in studies if name in published},
     }
 

@@ -6,6 +6,7 @@ import io
 import numpy as np
 
 from .. import files
+from ..tables import aligned, as_html
 
 KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds")
 
@@ -38,6 +39,26 @@ class History(dict):
             return [signs.get(key, 1) * self[key][i] for key in keys]
 
         return min(range(self.epochs), key=order)
+
+    def plot(self, path=None):
+        """The learning curves: the path, or without one the Figure."""
+        from ..report import plots  # matplotlib takes half a second to import
+
+        return plots.learning_curves(self, path)
+
+    def __str__(self):
+        return "\n".join(aligned(self._table()))
+
+    def _repr_html_(self):
+        return as_html(self._table())
+
+    def _table(self):
+        rows = [
+            [str(i + 1), *(f"{self[key][i]:.4f}".replace("nan", "-") for key in KEYS[:4])]
+            + [f"{self['lr'][i]:.2g}", f"{self['seconds'][i]:.1f}"]
+            for i in range(self.epochs)
+        ]
+        return [("epoch", *KEYS), *rows]
 
     def add(self, **row):
         """One more epoch."""

@@ -16,6 +16,10 @@ class Interrupted(KeyboardInterrupt):
         )
         self.signum, self.out = signum, out
 
+    def _render_traceback_(self):
+        """What a notebook shows: no traceback, for nothing went wrong."""
+        return [f"{self}; the network keeps what it has learned"]
+
 
 class StopRequest:
     """A context in which SIGINT and SIGTERM set `requested`; the second one interrupts at once.

@@ -11,6 +11,7 @@ from ..data.batches import batches
 from ..errors import TrainingDiverged
 from ..layers.fused import fuse
 from ..metrics import confusion_matrix, per_class
+from ..tables import as_html
 from . import arguments, checks, pixels
 from .history import History
 from .interrupt import StopRequest
@@ -18,7 +19,6 @@ from .progress import Progress, Silence
 from .run import FitRun
 
 LARGEST = 1e6  # a batch's loss: no network comes back from there
-MOST = 1 << 24  # logits that validation holds at a time
 RUINED = 100  # times the loss of guessing, after the last epoch
 
 __all__ = ["History", "evaluate", "fit", "predict"]
@@ -131,7 +131,7 @@ def fit(
         return checks.checked_augment(phases(share), net, scale)
 
     def validate(net):
-        return score_of(net, *validation)
+        return score(logits(net, validation[0]), validation[1])
 
     try:
         with run.locked(), StopRequest() as stop:
@@ -183,14 +183,12 @@ def logits(net, x, batch_size=256, flip=False):
     """
     fast, x = fuse(net), checks.as_input(net, x)
     size = arguments.whole("batch_size", batch_size, 1)
-
-    def of(i):
-        part = x[i : i + size]  # (size, H, W, C)
-        if not flip:
-            return fast.infer(part)
-        return (fast.infer(part) + fast.infer(part[:, :, ::-1])) / 2
-
-    return np.concatenate([of(i) for i in range(0, max(len(x), 1), size)])
+    parts = [x[i : i + size] for i in range(0, max(len(x), 1), size)]  # (size, H, W, C) each
+    if not flip:
+        return np.concatenate([fast.infer(part) for part in parts])
+    mirrored = (part[:, :, ::-1] for part in parts)
+    pairs = zip(parts, mirrored, strict=True)
+    return np.concatenate([(fast.infer(a) + fast.infer(b)) / 2 for a, b in pairs])
 
 
 def class_names(net, classes):
@@ -199,26 +197,31 @@ def class_names(net, classes):
     return names if isinstance(names, list) and len(names) == classes else None
 
 
+class Evaluation(dict):
+    """What evaluate returns. In a notebook: loss, accuracy, and a row for each class."""
+
+    names = None  # of the classes, where they are known
+
+    def _repr_html_(self):
+        columns = self["per_class"]
+        rows = [
+            (name, *(f"{columns[key][k]:.3f}" for key in ("precision", "recall", "f1")))
+            + (f"{columns['support'][k]:,}",)
+            for k, name in enumerate(self.names or map(str, range(len(self["confusion"]))))
+        ]
+        title = f"accuracy {self['accuracy']:.2%}, loss {self['loss']:.4f}"
+        return as_html([("class", *columns), *rows], title=title)
+
+
 def measure(logits, y, names=None):
     """What evaluate returns, of logits (N, K) and labels (N,); warnings name classes by `names`."""
     loss, accuracy = score(logits, y)
     confusion = confusion_matrix(y, logits.argmax(axis=1), logits.shape[1])
-    return {
-        "loss": loss,
-        "accuracy": accuracy,
-        "per_class": per_class(confusion, names),
-        "confusion": confusion,
-    }
-
-
-def score_of(net, x, y):
-    """(loss, accuracy) of net on images x and labels y (N,); at most MOST logits stand in memory."""
-    rows = max(256, MOST // checks.count_classes(net, x) // 256 * 256)
-    parts = [score(logits(net, x[i : i + rows]), y[i : i + rows]) for i in range(0, len(x), rows)]
-    if len(parts) == 1:
-        return parts[0]
-    sizes = [min(rows, len(x) - i) for i in range(0, len(x), rows)]
-    return tuple(float(np.average(values, weights=sizes)) for values in zip(*parts, strict=True))
+    result = Evaluation(
+        loss=loss, accuracy=accuracy, per_class=per_class(confusion, names), confusion=confusion
+    )
+    result.names = names
+    return result
 
 
 def score(logits, y):

@@ -1,8 +1,9 @@
-"""How far training is: a tqdm bar on a terminal, one plain line an epoch elsewhere.
+"""How far training is: a tqdm bar on a terminal and in a notebook, one line an epoch elsewhere.
 
-To standard error.
+To standard error; in a notebook, which shows that in red, to standard output.
 """
 
+import importlib.util
 import sys
 
 
@@ -10,16 +11,16 @@ class Progress:
     """A bar over all steps of all epochs: loss, accuracy, images a second and the time left."""
 
     def __init__(self, epochs, steps, done):
-        from tqdm import tqdm
-
         self.epochs = epochs
-        self.plain = not sys.stderr.isatty()
-        self.bar = tqdm(
+        notebook = "ipykernel" in sys.modules
+        self.file = sys.stdout if notebook else sys.stderr
+        self.plain = not notebook and not sys.stderr.isatty()
+        self.bar = _bar(notebook)(
             total=epochs * steps, initial=done,
             desc=f"epoch {min(done // steps + 1, epochs)}/{epochs}",
             # fits into 80 columns
             bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}, {remaining} left{postfix}",
-            dynamic_ncols=True, leave=False, disable=self.plain,
+            dynamic_ncols=True, leave=False, disable=self.plain, file=self.file,
         )  # fmt: skip
 
     def __enter__(self):
@@ -47,7 +48,16 @@ class Progress:
         if history["val_accuracy"][-1] == history["val_accuracy"][-1]:
             text += f"  val_loss {history['val_loss'][-1]:.4f}"
             text += f"  val_accuracy {history['val_accuracy'][-1]:.2%}"
-        self.bar.write(f"{text}  {history['seconds'][-1]:.1f} s", file=sys.stderr)
+        self.bar.write(f"{text}  {history['seconds'][-1]:.1f} s", file=self.file)
+
+
+def _bar(notebook):
+    """tqdm's bar; in a notebook its widget, where ipywidgets are installed to draw it."""
+    if notebook and importlib.util.find_spec("ipywidgets"):
+        from tqdm.notebook import tqdm
+    else:
+        from tqdm import tqdm
+    return tqdm
 
 
 class Silence:

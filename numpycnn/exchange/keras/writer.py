@@ -10,7 +10,6 @@ import numpy as np
 from ... import files
 from ... import layers as L
 from ...errors import MissingPackage
-from .. import mirror
 from ..graph import ExportError
 from ..names import ARRAYS, inside
 from ..parts import part
@@ -91,8 +90,6 @@ class _Writer:
         return x
 
     def plain(self, layer, x, path, frozen):
-        if type(layer) in mirror.KINDS:
-            layer = mirror.plain(layer, tuple(x.shape[1:]))
         kind = type(layer).__name__
         make = getattr(self, kind, None)
         if make is None:
