@@ -12,6 +12,7 @@ import numpy as np
 from ..ops.pool import max_pool2d, max_pool2d_backward
 
 F32 = np.float32
+LETTERS = bytes(c for c in range(33, 127) if chr(c) not in "<&\\")  # 91, none of them markup
 
 
 def _norm(x, mean, var, gamma, beta, eps):
@@ -58,6 +59,14 @@ def checksum(array):
     bits = np.where(np.isnan(array), F32(1), array + F32(0)).ravel().view(np.uint32)  # -0 is 0
     places = np.arange(bits.size, dtype=np.uint32) % np.uint32(65521) + np.uint32(1)
     return int(np.add.reduce(bits * places, dtype=np.uint32))
+
+
+def _smallest(content):
+    """zlib with and without the search for repetitions: noise is coded better without."""
+    coders = [
+        zlib.compressobj(6, strategy=s) for s in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY)
+    ]
+    return min((coder.compress(content) + coder.flush() for coder in coders), key=len)
 
 
 class Store:
@@ -110,14 +119,30 @@ class Store:
         return True
 
     def packed(self):
-        """-> bytes: zlib over the block, all first bytes, then all second ones: floats then have
-        runs.
+        """-> four pieces of zlib: all exponents, then the other bits, a byte of each number at a
+        time: so like bytes stand together.
         """
         if self._packed is None:
             block = np.concatenate([np.zeros(0, F32), *(a.ravel() for a in self._stored())])
-            planes = block.view(np.uint8).reshape(-1, 4).T
-            self._packed = zlib.compress(np.ascontiguousarray(planes).tobytes(), 6)
+            bits = block.view(np.uint32)
+            turned = (bits << np.uint32(1)) | (bits >> np.uint32(31))  # the sign comes last
+            planes = turned.astype(">u4").view(np.uint8).reshape(-1, 4).T
+            self._packed = [_smallest(plane.tobytes()) for plane in planes]
         return self._packed
+
+    def size(self):
+        """Bytes of the text that packed() becomes."""
+        return sum(map(len, self.packed())) * 16 / 13
+
+    def text(self):
+        """packed() in printable letters: the lengths of the pieces, then two a 13 bits."""
+        pieces = self.packed()
+        lengths = " ".join(str(len(piece)) for piece in pieces)
+        bits = np.unpackbits(np.frombuffer(b"".join(pieces), np.uint8))
+        groups = np.pad(bits, (0, -bits.size % 13)).reshape(-1, 13)
+        numbers = groups @ (1 << np.arange(12, -1, -1))
+        letters = np.frombuffer(LETTERS, np.uint8)
+        return f"{lengths} {letters[np.stack(np.divmod(numbers, 91), 1)].tobytes().decode()}"
 
     def stored(self):
         """How many numbers the block holds."""

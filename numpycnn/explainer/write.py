@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from base64 import b64encode, b85encode
+from base64 import b64encode
 from html import escape
 from pathlib import Path
 
@@ -31,7 +31,7 @@ VIEW = (
 )  # fmt: skip
 SIZE = 8_000_000  # bytes
 CODE = 200_000  # of which for the page itself, and the list of its arrays
-COMPUTED = {"use": 50_000, "train": 2_000}  # larger gradients of weights are not stored
+COMPUTED = {"use": 50_000, "train": 500}  # larger gradients of weights are not stored
 
 
 def explain(
@@ -171,7 +171,7 @@ def _fit(store, runs, size):
         if -count > COMPUTED["train" if name.startswith("train") else "use"] and store.drop(i):
             left.append(name)
     waiting = [one for part in ("grads", "dxs", "y") for one in sorted(largest(part))]
-    while waiting and (bytes_now := len(store.packed()) * 5 / 4) > room:
+    while waiting and (bytes_now := store.size()) > room:
         spare = (bytes_now - room) / bytes_now * store.stored()  # numbers that are too many
         while waiting and spare > 0:
             count, i, name = waiting.pop(0)
@@ -201,7 +201,7 @@ def _classes(classes, runs):
 def _page(facts, store):
     """The whole page, as bytes."""
     facts.update(tensors=store.listing(), version=__version__)
-    packed = b85encode(store.packed()).decode().replace("<", ",")  # no markup by accident
+    packed = store.text()
     text = json.dumps(facts, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     maths, view = (
         "\n".join((PAGE / f"{name}.js").read_text(encoding="utf-8") for name in names)

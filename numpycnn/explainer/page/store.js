@@ -124,24 +124,29 @@ class Store {
   }
 }
 
+// Two letters for 13 bits, and the lengths of four pieces of zlib before them, each a byte of every
+// number, exponents first -> Float32Array
 async function unpack(text) {
-  // base 85, zlib, and four planes of bytes -> Float32Array
-  const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~";
   const value = new Uint8Array(128);
-  for (let i = 0; i < 85; i++) value[letters.charCodeAt(i)] = i;
-  const short = (5 - (text.length % 5)) % 5;
-  const full = text + "~".repeat(short);
-  const packed = new DataView(new ArrayBuffer((full.length / 5) * 4));
-  for (let i = 0, o = 0; i < full.length; i += 5, o += 4) {
-    let n = 0;
-    for (let k = 0; k < 5; k++) n = n * 85 + value[full.charCodeAt(i + k)];
-    packed.setUint32(o, n);
+  let letter = 0;
+  for (let c = 33; c < 127; c++) if (!"<&\\".includes(String.fromCharCode(c))) value[c] = letter++;
+  const [a, b, c, d, letters] = text.split(" ");
+  const bytes = new Uint8Array(Math.floor((letters.length / 2) * (13 / 8)));
+  for (let i = 0, at = 0, kept = 0, bits = 0; i < letters.length; i += 2) {
+    kept = ((kept << 13) | (value[letters.charCodeAt(i)] * 91 + value[letters.charCodeAt(i + 1)])) & 0xfffff;
+    for (bits += 13; bits >= 8; at++) bytes[at] = (kept >> (bits -= 8)) & 255;
   }
-  const bytes = new Uint8Array(packed.buffer, 0, packed.byteLength - short);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const planes = new Uint8Array(await new Response(stream).arrayBuffer());
-  const n = planes.length / 4;
-  const out = new Uint8Array(4 * n); // little endian, as all browsers' machines
-  for (let k = 0; k < 4; k++) for (let i = 0; i < n; i++) out[4 * i + k] = planes[k * n + i];
+  const planes = [];
+  let from = 0;
+  for (const length of [a, b, c, d].map(Number)) {
+    const piece = new Blob([bytes.subarray(from, (from += length))]);
+    const stream = piece.stream().pipeThrough(new DecompressionStream("deflate"));
+    planes.push(new Uint8Array(await new Response(stream).arrayBuffer()));
+  }
+  const out = new Uint32Array(planes[0].length);
+  for (let i = 0; i < out.length; i++) {
+    const turned = (planes[0][i] << 24) | (planes[1][i] << 16) | (planes[2][i] << 8) | planes[3][i];
+    out[i] = (turned >>> 1) | (turned << 31);
+  }
   return new Float32Array(out.buffer);
 }
