@@ -133,6 +133,16 @@ def test_an_examination_is_a_table():
     assert len(str(examined).splitlines()) == 2 + len(examined.layers)
 
 
+def test_a_diagnosis_is_a_table_too():
+    found = inspection.finding.Diagnosis()
+    assert str(found).startswith("Nothing wrong was found")
+    assert "dead" in Reader(found._repr_html_()).text
+    found.append(inspection.Finding("dead", "3 ReLU", NASTY))
+    read = Reader(found._repr_html_())
+    assert read.rows[-1] == ["dead", "3 ReLU", NASTY]
+    assert "script" not in read.tags
+
+
 DRAWN = {
     "learning curves": lambda path: plots.learning_curves({"loss": [1, 0.5]}, path),
     "confusion": lambda path: plots.confusion(np.eye(3, dtype=int), "abc", path),

@@ -100,13 +100,13 @@ def evaluate(args):
 
 def inspect(args):
     """Look inside a checkpoint: each layer's numbers, a diagnosis, and where it looks."""
-    from ..data import read_image
+    from ..data import read_for
     from ..inspection import report, source, table
 
     out = source.folder(args.out, args.checkpoint)
     net, dataset = network_and_data(args)
-    light = bool(net.metadata.get("light"))
-    image = read_image(args.image, dataset.x_test.shape[1:], light) if args.image else None
+    shape = dataset.x_test.shape[1:]
+    image = read_for(net.metadata, args.image, shape) if args.image else None
     result = report.write(
         out, net, dataset, args.checkpoint, image=image, **source.known(args.checkpoint, dataset)
     )
@@ -159,25 +159,6 @@ def generate(args):
     }, f"{count:,} {kind}: {args.out}"
 
 
-def data(args):
-    """Fetch and verify a data set."""
-    from .. import data as datasets
-
-    d = datasets.load(args.name)
-    sizes = {"train": len(d.x_train), "test": len(d.x_test), "image": list(d.x_train.shape[1:])}
-    counts = (
-        f"{len(d.x_train):,} training and {len(d.x_test):,} test images, {len(d.classes)} classes"
-    )
-    facts = {
-        "name": d.name,
-        "classes": list(d.classes),
-        "sha256": d.sha256,
-        "source": d.source,
-        **sizes,
-    }
-    return facts, f"{d.name}: {counts}; {d.source}"
-
-
 def study(args):
     """Test the paper's claims: networks that differ in one thing only, over several seeds."""
     from .. import studies
@@ -210,6 +191,8 @@ def study(args):
         chosen, out, jobs=args.jobs, quick=args.quick, say=say, command=command, **given
     )
     lines = [f"{name:<14} {found['verdict']}" for name, found in result["studies"].items()]
+    if result.get("trial"):
+        lines.append("A trial: its numbers mean nothing. Without --quick there are verdicts.")
     lines.append(f"Results: {pathlib.Path(result['out'], 'README.md')}")
     if result["failed"]:
         say(f"numpycnn study: {result['failed']} jobs failed; the same command tries them again")

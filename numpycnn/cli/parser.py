@@ -22,7 +22,7 @@ from ..errors import (
     TrainingDiverged,
 )
 from ..training.interrupt import terminable
-from . import commands, example, exchange
+from . import commands, data, example, exchange
 from . import exercise as exercises
 from . import explain as explaining
 from .output import forgiving, say, show
@@ -69,7 +69,7 @@ def parser():
     sub.add_argument(
         "--data",
         type=given,
-        help="fashion-mnist, mnist, kmnist, emnist, synthetic, a folder or an .npz",
+        help="fashion-mnist, mnist, ... (numpycnn doctor lists them), a folder, an archive, a file",
     )
     _reading(sub)
     sub.add_argument(
@@ -165,9 +165,7 @@ def parser():
         text = "of an image, where the network does not say it (default: 28x28x1)"
         sub.add_argument("--shape", type=image_shape, metavar="HxWxC", help=text)
     sub.add_argument("--seed", type=natural, default=0)
-    command(commands.data).add_argument(
-        "name", type=given, help="fashion-mnist, mnist, kmnist or emnist"
-    )
+    _data(command(data.data))
     sub = command(commands.study)
     sub.add_argument(
         "names", type=given, nargs="*", metavar="NAME", help="of those that --list shows, or all"
@@ -237,6 +235,19 @@ def _reading(sub):
     group.add_argument(
         "--skip-broken", action="store_true", default=None, help="go on without broken pictures"
     )
+
+
+def _data(sub):
+    sub.add_argument(
+        "names",
+        type=given,
+        nargs="+",
+        metavar="NAME",
+        help="fashion-mnist, mnist, ... or a path: fetch and verify it; pack PHOTOS OUT: write a "
+        "folder of pictures for sets larger than the memory; look DATA: a page about any data",
+    )
+    sub.add_argument("--out", metavar="DIR", help="look: the page's folder (default: NAME-look)")
+    _reading(sub)
 
 
 def _generate(sub):

@@ -22,7 +22,7 @@ def predict(args):
     places = [None] * len(paths) if show is None else seen_places(show, paths)
     net = classifier(args.checkpoint, args.net)
     shape = getattr(net, "input_shape", None) or (28, 28, 1)
-    images, errors = read(paths, shape, bool(net.metadata.get("light")))
+    images, errors = read(paths, shape, net.metadata)
     good = [(path, place) for path, place in zip(paths, places, strict=True) if path in images]
     batch = [images[path] for path, _ in good]
     rows = nc.predict(net, batch) if batch else []
@@ -42,8 +42,10 @@ def predict(args):
     return result, "\n".join(lines), 3 if errors else 0
 
 
-def read(paths, shape, light):
+def read(paths, shape, metadata):
     """{path: image} of those that can be read, {path: error} of the others, which are said.
+
+    metadata: the checkpoint's, which says how pictures were read for training.
 
     Raises DatasetError where there is one path only.
     """
@@ -52,7 +54,7 @@ def read(paths, shape, light):
     images, errors = {}, {}
     for path in paths:
         try:
-            images[path] = nc.data.read_image(path, shape, light)
+            images[path] = nc.data.read_for(metadata, path, shape)
         except DatasetError as error:
             if len(paths) == 1:
                 raise

@@ -4,7 +4,7 @@ from . import augment, idx, synthetic
 from .batches import batches
 from .dataset import Dataset
 from .datasets import load, load_default, present
-from .picture import read_image
+from .picture import read_for, read_image
 
 __all__ = [
     "Dataset",
@@ -14,6 +14,7 @@ __all__ = [
     "load",
     "load_default",
     "present",
+    "read_for",
     "read_image",
     "synthetic",
 ]

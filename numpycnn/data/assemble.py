@@ -4,6 +4,7 @@ import numpy as np
 
 from ..errors import DatasetError
 from .dataset import Dataset, stratified
+from .rows import take
 
 
 def dataset(name, parts, classes=None, source="", **more):
@@ -34,7 +35,7 @@ def drawn(name, x, y):
         raise DatasetError(f"{name}: {len(y)} images; expected at least 3, better hundreds a class")
     chosen = np.zeros(len(y), bool)
     chosen[stratified(y, n, seed=0)] = True
-    return (x[~chosen], y[~chosen]), (x[chosen], y[chosen])
+    return (take(x, ~chosen), y[~chosen]), (take(x, chosen), y[chosen])
 
 
 def _images(name, x):

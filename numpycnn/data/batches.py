@@ -1,8 +1,12 @@
 """Cuts a training set into shuffled, augmented batches whose bits depend on (seed, epoch, step)
-alone.
+alone. Of images in a file (rows.py) one batch is read ahead.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+
+from .rows import in_file
 
 SHUFFLE, AUGMENT = 1, 2  # keep the two streams of random numbers apart
 
@@ -36,13 +40,29 @@ def batches(x, y, batch_size, seed=None, epoch=0, augment=None, start=0):
 
 
 def _batches(x, y, batch_size, seed, epoch, augment, steps):
+    order = None
     if seed is not None:
         order = np.random.default_rng([seed, SHUFFLE, epoch]).permutation(len(x))
-    for step in steps:
+
+    def read(step):
         chosen = slice(step * batch_size, (step + 1) * batch_size)
-        if seed is not None:
+        if order is not None:
             chosen = order[chosen]
-        xb, yb = x[chosen], y[chosen]
+        return x[chosen], y[chosen]
+
+    for step, (xb, yb) in zip(steps, (_ahead if in_file(x) else map)(read, steps), strict=True):
         if augment is not None:
             xb = augment(xb, np.random.default_rng([seed, AUGMENT, epoch, step]))
         yield xb, yb
+
+
+def _ahead(read, steps):
+    """map(read, steps), of which the next one is read in another thread meanwhile."""
+    with ThreadPoolExecutor(1, thread_name_prefix="numpycnn-read-ahead") as pool:
+        coming = None
+        for step in steps:
+            current, coming = coming, pool.submit(read, step)
+            if current is not None:
+                yield current.result()
+        if coming is not None:
+            yield coming.result()

@@ -10,10 +10,10 @@ import numpy as np
 from ..errors import DatasetError, printable
 from ..ops.loss import describe_rows
 from ..tables import as_data_url, as_html
+from .rows import Rows, lazy, pieces, take
 
 MOST_CLASSES = 10_000  # a table of classes x classes has 800 MB then
 MOST_SHOWN = 20  # classes in a notebook
-ROWS = 4096  # images that are converted at a time
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 
 
@@ -87,7 +87,7 @@ class Dataset:
         lines = [f"and {more:,} more classes"] if more > 0 else []
         from ..report import grids  # matplotlib takes half a second to import
 
-        firsts = [(self.y_train == k).argmax() for k in range(min(len(self.classes), MOST_SHOWN))]
+        firsts = np.unique(self.y_train, return_index=True)[1][:MOST_SHOWN]
         png = grids.show(self.x_train[firsts], self.y_train[firsts], self.classes)._repr_png_()
         picture = f'<img alt="an image of each class" src="{as_data_url(png)}">'
         return as_html(rows, title=repr(self), lines=lines) + picture
@@ -115,7 +115,8 @@ class Dataset:
         for part in self.parts:
             for array in (getattr(self, f"x_{part}"), getattr(self, f"y_{part}")):
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
-                digest.update(array.data)
+                for _, piece in pieces(array):
+                    digest.update(np.ascontiguousarray(piece).data)
         return digest.hexdigest()
 
     @property
@@ -133,18 +134,18 @@ class Dataset:
         """Whether the border of the training images is light, as paper is: predict prepares photos
         like them.
         """
-        edges = (self.x_train[:, [0, -1]], self.x_train[:, :, [0, -1]])
-        return bool(
-            np.mean([edge.mean() for edge in edges])
-            >= (128 if self.x_train.dtype == np.uint8 else 0.5)
-        )
+        total = count = 0.0
+        for _, x in pieces(self.x_train):
+            for edge in (x[:, [0, -1]], x[:, :, [0, -1]]):
+                total, count = total + edge.sum(dtype=np.float64), count + edge.size
+        return bool(total / count >= (128 if self.x_train.dtype == np.uint8 else 0.5))
 
     @cached_property
     def _moments(self):
         total = squares = 0.0
-        for i in range(0, len(self.x_train), ROWS):
-            x = self.x_train[i : i + ROWS].astype(np.float64).ravel()
-            total, squares = total + x.sum(), squares + x @ x
+        for _, piece in pieces(self.x_train):
+            more = _sums(piece)
+            total, squares = total + more[0], squares + more[1]
         n, scale = self.x_train.size, 255 if self.x_train.dtype == np.uint8 else 1
         mean = total / n
         return float(mean / scale), float(np.sqrt(max(squares / n - mean**2, 0)) / scale)
@@ -160,7 +161,7 @@ class Dataset:
         chosen = np.zeros(len(self.y_train), bool)
         chosen[stratified(self.y_train, n, seed)] = True
         x, y = self.x_train, self.y_train
-        return (x[~chosen], y[~chosen]), (x[chosen], y[chosen])
+        return (take(x, ~chosen), y[~chosen]), (take(x, chosen), y[chosen])
 
     def limit(self, n, seed=0):
         """A Dataset with n training images, as many of each class as possible, and the whole test
@@ -173,10 +174,16 @@ class Dataset:
         chosen = stratified(self.y_train, n, seed, balanced=True)
         return replace(
             self,
-            x_train=self.x_train[chosen],
+            x_train=take(self.x_train, chosen),
             y_train=self.y_train[chosen],
             source=f"{self.source}; {n} of its {len(self.y_train)} training images",
         )
+
+
+def _sums(x):
+    """The sum of the pixels, and that of their squares."""
+    x = x.astype(np.float64).ravel()
+    return x.sum(), x @ x
 
 
 def stratified(labels, n, seed, balanced=False):
@@ -196,7 +203,7 @@ def stratified(labels, n, seed, balanced=False):
 
 
 def _images(x, what):
-    x = np.asarray(x)
+    x = lazy(x)
     if x.ndim != 4 or 0 in x.shape:
         hint = "; for grey images use x[..., None]" if x.ndim == 3 else ""
         raise DatasetError(
@@ -212,21 +219,21 @@ def _images(x, what):
         _check_floats(x, what)
     elif x.dtype != np.uint8:
         raise DatasetError(f"{what} is {x.dtype}; expected uint8 (0 to 255), or floats in [0, 1]")
-    return np.ascontiguousarray(x)
+    return x if isinstance(x, Rows) else np.ascontiguousarray(x)
 
 
 def _check_floats(x, what):
-    bad = count = 0
-    for i in range(0, len(x), ROWS):
-        wrong = ~np.isfinite(x[i : i + ROWS])
-        if wrong.any() and not count:
+    bad, count, low, high = None, 0, np.inf, -np.inf
+    for i, piece in pieces(x):
+        low, high = min(low, piece.min()), max(high, piece.max())  # nan where there is one
+        wrong = ~np.isfinite(piece) if not np.isfinite([low, high]).all() else np.zeros(0)
+        if wrong.any() and bad is None:
             bad = tuple(int(k) for k in np.add(np.argwhere(wrong)[0], (i, 0, 0, 0)))
         count += int(wrong.sum())
     if count:
         raise DatasetError(
             f"{what} holds {count} values that are NaN or infinite, the first at {bad}"
         )
-    low, high = x.min(), x.max()
     if low < 0 or high > 1:
         raise DatasetError(
             f"{what} holds floats from {low:g} to {high:g}; expected 0 to 1, or uint8: "

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DatasetError, DownloadError, unknown
-from . import download, idx, own, synthetic
+from . import archives, download, idx, idx_files, own, synthetic
 from .dataset import Dataset
 from .official import IDX_FILES, OFFICIAL
 from .options import Options
@@ -19,7 +19,8 @@ SYNTHETIC_TRAIN, SYNTHETIC_TEST = 10_000, 2_000
 def load(name, path=None, progress=True, **options):
     """-> Dataset: uint8 images (N, H, W, C), integer labels, class names.
 
-    name: "fashion-mnist", "mnist", "kmnist", "emnist" (its balanced split) or "synthetic"; or the
+    name: "fashion-mnist", "mnist", "kmnist", "qmnist", "cifar10", "emnist" (its balanced split),
+    "emnist-letters" and the four others, or "synthetic"; or the
     path of a folder with the four IDX files, of a folder of pictures (folder.read) or of tables
     (csv_pixels.read), of an .npz (npz.read) or a .csv. options: those of options.Options, for such
     paths: load("photos", size=64, fit="crop"). A known name goes before a folder of the same name
@@ -173,12 +174,17 @@ def _verify(name, path, checksum):
 
 def _assemble(name, place, paths, official):
     packed = all(path.suffix == ".gz" for path in paths)
+    if len(paths) == 1:  # CIFAR's archive
+        found = own.of_source(archives.open_archive(paths[0]), name, Options())
+        return replace(found, classes=official.classes, source=str(place))
     # a checksum has vouched for packed official files, so that they may unpack to any size
     arrays = [idx.read(path, None if official and packed else idx.EXPANSION) for path in paths]
     for i in (0, 2):
-        if arrays[i].ndim == 3:
-            sideways = official is not None and official.transposed
-            arrays[i] = (arrays[i].transpose(0, 2, 1) if sideways else arrays[i])[..., None]
+        images, labels = arrays[i : i + 2]
+        if official is not None and official.transposed:
+            images = images.transpose(0, 2, 1)
+        arrays[i] = images[..., None] if images.ndim == 3 else images
+        arrays[i + 1] = idx_files.label_column(labels, official.first_label if official else 0)
     source = (
         f"{place}" if packed or official is None else f"{place} (unpacked: checksums not verified)"
     )

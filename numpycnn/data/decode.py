@@ -242,6 +242,11 @@ def _summary(source, names, broken, sizes, mixed):
     return f"{source.path}: {'; '.join(said)}"
 
 
+def refusal(source, names, broken):
+    """The sentence about broken pictures: {name: what is wrong}."""
+    return _summary(source, names, broken, [], False)
+
+
 def _list(source, names, broken):
     """How many are broken, and the first of them."""
     first = [name for name in names if name in broken][:LISTED]

@@ -7,8 +7,11 @@ raw/...                        train-images-idx3-ubyte/train-images-idx3-ubyte
 import posixpath
 import re
 
+import numpy as np
+
 from ..errors import DatasetError
 from . import assemble, idx
+from .official import EMNIST
 from .splits import WORDS
 
 NAME = re.compile(
@@ -48,11 +51,21 @@ def read(source, sets, name):
             f"not found beside {there}; expected names such as train-images-idx3-ubyte.gz and "
             "train-labels-idx1-ubyte.gz, t10k-... for the test, or the same unpacked"
         )
+    (first,) = sets
+    split = first.rpartition("emnist-")[2] if "emnist-" in first else None
+    classes, first_label, *_ = EMNIST.get(split, (None, 0))  # known by its names alone
     parts = {}
     for part in {part for part, _ in files}:
         x, y = (idx.read_from(source, files[part, what]) for what in WHAT)
-        parts[part] = x, y
-    return assemble.dataset(name, parts, source=source.path)
+        x = x.transpose(0, 2, 1) if classes and x.ndim == 3 else x  # EMNIST's lie on their side
+        parts[part] = x, label_column(y, first_label)
+    return assemble.dataset(name, parts, classes and tuple(classes), source.path)
+
+
+def label_column(labels, first=0):
+    """Labels (N,) from 0: of QMNIST's (N, 8) the first column; `first` is that of the first class."""
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 8 else labels
+    return labels.astype(np.int64) - first if first else labels
 
 
 WHAT = ("images", "labels")

@@ -36,6 +36,12 @@ def find(source):
     return stems
 
 
+def read_folder(path):
+    """-> Dataset of the arrays in the folder at `path`."""
+    source = Folder(path)
+    return read(source, find(source), str(path))
+
+
 def read(source, stems, name):
     """-> Dataset of what find found. Raises DatasetError, one line."""
     if len(stems) == 1:
@@ -51,7 +57,31 @@ def read(source, stems, name):
     about = _about(source)
     classes = arrays.pop("classes", about.get("classes"))
     parts = {part: (arrays[part, "images"], arrays[part, "labels"]) for part, _ in arrays}
-    return assemble.dataset(name, parts, classes, source.path, pictures=about.get("pictures"))
+    found = assemble.dataset(name, parts, classes, source.path, pictures=about.get("pictures"))
+    found.__dict__.update(_noted(source, about))  # what else would be computed of all pixels
+    return found
+
+
+def stamp(path):
+    """What tells that a file is the one it was: its size and when it was written."""
+    status = os.stat(path)
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _noted(source, about):
+    """The hash, mean and deviation that data pack noted, where its files are still those."""
+    stamps, noted = about.get("stamps"), about.get("noted")
+    if not (isinstance(source, Folder) and isinstance(stamps, dict) and isinstance(noted, dict)):
+        return {}
+    for stem, expected in stamps.items():
+        name = f"{stem}.npy"
+        if name not in source.names or stamp(source.where(name)) != expected:
+            return {}
+    moments = noted.get("mean"), noted.get("std")
+    if not all(isinstance(value, float) for value in moments):
+        return {}
+    digest = noted.get("sha256")
+    return {"_moments": moments, **({"sha256": digest} if isinstance(digest, str) else {})}
 
 
 def _array(source, name):
@@ -105,4 +135,4 @@ def _about(source):
     )
     if not fine or not isinstance(pictures, (dict, type(None))):
         raise DatasetError(f"{where}: expected the class names as a list of texts, classes")
-    return {"classes": classes, "pictures": pictures}
+    return about

@@ -30,6 +30,13 @@ def read_image(path, shape, light=False, pictures=None):
     return fit_picture(open_picture(path), shape, light)
 
 
+def read_for(metadata, path, shape):
+    """The same for the network whose checkpoint has this metadata: as its training images were."""
+    pictures = metadata.get("pictures")
+    pictures = pictures if isinstance(pictures, dict) else None
+    return read_image(path, shape, bool(metadata.get("light")), pictures)
+
+
 def open_picture(path):
     """-> Pillow image, RGB, at most SIDE x SIDE, upright as its camera says, white if transparent.
 

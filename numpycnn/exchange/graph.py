@@ -11,6 +11,7 @@ import numpy as np
 from .. import layers as L
 from ..errors import NumpyCNNError, ShapeError
 from ..ops.conv import conv_padding, conv_size
+from .mirror import plain
 
 
 class ExportError(NumpyCNNError, TypeError):
@@ -137,16 +138,13 @@ class _Trace:
         return self.add("standardize", x, x.shape, path, mean=layer.mean, std=layer.std)
 
     def Conv2D(self, layer, x, path):
-        h, width, _ = self.image(x, layer.w.value.shape[2])
-        w, b = layer.operands(np.empty((1, *x.shape), np.float32))
+        w, (h, width, _) = layer.w.value, self.image(x, layer.w.value.shape[2])
         pads = conv_padding((h, width), w.shape[:2], layer.stride, layer.padding)
         size = conv_size((h, width), w.shape[:2], layer.stride, pads)
-        weights = {"w": w, "b": b}
+        weights = {"w": w, "b": layer.b and layer.b.value}
         return self.add(
             "conv", x, (*size, w.shape[3]), path, weights, stride=layer.stride, pads=pads
         )
-
-    MirrorConv2D = Conv2D  # an ordinary convolution of all its filters
 
     def ConvTranspose2D(self, layer, x, path):
         w, size = layer.w.value, self.image(x, layer.w.value.shape[3])[:2]
@@ -165,23 +163,16 @@ class _Trace:
             raise ShapeError(f"the input has the shape {x.shape}, expected {w.shape[:1]}")
         return self.add("dense", x, w.shape[1:], path, {"w": w, "b": layer.b and layer.b.value})
 
-    def BatchNorm(self, layer, x, path, copies=1):
-        self.channels(x, copies * len(layer.gamma.value))
+    def BatchNorm(self, layer, x, path):
+        self.channels(x, len(layer.gamma.value))
         weights = {"gamma": layer.gamma.value, "beta": layer.beta.value}
         weights |= {"mean": layer.running_mean, "var": layer.running_var}
-        weights = {name: np.tile(value, copies) for name, value in weights.items()}
         return self.add("batch_norm", x, x.shape, path, weights, eps=layer.eps)
 
-    def MirrorBatchNorm(self, layer, x, path):
-        return self.BatchNorm(layer, x, path, copies=2)
+    def mirror(self, layer, x, path):
+        return self.layer(plain(layer, x.shape), x, path)
 
-    def MirrorMean(self, layer, x, path):
-        """As a dense layer."""
-        if len(x.shape) != 1 or x.shape[0] % 2:
-            raise ShapeError(f"pairs of features (2F,) are expected, not {x.shape}")
-        half = np.eye(x.shape[0] // 2, dtype=np.float32) / 2
-        weights = {"w": np.concatenate([half, half]), "b": None}
-        return self.add("dense", x, (x.shape[0] // 2,), path, weights)
+    MirrorConv2D = MirrorBatchNorm = MirrorMean = mirror
 
     def ReLU(self, layer, x, path):
         return self.add("relu", x, x.shape, path)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from .. import layers
-from ..layers.traverse import attributes
+from ..layers.traverse import named_params
 
 KINDS = (
     layers.AvgPool2D, layers.BatchNorm, layers.Conv2D, layers.ConvTranspose2D, layers.Dense,
@@ -28,9 +28,8 @@ def kind_of(layer):
 
 def describe(trace, node, layer, x, y, cache):
     """Fill in y, attrs and params of a node, after its forward pass. x, y: the batch's."""
-    node["params"] = {
-        name: trace.store.put(param.value) for name, param in attributes(layer, layers.Param)
-    }
+    params = named_params(layer).items()
+    node["params"] = {name: trace.store.put(param.value) for name, param in params}
     about = ABOUT.get(node["kind"])
     if about:
         about(trace, node, layer, x, y, cache)
@@ -50,7 +49,7 @@ def gradients(trace, k, layer, x, dy, dx):
     node["dxs"] = [rule(trace, node, layer, x, dy, dx, came) if rule else put(dx[0])]
     if node.get("frozen"):
         return
-    grads = {name: param.grad for name, param in attributes(layer, layers.Param)}
+    grads = {name: param.grad for name, param in named_params(layer).items()}
     if trace.train and node["kind"] not in ("BatchNorm", "Own") and grads:
         grads = _share(layer, x, dy)
     for name, grad in grads.items():
@@ -68,7 +67,7 @@ def _share(layer, x, dy):
         param.grad = None
     _, cache = layer.forward(x[:1], False)
     layer.backward(np.ascontiguousarray(dy[:1]), cache)
-    return {name: param.grad for name, param in attributes(layer, layers.Param)}
+    return {name: param.grad for name, param in named_params(layer).items()}
 
 
 # ---- forward: what a kind's sum needs beside x and the parameters --------------------------------

@@ -63,7 +63,7 @@ def _image(net, where):
     if not (name and index.isdecimal()) or Path(where).exists():
         shape = getattr(net, "input_shape", (28, 28, 1))
         shape = (28, 28, 1) if len(shape) != 3 else shape
-        return data.read_image(where, shape, bool(net.metadata.get("light"))), None, None
+        return data.read_for(net.metadata, where, shape), None, None
     # without Fashion-MNIST a drawn garment serves
     dataset = data.load_default() if name == "fashion-mnist" else data.load(name)
     if dataset.name != name:

@@ -8,12 +8,13 @@ report.write makes pictures and a page of it; `numpycnn inspect CHECKPOINT` does
 file. saliency.py has saliency maps and Grad-CAM, out_of_distribution.py tells foreign images.
 """
 
-from .diagnosis import Finding, diagnose
+from .diagnosis import diagnose
+from .finding import Diagnosis, Finding
 from .measure import Examination, Row, Statistics, examine
 from .pictures import feature_maps, look
 from .updates import Steps
 
 __all__ = [
-    "Examination", "Finding", "Row", "Statistics", "Steps", "diagnose", "examine",
+    "Diagnosis", "Examination", "Finding", "Row", "Statistics", "Steps", "diagnose", "examine",
     "feature_maps", "look",
 ]  # fmt: skip

@@ -1,8 +1,9 @@
 """What is wrong with a network, in plain language, from its statistics and its history."""
 
-from dataclasses import dataclass
-
 import numpy as np
+
+from . import learning
+from .finding import Diagnosis, Finding
 
 # A sound network has units that are never active: 6 % of AlexNet's dense ones before training, 23 %
 # after two epochs on 4,000 images of Fashion-MNIST. CS231n warns of "as much as 40 %", where the
@@ -17,42 +18,26 @@ LOGITS = 88.0
 # CS231n's rule of thumb for ||dw|| / ||w|| is 1e-3. Networks that train well are off by a factor of
 # ten (a step of Muon turns the weights by 0.03), so only a factor of a hundred is called wrong.
 USUAL, TOO_FAST, TOO_SLOW = 1e-3, 1e-1, 1e-5
-# Where the training accuracy is this high little is left to learn, and small steps are right.
-LEARNT = 0.9
-# Over-fitting is too large a gap between training and test error (Goodfellow et al. 2016, 5.2):
-# a validation loss a tenth above its least while the training loss still fell, or ten points of
-# accuracy.
-RISE, GAP = 1.1, 0.1
 
 
-@dataclass
-class Finding:
-    """One thing that is wrong.
-
-    kind: dead, vanishing, exploding, too fast, too slow or over-fitting; where: a layer's path, or
-    "" for the whole network.
-    """
-
-    kind: str
-    where: str
-    text: str
-
-    def __str__(self):
-        return f"{self.kind}: {self.text}"
-
-
-def diagnose(examined, history=None, held_out=None):
-    """What is wrong, as a list of Findings, causes before their effects; empty when nothing is.
+def diagnose(examined, history=None, held_out=None, confusion=None, names=None):
+    """What is wrong, as a Diagnosis: a list of Findings, causes before their effects; empty when nothing is.
 
     examined: from `examine`; history: fit's dict of lists, with val_loss; held_out: (accuracy,
-    number of images) on images that were not trained on.
+    number of images) on images that were not trained on; confusion: their confusion matrix (K, K),
+    rows true; names: of the K classes.
     """
+    history = history or {}
     findings = _exploding(examined) or [*_dead(examined), *_vanishing(examined)]
     kinds = {finding.kind for finding in findings}
     # Where the gradient vanishes or explodes, the update ratio follows from that.
     if not kinds & {"vanishing", "exploding"}:
         findings += _speed(examined, dead=bool(findings))
-    return findings + _over_fitting(examined, history or {}, held_out)
+    if history or held_out:  # else it may be a network before training
+        findings += learning.under_fitting(examined, history)
+    findings += learning.over_fitting(examined, history, held_out)
+    findings += [] if confusion is None else learning.missed_classes(confusion, names)
+    return Diagnosis(findings)
 
 
 def _dead(examined):
@@ -132,7 +117,7 @@ def _speed(examined, dead):
     if ratio > TOO_FAST:
         text = f"{measured}. Try lr {_nearer(examined.lr, ratio)}"
         return [Finding("too fast", "", text)]
-    if dead or examined.accuracy >= LEARNT:
+    if dead or examined.accuracy >= learning.LEARNT:
         return []
     advice = f"Try lr {_nearer(examined.lr, ratio)}" if ratio else "Try a larger lr"
     text = f"{measured}, and the training accuracy is only {examined.accuracy:.1%} so far. {advice}"
@@ -142,42 +127,3 @@ def _speed(examined, dead):
 def _nearer(lr, ratio):
     """The learning rate at which the ratio would be usual, if all else stayed as it is."""
     return f"{lr * USUAL / ratio:.0e}"
-
-
-def _over_fitting(examined, history, held_out):
-    advice = (
-        "Try augmentation, dropout, weight decay, more images, or to stop earlier (fit's patience)"
-    )
-    loss = _curve(history.get("loss", ()))
-    val = _curve(history.get("val_loss", ()))
-    if len(val) > 1 and len(val) == len(loss) and np.isfinite(val).all():
-        best = int(val.argmin())
-        if val[-1] > RISE * val[best] and loss[-1] < loss[best]:
-            text = (
-                f"since epoch {best + 1} the validation loss rose from {val[best]:.3f} to "
-                f"{val[-1]:.3f} while the training loss fell from {loss[best]:.3f} to "
-                f"{loss[-1]:.3f}: the network memorises the training images. {advice}"
-            )
-            return [Finding("over-fitting", "", text)]
-    if held_out is None:
-        return []
-    accuracy, count = held_out
-    variance = _variance(accuracy, count) + _variance(examined.accuracy, examined.images)
-    chance = 2 * np.sqrt(variance)  # two standard errors of the difference of the accuracies
-    if examined.accuracy - accuracy <= GAP + chance:
-        return []
-    text = (
-        f"{examined.accuracy:.1%} of {examined.images:,} training images are correct, but "
-        f"{accuracy:.1%} of {count:,} others. {advice}"
-    )
-    return [Finding("over-fitting", "", text)]
-
-
-def _curve(values):
-    return np.array([np.nan if value is None else value for value in values], float)
-
-
-def _variance(accuracy, n):
-    """p (1 - p) / n of an accuracy over n images, with Laplace's p: 1 of 1 is no certainty."""
-    p = (accuracy * n + 1) / (n + 2)
-    return p * (1 - p) / n

@@ -14,10 +14,11 @@ from ..report import html, plots
 from ..training import loop
 from . import pictures
 from .diagnosis import diagnose
+from .finding import SOUND
 from .measure import examine
 from .saliency import grad_cam, saliency, stages
 from .source import RESULT
-from .table import HEADS, SOUND, cells
+from .table import HEADS, cells
 
 IMAGES = 1000  # training images that the layers are measured with
 # the classes of Fashion-MNIST that are confused with each other
@@ -74,7 +75,9 @@ def write(
     examined = examine(net, x[shuffled], y[shuffled], steps=steps, lr=lr)
     probabilities = loop.predict(net, dataset.x_test)  # (N, K)
     accuracy = metrics.accuracy(dataset.y_test, probabilities)
-    findings = diagnose(examined, history, (accuracy, len(dataset.y_test)))
+    confusion = metrics.confusion_matrix(dataset.y_test, probabilities, len(dataset.classes))
+    held_out = accuracy, len(dataset.y_test)
+    findings = diagnose(examined, history, held_out, confusion, dataset.classes)
     out.mkdir(parents=True, exist_ok=True)
     # So that the folder is known for what it is, even if this is interrupted.
     files.write(out / RESULT, json.dumps({"checkpoint": subject}).encode())

@@ -3,15 +3,12 @@
 from pathlib import Path
 
 from ..tables import aligned
+from .finding import SOUND
 
 HEADS = (
     "layer", "output", "mean", "deviation", "zeros", "gradient: mean",
     "deviation", "zeros", "dead", "update/weight",
 )  # fmt: skip
-SOUND = (
-    "Nothing wrong was found: "
-    "nothing dead, vanishing, exploding, too fast, too slow or over-fitting."
-)
 
 
 def cells(row):

@@ -8,7 +8,15 @@ from matplotlib import ticker
 from matplotlib.transforms import Bbox
 
 from ..report.style import BLUE, GREY, INK, ORANGE, figure
-from .verdict import conclude, count_range, measured_on, seed_range, summarize, with_deviation
+from .verdict import (
+    conclude,
+    count_range,
+    is_trial,
+    measured_on,
+    seed_range,
+    summarize,
+    with_deviation,
+)
 
 LABELS = {
     "accuracy": "accuracy, %",
@@ -25,7 +33,8 @@ def study(path, name, definition, rows):
     panels = definition.shown
     with figure(path, (3.2 + 3.9 * len(panels), 1.55 + 0.36 * len(variants))) as fig:
         verdict, _ = conclude(definition, rows)
-        title = wrapped(f"{name}: {definition.claim}", 34 + 42 * len(panels))
+        trial = "TRIAL: " if is_trial(rows) else ""
+        title = wrapped(f"{trial}{name}: {definition.claim}", 34 + 42 * len(panels))
         fig.suptitle(title, x=0.01, ha="left", size=11, weight="bold")
         foot = wrapped(footnote(rows, verdict), 60 + 55 * len(panels))
         fig.supxlabel(foot, x=0.01, ha="left", size=8, color=GREY)
@@ -132,6 +141,8 @@ def cost(path, tables):
     labels = {"parameters": "numbers that the model holds", "seconds": "seconds of training"}
     with figure(path, (11, 5)) as fig:
         title = "What accuracy costs: networks and classical classifiers"
+        if any(is_trial(rows) for rows in tables.values()):
+            title = f"TRIAL: {title}"
         fig.suptitle(title, x=0.01, ha="left", size=11, weight="bold")
         panels = list(zip(fig.subplots(1, 2, sharey=True), labels, strict=True))
         points = {measure: [] for measure in labels}

@@ -26,22 +26,22 @@ COLUMNS = (
     "variant", "seed", "status", "accuracy", "loss", "balanced_accuracy", "rare_recall",
     "train_accuracy", "slope", "seconds", "predict_seconds", "threads", "parameters",
     "multiply_adds", "epochs", "images", "measured_on", "measured_images", "recall", "command",
-    "code",
+    "code", "trial",
 )  # fmt: skip
-TEXT_COLUMNS = ("variant", "status", "measured_on", "recall", "command", "code")
+TEXT_COLUMNS = ("variant", "status", "measured_on", "recall", "command", "code", "trial")
 # of job.shares; a class's name may hold all of these characters too
 RECALL = re.compile(r"(.*?) (\d\.\d+)(?:; |$)")
-MARKS = {HOLDS: "holds", UNDECIDED: "undecided"}
+MARKS = {HOLDS: "holds", UNDECIDED: "undecided", "trial": "trial"}
 COST = ("architectures", "baselines")  # the studies in cost.png
 
 
-def publish(name, study, rows, out, command):
-    """Write NAME.csv, NAME.png and README.md.
+def publish(name, study, rows, out, command, trial=False):
+    """Write NAME.csv, NAME.png and README.md; of a trial all say so.
 
-    -> {"verdict", "statements", "variants", "failed", "csv", "plot"}.
+    -> {"trial", "verdict", "statements", "variants", "failed", "csv", "plot"}.
     """
     out.mkdir(parents=True, exist_ok=True)
-    rows = [{**row, "command": command} for row in rows]
+    rows = [{**row, "command": command, "trial": "trial" if trial else None} for row in rows]
     write_csv(out / f"{name}.csv", rows)
     draw_study(out, name, study, rows)
     files.write(out / "README.md", readme(out, {**STUDIES, name: study}).encode())
@@ -51,6 +51,7 @@ def publish(name, study, rows, out, command):
         for variant, m in summarize(rows).items()
     }
     return {
+        "trial": trial,
         "verdict": verdict,
         "statements": [{"outcome": outcome, "text": text} for outcome, text in findings],
         "variants": variants,

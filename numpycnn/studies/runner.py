@@ -28,7 +28,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def run(studies, out, *, jobs=None, quick=False, say=print, command="", **given):
-    """Run studies, {name: Study}, into the folder `out` -> {"out", "failed", "studies"}.
+    """Run studies, {name: Study}, into the folder `out` -> {"out", "failed", "trial",
+    "studies"}.
 
     "studies": {name: what results.publish returns}. `given`: seeds (how many, from 0 on), epochs,
     limit and data replace those of the studies (plan.resolve). `quick`: a trial in minutes.
@@ -61,7 +62,7 @@ def run(studies, out, *, jobs=None, quick=False, say=print, command="", **given)
     if any(job["facts"]["settings"]["model"] in baselines.BASELINES for job in everything.values()):
         baselines.require()
     try:
-        return finish(studies, planned, list(everything.values()), out, jobs, say, command)
+        return finish(studies, planned, list(everything.values()), out, jobs, say, command, quick)
     except OSError as error:
         if error.errno not in FULL:
             raise
@@ -84,7 +85,7 @@ def processes(jobs):
     return jobs
 
 
-def finish(studies, planned, everything, out, jobs, say, command):
+def finish(studies, planned, everything, out, jobs, say, command, quick=False):
     """Run the jobs, publish each study when its last one has ended -> what run returns.
 
     One at full length is published whenever a job of it has ended.
@@ -108,7 +109,9 @@ def finish(studies, planned, everything, out, jobs, say, command):
                 if len(there) == len(planned[name]) or studies[name].last:  # hours: row by row
                     study_rows = [{"variant": v, **rows[job["folder"]]} for v, job in there]
                     typed = command.replace("STUDY", name.removesuffix(ENDING))
-                    published[name] = results.publish(name, studies[name], study_rows, out, typed)
+                    published[name] = results.publish(
+                        name, studies[name], study_rows, out, typed, quick
+                    )
                     if len(there) == len(planned[name]):
                         say(f"{name}: {published[name]['verdict']}")
     others = sum(row["status"] == "done" and row.get("code") != code() for row in rows.values())
@@ -120,6 +123,7 @@ def finish(studies, planned, everything, out, jobs, say, command):
     return {
         "out": str(out),
         "failed": failed,
+        "trial": quick,
         "studies": {name: published[name] for name in studies if name in published},
     }
 

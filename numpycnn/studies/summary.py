@@ -1,17 +1,19 @@
 """The claims in short, from stored rows: the lines on top of README.md, and its table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .full import ENDING
 from .verdict import (
     FAILS,
     HOLDS,
+    TRIAL,
     UNDECIDED,
     as_measured,
     decide,
     explain,
     format_difference,
     format_value,
+    is_trial,
     judge,
     missing_runs,
     parts,
@@ -41,6 +43,9 @@ class Claim:
 
 def claims(name, study, rows):
     """The lines of a study: one for each part of its claim."""
+    if is_trial(rows):
+        real = claims(name, study, [{**row, "trial": None} for row in rows])
+        return [replace(claim, verdict=TRIAL, better="") for claim in real]
     if study.target is not None:
         return [explained(name, study, rows)]
     return [
@@ -117,6 +122,15 @@ def explained(name, study, rows):
 
 def headline(lines):
     """What was found, in few lines of Markdown: how many claims hold, and which."""
+    trials = [one for one in lines if one.kind == TRIAL]
+    lines = [one for one in lines if one.kind != TRIAL]
+    if trials:
+        names = ", ".join(dict.fromkeys(one.study for one in trials))
+        trial = (
+            f"**Trial** ({names}): few images, few epochs, two seeds (`--quick`), to see that it "
+            "runs. The numbers mean nothing, and decide nothing."
+        )
+        return [trial, *(["", *headline(lines)] if lines else [])]
     groups = {kind: [one for one in lines if one.kind == kind] for kind in (HOLDS, FAILS)}
     groups[UNDECIDED] = [one for one in lines if one.kind == UNDECIDED]
     others = [one for one in lines if one.kind not in groups]

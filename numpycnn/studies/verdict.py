@@ -25,6 +25,7 @@ CAVEAT = (
     "The accuracy on the training images, as they were augmented, shows how far a training came."
 )
 HOLDS, CONTRADICTED, UNDECIDED = "holds", "contradicted", "undecided"
+TRIAL = "trial, no verdict"  # of `study --quick`, whose numbers mean nothing
 FAILS = "does not hold"  # of a claim, where a statement is contradicted
 SHARES = ("accuracy", "train_accuracy", "rare_recall", "balanced_accuracy")
 NEAR = 0.01  # an accuracy is explained by a mean within this
@@ -37,6 +38,11 @@ class Measured:
     mean: float
     deviation: float | None
     n: int
+
+
+def is_trial(rows):
+    """Whether the rows are those of `study --quick`."""
+    return any(row.get("trial") for row in rows)
 
 
 def summarize(rows, measure="accuracy"):
@@ -134,6 +140,9 @@ def parts(study):
 
 def conclude(study, rows):
     """(verdict, [(outcome, text), ...]) of a study: what its section in the README says."""
+    if is_trial(rows):
+        _, findings = conclude(study, [{**row, "trial": None} for row in rows])
+        return TRIAL, [("trial", text) for _, text in findings]
     if study.target is not None:
         return explain(study.target, rows)
     findings = {

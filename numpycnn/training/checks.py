@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 from ..data.dataset import missing_classes
+from ..data.rows import lazy
 from ..errors import ShapeError
 from ..ops.loss import check_labels
 from . import pixels
@@ -16,7 +17,7 @@ def check_data(net, x, y, seen=None):
 
     seen: a pixels.Scale that x must have, by default the one that net was trained on.
     """
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = lazy(x), np.asarray(y)
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
         raise ShapeError(
             f"there are images of the shape {x.shape} but labels of the shape {y.shape}"
@@ -96,7 +97,7 @@ def check_outputs(shape):
 
 def as_input(net, x):
     """uint8 as it is; floating point in the dtype of the network's parameters. Raises TypeError."""
-    x = np.asarray(x)
+    x = lazy(x)
     if x.dtype == np.uint8:
         return x
     if x.dtype.kind != "f":

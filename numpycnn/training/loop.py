@@ -19,6 +19,7 @@ from .progress import Progress, Silence
 from .run import FitRun
 
 LARGEST = 1e6  # a batch's loss: no network comes back from there
+MOST = 1 << 24  # logits that validation holds at a time
 RUINED = 100  # times the loss of guessing, after the last epoch
 
 __all__ = ["History", "evaluate", "fit", "predict"]
@@ -131,7 +132,7 @@ def fit(
         return checks.checked_augment(phases(share), net, scale)
 
     def validate(net):
-        return score(logits(net, validation[0]), validation[1])
+        return score_of(net, *validation)
 
     try:
         with run.locked(), StopRequest() as stop:
@@ -183,12 +184,14 @@ def logits(net, x, batch_size=256, flip=False):
     """
     fast, x = fuse(net), checks.as_input(net, x)
     size = arguments.whole("batch_size", batch_size, 1)
-    parts = [x[i : i + size] for i in range(0, max(len(x), 1), size)]  # (size, H, W, C) each
-    if not flip:
-        return np.concatenate([fast.infer(part) for part in parts])
-    mirrored = (part[:, :, ::-1] for part in parts)
-    pairs = zip(parts, mirrored, strict=True)
-    return np.concatenate([(fast.infer(a) + fast.infer(b)) / 2 for a, b in pairs])
+
+    def of(i):
+        part = x[i : i + size]  # (size, H, W, C)
+        if not flip:
+            return fast.infer(part)
+        return (fast.infer(part) + fast.infer(part[:, :, ::-1])) / 2
+
+    return np.concatenate([of(i) for i in range(0, max(len(x), 1), size)])
 
 
 def class_names(net, classes):
@@ -222,6 +225,16 @@ def measure(logits, y, names=None):
     )
     result.names = names
     return result
+
+
+def score_of(net, x, y):
+    """(loss, accuracy) of net on images x and labels y (N,); at most MOST logits stand in memory."""
+    rows = max(256, MOST // checks.count_classes(net, x) // 256 * 256)
+    parts = [score(logits(net, x[i : i + rows]), y[i : i + rows]) for i in range(0, len(x), rows)]
+    if len(parts) == 1:
+        return parts[0]
+    sizes = [min(rows, len(x) - i) for i in range(0, len(x), rows)]
+    return tuple(float(np.average(values, weights=sizes)) for values in zip(*parts, strict=True))
 
 
 def score(logits, y):

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..data.rows import pieces
 from ..layers import Flatten, Identity, Reshape, Standardize
 from ..layers.traverse import walk
 
-ROWS = 4096  # images that are looked at together
 TOLERANCE = 1e-3  # of rounding, beside 0 and 1
 MARGIN = 0.5  # what augmentation may add to pixels from 0 to 1 on both sides: noise, brightness
 SMALLER = 50  # times less than in training is another scale
@@ -34,8 +34,7 @@ class Scale(NamedTuple):
 def measure(x):
     """The Scale of images x (N, ...). Raises ValueError that names the first value not finite."""
     low, high, bad, first = np.inf, -np.inf, 0, None
-    for i in range(0, len(x), ROWS):
-        part = x[i : i + ROWS]
+    for i, part in pieces(x):
         low, high = min(low, part.min()), max(high, part.max())  # nan where there is one
         if not np.isfinite([part.min(), part.max()]).all():
             wrong = ~np.isfinite(part)

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from numpycnn.cli import training
 from tests.data.trees import folder, picture
@@ -43,6 +44,36 @@ def test_pictures_of_many_sizes_from_training_to_prediction(photos, no_report, r
     code, _, err = train(run, "--resume", "--size", "28")
     assert code == 2
     assert "--size 32x32 --fit crop --colour" in err
+
+
+def test_predict_and_inspect_treat_pictures_as_in_training(tmp_path, monkeypatch, no_report, run):
+    """A class is a colour: what predict took for a garment would be grey, or cut out."""
+    monkeypatch.chdir(tmp_path)
+    for k, name in enumerate(("blue", "green", "red")):
+        for i in range(30):
+            colour = np.full((24 + i, 40, 3), 30 + i, np.uint8)
+            colour[..., 2 - k] = 200
+            Image.fromarray(colour).save(made(tmp_path / "photos" / name / f"{i}.png"))
+    settings = ["--lr", "0.01", "--size", 16, "--fit", "stretch"]
+    code, _, err = run(
+        "train", "--model", "lenet5", "--data", "photos", "--epochs", 8, "--out", "run", *settings
+    )
+    assert code == 0, err
+    code, out, err = run(
+        "predict", "photos/red/3.png", "photos/blue/9.png", "photos/green/20.png",
+        "--checkpoint", "run/last.npz", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    assert [p["class"] for p in json.loads(out)["predictions"]] == ["red", "blue", "green"]
+    _, out, _ = run("evaluate", "run/last.npz", "--json")
+    assert json.loads(out)["accuracy"] == 1
+    code, _, err = run("inspect", "run/last.npz", "--image", "photos/red/3.png", "--out", "page")
+    assert code == 0, err
+
+
+def made(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def test_data_of_the_network_s_own_size_need_no_size(photos, no_report, run):

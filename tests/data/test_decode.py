@@ -172,3 +172,21 @@ def test_what_the_memory_cannot_hold(tmp_path, monkeypatch):
     monkeypatch.setattr("numpycnn.data.decode.np.empty", no_memory)
     with pytest.raises(DatasetError, match=r"8 pictures of 6x6 pixels take .* GiB"):
         data.load(tmp_path)
+
+
+def test_a_picture_is_read_for_a_network_as_its_training_pictures_were(tmp_path):
+    """Size, fit and colour travel in the checkpoint's metadata."""
+    for i in range(6):
+        (tmp_path / "photos" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        picture = np.random.default_rng(i).integers(0, 256, (20 + i, 40, 3)).astype("u1")
+        Image.fromarray(picture).save(tmp_path / "photos" / "ab"[i % 2] / f"{i}.png")
+    for options in ({"size": 16}, {"size": (12, 20), "fit": "crop", "colour": False}):
+        found, _ = load(tmp_path / "photos", **options)
+        images = {image.tobytes() for image in np.concatenate([found.x_train, found.x_test])}
+        for path in (tmp_path / "photos").glob("*/*"):
+            metadata = {"pictures": found.pictures, "light": found.light}
+            seen = data.read_for(metadata, path, found.x_train.shape[1:])
+            assert seen.tobytes() in images
+    assert data.read_for({}, path, (28, 28, 1)).shape == (28, 28, 1)  # as a garment's photo
+    with pytest.raises(DatasetError, match="is a folder; expected a picture"):
+        data.read_for(metadata, tmp_path, (12, 20, 1))

@@ -239,7 +239,7 @@ def test_official_files_are_recognised_and_may_be_unpacked(server, tmp_path, mon
 
 
 def test_emnist_from_its_archive_stands_upright(server, tmp_path, monkeypatch):
-    files = some_files(official.EMNIST_FILES)
+    files = some_files(tuple(official.OFFICIAL["emnist"].files))
     with zipfile.ZipFile(tmp_path / "gzip.zip", "w") as archive:
         for name, content in files.items():
             archive.writestr(f"gzip/{name}", content)
@@ -251,11 +251,11 @@ def test_emnist_from_its_archive_stands_upright(server, tmp_path, monkeypatch):
     loaded = data.load("emnist", progress=False)
     assert len(loaded.classes) == 47
     assert cached(tmp_path, "emnist") == sorted(files)
-    sideways = np.frombuffer(gzip.decompress(files[official.EMNIST_FILES[0]]), "u1")[16:].reshape(
-        20, 28, 28
-    )
+    sideways = np.frombuffer(
+        gzip.decompress(files[tuple(official.OFFICIAL["emnist"].files)[0]]), "u1"
+    )[16:].reshape(20, 28, 28)
     np.testing.assert_array_equal(loaded.x_train[..., 0], sideways.transpose(0, 2, 1))
-    wrong = {**checksums(files), official.EMNIST_FILES[3]: "sha256:" + "0" * 64}
+    wrong = {**checksums(files), tuple(official.OFFICIAL["emnist"].files)[3]: "sha256:" + "0" * 64}
     mirrors(monkeypatch, both[1], name="emnist", files=wrong, archive=archive)
     assert "wrong checksum" in failure("emnist")
     assert set(cached(tmp_path, "emnist")) <= set(files)
@@ -300,14 +300,17 @@ def test_two_processes_at_once(server, tmp_path):
 
 
 def test_the_table_is_complete():
-    assert set(official.OFFICIAL) == {"fashion-mnist", "mnist", "kmnist", "emnist"}
-    for entry in official.OFFICIAL.values():
-        assert len(entry.mirrors) >= 2
+    splits = {f"emnist-{name}" for name in ("letters", "digits", "mnist", "bymerge", "byclass")}
+    others = {"fashion-mnist", "mnist", "kmnist", "emnist", "qmnist", "cifar10"}
+    assert set(official.OFFICIAL) == others | splits
+    for name, entry in official.OFFICIAL.items():
+        assert len(entry.mirrors) >= (1 if name in ("qmnist", "cifar10") else 2)
         assert all(
             mirror.startswith("https://") and mirror.endswith(("/", ".zip"))
             for mirror in entry.mirrors
         )
-        assert len(entry.files) == len(set(entry.files.values())) == 4
+        count = 1 if name == "cifar10" else 4
+        assert len(entry.files) == len(set(entry.files.values())) == count
         for checksum in entry.files.values():
             algorithm, digits = checksum.split(":")
             assert len(bytes.fromhex(digits)) == {"sha256": 32, "md5": 16}[algorithm]
@@ -316,6 +319,9 @@ def test_the_table_is_complete():
         == len(set(official.OFFICIAL["emnist"].classes))
         == 47
     )
+    kinds = {"letters": 26, "digits": 10, "mnist": 10, "bymerge": 47, "byclass": 62}
+    for name, count in kinds.items():
+        assert len(set(official.OFFICIAL[f"emnist-{name}"].classes)) == count
 
 
 REAL = pytest.mark.skipif(

@@ -30,7 +30,7 @@ def write(root, pattern, packed=False, parts=("train", "t10k")):
         "{part}-{what}-idx{n}-ubyte/{part}-{what}-idx{n}-ubyte",
         "MNIST/raw/{part}-{what}-idx{n}-ubyte",
         "{part}-{what}.idx{n}-ubyte/{part}-{what}.idx{n}-ubyte", "raw/{part}{what}.idx{n}.ubyte",
-        "archive/emnist-letters-{part}-{what}-idx{n}-ubyte", "{part}/{part}-{what}-idx{n}-ubyte",
+        "archive/own-letters-{part}-{what}-idx{n}-ubyte", "{part}/{part}-{what}-idx{n}-ubyte",
     ][1:],
 )  # fmt: skip
 def test_names_and_nestings(tmp_path, pattern, packed):
@@ -73,3 +73,29 @@ def test_an_archive_of_windows_where_a_folder_has_the_file_s_name_beside_picture
     write(tmp_path, "{part}-{what}-idx{n}-ubyte/{part}-{what}-idx{n}-ubyte")
     (tmp_path / "sample.png").write_bytes(b"x")
     assert load(tmp_path)[0].x_train.shape == (12, 6, 6, 1)
+
+
+@pytest.mark.parametrize(("split", "first", "name"), [("letters", 1, "A"), ("digits", 0, "0")])
+def test_emnist_stands_upright_and_counts_from_its_first_class(tmp_path, split, first, name):
+    """Known by the files' names, where a person unpacked them."""
+    x, y = arrays(52)
+    y = np.arange(52) % 10 + first
+    for part, n in (("train", 52), ("test", 26)):
+        stem = tmp_path / f"emnist-{split}-{part}"
+        stem.with_name(f"{stem.name}-images-idx3-ubyte").write_bytes(idx_bytes(x[:n]))
+        stem.with_name(f"{stem.name}-labels-idx1-ubyte").write_bytes(idx_bytes(y[:n]))
+    found, _ = load(tmp_path)
+    np.testing.assert_array_equal(found.x_train[..., 0], x.transpose(0, 2, 1))
+    assert found.y_train.min() == 0
+    assert found.classes[0] == name
+
+
+def test_qmnist_s_labels_are_the_first_of_eight_columns(tmp_path):
+    for part in ("train", "test"):
+        labels = np.stack([Y, *[Y * 7 + 3] * 7], axis=1).astype(">i4")
+        head = bytes([0, 0, 12, 2]) + np.array(labels.shape, ">u4").tobytes()
+        path = tmp_path / f"qmnist-{part}-labels-idx2-int.gz"
+        path.write_bytes(gzip.compress(head + labels.tobytes()))
+        path = tmp_path / f"qmnist-{part}-images-idx3-ubyte.gz"
+        path.write_bytes(gzip.compress(idx_bytes(X)))
+    np.testing.assert_array_equal(load(tmp_path)[0].y_train, Y)

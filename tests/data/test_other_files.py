@@ -1,14 +1,19 @@
 """Arrays in .npy files, CIFAR's binary form, Parquet files."""
 
+import hashlib
 import io
 import json
 import sys
+import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from numpycnn.errors import MissingPackage
+from numpycnn import data
+from numpycnn.data import official
+from numpycnn.errors import DatasetError, MissingPackage
 from tests.data.test_layout import load, refused
 from tests.data.trees import arrays, picture
 
@@ -125,6 +130,24 @@ def test_cifar_refused(tmp_path):
     for name in ("data_batch_1", "test_batch", "batches.meta"):
         (tmp_path / "b" / "cifar-10-batches-py" / name).write_bytes(b"\x80\x02}q")
     refused(tmp_path / "b", "pickles", "cifar-10-binary.tar.gz")
+
+
+def test_cifar10_by_name(tmp_path, monkeypatch):
+    """Its archive is verified, then read where it is."""
+    images, labels = cifar(tmp_path / "cifar-10-batches-bin")
+    path = tmp_path / "sets" / "cifar10" / "cifar-10-binary.tar.gz"
+    path.parent.mkdir(parents=True)
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(tmp_path / "cifar-10-batches-bin", "cifar-10-batches-bin")
+    monkeypatch.setenv("NUMPYCNN_DATA", str(tmp_path / "sets"))
+    with pytest.raises(DatasetError, match="not the official file of cifar10"):
+        data.load("cifar10")
+    digest = "md5:" + hashlib.md5(path.read_bytes()).hexdigest()
+    entry = replace(official.OFFICIAL["cifar10"], files={path.name: digest})
+    monkeypatch.setitem(official.OFFICIAL, "cifar10", entry)
+    found = data.load("cifar10")
+    assert (found.name, found.classes[3]) == ("cifar10", "cat")
+    np.testing.assert_array_equal(found.x_train, images.transpose(0, 2, 3, 1))
 
 
 # ---- Parquet ------------------------------------------------------------------------------------

@@ -64,6 +64,43 @@ def test_frozen_and_fused_layers_are_shown_as_what_they_are_made_of(tmp_path):
     assert kinds[1:5] == ["Conv2D", "BatchNorm", "ReLU", "MaxPool2D"]
 
 
+class Composite(L.Layer):
+    """y = tanh(x w + b) + x, of layers inside"""
+
+    def __init__(self):
+        self.dense, self.tanh = L.Dense(6, 6, rng=rng()), L.Tanh()
+
+    def forward(self, x, train=False):
+        y, first = self.dense.forward(x, train)
+        z, second = self.tanh.forward(y, train)
+        return z + x, (first, second)
+
+    def backward(self, dy, cache):
+        return self.dense.backward(self.tanh.backward(dy, cache[1]), cache[0]) + dy
+
+
+def unusual():
+    """(network, image): a layer of layers, one used twice, empty branches, colours, a subclass."""
+    vector, twice = rng(1).standard_normal(6).astype(np.float32), L.Dense(6, 6, rng=rng(2))
+    yield L.Sequential(L.Dense(6, 6, rng=rng()), Composite(), L.Dense(6, 3, rng=rng(1))), vector
+    yield L.Sequential(twice, L.ELU(), twice, L.Dense(6, 3, rng=rng(1))), vector
+    body = L.Sequential(L.Dense(6, 6, rng=rng()), L.ELU())
+    branches = L.Add(L.Sequential(), body), L.Concat(L.Identity(), L.Identity())
+    yield L.Sequential(*branches, L.Dense(12, 3, rng=rng(1))), vector
+    conv = type("Mine", (L.Conv2D,), {})(3, 4, 3, padding=(0, 2), stride=(1, 2), rng=rng())
+    colour = L.Sequential(
+        L.Standardize(0.5, 0.5), conv, L.GlobalAvgPool(), L.Dense(4, 3, rng=rng())
+    )
+    yield colour, pages.image((9, 8, 3))
+
+
+@pytest.mark.parametrize("case", range(4))
+def test_unusual_networks(tmp_path, case):
+    net, x = list(unusual())[case]
+    xs = np.stack([x, x[::-1], x * 2]), np.array([0, 1, 2])
+    verified(pages.write(tmp_path / "page.html", net, x, xs), 1000)
+
+
 # ---- faults: each changes one text of the mathematics, and verify must find it -------------------
 
 

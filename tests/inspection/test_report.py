@@ -73,7 +73,8 @@ def test_the_text_has_the_table_and_what_was_found(written):
     lines = table.text(result).splitlines()
     assert lines[0].split()[:2] == ["layer", "output"]
     assert len({line.index("×") for line in lines[2:5]}) == 1
-    assert table.SOUND in lines
+    assert "UNDER-FITTING: only" in table.text(result)
+    assert table.SOUND in table.text({**result, "diagnoses": []}).splitlines()
     wrong = {**result, "diagnoses": [{"kind": "too slow", "where": "", "text": "it creeps"}]}
     assert "TOO SLOW: it creeps." in table.text(wrong)
     assert table.SOUND not in table.text(wrong)
@@ -84,11 +85,9 @@ def test_what_is_wrong_stands_on_the_page_and_marks_its_row(tmp_path):
     net.layers[2].beta.value[...] = -1e3
     result = report.write(tmp_path, net, dataset(), "broken")
     text = (tmp_path / "inspection.html").read_text(encoding="utf-8")
-    assert [one["kind"] for one in result["diagnoses"]] == [
-        "dead",
-        "dead",
-    ]  # nor does the next stage get anything
-    assert "Found: dead<" in text
+    kinds = [one["kind"] for one in result["diagnoses"]]
+    assert kinds == ["dead", "dead", "under-fitting", "missed class"]  # the next stage is dead too
+    assert "Found: dead, under-fitting, missed class<" in text
     assert re.findall(r'<tr class="low"><th scope="row">(.*?)<', text) == ["3 ReLU", "8 ReLU"]
 
 

@@ -11,7 +11,7 @@ import numpycnn as nc
 from numpycnn import files, studies
 from numpycnn.cli import parser
 from numpycnn.errors import DatasetError, MissingPackage, RunFolderError, UnknownNameError
-from numpycnn.studies import STUDIES, Study, job, plan, results, runner
+from numpycnn.studies import STUDIES, Study, figures, job, plan, results, runner
 from numpycnn.training import loop
 from numpycnn.training.run import FitRun
 
@@ -420,21 +420,18 @@ def test_a_full_disk_stops_everything_in_one_line_and_loses_nothing(
 ):
     run({"tiny": tiny()}, seeds=1)
     kept = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    write, jobs_run = files.write, []
+    jobs_run = []
 
     def full(path, content):
         raise OSError(code, "No space left on device; the file was not saved", str(path))
 
-    def attempt(one):  # also in the other processes, which know nothing of the patch in this one
+    def attempt(one):
         jobs_run.append(one)
-        files.write = full
-        try:
-            return runner_attempt(one)
-        finally:
-            files.write = write
+        return runner_attempt(one)
 
     runner_attempt = runner.attempt
     monkeypatch.setattr(runner, "attempt", attempt)
+    monkeypatch.setattr(files, "write", full)
     if jobs == 2:  # threads stand for processes
         joblib = pytest.importorskip("joblib")
         with (
@@ -684,12 +681,43 @@ def test_the_command(command, data, monkeypatch, tmp_path):
     assert "[4/4]" in err
     typed = (tmp_path / "runs" / "studies-quick" / "README.md").read_text()
     assert f"numpycnn study tiny --quick --seeds 2 --epochs 1 --data {data}\n" in typed
+    assert (result["trial"], result["studies"]["tiny"]["trial"]) == (True, True)
     code, out, err = command("all", "--data", data, "--seeds", 1, "--jobs", 1, "--out", "here")
     assert code == 1
     assert out.splitlines()[-1] == f"Results: {tmp_path / 'here' / 'README.md'}"
     assert (
         err.splitlines()[-1] == "numpycnn study: 1 jobs failed; the same command tries them again"
     )
+
+
+def test_a_trial_says_so_on_every_output(command, data, monkeypatch, tmp_path):
+    """Page, table, picture, terminal and JSON; a real study does not say it."""
+    titles = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(studies, "STUDIES", {"tiny": tiny()})
+    monkeypatch.setattr(figures, "wrapped", lambda text, width: titles.append(text) or text)
+    for more, trial in ((["--quick"], True), ([], False)):
+        titles.clear()
+        arguments = ["tiny", "--data", data, "--seeds", 2, "--epochs", 1, "--jobs", 1, *more]
+        code, out, err = command(*arguments, "--out", f"out {trial}")
+        page = (tmp_path / f"out {trial}" / "README.md").read_text()
+        rows = results.read_csv(tmp_path / f"out {trial}" / "tiny.csv")
+        assert code == 0
+        assert (
+            "tiny           trial, no verdict\nA trial: its numbers mean nothing" in out
+        ) == trial
+        assert ("tiny: trial, no verdict" in err) == trial
+        assert ("**Trial** (tiny): " in page) == trial
+        assert ("| **trial, no verdict** |" in page) == trial
+        assert ("Verdict: **trial, no verdict**." in page) == trial
+        assert ("- trial: wide > plain" in page) == trial
+        assert (" hold, " in page) != trial
+        assert {row["trial"] for row in rows} == {"trial" if trial else None}
+        assert titles[0].startswith("TRIAL: tiny" if trial else "tiny")
+        assert ("Verdict: trial, no verdict." in titles[1]) == trial
+        assert "trial" in out + err + page or not trial
+        results.republish(tmp_path / f"out {trial}", {"tiny": tiny()})
+        assert (tmp_path / f"out {trial}" / "README.md").read_text() == page
 
 
 def test_the_list(command):

@@ -95,3 +95,13 @@ def test_flip_averages_the_logits_of_an_image_and_its_mirror_image(each_backend)
     assert nc.evaluate(net, x, y, flip=True)["loss"] == pytest.approx(
         ops.softmax_cross_entropy(wanted, y)[0], rel=1e-5
     )
+
+
+def test_validation_in_parts_is_that_of_the_whole(monkeypatch):
+    """Nothing in fit grows with images x classes."""
+    net, (x, y) = small(), pictures(700)
+    whole = loop.score_of(net, x, y)
+    monkeypatch.setattr(loop, "MOST", 10)
+    parts = loop.score_of(net, x, y)
+    assert parts == pytest.approx(whole, rel=1e-5)
+    assert whole[0] == loop.score(loop.logits(net, x), y)[0]

@@ -10,7 +10,7 @@ import numpy as np
 from ... import files
 from ... import layers as L
 from ...errors import MissingPackage
-from .. import assemble
+from .. import mirror
 from ..graph import ExportError
 from ..names import ARRAYS, inside
 from ..parts import part
@@ -68,20 +68,6 @@ def _difference(model, net, shape):
     return error
 
 
-def _unmirrored(layer, shape):
-    """A mirror layer as the plain one that equals it in use; others as they are."""
-    if type(layer) is L.MirrorConv2D:
-        w, b = layer.operands(np.empty((1, *shape), np.float32))
-        return assemble.conv(w, b, layer.stride, layer.padding)
-    if type(layer) is L.MirrorBatchNorm:
-        norm = layer.gamma.value, layer.beta.value, layer.running_mean, layer.running_var
-        return assemble.batch_norm(*(np.tile(v, 2) for v in norm), layer.momentum, layer.eps)
-    if type(layer) is L.MirrorMean:
-        half = np.eye(shape[0] // 2, dtype=np.float32) / 2
-        return assemble.dense(np.concatenate([half, half]), None)
-    return layer
-
-
 class _Writer:
     """One method or entry for each kind of layer."""
 
@@ -105,7 +91,8 @@ class _Writer:
         return x
 
     def plain(self, layer, x, path, frozen):
-        layer = _unmirrored(layer, x.shape[1:])
+        if type(layer) in mirror.KINDS:
+            layer = mirror.plain(layer, tuple(x.shape[1:]))
         kind = type(layer).__name__
         make = getattr(self, kind, None)
         if make is None:

@@ -104,24 +104,30 @@ def _running(name, kind):
             lambda a: a["momentum"] * a[name] + (1 - a["momentum"]) * _batch(a, kind),
         ),
     ]
-    if kind == "var":
-        twins += [
-            (
-                "the batch's variance is divided by M - 1, not by M",
-                lambda a: old(a) + (1 - a["momentum"]) * _batch(a, kind, 1) * a["train"],
-            ),
-            (
-                "the standard deviation is averaged, not the variance",
-                lambda a: old(a) + (1 - a["momentum"]) * np.sqrt(_batch(a, kind)) * a["train"],
-            ),
-            (
-                "eps is added to the batch's variance",
-                lambda a: old(a) + (1 - a["momentum"]) * (_batch(a, kind) + a["eps"]) * a["train"],
-            ),
-        ]
     return terms, twins
 
 
+def _of_variance(value):
+    """A twin: another value of the batch goes into running_var."""
+
+    def twin(a):
+        kept, m = a["running_var"], a["momentum"]
+        return m * kept + (1 - m) * value(a) if a["train"] else kept
+
+    return twin
+
+
+VARIANCE = [
+    (
+        "the batch's variance is divided by M - 1, not by M",
+        _of_variance(lambda a: _batch(a, "var", 1)),
+    ),
+    (
+        "the standard deviation is averaged, not the variance",
+        _of_variance(lambda a: np.sqrt(_batch(a, "var"))),
+    ),
+    ("eps is added to the batch's variance", _of_variance(lambda a: _batch(a, "var") + a["eps"])),
+]
 MEAN, VAR = _running("running_mean", "mean"), _running("running_var", "var")
 
 
@@ -214,7 +220,7 @@ BATCH_NORM = Exercise(
             ),
         ],
         "running_mean": MEAN[1],
-        "running_var": VAR[1],
+        "running_var": VAR[1] + VARIANCE,
     },
     step=("pretrained:paper", "BatchNorm", "forward"),
 )

@@ -112,6 +112,10 @@ BATCH_NORM_BACKWARD = Exercise(
             ),
             ("the sums are over the batch alone, not over rows and columns", _over_the_batch),
             (
+                "inv_std is there twice in the third term",
+                lambda a: _first(a) + _second(a) + _third(a) * a["cache"].inv_std,
+            ),
+            (
                 "xhat is squared in the third term",
                 lambda a: _first(a) + _second(a) + _third(a) * a["cache"].xhat,
             ),

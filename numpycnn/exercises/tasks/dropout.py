@@ -59,15 +59,6 @@ def _dropout_right(args, got):
     return {"scale of what is kept": np.float64(1 / (1 - rate)), "share that is dropped": share}
 
 
-def _near(value):
-    """A twin of the dropped share, as exact as 2,000 draws are."""
-
-    def share(args):
-        return value(args["rate"])
-
-    return share
-
-
 DROPOUT = Exercise(
     "dropout",
     "dropout, forward",

@@ -100,6 +100,7 @@ SOFTMAX_CROSS_ENTROPY = Exercise(
                 "the labels are taken one class too low",
                 lambda a: -np.mean(_picked(_next(a, -1), _log_a(a))),
             ),
+            ("only the first example is counted", lambda a: -_log_a(a)[0, a["labels"][0]]),
             (
                 "it is the mean squared error of a and y",
                 lambda a: np.mean((_a(a) - _y(a)) ** 2),

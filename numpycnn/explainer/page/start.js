@@ -150,10 +150,10 @@ function header() {
 function drawFacts() {
   const last = run().last;
   const a = last.Y.v;
-  let says = `loss ${num(run().lossValue)}`;
+  let says = `Loss ${num(run().lossValue)}`;
   if (last.kind === "SoftmaxCE") {
     const top = winner(a);
-    says = `The network says ${last.className(top)} (${a[top] > 0.9995 ? ">99.9" : (100 * a[top]).toFixed(1)} %), the label is ${last.className(last.attrs.label)}, the ${says}`;
+    says = `The network says ${last.className(top)} (${a[top] > 0.9995 ? ">99.9" : (100 * a[top]).toFixed(1)} %), the label is ${last.className(last.attrs.label)}, the ${says.toLowerCase()}`;
   }
   $("facts").textContent = `${says}. Click any number.`;
 }

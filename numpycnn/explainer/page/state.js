@@ -114,7 +114,7 @@ function readAddress() {
   if (back && of in node().grads) Object.assign(S, {what: "grad", which: of});
   else if (back && branch > 0 && branch < node().dxs.length) S.which = branch;
   const s = shownArray().s;
-  const place = (given.get("cell") ?? "").split(",").map(Number);
+  const place = (given.get("cell") ?? "none").split(",").map(Number);
   if (place.length === s.length && place.every((p, a) => p >= 0 && p < s[a] && Number.isInteger(p)))
     S.cells[cellKey()] = flat(s, place);
 }
