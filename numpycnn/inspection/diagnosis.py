@@ -21,7 +21,7 @@ USUAL, TOO_FAST, TOO_SLOW = 1e-3, 1e-1, 1e-5
 
 
 def diagnose(examined, history=None, held_out=None, confusion=None, names=None):
-    """What is wrong, as a Diagnosis: a list of Findings, causes before their effects; empty when nothing is.
+    """What is wrong, as a Diagnosis: Findings, causes before their effects; empty if nothing is.
 
     examined: from `examine`; history: fit's dict of lists, with val_loss; held_out: (accuracy,
     number of images) on images that were not trained on; confusion: their confusion matrix (K, K),
