@@ -33,7 +33,7 @@ class Table:
         if not first:
             raise DatasetError(f"{self.where}: empty; expected a label and the pixels in each row")
         self.delimiter = max(",;\t", key=first[0].count)
-        rows = list(csv.reader(first, delimiter=self.delimiter))
+        rows = list(self._cells(first))
         self.header = _is_header(rows)
         self.width, self.unused = len(rows[0]), []
         if like is not None and like.width == self.width:
@@ -52,6 +52,13 @@ class Table:
                 encoding = "utf-8"
                 if text.strip():
                     yield text
+
+    def _cells(self, lines):
+        """The lines cut into cells."""
+        try:
+            yield from csv.reader(lines, delimiter=self.delimiter)
+        except csv.Error as error:
+            raise DatasetError(f"{self.where}: not a table: {shown(error, 100)}") from None
 
     def _columns(self, rows):
         """-> the label's column or None, the columns of pixels"""
@@ -96,7 +103,7 @@ class Table:
         images, labels, row = [], [], 1 + self.header
         while chunk := list(itertools.islice(lines, ROWS)):
             if self.label is not None:
-                cells = csv.reader(chunk, delimiter=self.delimiter)
+                cells = self._cells(chunk)
                 labels += [self._label(line, row + i) for i, line in enumerate(cells)]
             images.append(self._pixels(chunk, row))
             row += len(chunk)

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from numpycnn import data
+from numpycnn import data, fit, models
 from numpycnn.data import archives, decode, pack
 from numpycnn.data.options import Options
 from numpycnn.data.rows import in_file
@@ -153,3 +153,39 @@ def test_what_was_noted_counts_only_for_the_same_files(photos, tmp_path):
     (out / "x_train.npy").write_bytes(content[:-1])
     with pytest.raises(DatasetError, match="x_train.npy: cut off"):
         data.load(out)
+
+
+def test_training_from_files_stopped_and_resumed_has_the_bits_of_memory(photos, tmp_path):
+    """A data set in files, cut by limit and split, and the same one in memory."""
+    in_files = packed(photos, tmp_path / "out")
+    in_memory = data.load(photos, size=12)
+    weights, calls = [], []
+
+    def augment(x, rng):
+        calls.append(len(x))
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return np.ascontiguousarray(x[:, :, :: rng.choice([1, -1])])
+
+    for found, folder in ((in_memory, "a"), (in_files, "b"), (in_files, "c")):
+        (x, y), validation = found.limit(17).split(4, seed=1)
+        settings = {"epochs": 3, "batch_size": 4, "lr": 1e-2, "progress": False, "augment": augment}
+        for resume in (False, True) if folder == "c" else (False,):
+            calls[:] = [] if folder == "c" and not resume else [0] * 100
+            net = models.build("lenet5", seed=0, classes=3, input_shape=(12, 12, 1))
+            try:
+                fit(
+                    net,
+                    x,
+                    y,
+                    validation=validation,
+                    out=tmp_path / folder,
+                    resume=resume,
+                    **settings,
+                )
+            except KeyboardInterrupt:
+                assert not resume
+        weights.append([param.value.copy() for param in net.params()])
+    for other in weights[1:]:
+        for one, same_ in zip(weights[0], other, strict=True):
+            np.testing.assert_array_equal(one, same_)
