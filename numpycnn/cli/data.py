@@ -73,10 +73,10 @@ def _pack(photos, out, args):
 
 def _look(name, args):
     from .. import data as datasets
-    from ..report import data_page
+    from ..data import look
 
     found = datasets.load(name, **reading(args))
     stem = printable(pathlib.Path(name).resolve().name or "data").replace("/", "_")
     out = pathlib.Path(args.out or f"{stem}-look")
-    result = data_page.write(out, found)
-    return result, data_page.text(result)
+    result = look.write(out, found)
+    return result, look.text(result)

@@ -228,7 +228,7 @@ def measure(logits, y, names=None):
 
 
 def score_of(net, x, y):
-    """(loss, accuracy) of net on images x and labels y (N,); at most MOST logits stand in memory."""
+    """(loss, accuracy) of net on images x, labels y (N,); at most MOST logits stand in memory."""
     rows = max(256, MOST // checks.count_classes(net, x) // 256 * 256)
     parts = [score(logits(net, x[i : i + rows]), y[i : i + rows]) for i in range(0, len(x), rows)]
     if len(parts) == 1:

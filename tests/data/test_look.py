@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from numpycnn import data
-from numpycnn.report import data_page
+from numpycnn.data import look
 
 
 def images(n, seed=0):
@@ -22,7 +22,7 @@ def dataset(classes=("a", "<b>", "c"), n=180, **change):
 
 
 def test_a_page_of_right_data(tmp_path):
-    facts = data_page.write(tmp_path / "out", dataset())
+    facts = look.write(tmp_path / "out", dataset())
     assert facts["findings"] == []
     assert facts["images"] == {"train": 180, "test": 30}
     assert facts["classes"]["<b>"] == {"train": 60, "test": 10}
@@ -34,7 +34,7 @@ def test_a_page_of_right_data(tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "look.html", "means.png", "examples.png",
     }  # fmt: skip
-    assert "nothing that looks wrong" in data_page.text(facts)
+    assert "nothing that looks wrong" in look.text(facts)
 
 
 def test_what_is_wrong_is_found(tmp_path):
@@ -45,7 +45,7 @@ def test_what_is_wrong_is_found(tmp_path):
     y_test[y_test == 2] = 0
     y = whole.y_train.copy()
     y[9:] = y[9:] % 2
-    facts = data_page.write(tmp_path, dataset(x_test=x_test, y_test=y_test, y_train=y))
+    facts = look.write(tmp_path, dataset(x_test=x_test, y_test=y_test, y_train=y))
     found = "\n".join(facts["findings"])
     for words in (
         "no test image has the class c", "fewer than 50 training images (3 or less): c",
@@ -63,14 +63,14 @@ def test_other_images(tmp_path, channels, kind):
     x, tx = (images(n, n).repeat(channels, axis=3) for n in (60, 12))
     x, tx = (x / 255, tx / 255) if kind == "f4" else (x, tx)
     found = data.Dataset("m", x, np.arange(60) % 50, tx, np.arange(12), map(str, range(50)))
-    facts = data_page.write(tmp_path, found)
+    facts = look.write(tmp_path, found)
     assert facts["size"] == [12, 12, channels]
     assert "The first 40 classes" in (tmp_path / "look.html").read_text()
 
 
 def test_means_are_those_of_the_classes():
     found = dataset()
-    means = data_page._means(found, range(3))
+    means = look._means(found, range(3))
     for k in range(3):
         expected = found.x_train[found.y_train == k].mean(axis=0)
         np.testing.assert_allclose(means[k], expected, atol=0.51)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import duplicates
-from ..data.rows import pieces
-from . import grids, html
+from ..report import grids, html
+from . import duplicates
+from .rows import pieces
 
 NAMES = {"train": "training", "val": "validation", "test": "test"}
 SHOWN = 10  # images of a class in the grid, and groups of duplicates in their picture
