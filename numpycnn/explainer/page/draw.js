@@ -98,6 +98,7 @@ function banner(says, back) {
 // ---- drawing --------------------------------------------------------------------------------------------
 
 function openDraw() {
+  if ($("draw").hidden) return; // no image
   painting = !painting;
   if (RUNS[S.run].run === "train") chooseRun(0);
   $("draw").setAttribute("aria-pressed", painting);
@@ -120,7 +121,10 @@ function drawTools() {
     $("brush").value = brush;
     $("eraser").setAttribute("aria-pressed", brush === 0);
   });
-  $("clear").addEventListener("click", () => redraw(new Float32Array(node().Y.v.length)));
+  $("clear").addEventListener("click", () => {
+    const image = Float32Array.from(node().Y.v);
+    redraw(image.map((v, i) => (painted().includes(at(node().s, i)[2]) ? 0 : v)));
+  });
   $("picture").addEventListener("change", (ev) => dropped(ev.target.files[0]));
 }
 
@@ -139,6 +143,9 @@ async function redraw(image) {
   busy = false;
 }
 
+// Which channels a brush meets: a class may stand beside the image, in channels of its own.
+const painted = () => (node().s[2] === 3 ? [0, 1, 2] : [at(node().s, cell())[2]]);
+
 // Handles a pointer on the image's map -> whether it painted.
 function paintOn(ev, canvas, under) {
   if (!painting) return false;
@@ -155,7 +162,7 @@ function paintOn(ev, canvas, under) {
       [-1, 0, 0.6],
     ])
       if (r + a >= 0 && r + a < s[0] && q + b >= 0 && q + b < s[1])
-        for (let c = 0; c < s[2]; c++) {
+        for (const c of painted()) {
           const m = flat(s, [r + a, q + b, c]);
           image[m] += (brush - image[m]) * share;
         }
@@ -191,19 +198,13 @@ async function dropped(file) {
     x.fillRect(0, 0, W, H);
     x.drawImage(picture, (W - w) / 2, (H - h) / 2, w, h);
     const {data} = x.getImageData(0, 0, W, H);
-    const image = new Float32Array(H * W * C);
+    const image = Float32Array.from(run().nodes[0].Y.v);
+    const grey = (m) => (0.299 * data[4 * m] + 0.587 * data[4 * m + 1] + 0.114 * data[4 * m + 2]) / 255;
+    let border = 0;
+    for (let i = 0; i < H; i++) border += (grey(i * W) + grey(i * W + W - 1)) / (2 * H);
     for (let m = 0; m < H * W; m++)
-      for (let c = 0; c < C; c++)
-        image[m * C + c] =
-          C === 1
-            ? (0.299 * data[4 * m] + 0.587 * data[4 * m + 1] + 0.114 * data[4 * m + 2]) / 255
-            : data[4 * m + c] / 255;
-    const border = [];
-    for (let i = 0; i < H; i++) border.push(image[i * W * C], image[(i * W + W - 1) * C]);
-    if (C === 1 && sum(border) / border.length > 0.5)
-      image.forEach((v, i) => {
-        image[i] = 1 - v;
-      });
+      if (C === 3) for (let c = 0; c < 3; c++) image[m * 3 + c] = data[4 * m + c] / 255;
+      else image[m * C] = border > 0.5 ? 1 - grey(m) : grey(m);
     redraw(image);
   } catch (error) {
     banner(`This file could not be read as a picture: ${error.message}`, Boolean(S.live));

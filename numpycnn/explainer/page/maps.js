@@ -161,6 +161,7 @@ function values(x, t, g, c, unit, grey, p) {
 
 function pickable(canvas, t, g, c, about) {
   canvas.tabIndex = 0;
+  if (painting && about.paint) canvas.style.touchAction = "none"; // a finger paints, and scrolls nothing
   canvas.setAttribute("role", "application");
   canvas.setAttribute(
     "aria-label",

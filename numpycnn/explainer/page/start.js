@@ -141,6 +141,7 @@ function header() {
     ),
   );
   $("run").hidden = RUNS.length < 2;
+  $("draw").hidden = RUNS[0].nodes[0].s.length !== 3;
   document.querySelector("footer").hidden = !INFO.left.length;
   $("left").textContent =
     `To keep this file small, ${INFO.left.length} arrays are not stored: the page computes them when you ask for them.`;

@@ -47,7 +47,7 @@ function openStep() {
   dialog(
     "One step of gradient descent",
     `<p>All weights move against their gradient on this image: w \u2212 lr \u00b7 dw. Then the page runs both passes again.</p>
-    <p><label>lr <input id="lr" type="number" value="0.01" min="0" step="0.001"></label> <button id="take">Take the step</button></p><div id="taken" aria-live="polite"></div>`,
+    <p><label>lr <input id="lr" type="number" value="0.01" min="0" step="0.001"></label> <button id="take" autofocus>Take the step</button></p><div id="taken" aria-live="polite"></div>`,
   );
   $("take").addEventListener("click", async () => {
     const before = run();
