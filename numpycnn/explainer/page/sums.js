@@ -8,8 +8,9 @@ function drawSum(n, e) {
   const t = shownArray();
   const i = cell();
   const place = `[${at(t.s, i).join(", ")}]`;
+  const letter = n.kind === "Input" ? "x" : "y";
   const what =
-    S.what === "y" ? `y${place}` : S.what === "grad" ? `dL/d${greek(S.which)}${place}` : `dL/dx${place}`;
+    S.what === "y" ? `${letter}${place}` : S.what === "grad" ? `dL/d${greek(S.which)}${place}` : `dL/dx${place}`;
   const weight =
     S.what === "grad"
       ? `<p class="soft">${greek(S.which)}${place} itself is ${signed(n.P[S.which].v[i], 6)}</p>`
