@@ -65,7 +65,7 @@ def _read(source, table):
             tables = [name for name in source.names if name.lower().endswith(ENDINGS)]
             raise DatasetError(
                 f"{source.path}: no table {table} for the labels; there "
-                f"{'is ' + ', '.join(tables[:5]) if tables else 'is none'}; expected one with the "
+                f"{'is ' + ', '.join(tables[:5]) if tables else 'is no table at all'}; expected one with the "
                 f"files' names and their classes, or labels={NAMES!r} (--labels {NAMES}) for "
                 "classes in the files' names"
             )

@@ -154,7 +154,7 @@ def _refuse_parts(source, kinds, tops):
     hint = f" ({listed(inside)})" if len(inside) > 1 else ""
     raise DatasetError(
         f"{source.path}: {' and '.join(f'{top}/' for top in named)} {_is_named(named)}, "
-        f"and there are no class folders in them; expected train/CLASS/: move the pictures of "
+        f"and there are no class folders inside; expected train/CLASS/: move the pictures of "
         f"each class{hint} into a folder of its name, or say where the classes are: {LABELS}"
         f"{_unless(named)}"
     )
@@ -215,7 +215,7 @@ def _refuse_deep(source, places):
     inner = sorted({folders[1] for _, folders in places})
     raise DatasetError(
         f"{source.path}: all pictures are in folders inside folders ({places[0][0]}); expected "
-        f"to hear which are the classes: classes_at=1 (--classes-at 1) takes {listed(outer)}, "
+        f"to be told which are the classes: classes_at=1 (--classes-at 1) takes {listed(outer)}, "
         f"classes_at=2 {listed(inner)}"
     )
 
