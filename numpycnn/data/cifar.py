@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 in their binary form: a label or two, then 32 x 32 pixels, red, green, blue.
+"""CIFAR-10 and -100 in their binary form: a label or two, then 32 x 32 pixels, red, green, blue.
 
 A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 """
@@ -20,7 +20,7 @@ PYTHON = {"data_batch_1", "test_batch", "batches.meta"}  # pickles
 
 
 def find(source):
-    """The names of the binary files; a DatasetError for the Python form; [] where there are none."""
+    """The names of the binary files, or []. Raises DatasetError for the Python form."""
     bases = {posixpath.basename(name): name for name in source.names}
     if PYTHON <= bases.keys() or {"train", "test", "meta"} <= bases.keys():
         raise DatasetError(

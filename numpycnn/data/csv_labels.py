@@ -14,7 +14,7 @@ ENDINGS = (".csv", ".tsv")
 
 
 def check(source, items):
-    """Refuse a table that names the pictures and gives other classes than their folders' names."""
+    """Refuse a table that names the pictures with other classes than their folders' names."""
     labels, total = collections.defaultdict(set), 0
     for name, label in itertools.chain(*items.values()):
         base = posixpath.basename(name)
@@ -27,7 +27,8 @@ def check(source, items):
             raise DatasetError(
                 f"{source.where(name)} names the pictures and gives them other classes than their "
                 f"folders' names ({', '.join(folders[:5])}); expected one of the two: move the "
-                f"table out of the folder, or take its classes by labels={posixpath.basename(name)!r}"
+                "table out of the folder, or take its classes by "
+                f"labels={posixpath.basename(name)!r}"
             )
 
 
@@ -43,7 +44,7 @@ def _rows(source, name):
 
 
 def _contradicts(rows, labels, total):
-    """Whether the rows name pictures, and most do not have the class of theirs beside the name.
+    """Whether the rows name pictures, and most do not have their class beside the name.
 
     A number in a cell is the name of a picture only where there are rows for half of them.
     """

@@ -25,8 +25,8 @@ def exact(dataset):
 
 
 def near(dataset):
-    """The same of images that look alike: with equal bits b (64,), and cells m - mean(m) that differ
-    by less than NEAR.
+    """The same of images that look alike: with equal bits b (64,), and cells m - mean(m) that
+    differ by less than NEAR.
 
         b_ij = [m_ij > mean(m)]     m_ij the mean grey of cell i, j of 8 x 8
 

@@ -63,7 +63,7 @@ def read(source, sets, name):
 
 
 def label_column(labels, first=0):
-    """Labels (N,) from 0: of QMNIST's (N, 8) the first column; `first` is that of the first class."""
+    """Labels (N,) from 0; of QMNIST's (N, 8) the first column. `first`: that of the first class."""
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 8 else labels
     return labels.astype(np.int64) - first if first else labels
 

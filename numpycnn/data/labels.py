@@ -65,7 +65,7 @@ def _read(source, table):
             tables = [name for name in source.names if name.lower().endswith(ENDINGS)]
             raise DatasetError(
                 f"{source.path}: no table {table} for the labels; there "
-                f"{'is ' + ', '.join(tables[:5]) if tables else 'is no table at all'}; expected one with the "
+                f"{'is ' + ', '.join(tables[:5]) if tables else 'is none'}; expected one with the "
                 f"files' names and their classes, or labels={NAMES!r} (--labels {NAMES}) for "
                 "classes in the files' names"
             )
@@ -89,7 +89,7 @@ def _key(cell):
 
 
 def _spellings(names):
-    """{how a cell may name a picture: its name}: the path, its end, without the ending; no doubt."""
+    """{how a cell may name a picture: its name}: path, its end, without ending; none in doubt."""
     found, doubtful = {}, set()
     for name in names:
         words = name.split("/")

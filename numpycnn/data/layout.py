@@ -48,7 +48,7 @@ def find(source, classes_at=None, labels=None):
 
 
 def _labelled(source, names, given):
-    """The Layout by file names or a table; the parts are the folders', or a column's of the table."""
+    """The Layout by file names or a table; parts are those of folders, or of a table's column."""
     if given == labels.NAMES:
         found, lost = labels.by_name(names), 0
     else:

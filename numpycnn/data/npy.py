@@ -1,4 +1,4 @@
-"""A folder of arrays, one a file: x_train.npy, y_train.npy and the test's, or .npz of one array each.
+"""A folder of arrays, one a file: x_train.npy, y_train.npy, the test's; or .npz of one each.
 
 Those in a folder are memory-mapped: they may be larger than the memory.
 """
@@ -21,7 +21,7 @@ MOST_ABOUT = 1 << 20  # bytes of it
 
 
 def find(source):
-    """{name in the source: name of the array} of the arrays that are images or labels; {} without."""
+    """{name in the source: name of the array} of all .npy and .npz files; {} without any."""
     stems = {}
     for name in source.names:
         stem, ending = posixpath.splitext(posixpath.basename(name))

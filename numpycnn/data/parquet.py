@@ -1,4 +1,4 @@
-"""Image data sets as Hugging Face stores them: Parquet files with a picture and a label in each row."""
+"""Image data sets as Hugging Face stores them: Parquet with a picture and a label in each row."""
 
 import io
 import json

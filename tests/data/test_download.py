@@ -252,7 +252,7 @@ def test_emnist_from_its_archive_stands_upright(server, tmp_path, monkeypatch):
     assert len(loaded.classes) == 47
     assert cached(tmp_path, "emnist") == sorted(files)
     sideways = np.frombuffer(
-        gzip.decompress(files[tuple(official.OFFICIAL["emnist"].files)[0]]), "u1"
+        gzip.decompress(files[next(iter(official.OFFICIAL["emnist"].files))]), "u1"
     )[16:].reshape(20, 28, 28)
     np.testing.assert_array_equal(loaded.x_train[..., 0], sideways.transpose(0, 2, 1))
     wrong = {**checksums(files), tuple(official.OFFICIAL["emnist"].files)[3]: "sha256:" + "0" * 64}

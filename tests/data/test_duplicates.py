@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -50,9 +52,7 @@ def test_cells_of_every_size(side):
         whole = x[:, :, :8, 0]
         edges = np.linspace(0, 9, 9).astype(int)
         expected = x[0, 3, edges[2] : edges[3], 0].mean()
-        grey = [
-            x[0, i, a:b, 0].mean() for i in range(8) for a, b in zip(edges, edges[1:], strict=False)
-        ]
+        grey = [x[0, i, a:b, 0].mean() for i in range(8) for a, b in itertools.pairwise(edges)]
         assert found[0, 3 * 8 + 2] == pytest.approx(expected - np.mean(grey), abs=1e-3)
         assert whole.shape == (2, 8, 8)
 

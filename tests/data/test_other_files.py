@@ -134,7 +134,7 @@ def test_cifar_refused(tmp_path):
 
 def test_cifar10_by_name(tmp_path, monkeypatch):
     """Its archive is verified, then read where it is."""
-    images, labels = cifar(tmp_path / "cifar-10-batches-bin")
+    images, _ = cifar(tmp_path / "cifar-10-batches-bin")
     path = tmp_path / "sets" / "cifar10" / "cifar-10-binary.tar.gz"
     path.parent.mkdir(parents=True)
     with tarfile.open(path, "w:gz") as archive:

@@ -1,4 +1,4 @@
-"""data pack: the same data set as from the folder, in files; stopped and taken up; whole or refused."""
+"""data pack: the same data set as from the folder, in files; stopped and taken up, or refused."""
 
 import json
 import shutil
@@ -84,7 +84,7 @@ def test_stopped_anywhere_and_taken_up(photos, tmp_path, monkeypatch):
         decoded.clear()
         with pytest.raises(KeyboardInterrupt):
             pack.pack(Folder(photos), out, Options(size=12), progress)
-        with pytest.raises(DatasetError, match="no array|cut off|train labels"):
+        with pytest.raises(DatasetError, match=r"no array|cut off|train labels"):
             data.load(out)
         decoded.clear()
         assert packed(photos, out).sha256 == expected
@@ -151,7 +151,7 @@ def test_what_was_noted_counts_only_for_the_same_files(photos, tmp_path):
     assert found.mean == pytest.approx((255 - x).mean() / 255)
     content = (out / "x_train.npy").read_bytes()
     (out / "x_train.npy").write_bytes(content[:-1])
-    with pytest.raises(DatasetError, match="x_train.npy: cut off"):
+    with pytest.raises(DatasetError, match=r"x_train.npy: cut off"):
         data.load(out)
 
 

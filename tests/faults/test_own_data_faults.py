@@ -1,4 +1,4 @@
-"""Files of every kind of own data, cut, flipped and spliced: a data set, or one line that names it."""
+"""Own data of every kind, cut, flipped and spliced: a data set, or one line that names the file."""
 
 import random
 import shutil
