@@ -30,7 +30,7 @@ class Standardize(Layer):
             raise TypeError(
                 f"images must be uint8 (0..255) or floating point (0..1), not {x.dtype}"
             )
-        if x.dtype.kind == "f" and x.size and max(x.max(), -x.min()) > LARGEST:
+        if x.dtype.kind == "f" and x.size and LARGEST < max(x.max(), -x.min()) < np.inf:
             raise ValueError(
                 f"Standardize expects uint8 (0 to 255) or floats from 0 to 1, not floats from "
                 f"{x.min():g} to {x.max():g}: use x.astype('uint8'), or x / 255"

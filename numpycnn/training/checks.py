@@ -29,11 +29,11 @@ def check_data(net, x, y, seen=None):
     return x, check_labels(y, len(y), count_classes(net, x))
 
 
-def check_images(net, x, seen=None):
+def check_images(net, x, seen=None, finite=True):
     """Images fit for net, in its dtype and on its scale. Raises TypeError, ValueError."""
     x = as_input(net, x)
     if x.size:
-        pixels.check(net, x, seen=seen)
+        pixels.check(net, x, seen=seen, finite=finite)
     return x
 
 

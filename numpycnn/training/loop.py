@@ -172,7 +172,8 @@ def predict(net, x, batch_size=256, flip=False):
     Uses running statistics and no dropout, and changes nothing in net. `flip` averages the logits
     of an image and its mirror image (test-time augmentation). Raises ShapeError, TypeError.
     """
-    s = logits(net, checks.check_images(net, x), batch_size, flip)  # (N, K)
+    x = checks.check_images(net, x, finite=False)  # what is not finite shows in its image alone
+    s = logits(net, x, batch_size, flip)  # (N, K)
     checks.check_outputs(s.shape)
     return ops.softmax(s)[0]
 

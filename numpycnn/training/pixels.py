@@ -31,18 +31,21 @@ class Scale(NamedTuple):
         return f"{kind} from {self.low:g} to {self.high:g}"
 
 
-def measure(x):
-    """The Scale of images x (N, ...). Raises ValueError that names the first value not finite."""
+def measure(x, finite=True):
+    """The Scale of images x (N, ...). Raises ValueError that names the first value not finite;
+    without `finite` such values do not count.
+    """
     low, high, bad, first = np.inf, -np.inf, 0, None
     for i, part in pieces(x):
-        low, high = min(low, part.min()), max(high, part.max())  # nan where there is one
         if not np.isfinite([part.min(), part.max()]).all():
             wrong = ~np.isfinite(part)
             if first is None:
                 index = np.unravel_index(wrong.argmax(), part.shape)
                 first = [int(index[0]) + i, *map(int, index[1:])]
             bad += int(wrong.sum())
-    if bad:
+            part = part[~wrong] if not wrong.all() else np.zeros(1)
+        low, high = min(low, part.min()), max(high, part.max())
+    if bad and finite:
         raise ValueError(f"{bad} values of the images are NaN or infinite, the first is x{first}")
     return Scale("uint8" if x.dtype == np.uint8 else "float", float(low), float(high))
 
@@ -56,12 +59,12 @@ def standardizes(net):
     return False
 
 
-def check(net, x, what="the images", seen=None, margin=TOLERANCE):
+def check(net, x, what="the images", seen=None, margin=TOLERANCE, finite=True):
     """The Scale of x (N, ...), which must suit net. Raises ValueError, with the ways out.
 
     seen: the Scale to compare with; by default the one that net was trained on, if it is known.
     """
-    scale = measure(x)
+    scale = measure(x, finite)
     pixels = standardizes(net)
     if (
         pixels

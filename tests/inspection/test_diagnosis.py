@@ -132,7 +132,7 @@ def test_too_fast_and_too_slow(make, lr, kind):
 def test_training_too_fast_is_told_from_the_run_itself():
     net = small("vgg")
     optimizer = optim.Adam(net.params(), 1.0)
-    fit(net, X, Y, epochs=6, optimizer=optimizer)
+    fit(net, X, Y, epochs=1, optimizer=optimizer)
     assert "too fast" in kinds(net, steps=Steps.of(net, optimizer))
 
 

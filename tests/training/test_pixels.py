@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import numpycnn as nc
+from numpycnn.data import rows
 from numpycnn.layers import Conv2D, Dense, Flatten, GlobalAvgPool, Layer, Sequential, Standardize
 from numpycnn.training import pixels
 from numpycnn.training.pixels import Scale
@@ -172,10 +173,18 @@ def test_only_the_first_layer_that_sees_pixels_counts():
 
 
 def test_the_scale_of_many_images_is_that_of_all(monkeypatch):
-    monkeypatch.setattr(pixels, "ROWS", 7)
+    monkeypatch.setattr(rows, "MOST", 7)
     assert pixels.measure(FLOATS) == Scale("float", FLOATS.min(), FLOATS.max())
     assert pixels.measure(X) == Scale("uint8", X.min(), X.max())
     bad = FLOATS.copy()
     bad[40, 1, 2, 0], bad[41, 0, 0, 0] = np.nan, np.inf
     with pytest.raises(ValueError, match=r"2 values .* the first is x\[40, 1, 2, 0\]"):
         pixels.measure(bad)
+
+
+def test_predict_leaves_what_is_not_finite_to_its_image():
+    x = FLOATS.copy()
+    x[3, 1, 2, 0], x[4] = np.inf, np.nan
+    assert np.isfinite(nc.predict(small(), x)[[0, 1, 2, 5]]).all()
+    with pytest.raises(ValueError, match="from 0 to 255"):
+        nc.predict(small(), np.where(np.arange(48)[:, None, None, None] == 3, 255, x))
