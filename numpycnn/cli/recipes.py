@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from .. import files, schedule
+from .. import schedule
 from ..data import options
 from ..data.augment import augmentation
 from ..errors import CheckpointError, RunFolderError, unknown
@@ -127,8 +127,7 @@ def _check_epochs(out, asked, state):
     """Refuse a number of epochs to which the run cannot go on, with what does. RunFolderError."""
     reason = why_not_epochs(asked, state)
     if reason:
-        start = files.quoted(pathlib.Path(out, "last.npz"))
         raise RunFolderError(
-            f"the run in {out} cannot go on to {asked} epochs: {reason}; begin a new run from its "
-            f"weights: numpycnn train --from {start} --epochs N --out ANOTHER"
+            f"the run in {out} cannot go on to {asked} epochs: {reason}; train anew with --epochs "
+            f"{asked}, or go on from its weights in Python: numpycnn.load and numpycnn.fit"
         )

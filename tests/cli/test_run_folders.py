@@ -145,4 +145,4 @@ def test_where_the_schedule_ends_a_new_run_is_the_way(trained, run):
     code, _, err = run("train", "--resume", "--out", "run", "--epochs", 9)
     assert code == 2
     assert "one_cycle was laid out for 1 epoch," in err
-    assert "numpycnn train --from run/last.npz --epochs N --out ANOTHER" in err
+    assert "train anew with --epochs 9, or go on from its weights in Python" in err
