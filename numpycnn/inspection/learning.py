@@ -111,6 +111,8 @@ def missed_classes(confusion, names=None):
 def _missed(confusion, k, names):
     wrong = confusion[k].copy()
     wrong[k] = 0
-    taken = f", most others are taken for {names[wrong.argmax()]}" if wrong.any() else ""
+    taken = (
+        f", most often taken for {names[wrong.argmax()]} ({wrong.max():,})" if wrong.any() else ""
+    )
     never = " (it is never predicted)" if not confusion[:, k].any() else ""
     return f"{names[k]}: {confusion[k, k]:,} of {confusion[k].sum():,} are recognised{never}{taken}"

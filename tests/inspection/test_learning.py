@@ -90,7 +90,7 @@ def test_a_class_that_is_never_predicted_is_named():
     found = missed_classes(confusion([90, 10, 0], [5, 95, 0], [70, 30, 0]), NAMES[:3])
     assert [one.kind for one in found] == ["missed class"]
     assert (
-        "bag: 0 of 100 are recognised (it is never predicted), most others are taken for shirt"
+        "bag: 0 of 100 are recognised (it is never predicted), most often taken for shirt (70)"
         in found[0].text
     )
     assert "coat" not in found[0].text
@@ -99,8 +99,8 @@ def test_a_class_that_is_never_predicted_is_named():
 def test_a_class_far_below_the_others_is_named():
     matrix = confusion([28, 60, 2, 10], [5, 95, 0, 0], [0, 10, 90, 0], [0, 0, 8, 92])
     text = missed_classes(matrix, NAMES)[0].text
-    assert text.startswith("shirt: 28 of 100 are recognised, most others are taken for coat. ")
-    assert missed_classes(matrix)[0].text.startswith("0: 28 of 100 are recognised, most others")
+    assert text.startswith("shirt: 28 of 100 are recognised, most often taken for coat (60). ")
+    assert missed_classes(matrix)[0].text.startswith("0: 28 of 100 are recognised, most often")
 
 
 def test_many_are_counted():
