@@ -1,5 +1,7 @@
 """Arguments of realistic shapes for every op: those of the two networks at batch 32."""
 
+import functools
+
 import numpy as np
 
 BATCH = 32
@@ -40,26 +42,14 @@ def cases():
         first = {"input_gradient": c > 1}  # fit saves the input gradient of the first layer
         add(ops, "conv2d", f"{BATCH}x{h}x{h}, {c} -> {f}, {k}x{k}", x, w, b, **first)
         if k == 3:
-            norm = np.ones(f, np.float32), draw(f), np.zeros(f, np.float32), np.ones(f, np.float32)
+            zero, one = np.zeros(f, np.float32), np.ones(f, np.float32)
+            norm = fused.Norm(one, draw(f), zero, one)
             pool = 2 if h > 7 and c == f else 1
             shape = f"{BATCH}x{h}x{h}, {c} -> {f}" + (", pool 2" if pool > 1 else "")
-            add(
-                fused,
-                "conv_bn_relu",
-                shape,
-                x,
-                w,
-                b,
-                *norm,
-                True,
-                1,
-                "same",
-                0.9,
-                1e-5,
-                pool,
-                **first,
-            )
-            add(fused, "conv_bn_relu_infer", shape, x, w, b, *norm, 1, "same", 1e-5, pool)
+            how = 1, "same", 0.9, 1e-5, pool
+            add(fused, "conv_bn_relu", shape, x, w, b, norm, True, *how, **first)
+            infer = functools.partial(fused.conv_bn_relu_infer, x, w, b, norm, pool=pool)
+            found["conv_bn_relu"].append((f"{shape}, inference", lambda infer=infer: infer))
     for h, w, c in IMAGES:
         x, shape = draw(BATCH, h, w, c), f"{BATCH}x{h}x{w}x{c}"
         norm = np.ones(c, np.float32), draw(c), np.zeros(c, np.float32), np.ones(c, np.float32)

@@ -56,8 +56,7 @@ def draw(figure, report):
     axes.axvline(1, color="#d9710a", linewidth=1)
 
 
-# ---- in the process that is measured
-# ----------------------------------------------------------------
+# ---- in the process that is measured ----------------------------------------------------------
 
 
 def measure(threads, rounds, quick):
@@ -110,21 +109,15 @@ def row(op, shape, seconds):
 
 
 def twins():
-    """The names of all functions that kernels/ has in common with ops/."""
-    from numpycnn import kernels
+    """The names of all ops that have a kernel."""
+    from numpycnn import backend, ops
 
-    for found in pkgutil.iter_modules(kernels.__path__):
-        if not found.name.startswith("_"):
-            kernel = importlib.import_module(f"numpycnn.kernels.{found.name}")
-            text = importlib.import_module(f"numpycnn.ops.{found.name}")
-            for name, value in vars(kernel).items():
-                own = getattr(value, "__module__", None) == kernel.__name__
-                if (
-                    own
-                    and not name.startswith("_")
-                    and getattr(vars(text).get(name), "__wrapped__", None)
-                ):
-                    yield name
+    for found in pkgutil.iter_modules(ops.__path__):
+        module = importlib.import_module(f"numpycnn.ops.{found.name}")
+        for name, value in vars(module).items():
+            own = hasattr(value, "check") and value.__module__ == module.__name__
+            if own and backend._kernel(found.name, name):
+                yield name
 
 
 if __name__ == "__main__":

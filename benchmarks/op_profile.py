@@ -131,15 +131,21 @@ def _peak(threads, quick):
     """FLOP/s of small matrix products whose operands stay in the first cache, on all threads."""
     import numpy as np
 
+    from numpycnn.kernels.runtime.operands import Out, Panel, Rows, Start
     from numpycnn.kernels.runtime.threads import parallel
 
     repeated, rows, inner, columns = _products()
     a, b, c = (np.ones(n, np.float32) for n in (rows * inner, inner * columns, rows * columns))
-    places, times = (np.arange(rows) * inner, np.arange(rows) * columns), []
+    places = np.arange(rows)
+    operands = (
+        Rows(a, places * inner, 1, 0), Panel(b, 0, columns),
+        Start(np.zeros(columns, np.float32), 0, 0), Out(c, places * columns, 0),
+    )  # fmt: skip
+    times = []
     turns = threads * (1000 if quick else 20_000)
     for _ in range(8):
         begin = time.perf_counter()
-        parallel(repeated, turns, a, *places, inner, b, np.zeros(columns, np.float32), c)
+        parallel(repeated, turns, inner, *operands)
         times.append(time.perf_counter() - begin)
     return 2 * rows * inner * columns * turns / min(times)
 
@@ -153,9 +159,9 @@ def _products():
     rows = 4 * ROWS
 
     @njit(nogil=True)
-    def repeated(a, a_at, c_at, inner, b, start, c, lo, hi):
+    def repeated(inner, left, right, start, out, lo, hi):
         for _ in range(lo, hi):
-            product(rows, a, a_at, c_at, inner, 1, 1, 0, b, 0, WIDTH, 0, start, 0, 0, c, 0)
+            product(rows, inner, 1, left, right, start, out)
 
     return repeated, rows, 64, WIDTH
 

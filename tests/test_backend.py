@@ -67,9 +67,15 @@ DEFAULTS = {
     "upsample2d": {"size": 2},
     "leaky_relu": {"negative_slope": 0.01},
     "elu": {"alpha": 1.0},
-    "conv_bn_relu": {"stride": 1, "padding": "same", "momentum": 0.9, "eps": 1e-5, "pool": 1},
+    "conv_bn_relu": {
+        "stride": 1,
+        "padding": "same",
+        "momentum": 0.9,
+        "eps": 1e-5,
+        "pool": 1,
+        "keep": True,
+    },
     "conv_bn_relu_backward": {"input_gradient": True},
-    "conv_bn_relu_infer": {"stride": 1, "padding": "same", "eps": 1e-5, "pool": 1},
 }
 
 

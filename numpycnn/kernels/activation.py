@@ -1,4 +1,7 @@
-"""ReLU with its mask, and leaky ReLU with its slope, in one pass. Backward in NumPy is as fast as a twin was."""
+"""ReLU with its mask, and leaky ReLU with its slope, in one pass.
+
+They have no backward kernels: NumPy is as fast.
+"""
 
 import numpy as np
 
@@ -8,6 +11,7 @@ from .runtime.threads import kernel, parallel
 
 
 def relu(x):
+    """x of any shape -> y, and where x is positive"""
     if x.dtype != np.float32:
         return NotImplemented
     y, positive = empty(x.shape), empty(x.shape, np.bool_)
@@ -17,6 +21,7 @@ def relu(x):
 
 @kernel
 def _relu(x, y, positive, lo, hi):
+    """Reads x (n,), writes y (n,) and positive (n,)."""
     x, y, positive = x[lo:hi], y[lo:hi], positive[lo:hi]
     for i in range(len(x)):
         value = x[i]
@@ -24,23 +29,19 @@ def _relu(x, y, positive, lo, hi):
         y[i] = np.float32(0) if value <= 0 else value  # written so that NaN passes
 
 
-def leaky_relu(x, negative_slope=0.01):
+def leaky_relu(x, negative_slope):
+    """x of any shape -> y, and its derivative in x"""
     if x.dtype != np.float32:
         return NotImplemented
     y, slope = empty(x.shape), empty(x.shape)
-    parallel(
-        _leaky_relu,
-        x.size,
-        x.reshape(-1),
-        np.float32(negative_slope),
-        y.reshape(-1),
-        slope.reshape(-1),
-    )
+    flat = (a.reshape(-1) for a in (x, y, slope))
+    parallel(_leaky_relu, x.size, np.float32(negative_slope), *flat)
     return y, leaky_relu_cache(y, slope)
 
 
 @kernel
-def _leaky_relu(x, negative_slope, y, slope, lo, hi):
+def _leaky_relu(negative_slope, x, y, slope, lo, hi):
+    """Reads x (n,), writes y (n,) and slope (n,)."""
     x, y, slope = x[lo:hi], y[lo:hi], slope[lo:hi]
     for i in range(len(x)):
         slope[i] = np.float32(1) if x[i] > 0 else negative_slope

@@ -1,76 +1,28 @@
-"""3x3 and 5x5 convolutions of stride 1 with fewer products. Source: Lavin & Gray 2016, F(4x4, 3x3), F(2x2, 5x5).
+"""3x3 and 5x5 convolutions of stride 1 with fewer products: F(4x4, 3x3) and F(2x2, 5x5).
 
-A tile of m x m outputs (4x4 for 3x3 weights, 2x2 for 5x5) needs 6x6 inputs d. A channel pair costs it 36 products,
-where direct convolution takes 144 and 100:
+A tile of m x m outputs (4x4 for 3x3 weights, 2x2 for 5x5) needs 6x6 inputs d. A channel pair costs
+it 36 products, where direct convolution takes 144 and 100:
 
-    y = A^T [ (G w G^T) * (B^T d B) ] A                          * element by element, summed over channels
+    y = A^T [ (G w G^T) * (B^T d B) ] A                          * by element, summed over channels
     dw = G^T [ sum over tiles (B^T d B) * (A dy A^T) ] G         its transpose with respect to w
 
-so that for each of the 36 places there is one matrix product, tiles x C by C x F. The matrices come from
-polynomial interpolation at 0, 1, -1, 2, -2 and infinity; float32 loses about a digit and a half by them.
-Steps: ops/DERIVATIONS.md, "Winograd's six points".
+so that for each of the 36 places there is one matrix product, tiles x C by C x F. The matrices come
+from polynomial interpolation at six points (winograd_points.py); float32 loses about a digit and a
+half by them. Source: Lavin & Gray 2016. Steps: ops/DERIVATIONS.md, "Winograd's six points".
 """
 
-import math
+import typing
 
 import numpy as np
 
-from .runtime.epilogue import epilogue, finish
+from .runtime.epilogue import Epilogue, finish
 from .runtime.memory import empty
-from .runtime.simd import LANES, WIDTH, linear, product, steps
+from .runtime.operands import Out, Panel, Rows, Start
+from .runtime.simd import LANES, WIDTH, product, steps
 from .runtime.threads import kernel, parallel
+from .winograd_points import gradients, inputs, outputs, weight_gradients, weights
 
-POINTS = (0, 1, -1, 2, -2)  # and infinity, the sixth
-
-
-def _polynomial(roots):
-    """The coefficients of the product of all (t - root), the constant first."""
-    coefficients = (1,)
-    for root in roots:
-        shifted = (0, *coefficients)  # times t
-        scaled = (*(root * c for c in coefficients), 0)  # times the root
-        coefficients = tuple(a - b for a, b in zip(shifted, scaled, strict=True))
-    return coefficients
-
-
-def _others(point):
-    return tuple(p for p in POINTS if p != point)
-
-
-def _b_t():
-    """B^T (6, 6): for each point the polynomial that is 0 at the others; for infinity, at all five."""
-    finite = tuple((*_polynomial(_others(point)), 0) for point in POINTS)
-    return (*finite, _polynomial(POINTS))
-
-
-B_T = _b_t()
-# The norm of a point: the product of its distances to the others, its polynomial's value there.
-NORMS = tuple(math.prod(p - q for q in _others(p)) for p in POINTS)
-
-
-def _a_t(m):
-    """A^T (m, 6): the powers 0 .. m-1 of the points; at infinity only the highest counts."""
-    return tuple((*(p**i for p in POINTS), int(i == m - 1)) for i in range(m))
-
-
-def _g(r):
-    """G (6, r): the powers 0 .. r-1 of the points, divided by their norms."""
-    finite = tuple(
-        tuple(p**i / norm for i in range(r)) for p, norm in zip(POINTS, NORMS, strict=True)
-    )
-    return (*finite, (0,) * (r - 1) + (1,))
-
-
-def _transposed(matrix):
-    return tuple(zip(*matrix, strict=True))
-
-
-_inputs = linear(B_T)
-_outputs_4, _outputs_2 = linear(_a_t(4)), linear(_a_t(2))
-_gradients_4, _gradients_2 = linear(_transposed(_a_t(4))), linear(_transposed(_a_t(2)))
-_weights_3, _weights_5 = linear(_g(3)), linear(_g(5))
-_weight_gradients_3, _weight_gradients_5 = linear(_transposed(_g(3))), linear(_transposed(_g(5)))
-CHUNKS = 4
+CHUNKS = 4  # partial sums of the weight gradient: fixed, so that threads do not change the bits
 SMALL = 8192  # pairs of channels whose weights one thread transforms sooner than two
 
 
@@ -84,227 +36,206 @@ def fits(w, stride, padding):
     )
 
 
-def _up(n, to):
-    return -(-n // to) * to
+class Tiling(typing.NamedTuple):
+    """How a group of images is cut into tiles of m x m outputs."""
+
+    group: int  # images
+    rows: int  # tiles down an image
+    columns: int  # tiles across
+    height: int  # of a padded image
+    width: int
+    top: int  # where the image lies in it
+    left: int
+    m: int
 
 
 class _Plan:
-    """The sizes of one convolution: groups of images, tiles, padded scratch, channels rounded up to vectors."""
+    """The sizes of one convolution: its tiling, channels rounded up to vectors, scratch memory."""
 
     def __init__(self, x_shape, padding, r, c, f):
         n, h, w, _ = x_shape
         m = 7 - r
         self.oh, self.ow = h + sum(padding[0]) + 1 - r, w + sum(padding[1]) + 1 - r
-        th, tw = -(-self.oh // m), -(-self.ow // m)
-        self.c, self.f = _up(c, LANES), _up(f, WIDTH)
-        self.group = max(1, min(48 // (th * tw), n))
-        self.tiles = self.group * th * tw
-        hs, ws = m * th + r - 1, m * tw + r - 1
-        self.geometry = np.array([self.group, th, tw, hs, ws, padding[0][0], padding[1][0], m])
-        self.scratch = self.group * hs * ws * self.c + 36 * self.tiles * (self.c + self.f)
+        rows, columns = -(-self.oh // m), -(-self.ow // m)
+        self.c, self.f = -(-c // LANES) * LANES, -(-f // WIDTH) * WIDTH
+        group = max(1, min(48 // (rows * columns), n))
+        height, width, top, left = (
+            m * rows + r - 1,
+            m * columns + r - 1,
+            padding[0][0],
+            padding[1][0],
+        )
+        self.tiling = Tiling(group, rows, columns, height, width, top, left, m)
+        tiles = group * rows * columns
+        self.scratch = group * height * width * self.c + 36 * tiles * (self.c + self.f)
         self.scratch += 36 * max(self.c, self.f) + m * m * self.f
-        self.rows_c, self.rows_f = steps(self.tiles, self.c), steps(self.tiles, self.f)
+        self.steps_c, self.steps_f = steps(tiles, self.c), steps(tiles, self.f)
 
 
-def correlate(x, w, b, padding, turned=False, then=None):
-    """y = conv2d(x, w, b), stride 1: x (N, H, W, C), w (r, r, C, F); turned: with w[::-1, ::-1] (r, r, F, C).
+def correlate(x, w, b, padding, turned=False, epilogue=None):
+    """y = conv2d(x, w, b), stride 1; with `turned` by w[::-1, ::-1], its channels exchanged.
 
-    `then`: an Epilogue; one that takes y for itself leaves None to return.
+    x (N, H, W, C), w (r, r, C, F), turned (r, r, F, C) -> y (N, OH, OW, F), or None if the
+    epilogue keeps only its z.
     """
     c, f = w.shape[:1:-1] if turned else w.shape[2:]
     plan = _Plan(x.shape, padding, len(w), c, f)
-    then = then or epilogue(f)
-    y = empty((0 if len(then.z) else len(x), plan.oh, plan.ow, f))
+    epilogue = epilogue or Epilogue.of(f)
+    whole = not len(epilogue.z)  # y itself is wanted
+    y = empty((len(x) if whole else 0, plan.oh, plan.ow, f))
     bias = np.zeros(plan.f, np.float32)
     if b is not None:
         bias[:f] = b
-    weights = empty((36, plan.c, plan.f))
-    parallel(_transform_weights, plan.c, w, turned, weights, least=max(1, SMALL // plan.f))
-    flat = y.reshape(len(y), plan.oh, plan.ow * f)
-    tables, scratch = (plan.geometry, plan.rows_c, plan.rows_f), plan.scratch
-    if len(then.z):
-        scratch += plan.group * plan.oh * plan.ow * f
-    parallel(_correlate_images, len(x), x, weights, bias, y, flat, then, *tables, scratch=scratch)
-    return None if len(then.z) else y
+    transformed = empty((36, plan.c, plan.f))
+    least = max(1, SMALL // plan.f)
+    parallel(_transform_weights, plan.c, w, turned, transformed, least=least)
+    arguments = x, transformed, bias, y, epilogue, plan.tiling, plan.steps_c, plan.steps_f
+    memory = plan.scratch + (0 if whole else plan.tiling.group * plan.oh * plan.ow * f)
+    parallel(_correlate_images, len(x), *arguments, scratch=memory)
+    return y if whole else None
 
 
 @kernel
-def _transform_weights(w, turned, weights, lo, hi):
-    """weights[36, C, F] = G w G^T, zeros for the channels that only fill up a vector."""
+def _transform_weights(w, turned, out, lo, hi):
+    """Reads w (r, r, C, F), writes out (36, C, F) = G w G^T, with zeros to fill up vectors."""
     r = len(w)
-    _, c_up, f_up = weights.shape
-    out, block, half = (
-        weights.reshape(-1),
-        np.zeros(r * r * f_up, np.float32),
-        np.empty(6 * r * f_up, np.float32),
-    )
+    _, c_up, f_up = out.shape
+    flat = out.reshape(-1)
+    block, half = np.zeros(r * r * f_up, np.float32), np.empty(6 * r * f_up, np.float32)
     c, f = (w.shape[3], w.shape[2]) if turned else (w.shape[2], w.shape[3])
-    for one in range(lo, hi):
+    for channel in range(lo, hi):
         for i in range(r):
             for j in range(r):
                 target = block[(i * r + j) * f_up :]
-                if one >= c:
+                if channel >= c:
                     target[:f] = np.float32(0)
                 elif turned:
-                    source = w[r - 1 - i, r - 1 - j, :, one]
+                    source = w[r - 1 - i, r - 1 - j, :, channel]
                     for k in range(f):
                         target[k] = source[k]
                 else:
-                    target[:f] = w[i, j, one]
+                    target[:f] = w[i, j, channel]
         for column in range(r):
-            _weights(r, block, column * f_up, r * f_up, half, column * f_up, r * f_up, f_up)
+            weights(r, block, column * f_up, r * f_up, half, column * f_up, r * f_up, f_up)
         for row in range(6):
-            _weights(
-                r, half, row * r * f_up, f_up, out, (row * 6 * c_up + one) * f_up, c_up * f_up, f_up
-            )
+            to = (row * 6 * c_up + channel) * f_up
+            weights(r, half, row * r * f_up, f_up, flat, to, c_up * f_up, f_up)
 
 
 @kernel
-def _weights(r, x, x_at, x_step, out, out_at, out_step, channels):
-    if r == 3:
-        _weights_3(x, x_at, x_step, out, out_at, out_step, channels)
-    else:
-        _weights_5(x, x_at, x_step, out, out_at, out_step, channels)
+def _split(memory, tiling, c_up, f_up):
+    """A thread's memory as padded images (zeros), inputs (36, tiles, C), outputs (36, tiles, F).
 
-
-@kernel
-def _weight_gradients(r, x, x_at, x_step, out, out_at, out_step, channels):
-    if r == 3:
-        _weight_gradients_3(x, x_at, x_step, out, out_at, out_step, channels)
-    else:
-        _weight_gradients_5(x, x_at, x_step, out, out_at, out_step, channels)
-
-
-@kernel
-def _outputs(m, x, x_at, x_step, out, out_at, out_step, channels):
-    if m == 4:
-        _outputs_4(x, x_at, x_step, out, out_at, out_step, channels)
-    else:
-        _outputs_2(x, x_at, x_step, out, out_at, out_step, channels)
-
-
-@kernel
-def _gradients(m, x, x_at, x_step, out, out_at, out_step, channels):
-    if m == 4:
-        _gradients_4(x, x_at, x_step, out, out_at, out_step, channels)
-    else:
-        _gradients_2(x, x_at, x_step, out, out_at, out_step, channels)
-
-
-@kernel
-def _cut(memory, geometry, c_up, f_up):
-    """The memory of one thread as padded images (zeros), both transformed tiles, and room for one tile."""
-    group, th, tw, hs, ws = geometry[:5]
-    padded, tiles = group * hs * ws * c_up, 36 * group * th * tw
+    Then room for one tile halfway, and for one tile of outputs.
+    """
+    padded = tiling.group * tiling.height * tiling.width * c_up
+    tiles = 36 * tiling.group * tiling.rows * tiling.columns
     memory[:padded] = np.float32(0)
     v, rest = memory[padded : padded + tiles * c_up], memory[padded + tiles * c_up :]
-    one = 36 * max(c_up, f_up)
-    return (
-        memory[:padded],
-        v,
-        rest[: tiles * f_up],
-        rest[tiles * f_up : tiles * f_up + one],
-        rest[tiles * f_up + one :],
-    )
+    m, rest = rest[: tiles * f_up], rest[tiles * f_up :]
+    half = 36 * max(c_up, f_up)
+    return memory[:padded], v, m, rest[:half], rest[half:]
 
 
 @kernel
-def _fill(scratch, x, geometry, c_up):
-    """The images x of one group into their padded places; borders and spare channels stay zero."""
-    _, _, _, hs, ws, top, left, _ = geometry
+def _fill(scratch, x, tiling, c_up):
+    """x (images, H, W, C) into its padded place; borders and channels that fill up stay zero."""
     images, h, w, c = x.shape
-    rows, columns = min(h, hs - top), min(w, ws - left)
+    rows, columns = min(h, tiling.height - tiling.top), min(w, tiling.width - tiling.left)
     for n in range(images):
         for i in range(rows):
+            row = (n * tiling.height + tiling.top + i) * tiling.width + tiling.left
             for j in range(columns):
-                target = scratch[((n * hs + top + i) * ws + left + j) * c_up :]
-                source = x[n, i, j]
+                target, source = scratch[(row + j) * c_up :], x[n, i, j]
                 for k in range(c):
                     target[k] = source[k]
 
 
 @kernel
-def _transform_inputs(scratch, v, half, geometry, images, tiles, c_up):
-    """v[36, tiles, C] = B^T d B for every tile of the group."""
-    _, th, tw, hs, ws, _, _, side = geometry
-    for t in range(images * th * tw):
-        n, i, j = t // (th * tw), t // tw % th, t % tw
-        corner = ((n * hs + side * i) * ws + side * j) * c_up
-        for column in range(6):
-            _inputs(scratch, corner + column * c_up, ws * c_up, half, column * c_up, 6 * c_up, c_up)
-        for row in range(6):
-            _inputs(half, row * 6 * c_up, c_up, v, (row * 6 * tiles + t) * c_up, tiles * c_up, c_up)
+def _tile(t, tiling):
+    """Of the t-th tile of a group: image, row and column of its first output."""
+    rows, columns, m = tiling.rows, tiling.columns, tiling.m
+    return t // (rows * columns), t // columns % rows * m, t % columns * m
 
 
 @kernel
-def _correlate_images(x, weights, bias, y, flat_y, then, geometry, rows_c, rows_f, memory, lo, hi):
-    group, th, tw, _, _, _, _, side = geometry
-    c_up, f_up, tiles = weights.shape[1], weights.shape[2], group * th * tw
-    flat = weights.reshape(-1)
-    scratch, v, m, half, out = _cut(memory, geometry, c_up, f_up)
-    zero = np.zeros(WIDTH, np.float32)
-    if len(then.z):  # y is the memory of one group
-        _, oh, ow, f = y.shape
-        own = memory[len(memory) - group * oh * ow * f :]
-        y, flat_y = own.reshape(group, oh, ow, f), own.reshape(group, oh, ow * f)
+def _transform_inputs(scratch, v, half, tiling, images, tiles, c_up):
+    """Reads the padded images, writes v (36, tiles, C) = B^T d B for every tile d."""
+    down = tiling.width * c_up
+    for t in range(images * tiling.rows * tiling.columns):
+        n, i, j = _tile(t, tiling)
+        corner = (n * tiling.height + i) * down + j * c_up
+        for column in range(6):
+            at = column * c_up
+            inputs(scratch, corner + at, down, half, at, 6 * c_up, c_up)
+        for row in range(6):
+            to = (row * 6 * tiles + t) * c_up
+            inputs(half, row * 6 * c_up, c_up, v, to, tiles * c_up, c_up)
+
+
+@kernel
+def _correlate_images(x, weights, bias, y, epilogue, tiling, steps_c, steps_f, memory, lo, hi):
+    """Reads x (N, H, W, C), weights (36, C, F), writes y (N, OH, OW, F), or epilogue.z instead."""
+    group, side = tiling.group, tiling.m
+    c_up, f_up, tiles = weights.shape[1], weights.shape[2], group * tiling.rows * tiling.columns
+    flat, zero = weights.reshape(-1), Start(np.zeros(WIDTH, np.float32), 0, 0)
+    scratch, v, m, half, block = _split(memory, tiling, c_up, f_up)
+    _, oh, ow, f = y.shape
+    maps = y.reshape(len(y), oh, ow * f)
+    if len(epilogue.z):  # y is the memory of one group
+        images_y = memory[len(memory) - group * oh * ow * f :]
+        y, maps = images_y.reshape(group, oh, ow, f), images_y.reshape(group, oh, ow * f)
     for first in range(lo, hi, group):
-        images, begin = min(group, hi - first), 0 if len(then.z) else first
-        _fill(scratch, x[first : first + images], geometry, c_up)
-        _transform_inputs(scratch, v, half, geometry, images, tiles, c_up)
-        count = images * th * tw
+        images, begin = min(group, hi - first), 0 if len(epilogue.z) else first
+        _fill(scratch, x[first : first + images], tiling, c_up)
+        _transform_inputs(scratch, v, half, tiling, images, tiles, c_up)
+        count = images * tiling.rows * tiling.columns
         for k in range(36):
-            left = v[k * tiles * c_up : (k + 1) * tiles * c_up]
-            for p in range(f_up // WIDTH):
-                at, to = k * c_up * f_up + p * WIDTH, k * tiles * f_up + p * WIDTH
-                product(
-                    count, left, rows_c, rows_f, c_up, 1, 1, 0, flat, at, f_up, 0, zero, 0, 0, m, to
-                )
+            rows = Rows(v[k * tiles * c_up : (k + 1) * tiles * c_up], steps_c, 1, 0)
+            for p in range(0, f_up, WIDTH):
+                panel = Panel(flat, k * c_up * f_up + p, f_up)
+                product(count, c_up, 1, rows, panel, zero, Out(m, steps_f, k * tiles * f_up + p))
         for t in range(count):
             for column in range(6):
-                _outputs(
-                    side,
-                    m,
-                    (column * tiles + t) * f_up,
-                    6 * tiles * f_up,
-                    half,
-                    column * f_up,
-                    6 * f_up,
-                    f_up,
-                )
+                at, to = (column * tiles + t) * f_up, column * f_up
+                outputs(side, m, at, 6 * tiles * f_up, half, to, 6 * f_up, f_up)
             for row in range(side):
-                _outputs(side, half, row * 6 * f_up, f_up, out, row * side * f_up, f_up, f_up)
-            _place(
-                out, bias, y, begin + t // (th * tw), t // tw % th * side, t % tw * side, side, f_up
-            )
-        finish(then, flat_y, begin, first, images)
+                at, to = row * 6 * f_up, row * side * f_up
+                outputs(side, half, at, f_up, block, to, f_up, f_up)
+            n, i, j = _tile(t, tiling)
+            _write_tile(block, bias, y, begin + n, i, j, side, f_up)
+        finish(epilogue, maps, begin, first, images)
 
 
 @kernel
-def _place(out, bias, y, n, i, j, side, f_up):
-    """A tile of outputs into y, but for what reaches beyond its border."""
+def _write_tile(block, bias, y, n, i, j, side, f_up):
+    """block (m, m, F) + bias into y[n] at (i, j), but for what reaches beyond its border."""
     _, oh, ow, f = y.shape
     for row in range(min(side, oh - i)):
         for column in range(min(side, ow - j)):
-            source, target = out[(row * side + column) * f_up :], y[n, i + row, j + column]
+            source, target = block[(row * side + column) * f_up :], y[n, i + row, j + column]
             for k in range(f):
                 target[k] = source[k] + bias[k]
 
 
 def weight_gradient(x, dy, shape, padding):
-    """dw (r, r, C, F) = sum over pixels of x * dy, for conv2d of stride 1."""
+    """dw = sum over pixels of patch x dy
+
+    x (N, H, W, C), dy (N, OH, OW, F) -> dw (r, r, C, F)
+    """
     c, f = shape[2:]
     plan = _Plan(x.shape, padding, shape[0], c, f)
     sums = empty((CHUNKS, 36, plan.c, plan.f))
-    rows = steps(plan.c, 1), steps(plan.c, plan.f)
-    parallel(_gradient_chunks, CHUNKS, x, dy, sums, plan.geometry, *rows, scratch=plan.scratch)
+    tables = steps(plan.c, 1), steps(plan.c, plan.f)
+    parallel(_gradient_chunks, CHUNKS, x, dy, sums, plan.tiling, *tables, scratch=plan.scratch)
     dw = np.empty(shape, np.float32)
-    parallel(_collect, c, sums, dw, least=max(1, SMALL // plan.f))
+    parallel(_transform_sums, c, sums, dw, least=max(1, SMALL // plan.f))
     return dw
 
 
 @kernel
-def _collect(sums, dw, lo, hi):
-    """dw = G^T (sum of the chunks) G"""
+def _transform_sums(sums, dw, lo, hi):
+    """Reads sums (CHUNKS, 36, C, F), writes dw (r, r, C, F) = G^T (sum of the chunks) G."""
     chunks, _, _, f_up = sums.shape
     r = len(dw)
     total, half = np.empty(36 * f_up, np.float32), np.empty(6 * r * f_up, np.float32)
@@ -318,11 +249,11 @@ def _collect(sums, dw, lo, hi):
                 for k in range(f_up):
                     target[k] += source[k]
         for column in range(6):
-            _weight_gradients(
-                r, total, column * f_up, 6 * f_up, half, column * f_up, 6 * f_up, f_up
-            )
+            at = column * f_up
+            weight_gradients(r, total, at, 6 * f_up, half, at, 6 * f_up, f_up)
         for row in range(r):
-            _weight_gradients(r, half, row * 6 * f_up, f_up, block, row * r * f_up, f_up, f_up)
+            at, to = row * 6 * f_up, row * r * f_up
+            weight_gradients(r, half, at, f_up, block, to, f_up, f_up)
         for place in range(r * r):
             target, source = dw[place // r, place % r, c], block[place * f_up :]
             for k in range(len(target)):
@@ -330,11 +261,11 @@ def _collect(sums, dw, lo, hi):
 
 
 @kernel
-def _gradient_chunks(x, dy, sums, geometry, rows, places, memory, lo, hi):
-    group, th, tw, _, _, _, _, side = geometry
-    n = len(dy)
-    c_up, f_up, tiles = sums.shape[2], sums.shape[3], group * th * tw
-    scratch, v, m, half, block = _cut(memory, geometry, c_up, f_up)
+def _gradient_chunks(x, dy, sums, tiling, starts, places, memory, lo, hi):
+    """Reads x (N, H, W, C), dy (N, OH, OW, F), writes sums (CHUNKS, 36, C, F) over all tiles."""
+    group, n = tiling.group, len(dy)
+    c_up, f_up, tiles = sums.shape[2], sums.shape[3], group * tiling.rows * tiling.columns
+    scratch, v, m, half, block = _split(memory, tiling, c_up, f_up)
     block[:] = np.float32(0)
     for chunk in range(lo, hi):
         sums[chunk] = np.float32(0)
@@ -342,61 +273,36 @@ def _gradient_chunks(x, dy, sums, geometry, rows, places, memory, lo, hi):
         last = n * (chunk + 1) // CHUNKS
         for first in range(n * chunk // CHUNKS, last, group):
             images = min(group, last - first)
-            _fill(scratch, x[first : first + images], geometry, c_up)
-            _transform_inputs(scratch, v, half, geometry, images, tiles, c_up)
-            count = images * th * tw
-            for t in range(count):
-                _take(
-                    block,
-                    dy,
-                    first + t // (th * tw),
-                    t // tw % th * side,
-                    t % tw * side,
-                    side,
-                    f_up,
-                )
-                for column in range(side):
-                    _gradients(
-                        side,
-                        block,
-                        column * f_up,
-                        side * f_up,
-                        half,
-                        column * f_up,
-                        side * f_up,
-                        f_up,
-                    )
-                for row in range(6):
-                    at = (row * 6 * tiles + t) * f_up
-                    _gradients(side, half, row * side * f_up, f_up, m, at, tiles * f_up, f_up)
+            _fill(scratch, x[first : first + images], tiling, c_up)
+            _transform_inputs(scratch, v, half, tiling, images, tiles, c_up)
+            count = images * tiling.rows * tiling.columns
+            _transform_gradients(dy[first:], m, block, half, tiling, count, tiles, f_up)
             for k in range(36):
-                left = v[k * tiles * c_up : (k + 1) * tiles * c_up]
-                for p in range(f_up // WIDTH):
-                    at, to = k * tiles * f_up + p * WIDTH, k * c_up * f_up + p * WIDTH
-                    product(
-                        c_up,
-                        left,
-                        rows,
-                        places,
-                        count,
-                        c_up,
-                        1,
-                        0,
-                        m,
-                        at,
-                        f_up,
-                        0,
-                        out,
-                        to,
-                        1,
-                        out,
-                        to,
-                    )
+                rows = Rows(v[k * tiles * c_up : (k + 1) * tiles * c_up], starts, c_up, 0)
+                for p in range(0, f_up, WIDTH):
+                    panel = Panel(m, k * tiles * f_up + p, f_up)
+                    to = k * c_up * f_up + p
+                    product(c_up, count, 1, rows, panel, Start(out, to, 1), Out(out, places, to))
 
 
 @kernel
-def _take(block, dy, n, i, j, side, f_up):
-    """A tile of dy, zeros beyond its border."""
+def _transform_gradients(dy, m, block, half, tiling, count, tiles, f_up):
+    """Reads `count` tiles of dy (images, OH, OW, F), writes m (36, tiles, F) = A dy A^T."""
+    side = tiling.m
+    for t in range(count):
+        n, i, j = _tile(t, tiling)
+        _read_tile(block, dy, n, i, j, side, f_up)
+        for column in range(side):
+            at = column * f_up
+            gradients(side, block, at, side * f_up, half, at, side * f_up, f_up)
+        for row in range(6):
+            to = (row * 6 * tiles + t) * f_up
+            gradients(side, half, row * side * f_up, f_up, m, to, tiles * f_up, f_up)
+
+
+@kernel
+def _read_tile(block, dy, n, i, j, side, f_up):
+    """block (m, m, F) = dy[n] at (i, j), zeros beyond its border."""
     _, oh, ow, f = dy.shape
     for row in range(side):
         for column in range(side):

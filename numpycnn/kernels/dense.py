@@ -1,20 +1,22 @@
-"""Matrix products by the same register tiles as the convolutions: one set of threads, the same bits for any number.
+"""Matrix products by the convolutions' register tiles: the same bits for any number of threads.
 
-BLAS alone is as fast, but its threads go on spinning when its work is done and get in the way of ours: with it, a
-step of AlexNet at batch 128 takes half as long again.
+BLAS alone is as fast, but its threads go on spinning when its work is done and get in the way of
+ours: with it, a step of AlexNet at batch 128 takes half as long again.
 """
 
 import numpy as np
 
 from ..ops.dense import dense_cache
 from .runtime.memory import empty
+from .runtime.operands import Out, Panel, Rows, Start
 from .runtime.simd import WIDTH, product, steps
 from .runtime.threads import kernel, parallel
 
-WORTH = 2_000_000  # multiply-adds for which another thread is woken: what one alone does in some 40 microseconds
+WORTH = 2_000_000  # multiply-adds worth another thread: one alone does them in some 40 microseconds
 
 
-def dense(x, w, b=None):
+def dense(x, w, b):
+    """x (N, D), w (D, K) -> y (N, K)"""
     if x.dtype != np.float32 or not (x.size and w.size):
         return NotImplemented
     y = _product(x, w)
@@ -24,6 +26,7 @@ def dense(x, w, b=None):
 
 
 def dense_backward(dy, cache):
+    """dy (N, K) -> dx (N, D), dw (D, K), db (K,) or None"""
     x, w, has_bias = cache
     if dy.dtype != np.float32 or not (x.size and w.size):
         return NotImplemented
@@ -31,30 +34,29 @@ def dense_backward(dy, cache):
 
 
 def _product(left, right):
-    """left @ right; both may be the transpose of a C-contiguous array."""
+    """left (rows, inner) @ right (inner, columns); both may be transposes of contiguous arrays."""
     (rows, inner), columns = left.shape, right.shape[1]
     out = empty((rows, columns))
     turned = not right.flags.c_contiguous
     row, step = (inner, 1) if left.flags.c_contiguous else (1, rows)
     flat = (left if left.flags.c_contiguous else left.T).reshape(-1)
-    tables = steps(rows, row), step, right.T if turned else right, turned, out, steps(rows, WIDTH)
-    least = -(-WORTH // (rows * inner * WIDTH))
-    parallel(
-        _panels, -(-columns // WIDTH), flat, *tables, scratch=(inner + rows) * WIDTH, least=least
-    )
+    operands = Rows(flat, steps(rows, row), step, 0), right.T if turned else right, turned
+    shares = {"scratch": (inner + rows) * WIDTH, "least": -(-WORTH // (rows * inner * WIDTH))}
+    parallel(_panels, -(-columns // WIDTH), *operands, out, steps(rows, WIDTH), **shares)
     return out
 
 
 @kernel
-def _panels(left, starts, step, right, turned, out, places, memory, lo, hi):
-    """WIDTH columns of the product at a time; those of `right` are copied side by side first."""
+def _panels(left, right, turned, out, places, memory, lo, hi):
+    """Reads left (Rows), right (inner, columns) or its transpose, writes out (rows, columns).
+
+    WIDTH columns of the product at a time; those of `right` are copied side by side first.
+    """
     rows, columns = out.shape
     inner = right.shape[1] if turned else right.shape[0]
-    flat, result, zero = (
-        memory[: inner * WIDTH],
-        memory[inner * WIDTH :],
-        np.zeros(WIDTH, np.float32),
-    )
+    flat = memory[: inner * WIDTH]  # (inner, WIDTH)
+    result = memory[inner * WIDTH :]  # (rows, WIDTH)
+    zero = np.zeros(WIDTH, np.float32)
     for p in range(lo, hi):
         first = p * WIDTH
         wide = min(WIDTH, columns - first)
@@ -67,9 +69,8 @@ def _panels(left, starts, step, right, turned, out, places, memory, lo, hi):
                     target[k] = right[first + k, i]
             else:
                 _copy(right[i, first:], wide, target)
-        product(
-            rows, left, starts, places, inner, step, 1, 0, flat, 0, WIDTH, 0, zero, 0, 0, result, 0
-        )
+        panel = Panel(flat, 0, WIDTH)
+        product(rows, inner, 1, left, panel, Start(zero, 0, 0), Out(result, places, 0))
         for i in range(rows):
             _copy(result[i * WIDTH :], wide, out[i, first:])
 

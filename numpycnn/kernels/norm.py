@@ -10,10 +10,11 @@ from .runtime.threads import kernel, parallel
 BLOCK = 256  # rows that are added up in float32; blocks are added up in float64, in their order
 
 
-def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, eps=1e-5):
+def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum, eps):
+    """x (..., C) -> y (..., C)"""
     if x.dtype != np.float32:
         return NotImplemented
-    rows = x.reshape(-1, x.shape[-1])
+    rows = x.reshape(-1, x.shape[-1])  # (M, C)
     if train:
         mean, var = _moments(rows)
         running_mean += (1 - momentum) * (mean.astype(np.float32) - running_mean)
@@ -37,55 +38,60 @@ def _moments(rows):
 
 @kernel
 def _block_moments(rows, blocks, lo, hi):
+    """Reads rows (M, C), writes blocks (B, 2, C)."""
     for block in range(lo, hi):
         block_moments(rows[block * BLOCK : (block + 1) * BLOCK], blocks[block])
 
 
 @kernel
 def _normalise(rows, mean, inv_std, gamma, beta, xhat, y, lo, hi):
+    """Reads rows (M, C), writes xhat and y (M, C); all others are (C,)."""
     for i in range(lo, hi):
-        row, own, out = rows[i], xhat[i], y[i]
+        row, xhat_row, out = rows[i], xhat[i], y[i]
         for k in range(len(row)):
-            own[k] = (row[k] - mean[k]) * inv_std[k]
+            xhat_row[k] = (row[k] - mean[k]) * inv_std[k]
         for k in range(len(row)):
-            out[k] = gamma[k] * own[k] + beta[k]
+            out[k] = gamma[k] * xhat_row[k] + beta[k]
 
 
 def batch_norm_backward(dy, cache):
+    """dy (..., C) -> dx (..., C), dgamma (C,), dbeta (C,)"""
     xhat, gamma, inv_std, train = cache
     if dy.dtype != np.float32:
         return NotImplemented
     c = dy.shape[-1]
-    dy_rows, xhat_rows = dy.reshape(-1, c), xhat.reshape(-1, c)
+    dy_rows, xhat_rows = dy.reshape(-1, c), xhat.reshape(-1, c)  # (M, C)
     sums = np.empty((2, -(-len(dy_rows) // BLOCK), c), np.float32)
     parallel(_gradient_sums, sums.shape[1], dy_rows, xhat_rows, sums)
     dbeta, dgamma = sums.sum(axis=1, dtype=np.float64)
     m = len(dy_rows)
-    one, two = (dbeta / m, dgamma / m) if train else (0 * dbeta, 0 * dgamma)
+    mean_dy, mean_dy_xhat = (dbeta / m, dgamma / m) if train else (0 * dbeta, 0 * dgamma)
     dx = empty(dy.shape)
-    parameters = (v.astype(np.float32) for v in (gamma * inv_std, one, two))
-    parallel(_gradient, m, dy_rows, xhat_rows, *parameters, dx.reshape(-1, c))
+    terms = (v.astype(np.float32) for v in (gamma * inv_std, mean_dy, mean_dy_xhat))
+    parallel(_gradient, m, dy_rows, xhat_rows, *terms, dx.reshape(-1, c))
     return dx, dgamma.astype(np.float32), dbeta.astype(np.float32)
 
 
 @kernel
 def _gradient_sums(dy, xhat, sums, lo, hi):
+    """Reads dy, xhat (M, C), writes sums (2, B, C): of dy and of dy * xhat over each block."""
     m, c = dy.shape
     for block in range(lo, hi):
-        one, two = sums[0, block], sums[1, block]
-        one[:] = np.float32(0)
-        two[:] = np.float32(0)
+        sum_dy, sum_dy_xhat = sums[0, block], sums[1, block]
+        sum_dy[:] = np.float32(0)
+        sum_dy_xhat[:] = np.float32(0)
         for i in range(block * BLOCK, min(m, (block + 1) * BLOCK)):
-            upper, own = dy[i], xhat[i]
+            dy_row, xhat_row = dy[i], xhat[i]
             for k in range(c):
-                one[k] += upper[k]
+                sum_dy[k] += dy_row[k]
             for k in range(c):
-                two[k] += upper[k] * own[k]
+                sum_dy_xhat[k] += dy_row[k] * xhat_row[k]
 
 
 @kernel
-def _gradient(dy, xhat, scale, one, two, dx, lo, hi):
+def _gradient(dy, xhat, scale, mean_dy, mean_dy_xhat, dx, lo, hi):
+    """Reads dy, xhat (M, C), writes dx (M, C); the three terms of batch norm, all others (C,)."""
     for i in range(lo, hi):
-        upper, own, out = dy[i], xhat[i], dx[i]
+        dy_row, xhat_row, out = dy[i], xhat[i], dx[i]
         for k in range(len(out)):
-            out[k] = scale[k] * (upper[k] - one[k] - own[k] * two[k])
+            out[k] = scale[k] * (dy_row[k] - mean_dy[k] - xhat_row[k] * mean_dy_xhat[k])

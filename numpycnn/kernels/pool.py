@@ -1,4 +1,4 @@
-"""Pooling in one pass over the image, one image row at a time; of max pooling value and winner together."""
+"""Pooling in one pass over the image; of max pooling value and winner together."""
 
 import numpy as np
 
@@ -7,7 +7,8 @@ from .runtime.memory import empty
 from .runtime.threads import kernel, parallel
 
 
-def max_pool2d(x, size=2, stride=None):
+def max_pool2d(x, size, stride):
+    """x (N, H, W, C) -> y (N, OH, OW, C)"""
     if x.dtype != np.float32 or size[0] * size[1] > 256:
         return NotImplemented
     n, h, w, c = x.shape
@@ -19,6 +20,7 @@ def max_pool2d(x, size=2, stride=None):
 
 @kernel
 def _max_pool(x, size, stride, y, winner, lo, hi):
+    """Reads x (N, H, W, C), writes y and winner, a window's place of its value (N, OH, OW, C)."""
     _, oh, ow, c = y.shape
     places = np.empty(c, np.int32)
     for n in range(lo, hi):
@@ -44,6 +46,7 @@ def _larger(value, number, best, places):
 
 
 def max_pool2d_backward(dy, cache):
+    """dy (N, OH, OW, C) -> dx (N, H, W, C)"""
     x_shape, winner, size, stride = cache
     if dy.dtype != np.float32 or winner.dtype != np.uint8:
         return NotImplemented
@@ -54,6 +57,7 @@ def max_pool2d_backward(dy, cache):
 
 @kernel
 def _max_pool_backward(dy, winner, size, stride, dx, lo, hi):
+    """Reads dy and winner (N, OH, OW, C), writes dx (N, H, W, C)."""
     _, oh, ow, c = dy.shape
     zero = np.float32(0)
     for n in range(lo, hi):
@@ -62,12 +66,13 @@ def _max_pool_backward(dy, winner, size, stride, dx, lo, hi):
             for j in range(ow):
                 for place in range(size[0] * size[1]):
                     row, column = i * stride[0] + place // size[1], j * stride[1] + place % size[1]
-                    upper, place_of, out = dy[n, i, j], winner[n, i, j], dx[n, row, column]
+                    dy_row, won, out = dy[n, i, j], winner[n, i, j], dx[n, row, column]
                     for k in range(c):
-                        out[k] += upper[k] if place_of[k] == place else zero
+                        out[k] += dy_row[k] if won[k] == place else zero
 
 
-def avg_pool2d(x, size=2, stride=None):
+def avg_pool2d(x, size, stride):
+    """x (N, H, W, C) -> y (N, OH, OW, C)"""
     if x.dtype != np.float32:
         return NotImplemented
     n, h, w, c = x.shape
@@ -78,6 +83,7 @@ def avg_pool2d(x, size=2, stride=None):
 
 @kernel
 def _avg_pool(x, size, stride, share, y, lo, hi):
+    """Reads x (N, H, W, C), writes y (N, OH, OW, C)."""
     _, oh, ow, c = y.shape
     for n in range(lo, hi):
         for i in range(oh):
@@ -94,6 +100,7 @@ def _avg_pool(x, size, stride, share, y, lo, hi):
 
 
 def avg_pool2d_backward(dy, cache):
+    """dy (N, OH, OW, C) -> dx (N, H, W, C)"""
     x_shape, size, stride = cache
     if dy.dtype != np.float32:
         return NotImplemented
@@ -104,13 +111,14 @@ def avg_pool2d_backward(dy, cache):
 
 @kernel
 def _avg_pool_backward(dy, size, stride, share, dx, lo, hi):
+    """Reads dy (N, OH, OW, C), writes dx (N, H, W, C)."""
     _, oh, ow, c = dy.shape
     for n in range(lo, hi):
         dx[n] = np.float32(0)
         for i in range(oh):
             for j in range(ow):
-                upper = dy[n, i, j]
+                dy_row = dy[n, i, j]
                 for place in range(size[0] * size[1]):
                     out = dx[n, i * stride[0] + place // size[1], j * stride[1] + place % size[1]]
                     for k in range(c):
-                        out[k] += share * upper[k]
+                        out[k] += share * dy_row[k]

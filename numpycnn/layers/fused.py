@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import ShapeError
 from ..ops.checks import pair
 from ..ops.conv import conv_padding, conv_size
-from ..ops.fused import conv_bn_relu, conv_bn_relu_backward, conv_bn_relu_infer
+from ..ops.fused import Norm, conv_bn_relu, conv_bn_relu_backward
 from .activation import ReLU
 from .base import Layer
 from .combine import Sequential
@@ -34,43 +34,36 @@ class ConvBNReLU(Layer):
                 f"ConvBNReLU pools square windows, not {pool!r}; put a MaxPool2D after it"
             )
 
-    def _values(self):
-        """gamma, beta, mean, var, momentum, eps"""
+    def _norm(self):
+        """The arrays of the op's batch norm, its momentum and eps."""
         norm, filters = self.norm, self.conv.w.value.shape[3]
         if norm is None:
             zero, one = np.zeros(filters, np.float32), np.ones(filters, np.float32)
-            return one, zero, zero, one, 0, 0
-        if len(norm.gamma.value) != filters:  # the op would take fewer for copies
+            return Norm(one, zero, zero, one), 0, 0
+        gamma, beta = norm.gamma.value, norm.beta.value
+        if len(gamma) != filters:  # the op would take fewer for copies
             raise ShapeError(
-                f"gamma has the shape {norm.gamma.value.shape}, but the convolution has {filters} "
-                "filters"
+                f"gamma has the shape {gamma.shape}, but the convolution has {filters} filters"
             )
-        return (
-            norm.gamma.value,
-            norm.beta.value,
-            norm.running_mean,
-            norm.running_var,
-            norm.momentum,
-            norm.eps,
-        )
+        return Norm(gamma, beta, norm.running_mean, norm.running_var), norm.momentum, norm.eps
+
+    def _run(self, x, train, keep):
+        conv, (norm, momentum, eps) = self.conv, self._norm()
+        how = conv.stride, conv.padding, momentum, eps, self.pool
+        train = train and self.norm is not None
+        return conv_bn_relu(x, *conv.operands(x), norm, train, *how, keep=keep)
 
     def forward(self, x, train=False):
-        conv, (*values, momentum, eps) = self.conv, self._values()
-        return conv_bn_relu(
-            x, *conv.operands(x), *values, train and self.norm is not None,
-            conv.stride, conv.padding, momentum, eps, self.pool,
-        )  # fmt: skip
+        return self._run(x, train, keep=True)
+
+    def infer(self, x):
+        return self._run(x, train=False, keep=False)[0]
 
     def multiply_adds(self, x_shape, y_shape):
         conv = self.conv
         geometry = x_shape[1:3], conv.w.value.shape[:2], conv.stride
         size = conv_size(*geometry, conv_padding(*geometry, conv.padding))
         return conv.multiply_adds(x_shape, (x_shape[0], *size))
-
-    def infer(self, x):
-        conv, (*values, _, eps) = self.conv, self._values()
-        place = conv.stride, conv.padding, eps, self.pool
-        return conv_bn_relu_infer(x, *conv.operands(x), *values, *place)
 
     def backward(self, dy, cache):
         dx, dw, db, dgamma, dbeta = conv_bn_relu_backward(

@@ -1,10 +1,11 @@
-"""Convolution, batch norm, ReLU and max pooling as one op: the chain that a VGG-like network
-repeats.
+"""Convolution, batch norm, ReLU and max pooling as one op: what a VGG-like network repeats.
 
 Nothing new is computed. What it saves is memory traffic: of the whole chain only the convolution's
 input and output are kept; the backward pass computes the rest again, which is cheaper than to store
 and load it.
 """
+
+import typing
 
 import numpy as np
 
@@ -17,51 +18,32 @@ from .norm import _check_norm, batch_norm, batch_norm_backward, batch_norm_cache
 from .pool import max_pool2d, max_pool2d_backward
 
 
-def _check_fused(
-    x,
-    w,
-    b,
-    gamma,
-    beta,
-    running_mean,
-    running_var,
-    train,
-    stride,
-    padding,
-    momentum,
-    eps,
-    pool,
-):
+class Norm(typing.NamedTuple):
+    """The arrays of a batch norm, each (F,), or shorter: see conv_bn_relu."""
+
+    gamma: np.ndarray
+    beta: np.ndarray
+    running_mean: np.ndarray
+    running_var: np.ndarray
+
+
+def _check_fused(x, w, b, norm, train, stride, padding, momentum, eps, pool):
     x, w, b, stride, padding = _check_conv(x, w, b, stride, padding)
     height, width = conv_size(x.shape[1:3], w.shape[:2], stride, padding)
+    gamma, beta, *running = norm
     if np.ndim(gamma) != 1 or not len(gamma) or w.shape[3] % len(gamma):
         raise ShapeError(
             f"gamma has the shape {np.shape(gamma)}, but the convolution has {w.shape[3]} filters"
         )
     values = len(x) * height * width * (w.shape[3] // len(gamma))  # of each channel
     like = np.empty((min(values, 2), 1, 1, len(gamma)), x.dtype)  # all that batch norm's check asks
-    norm = gamma, beta, running_mean, running_var, train, momentum, eps
-    _, gamma, beta, *_ = _check_norm(like, *norm)
+    _, gamma, beta, *_ = _check_norm(like, gamma, beta, *running, train, momentum, eps)
     if pair("pool", pool)[0] > min(height, width):
         raise ShapeError(
             f"the pooling window {(pool, pool)} is larger than the input {(height, width)}"
         )
     gamma, beta = gamma.astype(x.dtype, copy=False), beta.astype(x.dtype, copy=False)
-    return (
-        x,
-        w,
-        b,
-        gamma,
-        beta,
-        running_mean,
-        running_var,
-        bool(train),
-        stride,
-        padding,
-        momentum,
-        eps,
-        pool,
-    )
+    return x, w, b, Norm(gamma, beta, *running), bool(train), stride, padding, momentum, eps, pool
 
 
 def _copies(a, gamma):
@@ -78,51 +60,40 @@ def conv_bn_relu_cache(y, conv, a, mean, inv_std, gamma, beta, train, pool):
 
 @op(_check_fused)
 def conv_bn_relu(
-    x, w, b, gamma, beta, running_mean, running_var, train,
-    stride=1, padding="same", momentum=0.9, eps=1e-5, pool=1,
-):  # fmt: skip
-    """y = max_pool2d(relu(batch_norm(conv2d(x, w, b), gamma, beta)), pool)
+    x, w, b, norm, train, stride=1, padding="same", momentum=0.9, eps=1e-5, pool=1, *, keep=True
+):
+    """y = max_pool2d(relu(batch_norm(conv2d(x, w, b), *norm)), pool)
 
+    x (N, H, W, C), w (kh, kw, C, F), b (F,) or None, norm: a Norm -> y (N, OH/pool, OW/pool, F).
     pool = 1: no pooling. Arguments, updates of the running values and errors as in the four ops.
     A gamma shorter than the F filters is shared by F / len(gamma) copies, as the statistics are.
+    Without `keep` the cache is None when train is False, and memory is saved.
     """
-    a, conv = conv2d(x, w, b, stride, padding)
-    each = _copies(a, gamma)
-    z, norm = batch_norm(each, gamma, beta, running_mean, running_var, train, momentum, eps)
+    a, conv = conv2d(x, w, b, stride, padding)  # (N, OH, OW, F)
+    each = _copies(a, norm.gamma)
+    z, kept = batch_norm(each, *norm, train, momentum, eps)
     y, _ = max_pool2d(relu(z.reshape(a.shape))[0], pool)
-    mean = (each.mean(axis=(0, 1, 2), dtype=np.float64) if train else running_mean).astype(a.dtype)
-    return y, conv_bn_relu_cache(y, conv, a, mean, norm.inv_std, gamma, beta, train, pool)
+    if not (train or keep):
+        return y, None
+    mean = each.mean(axis=(0, 1, 2), dtype=np.float64) if train else norm.running_mean
+    statistics = mean.astype(a.dtype), kept.inv_std
+    return y, conv_bn_relu_cache(y, conv, a, *statistics, norm.gamma, norm.beta, train, pool)
 
 
-def _check_infer(
-    x, w, b, gamma, beta, running_mean, running_var, stride, padding, eps, pool
-):  # fmt: skip
-    values = gamma, beta, running_mean, running_var
-    momentum = None  # nothing is updated
-    checked = _check_fused(x, w, b, *values, False, stride, padding, momentum, eps, pool)
-    *arrays, _, stride, padding, _, eps, pool = checked
-    return *arrays, stride, padding, eps, pool
-
-
-@op(_check_infer)
-def conv_bn_relu_infer(
-    x, w, b, gamma, beta, running_mean, running_var, stride=1, padding="same", eps=1e-5, pool=1
-):
+def conv_bn_relu_infer(x, w, b, norm, stride=1, padding="same", eps=1e-5, pool=1):
     """y of conv_bn_relu in use (train=False), and nothing kept for a backward pass."""
-    return conv_bn_relu(
-        x, w, b, gamma, beta, running_mean, running_var, False, stride, padding, eps=eps, pool=pool
-    )[0]  # fmt: skip
+    return conv_bn_relu(x, w, b, norm, False, stride, padding, eps=eps, pool=pool, keep=False)[0]
 
 
 @op(backward("conv_bn_relu"))
 def conv_bn_relu_backward(dy, cache, *, input_gradient=True):
-    """The four backward passes in turn, the middle of the chain computed again from the
-    convolution's output a.
+    """The four backward passes in turn, the middle of the chain computed again from conv2d's a.
 
-    -> dx, dw, db, dgamma, dbeta
+    dy (N, OH/pool, OW/pool, F) -> dx (N, H, W, C) or None, dw (kh, kw, C, F), db (F,) or None,
+    dgamma, dbeta (len(gamma),). Raises as the four ops' backward passes do.
     """
     conv, a, mean, inv_std, gamma, beta, train, pool = cache
-    xhat = (_copies(a, gamma) - mean) * inv_std
+    xhat = (_copies(a, gamma) - mean) * inv_std  # (N, OH, OW * copies, len(gamma))
     z, relu_cache = relu((gamma * xhat + beta).reshape(a.shape))
     dz = max_pool2d_backward(dy, max_pool2d(z, pool)[1])
     dnorm = _copies(relu_backward(dz, relu_cache), gamma)

@@ -8,8 +8,9 @@ import pytest
 pytest.importorskip("numba")
 import numpycnn
 from numpycnn import backend
-from numpycnn.kernels import conv_winograd
+from numpycnn.kernels import winograd_points
 from numpycnn.kernels.runtime import memory, moments, rows, simd, simd_reference, threads
+from numpycnn.kernels.runtime.operands import Out, Panel, Rows, Start
 
 
 @pytest.fixture
@@ -28,32 +29,34 @@ def draw(*shape, seed=0):
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, simd.ROWS, simd.ROWS + 1, 2 * simd.ROWS + 7])
-@pytest.mark.parametrize("start_rows", [0, 1])
-def test_a_product_is_its_text(count, start_rows):
+@pytest.mark.parametrize("by_row", [0, 1])
+def test_a_product_is_its_reference(count, by_row):
     """Strides, skips and places that no kernel uses together."""
     inner, outer, width = 5, 3, simd.WIDTH
-    a, b = draw(400), draw((inner * 2 + 3) * outer * width, seed=1)
-    a_at, c_at = np.arange(count) * 7, (np.arange(count)[::-1] * (width + 3)).copy()
+    a, b = draw(400), draw(inner * 2 * outer * width + 4, seed=1)
+    starts, places = np.arange(count) * 7, (np.arange(count)[::-1] * (width + 3)).copy()
     start, c = draw(count * (width + 3) + width, seed=2), draw(count * (width + 3) + width, seed=3)
-    arguments = a_at, c_at, inner, 2, outer, 11, b, 4, 2 * width, 3 * width, start, 1, start_rows
-    wanted = c.copy()
-    simd.product(count, a, *arguments, c, 2)
-    simd_reference.tile(count, width)(a, a_at, c_at, 0, *arguments[2:], wanted, 2)
+    factors = Rows(a, starts, 2, 11), Panel(b, 4, 2 * width)
+    start, wanted = Start(start, 1, by_row), c.copy()
+    simd.product(count, inner, outer, *factors, start, Out(c, places, 2))
+    simd_reference.tile(count, width)(0, inner, outer, *factors, start, Out(wanted, places, 2))
     np.testing.assert_allclose(c, wanted, rtol=0, atol=1e-5)
     assert (c != draw(len(c), seed=3)).sum() == count * width  # and nothing else was written
 
 
 @simd.kernel
 def apply(x, out, channels):
-    conv_winograd._inputs(x, 3, channels + 1, out, 2, channels + 2, channels)
+    winograd_points.inputs(x, 3, channels + 1, out, 2, channels + 2, channels)
 
 
-def test_a_linear_map_is_its_text():
+def test_a_linear_map_is_its_reference():
     channels = 3 * simd.LANES
     x, out = draw(6 * (channels + 1) + 3), draw(6 * (channels + 2) + 2, seed=1)
     wanted = out.copy()
     apply(x, out, channels)
-    simd_reference.linear(conv_winograd.B_T)(x, 3, channels + 1, wanted, 2, channels + 2, channels)
+    simd_reference.linear(winograd_points.B_T)(
+        x, 3, channels + 1, wanted, 2, channels + 2, channels
+    )
     np.testing.assert_allclose(out, wanted, rtol=0, atol=1e-5)
 
 
@@ -62,8 +65,8 @@ def test_winograds_matrices_convolve(r):
     """A^T [(G w) * (B^T d)] is the correlation of d with w, but for rounding: in float64."""
     d, w = np.random.default_rng(0).standard_normal(6), np.random.default_rng(1).standard_normal(r)
     m = 7 - r
-    y = np.array(conv_winograd._a_t(m)) @ (
-        (np.array(conv_winograd._g(r)) @ w) * (np.array(conv_winograd.B_T) @ d)
+    y = np.array(winograd_points.a_t(m)) @ (
+        (np.array(winograd_points.g(r)) @ w) * (np.array(winograd_points.B_T) @ d)
     )
     np.testing.assert_allclose(y, np.correlate(d, w, "valid"), atol=1e-12)
 

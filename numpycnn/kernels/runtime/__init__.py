@@ -1,1 +1,1 @@
-"""What the kernels are built from: vector instructions, threads, reused memory, the cache of compiled code."""
+"""What kernels are built from: vector instructions, threads, a memory pool, the compile cache."""

@@ -1,8 +1,9 @@
 """numba's cache of compiled kernels, made fit for a bad disk and a bad day.
 
-numba believes what it finds: a damaged file raises whatever pickle raises, or is run as machine code. Here every
-entry carries a checksum, and one that fails it is compiled and written anew. Its age is judged by all the files that
-kernels are made of, not only by the kernel's own; and where nothing can be written, kernels are compiled each time.
+numba believes what it finds: a damaged file raises whatever pickle raises, or is run as machine
+code. Here every entry carries a checksum, and one that fails it is compiled and written anew. Its
+age is judged by all the files that kernels are made of, not only by the kernel's own; and where
+nothing can be written, kernels are compiled each time.
 """
 
 import functools
@@ -86,7 +87,7 @@ def _say(reason):
 
 @functools.cache
 def _sources():
-    """Of every file that kernels are made of, its name, size and time; and whether indices are checked."""
+    """Whether indices are checked; name, size, time of every file that kernels are made of."""
     folder = pathlib.Path(__file__).parent
     files = sorted([*folder.glob("*.py"), *folder.parent.glob("*.py")])
     return config.BOUNDSCHECK, *(

@@ -10,11 +10,12 @@ from .threads import kernel
 
 
 class Epilogue(typing.NamedTuple):
-    """moments (N, 2, F) gets those of each image (see moments.py). z (N, OH/pool, OW/pool * F) gets
+    """moments (N, 2, F) gets those of each image (see moments.py). z (N, OH/pool, OW/pool*F) gets
 
-        z = the largest over each window of relu(scale * y + shift)         scale, shift = rows (2, OW/pool * F)
+        z = the largest over each window of relu(scale * y + shift)
 
-    and y itself is then kept nowhere. Either is empty where it is not wanted.
+    scale and shift being rows (2, OW/pool*F); y itself is then kept nowhere. Either is empty where
+    it is not wanted.
     """
 
     moments: np.ndarray
@@ -22,19 +23,20 @@ class Epilogue(typing.NamedTuple):
     pool: int
     z: np.ndarray
 
-
-def epilogue(f, moments=None, rows=None, pool=1, z=None):
-    """An Epilogue for f filters; what is not given is not wanted."""
-    moments = np.empty((0, 2, f), np.float32) if moments is None else moments
-    rows = np.empty((0, 0), np.float32) if rows is None else rows
-    return Epilogue(moments, rows, pool, np.empty((0, 0, 0), np.float32) if z is None else z)
+    @classmethod
+    def of(cls, f, moments=None, rows=None, pool=1, z=None):
+        """One for f filters; what is not given is not wanted."""
+        moments = np.empty((0, 2, f), np.float32) if moments is None else moments
+        rows = np.empty((0, 0), np.float32) if rows is None else rows
+        return cls(moments, rows, pool, np.empty((0, 0, 0), np.float32) if z is None else z)
 
 
 @kernel
-def finish(then, y, begin, first, count):
-    """For the images from `first` on, which are y[begin : begin + count] (OH, OW * F)."""
+def finish(epilogue, y, begin, first, count):
+    """Reads y[begin : begin + count] (count, OH, OW*F), which are the images from `first` on."""
     for n in range(count):
-        if len(then.moments):
-            block_moments(y[begin + n], then.moments[first + n])
-        if len(then.z):
-            activate(y[begin + n], then.rows, then.moments.shape[2], then.pool, then.z[first + n])
+        if len(epilogue.moments):
+            block_moments(y[begin + n], epilogue.moments[first + n])
+        if len(epilogue.z):
+            f = epilogue.moments.shape[2]
+            activate(y[begin + n], epilogue.rows, f, epilogue.pool, epilogue.z[first + n])

@@ -1,8 +1,9 @@
-"""Large arrays without the price of fresh memory: np.empty that takes back what nobody looks at any more.
+"""A memory pool for large arrays: np.empty that reuses what no array refers to any more.
 
-Fresh pages cost more than a pass over them. A block is free when no array refers to it, by Python's own
-reference count, so that nothing a caller still holds (a cache, a view) is ever written over. Arrays begin at
-multiples of a cache line, of which a vector may fill all: NumPy's begin in the middle of one.
+Fresh pages cost more than a pass over them. A block is free when no array refers to it, by Python's
+own reference count, so that nothing a caller still holds (a cache, a view) is ever written over.
+Arrays begin at multiples of a cache line, all of which a vector may fill: NumPy's begin in the
+middle of one.
 """
 
 import math
@@ -14,7 +15,8 @@ import numpy as np
 _local = threading.local()
 LINE = 64
 SMALL = 1 << 15  # bytes: the system has such pieces at hand
-KEEP = 400  # a block that was not used for so many arrays goes back to the system; a training step takes about 100
+# A block not used for so many arrays goes back to the system; a training step takes about 100.
+KEEP = 400
 
 
 def empty(shape, dtype=np.float32):
@@ -39,7 +41,7 @@ class _Block:
 
 
 def _take(nbytes):
-    """The smallest free block of nbytes to 2 * nbytes, or a new one; blocks that nobody needed for long go back."""
+    """The smallest free block of nbytes to 2 * nbytes, or a new one; unused ones are given back."""
     if not hasattr(_local, "blocks"):
         _local.blocks, _local.number = [], 0
     _local.number += 1

@@ -1,4 +1,7 @@
-"""Loops over an image row: W pixels of C channels each, as W * C values. Long, plain loops are the fast ones."""
+"""Loops over an image row: W pixels of C channels each, as W*C values.
+
+Long, plain loops are the fast ones.
+"""
 
 import numpy as np
 
@@ -6,7 +9,7 @@ from .threads import kernel
 
 
 def repeated(width, *vectors):
-    """(len(vectors), width * C): each vector, one value a channel, repeated for every pixel of a row."""
+    """Each vector (C,) repeated for every pixel of a row -> (len(vectors), width*C)"""
     rows = np.empty((len(vectors), width, len(vectors[0])), np.float32)
     for row, vector in zip(rows, vectors, strict=True):
         row[:] = vector
@@ -15,7 +18,7 @@ def repeated(width, *vectors):
 
 @kernel
 def fold(row, total):
-    """The sum over the pixels of a row, for each channel."""
+    """Reads row (W*C), writes total (C,), the sum over the pixels."""
     c = len(total)
     total[:] = row[:c]
     for j in range(c, len(row), c):
@@ -26,7 +29,7 @@ def fold(row, total):
 
 @kernel
 def gather(row, first, c, pool, side):
-    """Every pool-th pixel of a row from `first` on, side by side; the row itself for pool = 1."""
+    """Every pool-th pixel of row (W*C) from `first` on, in side (W/pool*C); for pool 1 row."""
     if pool == 1:
         return row
     for j in range(len(side) // c):
@@ -47,7 +50,10 @@ def scatter(side, row, first, c, pool):
 
 @kernel
 def activate(a, rows, c, pool, y):
-    """y = the largest over each window of relu(scale * a + shift), for an image a (H, W * C). NaN passes."""
+    """Reads a (H, W*C), writes y (H/pool, W/pool*C), with scale, shift = rows (2, W/pool*C):
+
+    the largest over each window of relu(scale * a + shift). NaN passes.
+    """
     scale, shift = rows[0], rows[1]  # unpacking would forget that they are contiguous
     side = np.empty(y.shape[1], np.float32)
     for i in range(len(y)):

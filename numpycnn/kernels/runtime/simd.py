@@ -1,22 +1,20 @@
-"""The one place where vector instructions are written by hand: two small loops that LLVM keeps in registers.
+"""The one place where vector instructions are written by hand: two small loops.
 
-`product` is a matrix product of a few rows by WIDTH columns, in tiles whose sums stay in registers:
+`product` multiplies a few rows by WIDTH columns, in tiles whose sums stay in registers. operands.py
+has its operands:
 
-    acc[r, :] = start[r, :]                                  # for each row r
-    for o in range(outer):  for i in range(inner):           # the sum over what convolution sums over
-        acc[r, :] += a[a_at[r] + o * a_outer + i * a_inner] * b[b_at : b_at + WIDTH]
-        b_at += b_inner                                      # and b_skip more after each round of o
-    c[c_at[r] : c_at[r] + WIDTH] = acc[r, :]
+    sums[r, :] = start                                       # for each row r
+    for o in range(outer):  for i in range(inner):           # what a convolution sums over
+        sums[r, :] += rows[r, o, i] * panel[o, i, :]
+    out[r, :] = sums[r, :]
 
-`linear(matrix)` applies a small constant matrix across channels, as Winograd's transforms need:
+`linear(matrix)` applies a small constant matrix to vectors of channels, as Winograd transforms do:
 
-    out[out_at + i * out_step + c] = sum_j matrix[i][j] * x[x_at + j * x_step + c]      for c in range(channels)
+    out[i, c] = sum_j matrix[i][j] * x[j, c]                 # for c in range(channels)
 
-Patches of an image are runs of neighbouring values, so that a convolution needs no im2col: row r starts at a
-pixel's patch, `inner` walks along kw * C values of an image row, `outer` down kh rows. Why by hand: numba would
-keep the accumulators in memory (a third of the speed); LLVM keeps these vectors in registers, and compiles
-them in half a second for all shapes. It is written with llvmlite's builder: LLVM's addition and multiplication
-on vectors, for any processor. simd_reference.py has both in Python.
+Why by hand: numba would keep the sums in memory (a third of the speed). LLVM keeps these vectors in
+registers, and compiles them in half a second for all shapes. llvmlite's builder gives LLVM's
+addition and multiplication on vectors, for any processor. simd_reference.py has both in Python.
 """
 
 import functools
@@ -40,19 +38,19 @@ _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _INT = ir.IntType(64)
 
 
-def _integers(arguments):
-    """The numba types of an intrinsic's arguments: arrays as they are, whole numbers as int64."""
-    return types.void(*(t if isinstance(t, types.Array) else types.int64 for t in arguments))
+def _signature(arguments):
+    """Of an intrinsic: whole numbers come as int64, arrays and named tuples as they are."""
+    return types.void(*(types.int64 if isinstance(t, types.Integer) else t for t in arguments))
 
 
-def _unpacked(context, builder, signature, values):
-    """The values, with every array replaced by the pointer to its data."""
-    return [
-        arrayobj.make_array(t)(context, builder, value).data
-        if isinstance(t, types.Array)
-        else value
-        for t, value in zip(signature.args, values, strict=True)
-    ]
+def _unpacked(context, builder, kind, value):
+    """An array's data pointer; a whole number as int64; of a named tuple one with these fields."""
+    if isinstance(kind, types.NamedTuple):
+        fields = zip(kind.types, cgutils.unpack_tuple(builder, value), strict=True)
+        return kind.instance_class(*(_unpacked(context, builder, *field) for field in fields))
+    if isinstance(kind, types.Array):
+        return arrayobj.make_array(kind)(context, builder, value).data
+    return context.cast(builder, value, kind, types.int64)
 
 
 def _at(builder, pointer, index):
@@ -82,67 +80,60 @@ def _multiply_add(builder, total, left, right):
     return product if total is None else builder.fadd(total, product, flags=("contract",))
 
 
-def _tile(rows):
-    """A numba function for that many rows, of (a, a_at, c_at, first, inner, a_inner, outer, a_outer, b, b_at, b_inner,
-    b_skip, start, start_at, start_rows, c, c_base).
-
-    a_at and c_at are int64 tables; the tile takes their entries first .. first+rows-1. c_base is added to c's.
-    The start is start[start_at : ...] for every row or, with start_rows, start[start_at + c_at[r] : ...].
-    """
+def _tile(count):
+    """A numba function for `count` rows, `first` .. first + count - 1, which LLVM unrolls."""
 
     @intrinsic
-    def tile(typing, a, a_at, c_at, first, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip,
-             start, start_at, start_rows, c, c_base):  # fmt: skip
-        arguments = (a, a_at, c_at, first, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip,
-                     start, start_at, start_rows, c, c_base)  # fmt: skip
-        return _integers(arguments), emit
+    def tile(typing, first, inner, outer, rows, panel, start, out):
+        return _signature((first, inner, outer, rows, panel, start, out)), emit
 
     def emit(context, builder, signature, values):
-        (a, a_at, c_at, first, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip,
-         start, start_at, start_rows, c, c_base) = _unpacked(context, builder, signature, values)  # fmt: skip
+        first, inner, outer, rows, panel, start, out = (
+            _unpacked(context, builder, *pair) for pair in zip(signature.args, values, strict=True)
+        )
 
         def entry(table, r):
             return builder.load(_at(builder, table, builder.add(first, _INT(r))))
 
-        places = [entry(c_at, r) for r in range(rows)]
+        places = [entry(out.places, r) for r in range(count)]
         a_row = [
-            cgutils.alloca_once_value(builder, _at(builder, a, entry(a_at, r))) for r in range(rows)
+            cgutils.alloca_once_value(builder, _at(builder, rows.data, entry(rows.starts, r)))
+            for r in range(count)
         ]
-        b_row = cgutils.alloca_once_value(builder, _at(builder, b, b_at))
-        acc = [[cgutils.alloca_once(builder, _VECTOR) for _ in range(2)] for _ in range(rows)]
-        by_row = builder.icmp_signed("!=", start_rows, _INT(0))
-        for r in range(rows):
-            begin = builder.add(start_at, builder.select(by_row, places[r], _INT(0)))
+        b_row = cgutils.alloca_once_value(builder, _at(builder, panel.data, panel.at))
+        sums = [[cgutils.alloca_once(builder, _VECTOR) for _ in range(2)] for _ in range(count)]
+        by_row = builder.icmp_signed("!=", start.by_row, _INT(0))
+        for r in range(count):
+            begin = builder.add(start.at, builder.select(by_row, places[r], _INT(0)))
             for k in range(2):
                 place = builder.add(begin, _INT(k * LANES))
-                builder.store(_load(builder, _vector(builder, start, place)), acc[r][k])
+                builder.store(_load(builder, _vector(builder, start.data, place)), sums[r][k])
 
         with cgutils.for_range(builder, outer):
             with cgutils.for_range(builder, inner) as loop:
-                _products(
-                    builder, a_row, builder.mul(loop.index, a_inner), builder.load(b_row), acc
-                )
-                builder.store(_at(builder, builder.load(b_row), b_inner), b_row)
-            builder.store(_at(builder, builder.load(b_row), b_skip), b_row)
+                step = builder.mul(loop.index, rows.step)
+                _products(builder, a_row, step, builder.load(b_row), sums)
+                builder.store(_at(builder, builder.load(b_row), panel.step), b_row)
             for pointer in a_row:
-                builder.store(_at(builder, builder.load(pointer), a_outer), pointer)
+                builder.store(_at(builder, builder.load(pointer), rows.skip), pointer)
 
-        for r in range(rows):
+        for r in range(count):
             for k in range(2):
-                place = builder.add(builder.add(c_base, places[r]), _INT(k * LANES))
-                builder.store(builder.load(acc[r][k]), _vector(builder, c, place)).align = 4
+                place = builder.add(builder.add(out.base, places[r]), _INT(k * LANES))
+                target = _vector(builder, out.data, place)
+                builder.store(builder.load(sums[r][k]), target).align = 4
         return context.get_dummy_value()
 
     return tile
 
 
-def _products(builder, a_row, step, right, acc):
-    """acc[r] += a_row[r][step] * right, for every row and both vectors of `right`."""
+def _products(builder, a_row, step, right, sums):
+    """sums[r] += a_row[r][step] * right, for every row and both vectors of `right`."""
     vectors = [_load(builder, _vector(builder, right, k * LANES)) for k in range(2)]
-    for pointer, sums in zip(a_row, acc, strict=True):
+    for pointer, pair in zip(a_row, sums, strict=True):
         left = _spread(builder, builder.load(_at(builder, builder.load(pointer), step)))
-        for one, vector in zip(sums, vectors, strict=True):
-            builder.store(_multiply_add(builder, builder.load(one), left, vector), one)
+        for total, vector in zip(pair, vectors, strict=True):
+            builder.store(_multiply_add(builder, builder.load(total), left, vector), total)
 
 
 @functools.lru_cache(256)
@@ -157,40 +148,45 @@ _many, _four, _one = (
 
 
 @kernel
-def product(count, a, a_at, c_at, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip,
-          start, start_at, start_rows, c, c_base):  # fmt: skip
-    """`count` rows of a matrix product, in tiles of ROWS; what is left over in tiles of 4 and single rows."""
+def product(count, inner, outer, rows, panel, start, out):
+    """`count` rows times a panel, from Rows, Panel and Start into Out.
+
+    In tiles of ROWS rows; what is left over in tiles of four and in single rows.
+    """
     t = 0
     while t + ROWS <= count:
-        _many(a, a_at, c_at, t, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip,
-              start, start_at, start_rows, c, c_base)  # fmt: skip
+        _many(t, inner, outer, rows, panel, start, out)
         t += ROWS
     while t + 4 <= count:
-        _four(a, a_at, c_at, t, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip,
-              start, start_at, start_rows, c, c_base)  # fmt: skip
+        _four(t, inner, outer, rows, panel, start, out)
         t += 4
     while t < count:
-        _one(a, a_at, c_at, t, inner, a_inner, outer, a_outer, b, b_at, b_inner, b_skip,
-             start, start_at, start_rows, c, c_base)  # fmt: skip
+        _one(t, inner, outer, rows, panel, start, out)
         t += 1
 
 
 def linear(matrix):
-    """A numba function of (x, x_at, x_step, out, out_at, out_step, channels); channels a multiple of LANES."""
+    """A numba function of (x, x_at, x_step, out, out_at, out_step, channels).
+
+    x[j] is x[x_at + j * x_step : ... + channels], out[i] likewise; channels a multiple of LANES.
+    """
     if config.DISABLE_JIT:
         return simd_reference.linear(matrix)
 
     @intrinsic
     def apply(typing, x, x_at, x_step, out, out_at, out_step, channels):
-        return _integers((x, x_at, x_step, out, out_at, out_step, channels)), emit
+        return _signature((x, x_at, x_step, out, out_at, out_step, channels)), emit
 
     def emit(context, builder, signature, values):
-        x, x_at, x_step, out, out_at, out_step, channels = _unpacked(
-            context, builder, signature, values
+        x, x_at, x_step, out, out_at, out_step, channels = (
+            _unpacked(context, builder, *pair) for pair in zip(signature.args, values, strict=True)
         )
 
         def place(begin, step, number):
             return builder.add(begin, builder.mul(step, _INT(number)))
+
+        def constant(factor):
+            return ir.Constant(_VECTOR, [ir.Constant(ir.FloatType(), factor)] * LANES)
 
         with cgutils.for_range_slice(builder, _INT(0), channels, _INT(LANES), _INT) as (c, _):
             x_now, out_now = builder.add(x_at, c), builder.add(out_at, c)
@@ -202,10 +198,7 @@ def linear(matrix):
                 total = None
                 for factor, column in zip(row, columns, strict=True):
                     if factor:
-                        constant = ir.Constant(
-                            _VECTOR, [ir.Constant(ir.FloatType(), factor)] * LANES
-                        )
-                        total = _multiply_add(builder, total, constant, column)
+                        total = _multiply_add(builder, total, constant(factor), column)
                 builder.store(total, _vector(builder, out, place(out_now, out_step, i))).align = 4
         return context.get_dummy_value()
 

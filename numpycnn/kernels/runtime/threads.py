@@ -1,8 +1,9 @@
 """Threads for kernels that release the GIL: each gets one contiguous share of the work.
 
-Plain Python threads, not numba's: they survive a fork, several callers may use them at once, and kernels compile
-in a quarter of the time. A kernel's result must not depend on where the shares are cut: sums over the batch go
-into a fixed number of chunks, added up in a fixed order, and have the same bits for any number of threads.
+Plain Python threads, not numba's: they survive a fork, several callers may use them at once, and
+kernels compile in a quarter of the time. A kernel's result must not depend on where the shares are
+cut: sums over the batch go into a fixed number of chunks, added up in a fixed order, and have the
+same bits for any number of threads.
 """
 
 import itertools
@@ -21,8 +22,9 @@ from .memory import empty
 def kernel(function):
     """Decorate a function: numba compiles it, once, for each kind of arguments.
 
-    `contract` lets a*b + c be one instruction; no other liberty is taken, so that NaN stays NaN. Division by zero
-    gives infinity as in NumPy: Python's error would keep loops from being vectorised.
+    `contract` lets a*b + c be one instruction; no other liberty is taken, so that NaN stays NaN.
+    Division by zero gives infinity as in NumPy: Python's error would keep loops from being
+    vectorised.
     """
     compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})(function)
     if not config.DISABLE_JIT:
@@ -31,13 +33,12 @@ def kernel(function):
 
 
 class _Announce(event.Listener):
-    """Says so when the first kernel is compiled that was not in numba's cache: nothing else is to be seen for long."""
+    """Says so when the first kernel is compiled that was not in numba's cache: it takes a while."""
 
     def on_start(self, found):
-        if not found.data["dispatcher"].py_func.__module__.startswith(
-            f"{__name__.partition('.')[0]}."
-        ):
-            return  # somebody else's function
+        module = found.data["dispatcher"].py_func.__module__
+        if not module.startswith("numpycnn."):  # somebody else's function
+            return
         event.unregister("numba:compile", self)
         sys.stderr.write("numpycnn: compiling the kernels, once: about 20 seconds\n")
 
@@ -51,15 +52,14 @@ event.register("numba:compile", _Announce())
 def parallel(function, n, *args, scratch=0, least=1):
     """function(*args, lo, hi) over the n items, cut into as many shares as there are threads.
 
-    No share has fewer than `least` items: to wake a thread may take 50 us, in which one alone gets further.
-    With `scratch`, function(*args, scratch, lo, hi): so many float32 of its own for every share, uninitialised.
-    Memory that a kernel took itself would be given back to the system, and cost as much as the work, each time.
+    No share has fewer than `least` items: to wake a thread may take 50 us, in which one alone gets
+    further. With `scratch`, function(*args, scratch, lo, hi): every share gets so many float32 of
+    its own, uninitialised. Memory that a kernel took itself would be given back to the system, and
+    cost as much as the work, each time.
     """
     count = min(threads(), max(1, n // least))
     team = _team(count) if count > 1 else None
-    if team is None or not team.free.acquire(
-        blocking=False
-    ):  # another caller has the team: work alone
+    if team is None or not team.free.acquire(blocking=False):  # taken: this caller works alone
         if n:
             function(*args, *_scratch(scratch), 0, n)
         return
@@ -78,7 +78,10 @@ def _scratch(size):
 
 
 class _Team:
-    """Waiting threads, each with a lock to wake it and a lock it opens when done: a quarter of an executor's time."""
+    """Waiting threads, each with a lock to wake it and one that it opens when done.
+
+    That takes a quarter of the time of concurrent.futures.
+    """
 
     def __init__(self, size):
         self.free = threading.Lock()
