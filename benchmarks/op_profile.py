@@ -131,15 +131,15 @@ def _peak(threads, quick):
     """FLOP/s of small matrix products whose operands stay in the first cache, on all threads."""
     import numpy as np
 
-    from numpycnn.kernels.runtime.operands import Out, Panel, Rows, Start
+    from numpycnn.kernels.runtime.operands import At, Out, Panel, Rows, Start
     from numpycnn.kernels.runtime.threads import parallel
 
     repeated, rows, inner, columns = _products()
     a, b, c = (np.ones(n, np.float32) for n in (rows * inner, inner * columns, rows * columns))
     places = np.arange(rows)
     operands = (
-        Rows(a, places * inner, 1, 0), Panel(b, 0, columns),
-        Start(np.zeros(columns, np.float32), 0, 0), Out(c, places * columns, 0),
+        Rows(a, places * inner, 1, 0), Panel(b, columns),
+        Start(np.zeros(columns, np.float32), 0), Out(c, places * columns), At(0, 0, 0, 0),
     )  # fmt: skip
     times = []
     turns = threads * (1000 if quick else 20_000)
@@ -159,9 +159,9 @@ def _products():
     rows = 4 * ROWS
 
     @njit(nogil=True)
-    def repeated(inner, left, right, start, out, lo, hi):
+    def repeated(inner, left, right, start, out, at, lo, hi):
         for _ in range(lo, hi):
-            product(rows, inner, 1, left, right, start, out)
+            product(rows, inner, 1, left, right, start, out, at)
 
     return repeated, rows, 64, WIDTH
 

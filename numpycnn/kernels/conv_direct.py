@@ -11,7 +11,7 @@ import numpy as np
 
 from .runtime.epilogue import Epilogue, finish
 from .runtime.memory import empty
-from .runtime.operands import Out, Panel, Rows, Start
+from .runtime.operands import At, Out, Panel, Rows, Start
 from .runtime.simd import WIDTH, product, steps
 from .runtime.threads import kernel, parallel
 
@@ -120,19 +120,21 @@ def _correlate_images(x, weights, y, epilogue, frame, tables, memory, lo, hi):
     skip, room = frame.sides[1] * c, group * frame.sides[0] * frame.sides[1] * c
     scratch, block = memory[:room], memory[room : room + group * oh * ow * WIDTH]
     scratch[:] = np.float32(0)
-    rows = Rows(scratch, tables.starts, 1, skip)
+    patches, panel = Rows(scratch, tables.starts, 1, skip), Panel(panels, WIDTH)
+    bias = Start(weights.bias, 0)
+    whole, part = Out(out, tables.rows), Out(block, tables.block)
     for first in range(lo, hi, group):
         images, begin = min(group, hi - first), 0 if len(epilogue.z) else first
         _fill(scratch, x[first : first + images], frame)
         base, pixels = begin * oh * ow * f, images * oh * ow
         for p in range(len(weights.panels)):
-            at = p * WIDTH  # the panel's first filter
-            panel, bias = Panel(panels, p * size, WIDTH), Start(weights.bias, at, 0)
-            if at + WIDTH <= f:
-                product(pixels, kw * c, kh, rows, panel, bias, Out(out, tables.rows, base + at))
+            k = p * WIDTH  # the panel's first filter
+            if k + WIDTH <= f:
+                at = At(0, p * size, k, base + k)
+                product(pixels, kw * c, kh, patches, panel, bias, whole, at)
             else:  # the last panel reaches beyond the last filter
-                product(pixels, kw * c, kh, rows, panel, bias, Out(block, tables.block, 0))
-                _first_columns(block, pixels, f - at, out[base + at :], f)
+                product(pixels, kw * c, kh, patches, panel, bias, part, At(0, p * size, k, 0))
+                _first_columns(block, pixels, f - k, out[base + k :], f)
         finish(epilogue, maps, begin, first, images)
 
 
@@ -187,19 +189,19 @@ def _gradient_chunks(x, dy, sums, frame, stride, starts, places, memory, lo, hi)
     memory[:] = np.float32(0)
     scratch, flat = memory[:room], memory[room:]
     skip, step = stride[0] * frame.sides[1] * c, stride[1] * c  # to the next row and pixel
+    values, panel = Rows(scratch, starts, step, skip), Panel(flat, WIDTH)
     block = max(1, 4096 // (ow * max(c, WIDTH)))  # image rows that stay in the first-level cache
     for chunk in range(lo, hi):
-        out = sums[chunk].reshape(-1)
+        total = sums[chunk].reshape(-1)
+        start, out = Start(total, 1), Out(total, places)
         for image in range(n * chunk // CHUNKS, n * (chunk + 1) // CHUNKS):
             _fill(scratch, x[image : image + 1], frame)
             _into_panels(dy[image].reshape(-1, f), flat.reshape(panels, oh * ow, WIDTH))
             for i in range(0, oh, block):
-                rows = Rows(scratch[i * skip :], starts, step, skip)
                 for p in range(panels):
-                    panel = Panel(flat, (p * oh * ow + i * ow) * WIDTH, WIDTH)
                     to = p * k * WIDTH
-                    total = Out(out, places, to)
-                    product(k, ow, min(block, oh - i), rows, panel, Start(out, to, 1), total)
+                    at = At(i * skip, (p * oh * ow + i * ow) * WIDTH, to, to)
+                    product(k, ow, min(block, oh - i), values, panel, start, out, at)
 
 
 @kernel

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import conv_direct
 from .runtime.memory import empty
-from .runtime.operands import Out, Panel, Rows, Start
+from .runtime.operands import At, Out, Panel, Rows, Start
 from .runtime.simd import WIDTH, product
 from .runtime.threads import kernel, parallel
 
@@ -66,16 +66,15 @@ def _tables(h, width, c, top, left, padded, kh, kw, f, room):
 def _images(x, panels, bias, y, tables, q, lo, hi):
     """Reads x (N, H, W, C), writes y (N, OH, OW, F); q is of one image."""
     _, oh, ow, f = y.shape
-    c, flat, zero = x.shape[3], panels.reshape(-1), np.zeros(WIDTH, np.float32)
+    h, w, c = x.shape[1:]
     room = len(panels) * WIDTH
+    pixels, panel = Rows(x.reshape(-1), tables.pixels, 1, 0), Panel(panels.reshape(-1), WIDTH)
+    zero, out = Start(np.zeros(WIDTH, np.float32), 0), Out(q, tables.rows)
     q[:] = np.float32(0)  # the border stays so
     for n in range(lo, hi):
-        image = x[n].reshape(-1)
-        for p in range(len(panels)):
-            at = p * WIDTH
-            pixels, panel = Rows(image, tables.pixels, 1, 0), Panel(flat, at * c, WIDTH)
-            out = Out(q, tables.rows, at)
-            product(len(tables.pixels), c, 1, pixels, panel, Start(zero, 0, 0), out)
+        for first in range(0, room, WIDTH):
+            at = At(n * h * w * c, first * c, 0, first)
+            product(h * w, c, 1, pixels, panel, zero, out, at)
         for i in range(oh):
             for j in range(ow):
                 here = q[(i * tables.padded + j) * room :]

@@ -17,7 +17,7 @@ import numpy as np
 
 from .runtime.epilogue import Epilogue, finish
 from .runtime.memory import empty
-from .runtime.operands import Out, Panel, Rows, Start
+from .runtime.operands import At, Out, Panel, Rows, Start
 from .runtime.simd import LANES, WIDTH, product, steps
 from .runtime.threads import kernel, parallel
 from .winograd_points import gradients, inputs, outputs, weight_gradients, weights
@@ -178,8 +178,9 @@ def _correlate_images(x, weights, bias, y, epilogue, tiling, steps_c, steps_f, m
     """Reads x (N, H, W, C), weights (36, C, F), writes y (N, OH, OW, F), or epilogue.z instead."""
     group, side = tiling.group, tiling.m
     c_up, f_up, tiles = weights.shape[1], weights.shape[2], group * tiling.rows * tiling.columns
-    flat, zero = weights.reshape(-1), Start(np.zeros(WIDTH, np.float32), 0, 0)
     scratch, v, m, half, block = _split(memory, tiling, c_up, f_up)
+    rows, panel = Rows(v, steps_c, 1, 0), Panel(weights.reshape(-1), f_up)
+    zero, out = Start(np.zeros(WIDTH, np.float32), 0), Out(m, steps_f)
     _, oh, ow, f = y.shape
     maps = y.reshape(len(y), oh, ow * f)
     if len(epilogue.z):  # y is the memory of one group
@@ -191,10 +192,9 @@ def _correlate_images(x, weights, bias, y, epilogue, tiling, steps_c, steps_f, m
         _transform_inputs(scratch, v, half, tiling, images, tiles, c_up)
         count = images * tiling.rows * tiling.columns
         for k in range(36):
-            rows = Rows(v[k * tiles * c_up : (k + 1) * tiles * c_up], steps_c, 1, 0)
             for p in range(0, f_up, WIDTH):
-                panel = Panel(flat, k * c_up * f_up + p, f_up)
-                product(count, c_up, 1, rows, panel, zero, Out(m, steps_f, k * tiles * f_up + p))
+                at = At(k * tiles * c_up, k * c_up * f_up + p, 0, k * tiles * f_up + p)
+                product(count, c_up, 1, rows, panel, zero, out, at)
         for t in range(count):
             for column in range(6):
                 at, to = (column * tiles + t) * f_up, column * f_up
@@ -267,9 +267,11 @@ def _gradient_chunks(x, dy, sums, tiling, starts, places, memory, lo, hi):
     c_up, f_up, tiles = sums.shape[2], sums.shape[3], group * tiling.rows * tiling.columns
     scratch, v, m, half, block = _split(memory, tiling, c_up, f_up)
     block[:] = np.float32(0)
+    rows, panel = Rows(v, starts, c_up, 0), Panel(m, f_up)
     for chunk in range(lo, hi):
         sums[chunk] = np.float32(0)
-        out = sums[chunk].reshape(-1)
+        total = sums[chunk].reshape(-1)
+        start, out = Start(total, 1), Out(total, places)
         last = n * (chunk + 1) // CHUNKS
         for first in range(n * chunk // CHUNKS, last, group):
             images = min(group, last - first)
@@ -278,11 +280,10 @@ def _gradient_chunks(x, dy, sums, tiling, starts, places, memory, lo, hi):
             count = images * tiling.rows * tiling.columns
             _transform_gradients(dy[first:], m, block, half, tiling, count, tiles, f_up)
             for k in range(36):
-                rows = Rows(v[k * tiles * c_up : (k + 1) * tiles * c_up], starts, c_up, 0)
                 for p in range(0, f_up, WIDTH):
-                    panel = Panel(m, k * tiles * f_up + p, f_up)
                     to = k * c_up * f_up + p
-                    product(c_up, count, 1, rows, panel, Start(out, to, 1), Out(out, places, to))
+                    at = At(k * tiles * c_up, k * tiles * f_up + p, to, to)
+                    product(c_up, count, 1, rows, panel, start, out, at)
 
 
 @kernel

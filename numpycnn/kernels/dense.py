@@ -8,7 +8,7 @@ import numpy as np
 
 from ..ops.dense import dense_cache
 from .runtime.memory import empty
-from .runtime.operands import Out, Panel, Rows, Start
+from .runtime.operands import At, Out, Panel, Rows, Start
 from .runtime.simd import WIDTH, product, steps
 from .runtime.threads import kernel, parallel
 
@@ -56,7 +56,8 @@ def _panels(left, right, turned, out, places, memory, lo, hi):
     inner = right.shape[1] if turned else right.shape[0]
     flat = memory[: inner * WIDTH]  # (inner, WIDTH)
     result = memory[inner * WIDTH :]  # (rows, WIDTH)
-    zero = np.zeros(WIDTH, np.float32)
+    panel, zero = Panel(flat, WIDTH), Start(np.zeros(WIDTH, np.float32), 0)
+    whole = Out(result, places)
     for p in range(lo, hi):
         first = p * WIDTH
         wide = min(WIDTH, columns - first)
@@ -69,8 +70,7 @@ def _panels(left, right, turned, out, places, memory, lo, hi):
                     target[k] = right[first + k, i]
             else:
                 _copy(right[i, first:], wide, target)
-        panel = Panel(flat, 0, WIDTH)
-        product(rows, inner, 1, left, panel, Start(zero, 0, 0), Out(result, places, 0))
+        product(rows, inner, 1, left, panel, zero, whole, At(0, 0, 0, 0))
         for i in range(rows):
             _copy(result[i * WIDTH :], wide, out[i, first:])
 

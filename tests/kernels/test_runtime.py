@@ -10,7 +10,7 @@ import numpycnn
 from numpycnn import backend
 from numpycnn.kernels import winograd_points
 from numpycnn.kernels.runtime import memory, moments, rows, simd, simd_reference, threads
-from numpycnn.kernels.runtime.operands import Out, Panel, Rows, Start
+from numpycnn.kernels.runtime.operands import At, Out, Panel, Rows, Start
 
 
 @pytest.fixture
@@ -36,10 +36,14 @@ def test_a_product_is_its_reference(count, by_row):
     a, b = draw(400), draw(inner * 2 * outer * width + 4, seed=1)
     starts, places = np.arange(count) * 7, (np.arange(count)[::-1] * (width + 3)).copy()
     start, c = draw(count * (width + 3) + width, seed=2), draw(count * (width + 3) + width, seed=3)
-    factors = Rows(a, starts, 2, 11), Panel(b, 4, 2 * width)
-    start, wanted = Start(start, 1, by_row), c.copy()
-    simd.product(count, inner, outer, *factors, start, Out(c, places, 2))
-    simd_reference.tile(count, width)(0, inner, outer, *factors, start, Out(wanted, places, 2))
+    factors, start, wanted = (
+        (Rows(a, starts, 2, 11), Panel(b, 2 * width)),
+        Start(start, by_row),
+        c.copy(),
+    )
+    at = At(3, 4, 1, 2)
+    simd.product(count, inner, outer, *factors, start, Out(c, places), at)
+    simd_reference.tile(count, width)(0, inner, outer, *factors, start, Out(wanted, places), at)
     np.testing.assert_allclose(c, wanted, rtol=0, atol=1e-5)
     assert (c != draw(len(c), seed=3)).sum() == count * width  # and nothing else was written
 

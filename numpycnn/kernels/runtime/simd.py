@@ -45,8 +45,8 @@ def _signature(arguments):
 
 def _unpacked(context, builder, kind, value):
     """An array's data pointer; a whole number as int64; of a named tuple one with these fields."""
-    if isinstance(kind, types.NamedTuple):
-        fields = zip(kind.types, cgutils.unpack_tuple(builder, value), strict=True)
+    if isinstance(kind, types.BaseNamedTuple):
+        fields = zip(kind, cgutils.unpack_tuple(builder, value, len(kind)), strict=True)
         return kind.instance_class(*(_unpacked(context, builder, *field) for field in fields))
     if isinstance(kind, types.Array):
         return arrayobj.make_array(kind)(context, builder, value).data
@@ -84,11 +84,11 @@ def _tile(count):
     """A numba function for `count` rows, `first` .. first + count - 1, which LLVM unrolls."""
 
     @intrinsic
-    def tile(typing, first, inner, outer, rows, panel, start, out):
-        return _signature((first, inner, outer, rows, panel, start, out)), emit
+    def tile(typing, first, inner, outer, rows, panel, start, out, at):
+        return _signature((first, inner, outer, rows, panel, start, out, at)), emit
 
     def emit(context, builder, signature, values):
-        first, inner, outer, rows, panel, start, out = (
+        first, inner, outer, rows, panel, start, out, at = (
             _unpacked(context, builder, *pair) for pair in zip(signature.args, values, strict=True)
         )
 
@@ -96,15 +96,16 @@ def _tile(count):
             return builder.load(_at(builder, table, builder.add(first, _INT(r))))
 
         places = [entry(out.places, r) for r in range(count)]
+        left = _at(builder, rows.data, at.rows)
         a_row = [
-            cgutils.alloca_once_value(builder, _at(builder, rows.data, entry(rows.starts, r)))
+            cgutils.alloca_once_value(builder, _at(builder, left, entry(rows.starts, r)))
             for r in range(count)
         ]
-        b_row = cgutils.alloca_once_value(builder, _at(builder, panel.data, panel.at))
+        b_row = cgutils.alloca_once_value(builder, _at(builder, panel.data, at.panel))
         sums = [[cgutils.alloca_once(builder, _VECTOR) for _ in range(2)] for _ in range(count)]
         by_row = builder.icmp_signed("!=", start.by_row, _INT(0))
         for r in range(count):
-            begin = builder.add(start.at, builder.select(by_row, places[r], _INT(0)))
+            begin = builder.add(at.start, builder.select(by_row, places[r], _INT(0)))
             for k in range(2):
                 place = builder.add(begin, _INT(k * LANES))
                 builder.store(_load(builder, _vector(builder, start.data, place)), sums[r][k])
@@ -119,7 +120,7 @@ def _tile(count):
 
         for r in range(count):
             for k in range(2):
-                place = builder.add(builder.add(out.base, places[r]), _INT(k * LANES))
+                place = builder.add(builder.add(at.out, places[r]), _INT(k * LANES))
                 target = _vector(builder, out.data, place)
                 builder.store(builder.load(sums[r][k]), target).align = 4
         return context.get_dummy_value()
@@ -148,20 +149,20 @@ _many, _four, _one = (
 
 
 @kernel
-def product(count, inner, outer, rows, panel, start, out):
-    """`count` rows times a panel, from Rows, Panel and Start into Out.
+def product(count, inner, outer, rows, panel, start, out, at):
+    """`count` rows times a panel: reads Rows, Panel and Start, writes Out, from At on.
 
     In tiles of ROWS rows; what is left over in tiles of four and in single rows.
     """
     t = 0
     while t + ROWS <= count:
-        _many(t, inner, outer, rows, panel, start, out)
+        _many(t, inner, outer, rows, panel, start, out, at)
         t += ROWS
     while t + 4 <= count:
-        _four(t, inner, outer, rows, panel, start, out)
+        _four(t, inner, outer, rows, panel, start, out, at)
         t += 4
     while t < count:
-        _one(t, inner, outer, rows, panel, start, out)
+        _one(t, inner, outer, rows, panel, start, out, at)
         t += 1
 
 

@@ -6,17 +6,17 @@ import numpy as np
 def tile(count, width):
     """out[r, :] = start + sum over o, i of rows[r, o, i] * panel[o, i, :]      for `count` rows"""
 
-    def reference(first, inner, outer, rows, panel, start, out):
+    def reference(first, inner, outer, rows, panel, start, out, at):
         for r in range(first, first + count):
-            begin = start.at + (out.places[r] if start.by_row else 0)
-            left, right = rows.starts[r], panel.at
+            begin = at.start + (out.places[r] if start.by_row else 0)
+            left, right = at.rows + rows.starts[r], at.panel
             sums = start.data[begin : begin + width].copy()  # (width,)
             for o in range(outer):
                 for i in range(inner):
                     value = rows.data[left + o * rows.skip + i * rows.step]
                     sums += value * panel.data[right : right + width]
                     right += panel.step
-            place = out.base + out.places[r]
+            place = at.out + out.places[r]
             out.data[place : place + width] = sums
 
     return reference
