@@ -17,7 +17,10 @@ class ReLU(Layer):
         return ops.relu_backward(dy, cache)
 
     def tangent(self, u, dy, cache):
-        """u -> u where x > 0, else 0: the Jacobian is diagonal, its own transpose. See slope.py."""
+        """u -> u where x > 0, else 0: the Jacobian is diagonal, so its own transpose.
+
+        See input_gradient.py.
+        """
         return self.backward(u, cache)
 
 
@@ -36,7 +39,7 @@ class LeakyReLU(Layer):
     def tangent(self, u, dy, cache):
         """u -> u where x > 0, else negative_slope * u: the Jacobian is diagonal, its own transpose.
 
-        See slope.py.
+        See input_gradient.py.
         """
         return self.backward(u, cache)
 

@@ -32,6 +32,11 @@ class Param:
         return f"Param({self.name}, {self.value.shape}, {self.value.dtype})"
 
 
+def value_of(param):
+    """The array of a Param; None where there is no Param, as for a layer without a bias."""
+    return None if param is None else param.value
+
+
 METHODS = "params", "buffers", "children", "config", "summary", "multiply_adds"  # not for values
 
 
@@ -40,7 +45,7 @@ class Layer:
 
     Parameters (Param), layers inside (also in lists) and generators are found among the attributes,
     in order of definition; arrays that are saved but not trained are named in `buffer_names`. A
-    layer that is `whole` runs what is inside without calling its passes.
+    layer that is `opaque` runs what is inside without calling its passes.
     """
 
     buffer_names = ()
@@ -106,8 +111,7 @@ class Layer:
         return self.summary()._repr_html_() if known else None
 
     def summary(self, input_shape=None):
-        """A table of layers, output shapes, parameters, multiply-adds and bytes kept for backward,
-        as a str.
+        """A table: layers, output shapes, parameters, multiply-adds, bytes kept for backward; a str.
 
         `input_shape` is one image's, without the batch: (28, 28, 1); networks of `models` know it.
         Raises ShapeError where it is needed and not given.

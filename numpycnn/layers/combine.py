@@ -146,7 +146,7 @@ class Reshape(Layer):
         return dy.reshape(cache)
 
     def tangent(self, u, dy, cache):
-        """u -> u in the other shape: see slope.py"""
+        """u -> u in the other shape: see input_gradient.py"""
         return self.forward(u)[0]
 
 
@@ -196,8 +196,7 @@ class Add(Layer):
 
 
 class Concat(Layer):
-    """y = f(x), g(x), ... side by side along the channels; a dense block is Concat(Identity(),
-    body).
+    """y = [f(x) | g(x) | ...] along the channels; Concat(Identity(), body) is a dense block.
 
     Backward: every branch gets its slice of dy, and x the sum of what they give back. Source: Huang
     et al. 2017.
@@ -232,7 +231,7 @@ class Concat(Layer):
             raise ShapeError(
                 f"Concat: dy has {dy.shape[-1]} channels, the forward pass gave {sum(widths)}"
             )
-        pieces = np.split(dy, np.cumsum(widths)[:-1], axis=-1)
+        pieces = np.split(dy, np.cumsum(widths)[:-1], axis=-1)  # one (..., width) a branch
         dxs = [
             b.backward(piece, one)
             for b, piece, one in zip(self.branches, pieces, caches, strict=True)

@@ -6,7 +6,7 @@ from ..errors import ShapeError
 from ..ops import conv2d, conv2d_backward, conv_transpose2d, conv_transpose2d_backward
 from ..ops.checks import pair
 from . import init as initialisers
-from .base import Layer, Param
+from .base import Layer, Param, value_of
 from .config import short
 
 
@@ -20,16 +20,9 @@ class Conv2D(Layer):
     input_gradient = True  # fuse() turns it off for a first layer, whose dx nobody needs
 
     def __init__(
-        self,
-        in_channels,
-        filters,
-        kernel_size,
-        stride=1,
-        padding="same",
-        bias=True,
-        init="he_normal",
-        rng=None,
-    ):
+        self, in_channels, filters, kernel_size, stride=1, padding="same", bias=True,
+        init="he_normal", rng=None,
+    ):  # fmt: skip
         self.stride, self.padding = _geometry(stride, padding)
         kernel_size = pair("kernel_size", kernel_size)
         self.w = Param("w", initialisers.draw(init, (*kernel_size, in_channels, filters), rng))
@@ -41,7 +34,7 @@ class Conv2D(Layer):
 
     def operands(self, x):
         """w and b as conv2d takes them, for this x: what a fused layer computes with."""
-        return self.w.value, self.b and self.b.value
+        return self.w.value, value_of(self.b)
 
     def add_grads(self, dw, db):
         """Adds the gradients of these two to those of the parameters; db may be None."""
@@ -58,7 +51,7 @@ class Conv2D(Layer):
         return dx
 
     def tangent(self, u, dy, cache):
-        """u -> conv(u, w)      dw += im2col(u).T @ dy: see slope.py"""
+        """u -> conv(u, w)      dw += im2col(u).T @ dy: see input_gradient.py"""
         y, cache = conv2d(u, self.operands(u)[0], None, self.stride, self.padding)
         self.add_grads(conv2d_backward(dy, cache, input_gradient=False)[1], None)
         return y
@@ -71,19 +64,12 @@ class ConvTranspose2D(Layer):
     """ops.conv_transpose2d with weights (kh, kw, F, C), as in Keras, and, with `bias`, (F,)."""
 
     def __init__(
-        self,
-        in_channels,
-        filters,
-        kernel_size,
-        stride=1,
-        padding="same",
-        bias=True,
-        init="he_normal",
-        rng=None,
-    ):
+        self, in_channels, filters, kernel_size, stride=1, padding="same", bias=True,
+        init="he_normal", rng=None,
+    ):  # fmt: skip
         self.stride, self.padding = _geometry(stride, padding)
         kernel_size = pair("kernel_size", kernel_size)
-        w = initialisers.draw(init, (*kernel_size, in_channels, filters), rng)
+        w = initialisers.draw(init, (*kernel_size, in_channels, filters), rng)  # fan-in first
         self.w = Param("w", np.ascontiguousarray(w.swapaxes(2, 3)))
         self.b = Param("b", np.zeros(filters, np.float32)) if bias else None
 
@@ -92,12 +78,12 @@ class ConvTranspose2D(Layer):
         return _config(self, in_channels, filters, kernel_size, bias)
 
     def forward(self, x, train=False):
-        return conv_transpose2d(x, self.w.value, self.b and self.b.value, self.stride, self.padding)
+        return conv_transpose2d(x, self.w.value, value_of(self.b), self.stride, self.padding)
 
     def backward(self, dy, cache):
         dx, dw, db = conv_transpose2d_backward(dy, cache)
         self.w.add_grad(dw)
-        if self.b:
+        if db is not None:
             self.b.add_grad(db)
         return dx
 

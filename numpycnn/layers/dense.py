@@ -4,7 +4,7 @@ import numpy as np
 
 from ..ops import dense, dense_backward
 from . import init as initialisers
-from .base import Layer, Param
+from .base import Layer, Param, value_of
 
 
 class Dense(Layer):
@@ -20,17 +20,17 @@ class Dense(Layer):
         return {"in_features": in_features, "out_features": out_features, "bias": bias}
 
     def forward(self, x, train=False):
-        return dense(x, self.w.value, self.b and self.b.value)
+        return dense(x, self.w.value, value_of(self.b))
 
     def backward(self, dy, cache):
         dx, dw, db = dense_backward(dy, cache)
         self.w.add_grad(dw)
-        if self.b:
+        if db is not None:
             self.b.add_grad(db)
         return dx
 
     def tangent(self, u, dy, cache):
-        """u -> u @ w      dw += u.T @ dy: see slope.py"""
+        """u -> u @ w      dw += u.T @ dy: see input_gradient.py"""
         y, cache = dense(u, self.w.value)
         self.w.add_grad(dense_backward(dy, cache)[1])
         return y

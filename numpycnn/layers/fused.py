@@ -18,9 +18,9 @@ from .pool import MaxPool2D
 
 
 class ConvBNReLU(Layer):
-    """Conv2D, BatchNorm (or none), ReLU and, with `pool` > 1, MaxPool2D in one. It shares the
-    layers it is made of, which may be a MirrorConv2D and its MirrorBatchNorm.
+    """Conv2D, BatchNorm (or none), ReLU and, with `pool` > 1, MaxPool2D in one.
 
+    It shares the layers it is made of, which may be a MirrorConv2D and its MirrorBatchNorm.
     Without a BatchNorm the same op runs with its values of use: mean 0, variance 1, gamma 1, beta
     0. Raises ShapeError for a pool that is no whole number of at least 1, or a pair of two.
     """
@@ -77,11 +77,11 @@ class ConvBNReLU(Layer):
 
 
 def fuse(net, input_gradient=True):
-    """A network that computes the same, with conv (+ batch norm) + ReLU (+ pool) in one layer; net
-    is unchanged.
+    """A network that computes the same, with conv (+ batch norm) + ReLU (+ pool) in one layer.
 
-    Both share parameters, running statistics and generators. With input_gradient=False, for
-    training, the first convolution gives None for its dx, which costs time and which nobody needs.
+    net is unchanged. Both share parameters, running statistics and generators. For training, with
+    input_gradient=False, the first convolution gives None for dx, which costs time and which nobody
+    needs.
     """
     fused = _fused(net)
     if not input_gradient and isinstance(fused, Sequential):
@@ -105,15 +105,16 @@ def _fused(layer):
         copied.places = [(i, type(layer.layers[i]).__name__) for i in places]
         return copied
     if hasattr(layer, "branches"):
-        twin = copy.copy(layer)
-        twin.branches = [_fused(branch) for branch in layer.branches]
-        return twin
+        copied = copy.copy(layer)
+        copied.branches = [_fused(branch) for branch in layer.branches]
+        return copied
     return layer
 
 
 def _chain(layers):
-    """The layers, with every run of Conv2D (, BatchNorm), ReLU (, MaxPool2D) replaced by one; and
-    the place of each, or of the first of those that it replaces.
+    """The layers, with every run of Conv2D (, BatchNorm), ReLU (, MaxPool2D) replaced by one.
+
+    And the place of each, or of the first of those that it replaces.
     """
     result, places, rest = [], [], list(layers)
     while rest:

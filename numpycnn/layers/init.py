@@ -4,9 +4,12 @@ A weight (..., fan_in, fan_out) of a convolution (kh, kw, C, F) has fan_in = kh*
 kh*kw*F.
 """
 
+import os
+
 import numpy as np
 
 from ..errors import ShapeError, unknown
+from .traverse import walk, watch
 
 
 def _fans(shape):
@@ -15,8 +18,9 @@ def _fans(shape):
 
 
 def he_normal(shape, rng):
-    """w ~ N(0, 2 / fan_in): for ReLU, which halves the variance. The paper's choice. Source: He et
-    al. 2015.
+    """w ~ N(0, 2 / fan_in), for ReLU, which halves the variance: the paper's choice.
+
+    Source: He et al. 2015.
     """
     return rng.standard_normal(shape, dtype=np.float32) * np.float32(np.sqrt(2 / _fans(shape)[0]))
 
@@ -27,42 +31,23 @@ def lecun_normal(shape, rng):
 
 
 def glorot_uniform(shape, rng):
-    """w ~ U(-a, a) with a = sqrt(6 / (fan_in + fan_out)). Keras's default. Source: Glorot & Bengio
-    2010, (16).
+    """w ~ U(-a, a) with a = sqrt(6 / (fan_in + fan_out)): Keras's default.
+
+    Source: Glorot & Bengio 2010, (16).
     """
     a = np.sqrt(6 / sum(_fans(shape)))
     return ((2 * rng.random(shape, dtype=np.float32) - 1) * np.float32(a)).astype(np.float32)
 
 
 def orthonormal(shape, rng):
-    """Rows or columns of w.reshape(fan_in, -1) are orthonormal, from the QR of a Gaussian. Source:
-    Saxe et al. 2014.
+    """Rows or columns of w.reshape(fan_in, -1) are orthonormal, from the QR of a Gaussian.
+
+    Source: Saxe et al. 2014.
     """
     rows, columns = int(np.prod(shape[:-1])), shape[-1]
     q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
-    q = q * np.sign(np.diag(r))
+    q = q * np.sign(np.diag(r))  # (larger, smaller); without the signs q would not be uniform
     return np.ascontiguousarray((q if rows >= columns else q.T).reshape(shape), np.float32)
-
-
-def whitening(x, size=3, eps=1e-2):
-    """Filters that make the patches of x white: w_k = +-v_k / sqrt(l_k + eps), Cov[patch] = sum_k
-    l_k v_k v_k^T.
-
-    x (N, H, W, C) floating, eps in units of the largest l -> (size, size, C, 2 * size * size * C):
-    all filters, then their negatives, since a ReLU follows. Source: Coates & Ng 2012; as a frozen
-    first layer: Page 2019.
-    """
-    patches = np.lib.stride_tricks.sliding_window_view(
-        x.astype(np.float64), (size, size), axis=(1, 2)
-    )
-    patches = patches.transpose(0, 1, 2, 4, 5, 3).reshape(-1, size * size * x.shape[3])
-    values, vectors = np.linalg.eigh(np.cov(patches, rowvar=False))
-    filters = vectors / np.sqrt(values + eps * values[-1])
-    return (
-        np.concatenate([filters, -filters], axis=1)
-        .reshape(size, size, x.shape[3], -1)
-        .astype(np.float32)
-    )
 
 
 def _normal(std):
@@ -107,11 +92,7 @@ def draw(init, shape, rng):
 
 
 def refuse_huge(nbytes, what):
-    """Raise ShapeError, before anything is allocated, when `what` needs more than the machine's
-    memory.
-    """
-    import os
-
+    """Raises ShapeError, before it is allocated, for what needs more than the machine's memory."""
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not a POSIX system: take what a laptop has
@@ -121,28 +102,21 @@ def refuse_huge(nbytes, what):
 
 
 def lsuv(net, x, rng, tolerance=0.05, iterations=10):
-    """Layer-sequential unit variance: orthonormal weights, each layer scaled until its output's
-    variance is 1.
+    """Layer-sequential unit variance: orthonormal weights, scaled so that each output's is 1.
 
     w <- w / sqrt(Var[y]), layer by layer in forward order, on the batch x (N, ...). Changes net's
     weights in place and returns rows (path, variance before, variance after). Raises ValueError for
     fuse(net). Source: Mishkin & Matas 2015, algorithm 1.
     """
-    from .traverse import walk, watch
-
     if any(layer.opaque for _, layer in walk(net)):
         raise ValueError(
             "initialise the network itself, not fuse(net): "
             "what is inside a fused layer cannot be seen"
         )
-    weighted = (
-        (path, one)
-        for path, one in walk(net)
-        if getattr(getattr(one, "w", None), "value", None) is not None
-    )
-    layers = {
-        id(one): (path, one) for path, one in weighted
-    }.values()  # one in two places: its first output
+    layers = {}  # one in two places stands here once, and its first output counts
+    for path, layer in walk(net):
+        if getattr(getattr(layer, "w", None), "value", None) is not None:
+            layers[id(layer)] = path, layer
     variance = {}
 
     def measure(path, layer, x, y, cache):
@@ -154,7 +128,7 @@ def lsuv(net, x, rng, tolerance=0.05, iterations=10):
             net.forward(x)
 
     rows = []
-    for path, layer in layers:
+    for path, layer in layers.values():
         run()
         before = variance[path]
         layer.w.value[...] = orthonormal(layer.w.value.shape, rng)

@@ -8,8 +8,10 @@ from .base import Layer, Param
 
 
 class BatchNorm(Layer):
-    """ops.batch_norm with gamma and beta (C,) trained, running_mean and running_var (C,) as
-    buffers.
+    """ops.batch_norm: trains gamma and beta (C,); running_mean and running_var (C,) are buffers.
+
+    Raises ValueError for a momentum outside [0, 1] or an eps that is not positive, ShapeError for
+    channels that are no whole number of at least 1.
     """
 
     buffer_names = ("running_mean", "running_var")

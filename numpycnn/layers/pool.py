@@ -49,7 +49,7 @@ class AvgPool2D(Layer):
         return avg_pool2d_backward(dy, cache)
 
     def tangent(self, u, dy, cache):
-        """u -> avg_pool2d(u), which is linear: see slope.py"""
+        """u -> avg_pool2d(u), which is linear: see input_gradient.py"""
         return self.forward(u)[0]
 
 

@@ -8,8 +8,7 @@ from .base import Layer
 
 
 class Sampling(Layer):
-    """ops.gaussian_sample of x = (mean, log_var) side by side: (N, 2 D) -> (N, D); when not
-    training, the mean.
+    """ops.gaussian_sample of x = [mean | log_var] (N, 2 D) -> z (N, D); when not training the mean.
 
     Raises ShapeError for another shape, TypeError for an rng that is no Generator.
     """
@@ -26,7 +25,7 @@ class Sampling(Layer):
             raise ShapeError(
                 f"Sampling needs means and log variances side by side, (N, 2 D), not {x.shape}"
             )
-        mean, log_var = np.split(x, 2, axis=1)
+        mean, log_var = np.split(x, 2, axis=1)  # each (N, D)
         return gaussian_sample(mean, log_var, self.rng, train)
 
     def backward(self, dy, cache):

@@ -45,5 +45,5 @@ class Standardize(Layer):
         return dy * dy.dtype.type(1 / self.std)
 
     def tangent(self, u, dy, cache):
-        """u -> u / std: see slope.py"""
+        """u -> u / std: see input_gradient.py"""
         return self.backward(u, cache)

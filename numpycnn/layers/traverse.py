@@ -1,6 +1,4 @@
-"""Walks over a network of layers: its parameters, running statistics, generators, and hooks on its
-passes.
-"""
+"""Walks over a network of layers: parameters, running statistics, generators, hooks."""
 
 import contextlib
 
@@ -26,9 +24,7 @@ def _inside(container, kinds, path, around):
 
 
 def walk(layer, path=""):
-    """Yields (path, layer) for the layer and all inside it, depth first: "", "0", "1",
-    "1.branches.0", ...
-    """
+    """Yields (path, layer) for it and all inside, depth first: "", "0", "1", "1.branches.0", ..."""
     yield path, layer
     for name, child in layer.children():
         yield from walk(child, f"{path}.{name}" if path else name)
@@ -72,9 +68,7 @@ def all_finite(net):
 
 
 def generators(net):
-    """{path: numpy.random.Generator} of every layer that draws (dropout), one path for a shared
-    one.
-    """
+    """{path: numpy.random.Generator} of each layer that draws; one path for a shared one."""
     found, seen = {}, set()
     for path, layer in walk(net):
         for name, generator in attributes(layer, np.random.Generator):
@@ -86,10 +80,7 @@ def generators(net):
 
 @contextlib.contextmanager
 def preserve_gradients(layer):
-    """Within it backward passes may add to the layer's gradients.
-
-    After it these are as they were.
-    """
+    """Within it backward passes may add to the layer's gradients; after it these are as before."""
     kept = [(param, param.grad) for param in layer.params()]
     try:
         yield
@@ -100,7 +91,7 @@ def preserve_gradients(layer):
 
 @contextlib.contextmanager
 def watch(net, on_forward=None, on_backward=None):
-    """Within it, the passes of each layer that calls none inside are told of, as they happen:
+    """Hooks: within it, each pass of a layer that calls none inside is reported as it happens.
 
     on_forward(path, layer, x, y, cache) after its forward pass, on_backward(path, layer, dy, dx,
     cache) after its backward pass.

@@ -30,8 +30,7 @@ __all__ = [
 
 
 def build(name, seed=0, **arguments):
-    """The model `name` with weights and dropout drawn from `seed`; further arguments go to its
-    function.
+    """The model `name` with weights and dropout drawn from `seed`, and its function's arguments.
 
     Remembers name and arguments as net.spec, which a checkpoint stores. Raises UnknownNameError for
     a name or an argument that does not exist, with the nearest ones.

@@ -21,8 +21,8 @@ class Autoencoder(Layer):
         self.encoder, self.decoder, self.latent, self.classes = encoder, decoder, latent, 0
 
     def forward(self, x, train=False):
-        code, first = self.encoder.forward(x, train)
-        y, second = self.decoder.forward(code, train)
+        code, first = self.encoder.forward(x, train)  # (N, latent)
+        y, second = self.decoder.forward(code, train)  # (N, H, W, C)
         return y, (first, second)
 
     def backward(self, dy, cache):
@@ -42,9 +42,9 @@ class Autoencoder(Layer):
 def autoencoder(
     latent=32, filters=(32, 64, 128), depth=2, input_shape=(28, 28, 1), init="he_normal", rng=None
 ):
-    """Undercomplete: `latent` numbers for 784 pixels. Convolutions and pools down, convolutions and
-    upsampling up.
+    """Undercomplete: `latent` numbers for 784 pixels.
 
+    Convolutions and pools down, convolutions and upsampling up.
     Output: pixels in [0, 1]. Source: Hinton & Salakhutdinov 2006, with convolutions.
     """
     down = encoder(latent, filters, depth, input_shape, 0, init, rng)

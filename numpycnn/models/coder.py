@@ -1,6 +1,4 @@
-"""What autoencoders and generators are made of: the way down from an image to a code, and the way
-up from one.
-"""
+"""What autoencoders and generators are made of: from an image down to a code, and up from one."""
 
 import numpy as np
 
@@ -68,7 +66,7 @@ def up(filters, depth, channels, init, rng):
 
 def encoder(outputs, filters, depth, input_shape, classes, init, rng):
     """Images (N, H, W, C + classes) -> (N, outputs)"""
-    h, w = smallest(filters, input_shape)
+    h, w = smallest(filters, input_shape)  # of the last level
     body = down(filters, depth, input_shape[2] + classes, init, rng)
     return Sequential(
         Standardize(*PIXELS),
@@ -92,8 +90,7 @@ def decoder(inputs, filters, depth, input_shape, init, rng):
 
 
 def with_classes(x, one_hot):
-    """x with the class beside it: features (N, D) -> (N, D + K), images (N, H, W, C) -> (N, H, W, C
-    + K).
+    """x with the class beside it: (N, D) -> (N, D + K), images (N, H, W, C) -> (N, H, W, C + K).
 
     one_hot (N, K); of an image every pixel gets it: K planes, of which one is 1 and the others 0. K
     may be 0. uint8 images are brought to [0, 1] first, so that both are in one unit.
@@ -102,7 +99,7 @@ def with_classes(x, one_hot):
         return x
     if x.dtype == np.uint8:
         x = x.astype(np.float32) / 255
-    planes = one_hot.reshape(len(x), *(1,) * (x.ndim - 2), -1)
+    planes = one_hot.reshape(len(x), *(1,) * (x.ndim - 2), -1)  # (N, K) or (N, 1, 1, K)
     planes = np.broadcast_to(planes.astype(x.dtype), (*x.shape[:-1], one_hot.shape[1]))
     return np.concatenate([x, planes], axis=-1)
 

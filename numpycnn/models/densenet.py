@@ -19,9 +19,9 @@ def densenet(
     depth=22, growth=12, filters=16, compression=1.0, dropout=0.0, blocks=3, classes=10,
     input_shape=(28, 28, 1), init="he_normal", mean=0.0, std=1.0, rng=None,
 ):  # fmt: skip
-    """One convolution of `filters`, dense blocks of n layers with transitions between: depth =
-    blocks * (n + 1) + 1.
+    """One convolution of `filters`, then dense blocks of n layers with transitions between.
 
+    depth = blocks * (n + 1) + 1.
     A layer is x -> (x, conv3x3(relu(bn(x)))), `growth` channels more; a transition bn, relu, a 1x1
     convolution that keeps the share `compression` of the channels, and average pooling. By default
     270,418 trained parameters (depth 40, growth 12 is the source's smallest). Input (N, H, W, C),
@@ -55,7 +55,7 @@ def densenet(
         if block:
             kept = int(compression * channels)
             layers += [*conv(channels, kept, 1), AvgPool2D(2)]
-            channels = kept
+            channels = kept  # height and width are halved
         for _ in range(count):
             layers.append(Concat(Identity(), Sequential(*conv(channels, growth, 3))))
             channels += growth

@@ -18,10 +18,10 @@ from .coder import PIXELS, decoder, one_hot, smallest, with_classes
 
 
 class GAN(Layer):
-    """Two networks that are saved together: noise (N, D [+ K]) -> generator -> image -> critic ->
-    score (N, 1)
+    """Noise (N, D [+ K]) -> generator -> image (N, H, W, C) -> critic -> score (N, 1)
 
-    With K classes the noise has the class beside it, and the critic sees it beside the image.
+    Two networks that are saved together. With K classes the noise has the class beside it, and the
+    critic sees it beside the image.
     """
 
     def __init__(self, generator, critic, latent, classes):
@@ -37,11 +37,9 @@ class GAN(Layer):
         return score, (first, second)
 
     def backward(self, dy, cache):
-        """The gradient of the score passes through the critic into the image, and on through the
-        generator.
-        """
+        """The score's gradient passes through the critic into the image, then the generator."""
         first, second = cache
-        dimage = self.critic.backward(dy, second)
+        dimage = self.critic.backward(dy, second)  # (N, H, W, C + K)
         channels = dimage.shape[3] - self.classes
         dx = self.generator.backward(np.ascontiguousarray(dimage[..., :channels]), first)
         dx[:, self.latent :] += dimage[..., channels:].sum(axis=(1, 2))
@@ -59,8 +57,7 @@ def gan(
     latent=64, classes=0, filters=(32, 64, 96), depth=1, critic=True, batch_norm=False,
     input_shape=(28, 28, 1), init="he_normal", rng=None,
 ):  # fmt: skip
-    """Generator and critic (called discriminator in the first GAN); without the critic, only what
-    draws.
+    """Generator and critic (discriminator in the first GAN); without the critic, only what draws.
 
     The critic pools by the mean, so that its slope has no holes. With `batch_norm` it has that from
     its second convolution on; a gradient penalty needs it without, so that each example has a slope

@@ -1,6 +1,4 @@
-"""The network of Keras's tutorials, which the paper's Kaggle reference trains: two convolutions,
-two dense layers.
-"""
+"""The network of Keras's tutorials, which the paper's Kaggle reference trains."""
 
 from ..layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential, Standardize
 from ..layers.dropout import rates
@@ -10,8 +8,7 @@ def keras_cnn(
     filters=(32, 64), hidden=128, dropout=(0.25, 0.5), classes=10, input_shape=(28, 28, 1),
     init="glorot_uniform", mean=0.0, std=1.0, rng=None,
 ):  # fmt: skip
-    """Twice 3x3 convolution (no padding), ReLU, pool; then dropout, `hidden` units, dropout, the
-    classes.
+    """Twice 3x3 convolution (no padding), ReLU, pool; then dropout, dense, dropout, dense.
 
     With fit(patience=...) for its early stopping. By default 225,034 parameters. Input (N, H, W,
     C), at least 10 x 10, output logits (N, classes). Source: the Keras examples' mnist_cnn with a
@@ -23,7 +20,7 @@ def keras_cnn(
     for count in filters:
         conv = Conv2D(channels, count, 3, padding="valid", init=init, rng=rng)
         layers += [conv, ReLU(), MaxPool2D(2)]
-        height, width, channels = (height - 2) // 2, (width - 2) // 2, count
+        height, width, channels = (height - 2) // 2, (width - 2) // 2, count  # "valid"
     head = [Flatten(), Dense(height * width * channels, hidden, init=init, rng=rng), ReLU()]
     for rate, part in zip(dropout, ([], head), strict=True):
         layers += part

@@ -1,6 +1,4 @@
-"""LeNet-5, in the form that is usual today: tanh, average pooling, a softmax instead of radial
-units.
-"""
+"""LeNet-5, in the form that is usual today: tanh, average pooling, softmax, not radial units."""
 
 from ..layers import AvgPool2D, Conv2D, Dense, Flatten, Sequential, Standardize, Tanh
 

@@ -14,18 +14,12 @@ from ..layers import (
 
 
 def resnet(
-    depth=20,
-    filters=(16, 32, 64),
-    classes=10,
-    input_shape=(28, 28, 1),
-    init="he_normal",
-    mean=0.0,
-    std=1.0,
-    rng=None,
-):
-    """One convolution, `depth` = 2 s n + 2 layers in s = len(filters) stages of n blocks, GAP,
-    dense: 20, 32, 56, ...
+    depth=20, filters=(16, 32, 64), classes=10, input_shape=(28, 28, 1), init="he_normal",
+    mean=0.0, std=1.0, rng=None,
+):  # fmt: skip
+    """One convolution, s = len(filters) stages of n blocks, GAP, dense: depth = 2 s n + 2.
 
+    So 20, 32, 56, ... with three stages.
     A block is y = relu(x + f(x)), f two convolutions with batch norm. The first convolution of a
     later stage has stride 2; there x passes a 1x1 convolution of stride 2 with batch norm. That
     projection (the source's option B) is made of layers with passes to read above; its zero-padding
@@ -52,11 +46,9 @@ def resnet(
     for stage, count in enumerate(filters):
         for block in range(blocks):
             stride = 2 if stage and not block else 1
-            shortcut = (
-                Identity()
-                if (stride, channels) == (1, count)
-                else Sequential(*conv(channels, count, 1, stride))
-            )
+            shortcut = Identity()
+            if (stride, channels) != (1, count):  # x must get the shape of f(x)
+                shortcut = Sequential(*conv(channels, count, 1, stride))
             body = Sequential(*conv(channels, count, 3, stride), ReLU(), *conv(count, count, 3, 1))
             layers += [Add(shortcut, body), ReLU()]
             channels = count

@@ -22,14 +22,14 @@ class VAE(Layer):
     def forward(self, x, train=False):
         x = images(x)
         channels = x.shape[3] - self.classes
-        stats, first = self.encoder.forward(x, train)
-        z, second = self.sampling.forward(stats, train)
+        stats, first = self.encoder.forward(x, train)  # (N, 2 * latent): means, log variances
+        z, second = self.sampling.forward(stats, train)  # (N, latent)
         logits, third = self.decoder.forward(with_classes(z, x[:, 0, 0, channels:]), train)
         return logits, (first, second, third)
 
     def backward(self, dy, cache):
         first, second, third = cache
-        dz = self.decoder.backward(dy, third)
+        dz = self.decoder.backward(dy, third)  # (N, latent + K)
         dstats = self.sampling.backward(np.ascontiguousarray(dz[:, : self.latent]), second)
         dx = self.encoder.backward(dstats, first)
         if self.classes:
@@ -37,19 +37,15 @@ class VAE(Layer):
         return dx
 
     def encode(self, x, labels=None):
-        """Images (N, H, W, C), uint8 or in [0, 1], with classes labels (N,) -> means of their codes
-        (N, latent)
+        """Images (N, H, W, C), uint8 or in [0, 1] -> means of their codes (N, latent)
 
-        Raises as one_hot does.
+        With classes, labels (N,) are needed. Raises as one_hot does.
         """
-        return self.sampling.infer(
-            self.encoder.infer(with_classes(x, one_hot(labels, self.classes)))
-        )
+        stats = self.encoder.infer(with_classes(x, one_hot(labels, self.classes)))
+        return self.sampling.infer(stats)
 
     def decode(self, z, labels=None):
-        """Codes (N, latent), with classes labels (N,) -> images in [0, 1], the probabilities of a
-        white pixel
-        """
+        """Codes (N, latent), with classes labels (N,) -> images, in [0, 1]: how probable white is."""
         return ops.sigmoid(self.decoder.infer(with_classes(z, one_hot(labels, self.classes))))[0]
 
 

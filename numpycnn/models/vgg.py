@@ -21,13 +21,12 @@ def vgg(
     batch_norm=True, head="gap", hidden=128, classes=10, input_shape=(28, 28, 1),
     init="he_normal", mean=0.0, std=1.0, rng=None,
 ):  # fmt: skip
-    """`depth` times conv, batch norm, ReLU a level, a pool between levels, dropout after each; then
-    GAP and dense.
+    """A level is `depth` times conv, batch norm, ReLU; a pool between levels; then GAP and dense.
 
     The convolutions keep the bias that Keras gives them, though batch norm makes it idle, as in the
     paper's count. By default 196,778 parameters, 196,026 trained. The head "dense" is instead all
     pixels, one layer of `hidden` units, the classes (VGG itself has two). Input (N, H, W, C),
-    output logits (N, classes). `dropout`: a rate for each level, or one for all. Raises
+    output logits (N, classes). `dropout`, after each level: a rate for each, or one for all. Raises
     UnknownNameError, ValueError. Source: the paper's section on the VGG-like network (94.05 %
     there).
     """
@@ -39,11 +38,8 @@ def vgg(
     for level, count in enumerate(filters):
         for _ in range(depth):
             conv = Conv2D(channels, count, kernel_size, init=init, rng=rng)
-            layers += [
-                conv,
-                *([BatchNorm(count)] if batch_norm else []),
-                activation_layer(activation, count),
-            ]
+            norm = [BatchNorm(count)] if batch_norm else []
+            layers += [conv, *norm, activation_layer(activation, count)]
             channels = count
         if level < len(filters) - 1:
             layers.append(MaxPool2D(2))

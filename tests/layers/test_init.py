@@ -6,7 +6,7 @@ LSUV by what it promises.
 import numpy as np
 import pytest
 
-from numpycnn import layers, models, ops
+from numpycnn import layers, models
 from numpycnn.errors import ShapeError, UnknownNameError
 from numpycnn.layers import init
 
@@ -209,20 +209,3 @@ def test_lsuv_leaves_statistics_and_a_dead_layer_alone():
     assert [v for _, *pair in rows for v in pair] == [0, 0, 0, 0]
     assert np.isfinite(net.layers[0].w.value).all()
     assert (net.layers[1].running_var == 1).all()
-
-
-def test_whitening_makes_patches_uncorrelated_with_variance_one():
-    """Brown noise, whose neighbours are alike.
-
-    The second half of the filters is the first one negated.
-    """
-    x = np.random.default_rng(11).standard_normal((60, 10, 10, 2)).cumsum(axis=1).cumsum(axis=2)
-    w = init.whitening(x, size=2, eps=0)
-    assert (w.shape, w.dtype) == ((2, 2, 2, 16), np.float32)
-    np.testing.assert_array_equal(w[..., 8:], -w[..., :8])
-    y, _ = ops.conv2d(x, w.astype(np.float64), padding="valid")
-    np.testing.assert_allclose(np.cov(y.reshape(-1, 16)[:, :8], rowvar=False), np.eye(8), atol=1e-3)
-    damped, _ = ops.conv2d(
-        x, init.whitening(x, size=2, eps=0.1).astype(np.float64), padding="valid"
-    )
-    assert (damped.reshape(-1, 16).var(axis=0) < 1).all()

@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from numpycnn import layers, models
+from numpycnn import layers, models, ops
 from numpycnn.errors import ShapeError
 from numpycnn.layers import traverse
 from numpycnn.training import checkpoint
@@ -359,6 +359,24 @@ def test_a_generator_in_two_layers_is_listed_once():
 def test_a_list_of_layers_is_a_sequential():
     one = [layers.ReLU(), layers.Tanh()]
     assert layers.Sequential(one).layers == layers.Sequential(*one).layers == one
+
+
+@pytest.mark.parametrize(
+    ("layer", "op"),
+    [
+        (layers.Conv2D, ops.conv2d), (layers.ConvTranspose2D, ops.conv_transpose2d),
+        (layers.MirrorConv2D, ops.mirror_conv2d), (layers.BatchNorm, ops.batch_norm),
+        (layers.MirrorBatchNorm, ops.mirror_batch_norm), (layers.MaxPool2D, ops.max_pool2d),
+        (layers.AvgPool2D, ops.avg_pool2d), (layers.Upsample2D, ops.upsample2d),
+        (layers.LeakyReLU, ops.leaky_relu), (layers.ELU, ops.elu),
+    ],
+)  # fmt: skip
+def test_a_layer_has_the_defaults_of_its_op(layer, op):
+    ours, theirs = (inspect.signature(f).parameters for f in (layer, op))
+    both = {name for name in ours if name in theirs}
+    assert both
+    for name in both:
+        assert ours[name].default == theirs[name].default, name
 
 
 def test_watch_sees_the_leaves_and_leaves_no_trace():
