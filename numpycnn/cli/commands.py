@@ -14,7 +14,7 @@ from .output import say
 from .prediction import predict
 
 __all__ = [
-    "data", "doctor", "evaluate", "generate", "gradcheck", "inspect", "predict", "study", "summary",
+    "doctor", "evaluate", "generate", "gradcheck", "inspect", "predict", "study", "summary",
     "train",
 ]  # fmt: skip
 
