@@ -14,7 +14,7 @@ from ..errors import ShapeError
 from ..layers import Frozen
 from ..layers.traverse import generators, named_buffers, preserve_gradients
 from ..models.vae import VAE
-from ..report.html import STYLE
+from ..report.html import STYLE, PageFacts
 from .kinds import kind_of
 from .losses import finish
 from .store import Store
@@ -46,6 +46,7 @@ def explain(
     output "bce_with_logits" with the target 1. `batch` = (images, labels or targets) adds a run in
     training, in which they share the batch with the image. The passes are those of NumPy, on any
     backend. Above `size` bytes the page computes some arrays itself, and says which.
+    A notebook shows the page in place of the facts.
     The network, its running statistics, gradients and generators stay as they are. Raises
     ShapeError, TypeError, ValueError for what does not fit, OSError.
     """
@@ -69,10 +70,11 @@ def explain(
     facts = {"title": str(title), "classes": _classes(classes, runs), "runs": runs, "left": left}
     html = _page(facts, store)
     files.write(path, html)
-    return {
+    written = {
         "out": str(path), "bytes": len(html), "layers": len(runs[0]["nodes"]), "loss": loss,
         "runs": [run["run"] for run in runs], "computed": left,
     }  # fmt: skip
+    return PageFacts(written, path)
 
 
 def _unit(net, image):

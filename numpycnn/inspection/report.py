@@ -67,7 +67,8 @@ def write(
     dataset: a data.Dataset; subject: what to call the network; trained_on: the images and labels
     (x, y) that it was trained on, if fewer than the data set's; steps: an inspection.Steps;
     history: fit's; image: the one to look at, uint8 (H, W, C), by default the first test image.
-    -> the result, a dict that inspection.json holds. Raises what `examine` raises, and OSError.
+    -> the result, a dict that inspection.json holds; a notebook shows the page. Raises what
+    `examine` raises, and OSError.
     """
     out, history = Path(out), history or {}
     x, y = trained_on or (dataset.x_train, dataset.y_train)
@@ -111,7 +112,7 @@ def write(
         sections=[_findings(result), _table(result), *plots_html, _next(subject, dataset)],
     )
     files.write(out / RESULT, json.dumps(plain(result), indent=2).encode())
-    return result
+    return html.PageFacts(result, out / "inspection.html")
 
 
 def _draw(out, net, dataset, probabilities, examined, history, image):

@@ -54,6 +54,7 @@ pre { margin: .25rem 0 1rem; padding: .8rem 1rem; background: var(--card); borde
 @media print { body { max-width: none; padding: 0; } figure, tr { break-inside: avoid; } }
 """
 
+HEIGHT = 640  # CSS pixels of a page in a notebook
 FRAME = 30  # CSS pixels that STYLE puts around a picture: padding and border, both sides
 
 PAGE = """<!doctype html>
@@ -89,7 +90,31 @@ def write(path, *, title, heading, score, detail, facts, sections):
     filled = {"title": escape(str(title)), "style": STYLE, "sections": "\n".join(sections)}
     page = PAGE.format(heading=heading, score=score, detail=detail, facts=facts, **filled)
     files.write(path, page.encode("utf-8", "backslashreplace"))  # names may be of other bytes
-    return path
+    return PagePath(path)
+
+
+class PagePath(type(Path())):
+    """The path of a page; a notebook shows the page itself, in a frame that holds all of it."""
+
+    def _repr_html_(self):
+        if not self.is_file():
+            return None
+        page = escape(self.read_text(encoding="utf-8"))
+        return (
+            f'<iframe srcdoc="{page}" title="{escape(self.name)}" '
+            f'style="width:100%;height:{HEIGHT}px;border:0"></iframe>'
+        )
+
+
+class PageFacts(dict):
+    """Facts about a page that was written, at `path`; a notebook shows the page itself."""
+
+    def __init__(self, facts, path):
+        super().__init__(facts)
+        self.path = PagePath(path)
+
+    def _repr_html_(self):
+        return self.path._repr_html_()
 
 
 def figure(heading, caption, source, narrow=False, width=None):

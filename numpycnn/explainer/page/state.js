@@ -92,6 +92,7 @@ function termsOf(e) {
 }
 
 function writeAddress() {
+  if (location.protocol === "about:") return; // a frame of a notebook has no address of its own
   const t = shownArray();
   const more = S.what === "grad" ? `&of=${S.which}` : S.which ? `&branch=${S.which}` : "";
   const address = `#run=${RUNS[S.run].run}&step=${stepOf(S.k, isBack())}&cell=${at(t.s, cell()).join(",")}${more}`;
