@@ -30,16 +30,27 @@ _NAMES = {
 
 # Where what was public stood before version 0.2, and where it stands now. Both answer until 1.0.
 _MOVED = {
+    "backend.backward": "ops.checks.backward",
+    "backend.channels": "ops.checks.channels",
+    "backend.floats": "ops.checks.floats",
+    "backend.images": "ops.checks.images",
+    "backend.pair": "ops.checks.pair",
+    "backend.twin": "backend.op",
     "canvas": "report.style",
     "checkpoint": "training.checkpoint",
     "coding": "generative.latent",
     "commands": "cli.commands",
+    "data.folder.upright": "data.decode.upright",
     "doctor": "cli.doctor",
     "familiar": "inspection.out_of_distribution",
     "generate": "generative.drawing",
+    "generative.NOISE": "generative.run.NOISE",
+    "generative.OPTIONS": "generative.run.OPTIONS",
+    "generative.SETTINGS": "generative.run.SETTINGS",
     "gradcheck": "gradient_check.gradcheck",
     "gradpoint": "gradient_check",
     "init": "layers.init",
+    "inspection.diagnosis.LEARNT": "inspection.learning.LEARNT",
     "inspection.out_of_distribution.familiar": "inspection.out_of_distribution.in_distribution",
     "interrupt": "training.interrupt",
     "layers.base.finite": "layers.traverse.all_finite",
@@ -51,6 +62,17 @@ _MOVED = {
     "layers.base.watch": "layers.traverse.watch",
     "layers.slope": "layers.input_gradient",
     "machine": "kernels.runtime",
+    "machine.cache": "kernels.runtime.compile_cache",
+    "machine.direct": "kernels.conv_direct",
+    "machine.epilogue": "kernels.runtime.epilogue",
+    "machine.memory": "kernels.runtime.memory",
+    "machine.moments": "kernels.runtime.moments",
+    "machine.narrow": "kernels.conv_kn2row",
+    "machine.parallel": "kernels.runtime.threads",
+    "machine.rows": "kernels.runtime.rows",
+    "machine.simd": "kernels.runtime.simd",
+    "machine.simd_text": "kernels.runtime.simd_reference",
+    "machine.winograd": "kernels.conv_winograd",
     "npz": "training.npz",
     "optim.Averaged": "optim.EMA",
     "optim.Together": "optim.OptimizerGroup",
@@ -59,11 +81,16 @@ _MOVED = {
     "plots": "report.plots",
     "progress": "training.progress",
     "recipes": "cli.recipes",
+    "report.READING": "report.training_page.READING",
+    "report.commonest_confusion": "report.training_page.commonest_confusion",
     "report.write": "report.training_page.write",
     "run": "training.run",
     "saliency": "inspection.saliency",
     "sample_metrics": "metrics",
     "seen": "report.plots",
+    "training.progress.kernel_cache": "backend.kernel_cache",
+    "training.run.KEYS": "training.history.KEYS",
+    "training.run.claim": "files.claim",
 }
 
 __all__ = sorted(_MODULES | set(_NAMES))
@@ -129,4 +156,5 @@ class _MovedModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         sys.modules[module.__name__] = moved(package)(old)
 
 
-sys.meta_path.append(_MovedModules())
+# First, as Python itself would find files below numpycnn.machine, and load them a second time.
+sys.meta_path.insert(0, _MovedModules())

@@ -15,6 +15,7 @@ import os
 
 import numpy as np
 
+from . import moved
 from .errors import UnknownNameError
 
 _BACKENDS = ("numba", "numpy")
@@ -158,3 +159,6 @@ def kernel_cache():
     functions = vars(importlib.import_module("numpycnn.kernels.pool")).values()
     folders = [function.stats.cache_path for function in functions if hasattr(function, "stats")]
     return folders[0] if folders and folders[0] else None
+
+
+__getattr__ = moved("backend")

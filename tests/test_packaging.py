@@ -137,4 +137,4 @@ def test_the_workflows_parts_are_those_of_the_script():
     }
     workflow = (ROOT / ".github/workflows/ci.yml").read_text()
     named = " ".join(re.findall(r'part: "?([\w -]+)', workflow)).split()
-    assert set(named) == {name.replace('_', '-') for name in parts}
+    assert set(named) == {name.replace("_", "-") for name in parts}

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from .. import moved
 from . import assemble, decode, layout
 
 
@@ -30,3 +31,6 @@ def read(source, options):
         source.path, parts, found.classes, f"{source.path}, {layout.count(len(x))}",
         pictures=treatment.stored(),
     )  # fmt: skip
+
+
+__getattr__ = moved("data.folder")

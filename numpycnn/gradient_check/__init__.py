@@ -212,7 +212,8 @@ def check_network(
     return result
 
 
-gradcheck.check_network = check_network  # `from numpycnn.gradcheck import check_network` until 1.0
+for name in __all__:  # `from numpycnn.gradcheck import check_network` until 1.0
+    setattr(gradcheck, name, globals()[name])
 
 
 def _amounts(directions, elements):

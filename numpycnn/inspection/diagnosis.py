@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .. import moved
 from . import learning
 from .finding import Diagnosis, Finding
 
@@ -127,3 +128,6 @@ def _speed(examined, dead):
 def _nearer(lr, ratio):
     """The learning rate at which the ratio would be usual, if all else stayed as it is."""
     return f"{lr * USUAL / ratio:.0e}"
+
+
+__getattr__ = moved("inspection.diagnosis")

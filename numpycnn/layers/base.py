@@ -111,7 +111,7 @@ class Layer:
         return self.summary()._repr_html_() if known else None
 
     def summary(self, input_shape=None):
-        """A table: layers, output shapes, parameters, multiply-adds, bytes kept for backward; a str.
+        """A table, a str: layers, shapes, parameters, multiply-adds, bytes kept for backward.
 
         `input_shape` is one image's, without the batch: (28, 28, 1); networks of `models` know it.
         Raises ShapeError where it is needed and not given.

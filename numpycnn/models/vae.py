@@ -45,7 +45,7 @@ class VAE(Layer):
         return self.sampling.infer(stats)
 
     def decode(self, z, labels=None):
-        """Codes (N, latent), with classes labels (N,) -> images, in [0, 1]: how probable white is."""
+        """Codes (N, latent), with classes labels (N,) -> images: probabilities of white."""
         return ops.sigmoid(self.decoder.infer(with_classes(z, one_hot(labels, self.classes))))[0]
 
 

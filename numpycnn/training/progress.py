@@ -6,6 +6,8 @@ To standard error; in a notebook, which shows that in red, to standard output.
 import importlib.util
 import sys
 
+from .. import moved
+
 
 class Progress:
     """A bar over all steps of all epochs: loss, accuracy, images a second and the time left."""
@@ -74,3 +76,6 @@ class Silence:
 
     def epoch(self, history):
         """Says nothing."""
+
+
+__getattr__ = moved("training.progress")

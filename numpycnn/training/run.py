@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 
-from .. import files
+from .. import files, moved
 from ..errors import CheckpointError, RunFolderError, TrainingDiverged
 from ..layers.traverse import all_finite, uncovered
 from ..optim import EMA
@@ -227,3 +227,6 @@ class FitRun(Run):
                 self.save("best.npz", measured)
             self.save_last()
             self.history.write_csv(self.out / "history.csv")
+
+
+__getattr__ = moved("training.run")
