@@ -1,9 +1,11 @@
 """Fetches the files of an official data set: checksums, mirrors, retries, and never half a file."""
 
+import hashlib
 import os
 import shutil
 import tempfile
 import time
+import warnings
 import zipfile
 from pathlib import Path
 from urllib.parse import urljoin
@@ -18,9 +20,8 @@ PAUSE = 0.5  # seconds before the second try, twice as long before the third
 
 def cache_folder():
     """Where downloaded data sets lie: $NUMPYCNN_CACHE, or numpycnn's place in the user's cache."""
-    import pooch
-
-    folder = os.path.expanduser(os.environ.get("NUMPYCNN_CACHE") or pooch.os_cache("numpycnn"))
+    folder = os.environ.get("NUMPYCNN_CACHE") or _pooch().os_cache("numpycnn")
+    folder = os.path.expanduser(folder)
     if folder.startswith("~"):
         raise DownloadError(
             "no home folder to keep downloaded data in; set NUMPYCNN_CACHE to a folder"
@@ -30,10 +31,20 @@ def cache_folder():
 
 def matches(path, checksum):
     """Whether the file has this "algorithm:checksum"; OSError when it cannot be read."""
-    import pooch
-
     algorithm, expected = checksum.split(":")
-    return pooch.file_hash(str(path), alg=algorithm) == expected
+    digest = hashlib.new(algorithm)
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest() == expected
+
+
+def _pooch():
+    """pooch; with it comes tqdm.auto, which warns in red of a notebook without ipywidgets."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pooch
+    return pooch
 
 
 def missing(name, folder, files=None):
@@ -62,8 +73,7 @@ def fetch(name, folder, progress=True, tries=TRIES):
     Raises DownloadError, one line: what failed at every mirror, and where the files may be put by
     hand.
     """
-    import pooch
-
+    pooch = _pooch()
     pooch.get_logger().setLevel("WARNING")
     files, reasons = OFFICIAL[name].files, {}
     _check_writable(folder)
@@ -95,9 +105,9 @@ def _fetch_from(mirror, name, folder, progress):
 
 def _retrieve(url, checksum, file, folder, progress):
     """pooch downloads beside the file, verifies, and renames: two processes at once are safe."""
-    import pooch
     from tqdm import tqdm
 
+    pooch = _pooch()
     with tqdm(
         desc=file,
         total=1,

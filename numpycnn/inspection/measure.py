@@ -63,6 +63,9 @@ class Examination:
     loss: float
     accuracy: float
 
+    def __repr__(self):
+        return f"Examination: {len(self.layers)} layers, {self._facts()}"
+
     def __str__(self):
         return "\n".join([*aligned(self._table(), left=2), self._facts()])
 
