@@ -8,6 +8,7 @@ import base64
 import html
 
 GREEN, RED, AMBER = "#1b6e3c", "#b3282d", "#8a5300"  # under white text: at least 4.5 : 1
+LONG = 60  # characters, from which on the text of a cell is wrapped
 CELL = "padding:.15em .8em;border:0;"
 LINE = "border-bottom:1px solid rgba(128,128,128,.35);"
 
@@ -44,7 +45,8 @@ def as_html(rows, left=1, title="", lines=(), badges=()):
 
 def _cell(text, left, badges):
     side = "left" if left else "right"
-    style = f"{CELL}{LINE}text-align:{side};white-space:nowrap"
+    wrap = "normal;min-width:30em" if len(text) > LONG else "nowrap"
+    style = f"{CELL}{LINE}text-align:{side};white-space:{wrap}"
     return f'<td style="{style}">{_marked(text, badges)}</td>'
 
 
