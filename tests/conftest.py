@@ -92,6 +92,16 @@ def _networks_of_all_kernels():
     yield layers.Sequential(*convolutions), (8, 8, 4)
 
 
+@pytest.fixture(autouse=True)
+def same_backend_afterwards(compiled_kernels):
+    """A test that leaves another backend behind fails, for it would slow and change all others."""
+    before = backend.backend(), backend.threads()
+    yield
+    after = backend.backend(), backend.threads()
+    numpycnn.use(*before)
+    assert after == before, f"the test left {after} behind, not {before}"
+
+
 @pytest.fixture(params=["numpy", "numba"])
 def each_backend(request):
     """The test runs twice: with the NumPy reference, and with the numba kernels."""

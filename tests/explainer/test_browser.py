@@ -206,9 +206,8 @@ def test_nudge_says_what_it_cannot_do(folder, open_page):
         assert message.startswith("nudge: ")
 
 
-def test_a_step_of_gradient_descent_is_that_of_the_library(folder, open_page):
+def test_a_step_of_gradient_descent_is_that_of_the_library(folder, open_page, on_numpy):
     net, lr = pages.hard(), 0.02
-    nc.use("numpy")
     x = pages.image()[None] / np.float32(255)
     logits, cache = net.forward(x)
     before, dlogits = ops.softmax_cross_entropy(logits, np.array([2]))
