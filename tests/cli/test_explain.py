@@ -21,7 +21,8 @@ def test_a_picture_gives_a_new_page(run, checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.full((40, 30, 3), 90, np.uint8)).save("photo.png")
     for name in ("explain.html", "explain-2.html"):
-        _, out, _ = run("explain", checkpoint, "photo.png", "--train", 4, "--json")
+        options = "--train", 4, "--data", "synthetic", "--json"
+        _, out, _ = run("explain", checkpoint, "photo.png", *options)
         facts = json.loads(out)
         assert facts["out"] == name
         assert facts["runs"] == ["use", "train"]

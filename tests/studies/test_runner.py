@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import numpycnn as nc
-from numpycnn import files, studies
+from numpycnn import backend, files, studies
 from numpycnn.cli import parser
 from numpycnn.errors import DatasetError, MissingPackage, RunFolderError, UnknownNameError
 from numpycnn.studies import STUDIES, Study, figures, job, plan, results, runner
@@ -418,6 +418,7 @@ def test_divergence_is_a_result(run, tmp_path, trained):
 def test_a_full_disk_stops_everything_in_one_line_and_loses_nothing(
     run, monkeypatch, trained, tmp_path, jobs, code
 ):
+    before = backend.backend(), backend.threads()
     run({"tiny": tiny()}, seeds=1)
     kept = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     jobs_run = []
@@ -439,6 +440,7 @@ def test_a_full_disk_stops_everything_in_one_line_and_loses_nothing(
             pytest.raises(OSError, match="the disk is full") as caught,
         ):
             run({"tiny": tiny()}, seeds=3, jobs=2)
+        backend.use(*before)  # what a process would not have changed here
     else:
         with pytest.raises(
             OSError, match="the disk is full; free some space and give the same command"
