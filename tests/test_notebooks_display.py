@@ -87,6 +87,25 @@ def test_show_refuses_what_are_no_images(images, labels):
         nc.show(images, labels)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: nc.show(images().astype(np.float32)),
+        lambda: nc.show(images() / -255),
+        lambda: nc.show(np.full((1, 3, 3, 1), np.nan)),
+        lambda: nc.show(images(), [0, 1, 2, -1], classes="abc"),
+        lambda: nc.show(images(), [0, 1, 2, 3], classes="abc"),
+        lambda: nc.show(images(), columns=0),
+        lambda: dataset().show(0),
+        lambda: dataset().show(3, "val"),
+        lambda: dataset().show(3, "name"),
+    ],
+)
+def test_show_draws_nothing_that_would_be_wrong(wrong):
+    with pytest.raises(ValueError, match=r"from|label|columns|show"):
+        wrong()
+
+
 def test_networks_that_know_their_input_summarise_themselves():
     net = network()
     assert str(net.summary()) == str(net.summary((28, 28, 1)))

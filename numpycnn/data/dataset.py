@@ -95,8 +95,10 @@ class Dataset:
     def show(self, n=20, part="train", seed=0, path=None):
         """n images of a part, drawn at random by `seed`, with their classes: a Figure, or the path.
 
-        Raises AttributeError for a part that there is not.
+        Raises ValueError for a part that there is not, and for fewer than one image.
         """
+        if part not in self.parts or n < 1:
+            raise ValueError(f"show takes at least 1 image of {self.parts}, not {n} of {part!r}")
         from ..report import grids
 
         x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")

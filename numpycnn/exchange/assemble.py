@@ -41,6 +41,7 @@ def conv(w, b, stride, padding, kind=L.Conv2D):
 
 
 def dense(w, b):
+    """Dense of weights (D, K) and a bias (K,) or None. Raises CheckpointError where they differ."""
     return _filled(L.Dense(1, 1, bias=b is not None, init=zeros), w, b, w.shape[1])
 
 
@@ -54,6 +55,7 @@ def _filled(layer, w, b, outputs, inputs=None):
 
 
 def batch_norm(gamma, beta, mean, var, momentum, eps):
+    """BatchNorm of four arrays (C,). Raises CheckpointError where their lengths differ."""
     channels = np.asarray(var).size
     layer = L.BatchNorm(channels, momentum, eps)
     values = [np.array(v, np.float32).reshape(-1) for v in (gamma, beta, mean, var)]
@@ -64,6 +66,7 @@ def batch_norm(gamma, beta, mean, var, momentum, eps):
 
 
 def prelu(alpha):
+    """PReLU of slopes (C,), in whatever shape they stand."""
     layer = L.PReLU(alpha.size)
     layer.alpha.value = np.array(alpha, np.float32).reshape(-1)
     return layer

@@ -73,6 +73,7 @@ def exported(layer, path):
 
 
 def deeper(path, name):
+    """The path of what is called `name` inside the layer at `path`."""
     return f"{path}.{name}" if path else str(name)
 
 

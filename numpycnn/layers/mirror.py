@@ -9,7 +9,7 @@ from ..ops import (
     mirror_mean_backward,
 )
 from ..ops.mirror import mirror_filters, mirror_filters_backward
-from .base import Layer
+from .base import Layer, value_of
 from .conv import Conv2D
 from .norm import BatchNorm
 
@@ -35,7 +35,7 @@ class MirrorConv2D(Conv2D):
         return {**more, "in_channels": whole if self.first else whole // 2, "first": self.first}
 
     def operands(self, x):
-        b = self.b and self.b.value
+        b = value_of(self.b)
         given = x, self.w.value, b, self.stride, self.padding, self.first
         _, w, b, *_ = mirror_conv2d.check(*given)
         return mirror_filters(w, b, self.first)
@@ -44,7 +44,7 @@ class MirrorConv2D(Conv2D):
         super().add_grads(*mirror_filters_backward(dw, db, self.first))
 
     def forward(self, x, train=False):
-        b = self.b and self.b.value
+        b = value_of(self.b)
         return mirror_conv2d(x, self.w.value, b, self.stride, self.padding, self.first)
 
     def backward(self, dy, cache):

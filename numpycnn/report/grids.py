@@ -69,7 +69,8 @@ def show(images, labels=None, classes=None, columns=COLUMNS, path=None):
     """The images (N, H, W, C) or (H, W, C), uint8 or in [0, 1], in rows; the Figure, or the path.
 
     `labels`: under each image its label (N,), or the name that `classes` gives it; any texts are
-    taken too. Raises ShapeError for what are no images, or for another number of labels.
+    taken too. Raises ShapeError for what are no images, or for another number of labels, ValueError
+    for floats outside [0, 1], labels without a class and fewer than one column.
     """
     images = np.asarray(images)
     images = images[None] if images.ndim == 3 else images
@@ -78,8 +79,18 @@ def show(images, labels=None, classes=None, columns=COLUMNS, path=None):
     texts = [] if labels is None else np.ravel(labels).tolist()
     if labels is not None and len(texts) != len(images):
         raise ShapeError(f"there are {len(images)} images but {len(texts)} labels")
+    if images.dtype != np.uint8 and not (images.min() >= 0 and images.max() <= 1):
+        raise ValueError(
+            f"the images are {images.dtype} from {images.min():g} to {images.max():g}; "
+            "expected uint8, or floats from 0 to 1: images.astype('uint8'), or images / 255"
+        )
     if classes is not None:
+        outside = [k for k in texts if k not in range(len(classes))]
+        if outside:
+            raise ValueError(f"label {outside[0]!r} is none of 0..{len(classes) - 1}")
         texts = [classes[k] for k in texts]
+    if columns < 1:
+        raise ValueError(f"columns must be at least 1, not {columns}")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     with figure(path, (max(columns, 2), rows * (1.22 if texts else 1.0))) as fig:

@@ -45,6 +45,7 @@ OTHERS = "Softmax", "LogSoftmax", "Dropout"  # what the reader does itself
 
 
 def constant(node):
+    """The array of a Constant node. Raises CheckpointError for one without numbers."""
     for name in ("value", "value_float", "value_int", "value_ints"):
         if node.attrs.get(name) is not None:
             return np.asarray(node.attrs[name])
@@ -55,6 +56,7 @@ def constant(node):
 
 
 def gemm(node, value, given):
+    """Gemm or MatMul with a matrix that is known -> Dense. Raises CheckpointError."""
     w, b = weights(node, given, 2)
     if value.axes not in ("flat", "pooled") or w.ndim != 2:
         raise CheckpointError(f"{node} of {value.dims} by {w.shape}, expected features (D,)")
@@ -67,6 +69,7 @@ def gemm(node, value, given):
 
 
 def batch_norm(node, value, given):
+    """BatchNormalization, in use -> BatchNorm. Raises CheckpointError."""
     arrays = [value.own(v) for v in weights(node, given, 4) if v is not None]
     eps, momentum = node.attrs.get("epsilon", 1e-5), node.attrs.get("momentum", 0.9)
     if len(arrays) != 4 or value.axes == "nhwc":
@@ -80,6 +83,7 @@ def _short(number):
 
 
 def prelu(node, value, given):
+    """PRelu, a slope for each channel -> PReLU. Raises CheckpointError."""
     (alpha,) = weights(node, given, 1)
     return [assemble.prelu(per_channel(node, value, alpha))], value
 

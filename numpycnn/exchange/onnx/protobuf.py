@@ -18,6 +18,7 @@ DTYPES = {number: np.dtype(name) for name, number in TYPES.items()} | {10: np.dt
 
 
 def varint(n):
+    """A whole number in groups of seven bits, the lowest first: protobuf's own form."""
     n &= (1 << 64) - 1  # negative numbers as two's complement
     out = bytearray()
     while n > 0x7F:

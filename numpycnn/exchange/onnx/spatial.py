@@ -13,6 +13,7 @@ from .value import Value, image, weights
 
 
 def conv(node, value, given):
+    """Conv: weights (F, C, kh, kw) -> Conv2D. Raises CheckpointError."""
     (c, *size), (w, b) = image(node, value), weights(node, given, 2)
     if w.ndim != 4 or w.shape[1] != c:
         raise CheckpointError(
@@ -49,6 +50,7 @@ def _padding(node, size, kernel, stride, before):
 
 
 def conv_transpose(node, value, given):
+    """ConvTranspose: weights (C, F, kh, kw) -> ConvTranspose2D. Raises CheckpointError."""
     (c, *size), (w, b) = image(node, value), weights(node, given, 2)
     if w.ndim != 4 or w.shape[0] != c:
         raise CheckpointError(
@@ -72,6 +74,7 @@ def conv_transpose(node, value, given):
 
 
 def pool(node, value, given):
+    """MaxPool or AveragePool -> MaxPool2D or AvgPool2D. Raises CheckpointError."""
     c, *size = image(node, value)
     window = tuple(node.attrs["kernel_shape"])
     stride = tuple(node.attrs.get("strides", (1, 1)))
@@ -82,10 +85,12 @@ def pool(node, value, given):
 
 
 def global_pool(node, value, given):
+    """GlobalAveragePool -> GlobalAvgPool; (N, C, 1, 1) counts as (N, C) from there on."""
     return [L.GlobalAvgPool()], Value([image(node, value)[0], 1, 1], "pooled")
 
 
 def mean(node, value, given):
+    """ReduceMean over height and width -> GlobalAvgPool. Raises CheckpointError."""
     axes = node.attrs.get("axes") or (given[1].tolist() if len(given) > 1 else [])
     expected = {"nchw": [2, 3], "nhwc": [1, 2]}.get(value.axes)
     if sorted(a % (len(value.dims) + 1) for a in axes) != expected:
@@ -115,6 +120,7 @@ def pad(node, value, given):
 
 
 def resize(node, value, given):
+    """Resize by whole factors, nearest neighbour -> Upsample2D. Raises CheckpointError."""
     c, *size = image(node, value)
     scales = given[2] if len(given) > 2 and given[2] is not None and given[2].size else None
     if scales is None and len(given) > 3 and given[3] is not None:

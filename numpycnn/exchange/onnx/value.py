@@ -70,6 +70,7 @@ def together(node, values):
 
 
 def transposed(node, value):
+    """The value after a Transpose node. Raises CheckpointError for other orders of axes."""
     known = {("nchw", (0, 2, 3, 1)): "nhwc", ("nhwc", (0, 3, 1, 2)): "nchw"}
     axes = known.get((value.axes, tuple(node.attrs.get("perm", ()))))
     if axes is None:
@@ -79,6 +80,7 @@ def transposed(node, value):
 
 
 def image(node, value):
+    """The value's (C, H, W). Raises CheckpointError where it is no image in ONNX's order."""
     if value.axes != "nchw":
         raise CheckpointError(f"{node} of a value that is no image (N, C, H, W)")
     return value.dims
