@@ -37,5 +37,7 @@ def explain(args):
     out.parent.mkdir(parents=True, exist_ok=True)
     facts = nc.explain(path=out, title=title, size=args.size, **given)
     left = len(facts["computed"])
-    size = f"{facts['bytes'] / 1e6:.1f} MB" + (f"; {left} arrays computed in the page" * bool(left))
+    size = f"{facts['bytes'] / 1e6:.1f} MB"
+    if left:
+        size += f"; {left} array{'s' * (left != 1)} computed in the page"
     return facts, f"{out}: {size}; open it in a browser"

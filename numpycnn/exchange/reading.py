@@ -32,4 +32,4 @@ def read(path, kind, parse):
         raise CheckpointError(f"{where}: cannot be read: {shown(error)}") from None
     except Exception as error:  # whatever hostile bytes make NumPy, json and h5py raise
         text = shown(error) or type(error).__name__
-        raise CheckpointError(f"{where}: it is damaged, or no {kind}: {text}") from None
+        raise CheckpointError(f"{where}: it is damaged, or not {kind}: {text}") from None
