@@ -44,6 +44,7 @@ TRIALS = {  # name: what it has beside BASE
     "small-78": {**SMALL, "filters": (24, 40, 56)},
     "small-deep": {**SMALL, "filters": (20, 32, 40), "depth": 3},
     "mirror-29": {"model": "mirror_vgg", "filters": (10, 18, 24), "epochs": 60},
+    "mirror-29-long": {"model": "mirror_vgg", "filters": (10, 18, 24), "epochs": 120},
     "mirror-98": {"model": "mirror_vgg", "filters": (16, 32, 46), **MIRROR},
     "mirror-190": {"model": "mirror_vgg", "filters": (24, 44, 64), **MIRROR},
     "mirror-190-crop-2": {"model": "mirror_vgg", "filters": (24, 44, 64), "erase": 1.0},

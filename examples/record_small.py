@@ -1,6 +1,6 @@
 """The smallest network: a seventh of the paper's parameters, by mirrored filters.
 
-    python examples/record_small.py            # half an hour on one core
+    python examples/record_small.py            # an hour on one core
     python examples/record_small.py --val      # on held-out images
     python examples/record_small.py --quick    # to see that it works
 
@@ -17,7 +17,7 @@ from numpycnn.optim import Muon
 from numpycnn.schedule import triangular
 
 FILTERS = (10, 18, 24)  # pairs: each has its mirror image
-EPOCHS = 60
+EPOCHS = 120
 BATCH_SIZE = 128
 
 args = arguments(__doc__, out="record-small")
