@@ -18,7 +18,7 @@ import sys
 import time
 
 from numpycnn import files
-from numpycnn.cli.parser import natural, positive
+from numpycnn.cli.grammar.values import natural, positive
 from numpycnn.errors import RunFolderError
 from numpycnn.report import plots
 

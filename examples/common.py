@@ -9,7 +9,7 @@ import time
 
 import numpycnn as nc
 from numpycnn import errors, files
-from numpycnn.cli.parser import natural, positive
+from numpycnn.cli.grammar.values import natural, positive
 from numpycnn.inspection import out_of_distribution
 
 START = time.perf_counter()

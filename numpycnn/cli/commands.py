@@ -20,7 +20,7 @@ __all__ = [
 
 
 def train(args):
-    """Train a model, from raw files to the report."""
+    """Train a network on images, and write checkpoints and a report."""
     from ..training.lock import locked
 
     if not args.out:
@@ -81,7 +81,7 @@ def accuracy_table(per_class, accuracy):
 
 
 def evaluate(args):
-    """Accuracy of a checkpoint on a test set."""
+    """Measure a trained network on test images, class by class."""
     import numpycnn as nc
 
     net, dataset = network_and_data(args)
@@ -99,7 +99,7 @@ def evaluate(args):
 
 
 def inspect(args):
-    """Look inside a checkpoint: each layer's numbers, a diagnosis, and where it looks."""
+    """Write a page: each layer's numbers, what is wrong, where it looks."""
     from ..data import read_for
     from ..inspection import report, source, table
 
@@ -114,7 +114,7 @@ def inspect(args):
 
 
 def summary(args):
-    """The table of a network's layers."""
+    """List a network's layers, with their shapes and parameters."""
     name, net = model(args)
     table = net.summary(input_shape(net, args.shape))
     counts = {
@@ -125,7 +125,7 @@ def summary(args):
 
 
 def gradcheck(args):
-    """Check every gradient of a network against finite differences."""
+    """Check every gradient of a network by finite differences."""
     import numpy as np
 
     from ..gradient_check import check_network
@@ -139,7 +139,7 @@ def gradcheck(args):
 
 
 def generate(args):
-    """Draw images from a generator, or through an autoencoder, into a new file."""
+    """Draw images by a GAN, a VAE or an autoencoder, into a new file."""
     import numpycnn as nc
 
     from ..generative.drawing import run
@@ -160,7 +160,7 @@ def generate(args):
 
 
 def study(args):
-    """Test the paper's claims: networks that differ in one thing only, over several seeds."""
+    """Test the paper's claims again, each over several seeds."""
     from .. import studies
 
     if args.list:
@@ -212,7 +212,7 @@ def _chosen_studies(studies, args):
 
 
 def doctor(args):
-    """What this machine has, and whether the kernels work."""
+    """Show versions, threads, folders, and whether the kernels work."""
     from .doctor import examine
 
     facts = examine()

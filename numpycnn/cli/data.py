@@ -3,13 +3,14 @@
 import pathlib
 
 from ..errors import DatasetError, printable
-from .commands import reading, say
+from .networks import reading
+from .output import say
 
 USAGE = "expected a NAME, or: pack PHOTOS OUT --size N, or: look DATA"
 
 
 def data(args):
-    """Fetch and verify a data set; pack a folder of pictures; look at data before training."""
+    """Fetch a data set, look at your own, or pack more than fits."""
     first, *others = args.names
     if first == "pack" and len(others) == 2:
         return _pack(*others, args)

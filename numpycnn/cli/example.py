@@ -28,15 +28,22 @@ def scripts():
 
 def grammar(sub):
     """The command's arguments."""
+    sub.shown(
+        "NAME [the script's own options]",
+        ("--list", "the scripts, a line each"),
+        ("one_batch_by_hand", "run one"),
+        ("--copy one_batch_by_hand", "write it here, to change it"),
+    )
     sub.add_argument("name", nargs="?", metavar="NAME", help="of those that --list shows")
     rest = "the script's own; --quick, which most of them have, takes seconds"
     sub.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help=rest)
-    sub.add_argument("--list", action="store_true", help="the examples, a line each")
-    sub.add_argument("--copy", action="store_true", help="write NAME.py into the working folder")
+    group = sub.add_argument_group("instead of running it")
+    group.add_argument("--list", action="store_true", help="the examples, a line each")
+    group.add_argument("--copy", action="store_true", help="write NAME.py into the working folder")
 
 
 def example(args):
-    """Run a script of examples/, list them, or copy one here to change it."""
+    """Run a whole script, or copy it here to change it."""
     known = scripts()
     if args.list:
         titles = {name: _title(path) for name, path in known.items()}

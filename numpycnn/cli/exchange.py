@@ -4,10 +4,11 @@ import os
 import pathlib
 
 from .. import files
+from .grammar.shared import CHECKPOINT
 
 
 def export(args):
-    """Write a checkpoint's network as a file that other programs run."""
+    """Write a network as a file that other programs run."""
     import numpycnn as nc
 
     net = nc.load(args.checkpoint)
@@ -43,7 +44,7 @@ def _checked(error):
 
 
 def import_(args):
-    """Read another program's file, and write its network as a checkpoint."""
+    """Read a network from another program's file."""
     import numpycnn as nc
 
     ending = pathlib.Path(args.file).suffix.lower()
@@ -100,22 +101,45 @@ def _new(out, source, ending):
     return out or files.unused(f"{name}{ending}")
 
 
-def options(command):
-    """The grammar of both commands; `command` makes one of a function."""
-    sub = command(export)
-    sub.add_argument("checkpoint", help="a file.npz, or pretrained:NAME")
-    sub.add_argument("--to", required=True, choices=KINDS, help="the kind of file")
-    sub.add_argument("--out", metavar="FILE", help="a new file (default: CHECKPOINT.KIND here)")
-    sub.add_argument("--part", help="encoder, decoder, generator or critic, instead of the whole")
-    text = "ONNX: axes of the images outside (default: nchw)"
-    sub.add_argument("--layout", choices=("nchw", "nhwc"), default="nchw", help=text)
-    text = "ONNX: float in [0, 1] (default), or uint8"
-    sub.add_argument("--input", choices=("float", "uint8"), default="float", help=text)
-    sub.add_argument("--softmax", action="store_true", help="ONNX: probabilities, no logits")
-    sub.add_argument("--no-fold", action="store_true", help="ONNX: keep batch norm")
-    sub = command(import_)
-    sub.add_argument("file", help="a FILE.onnx or FILE.keras, or weights in a FILE.safetensors")
-    sub.add_argument("--out", metavar="FILE.npz", help="a new checkpoint (default: FILE.npz here)")
-    sub.add_argument("--like", metavar="CHECKPOINT", help="the network of a .safetensors")
-    text = "how its Flatten orders an image, where its names are others than export's"
-    sub.add_argument("--flatten", choices=("nchw", "nhwc"), help=text)
+def export_grammar(sub):
+    """The arguments of `numpycnn export`."""
+    sub.shown(
+        f"CHECKPOINT --to {'|'.join(KINDS)}",
+        ("runs/vgg-photos-1/best.npz --to onnx", "best.onnx, for onnxruntime"),
+        ("pretrained:paper --to keras", "paper.keras, for Keras"),
+        ("best.npz --to safetensors", "the weights alone, for PyTorch"),
+    )
+    sub.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT)
+    group = sub.add_argument_group("the file")
+    group.add_argument("--to", required=True, choices=KINDS, help="its kind")
+    group.add_argument("--out", metavar="FILE", help="a new file (default: CHECKPOINT.KIND here)")
+    text = "encoder, decoder, generator or critic alone (default: the whole)"
+    group.add_argument("--part", metavar="PART", help=text)
+    group = sub.add_argument_group("ONNX")
+    text = "the order of an image's axes: batch, channels, height, width (default: %(default)s)"
+    group.add_argument("--layout", choices=("nchw", "nhwc"), default="nchw", help=text)
+    text = "pixels as floats in [0, 1], or as uint8 in [0, 255] (default: %(default)s)"
+    group.add_argument("--input", choices=("float", "uint8"), default="float", help=text)
+    text = "give probabilities (default: the logits, before the softmax)"
+    group.add_argument("--softmax", action="store_true", help=text)
+    text = "keep batch norm as it is (default: folded into the convolution before it)"
+    group.add_argument("--no-fold", action="store_true", help=text)
+
+
+def import_grammar(sub):
+    """The arguments of `numpycnn import`."""
+    sub.shown(
+        "FILE",
+        ("model.onnx", "an ONNX network, as model.npz"),
+        ("model.keras --out mine.npz", "a Keras network, into your file"),
+        ("weights.safetensors --like best.npz", "weights, into this network"),
+    )
+    text = "a FILE.onnx or FILE.keras, or weights in a FILE.safetensors"
+    sub.add_argument("file", metavar="FILE", help=text)
+    group = sub.add_argument_group("the checkpoint")
+    group.add_argument("--out", metavar="FILE.npz", help="a new file (default: FILE.npz here)")
+    group = sub.add_argument_group("safetensors")
+    text = "a checkpoint that has the same layers (default: none; weights alone need it)"
+    group.add_argument("--like", metavar="CHECKPOINT", help=text)
+    text = "how the file's Flatten orders an image (default: as export's names say it)"
+    group.add_argument("--flatten", choices=("nchw", "nhwc"), help=text)

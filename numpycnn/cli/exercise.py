@@ -3,45 +3,48 @@
 import os
 import sys
 
+from .grammar.values import seconds
+
 
 def grammar(sub):
     """The arguments of `numpycnn exercise`."""
+    sub.shown(
+        "[ACTION] [NAME, FILE or FOLDER]",
+        ("", "the exercises, in their order"),
+        ("start relu", "write relu.py, with what to know"),
+        ("check relu.py", "what is right, what is wrong"),
+        ("grade handed_in --csv marks.csv", "the marks of a class"),
+    )
     sub.add_argument(
         "action",
         nargs="?",
         default="list",
         metavar="ACTION",
         choices=("list", "start", "check", "hint", "solution", "grade"),
-        help="list (default), start NAME, check FILE, hint FILE, solution NAME, grade FOLDER",
+        help="list, start NAME, check FILE, hint FILE, solution NAME, grade FOLDER "
+        "(default: %(default)s)",
     )
-    sub.add_argument("what", nargs="?", metavar="NAME, FILE or FOLDER")
-    sub.add_argument(
+    sub.add_argument("what", nargs="?", metavar="NAME, FILE or FOLDER", help="see ACTION")
+    group = sub.add_argument_group("for courses")
+    group.add_argument(
         "--seed",
         default="",
         metavar="STUDENT",
-        help="start: draws faults, names and probes; grade: each folder's name must "
-        "be the seed of its files with --seed folder",
+        help="start: draws faults, names and numbers for this student; grade: with --seed folder "
+        "a folder's name must be the seed of its files (default: the same for all)",
     )
-    sub.add_argument("--csv", metavar="FILE", help="grade: the marks")
-    sub.add_argument(
+    group.add_argument("--csv", metavar="FILE", help="grade: the marks, too (default: no file)")
+    group.add_argument(
         "--limit",
         type=seconds,
         default=10.0,
         metavar="SECONDS",
-        help="what one exercise may take (10)",
+        help="the longest time for one exercise (default: %(default)s)",
     )
 
 
-def seconds(text):
-    """A time: a finite number above 0."""
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise ValueError(text)  # argparse makes one line of it
-    return value
-
-
 def exercise(args):
-    """Exercises: list, start NAME, check FILE, hint FILE, solution NAME, grade FOLDER."""
+    """Write functions and hunt bugs, with hints and a grader."""
     if args.action == "list":
         return _list(args)
     if not args.what:

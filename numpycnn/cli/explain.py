@@ -3,28 +3,37 @@
 from pathlib import Path
 
 from .. import files
+from .grammar.shared import CHECKPOINT
+from .grammar.values import natural, positive
 
 
-def grammar(sub, natural, positive):
+def grammar(sub):
     """Its arguments."""
-    sub.add_argument("checkpoint", help="a file.npz, or pretrained:NAME")
-    sub.add_argument("image", help="a picture, or fashion-mnist:0 (a test image)")
-    sub.add_argument("--label", type=natural, help="its class (default: known, or predicted)")
-    sub.add_argument(
-        "--train",
-        type=natural,
-        default=32,
-        metavar="N",
-        help="images in the batch of the run in training (32); 0: no such run",
+    sub.shown(
+        "CHECKPOINT IMAGE",
+        ("pretrained:small fashion-mnist:0", "an included one, on a test image"),
+        ("runs/vgg-photos-1/best.npz cat.jpg", "your own network, on a picture"),
+        ("best.npz cat.jpg --label 3", "when you know its class"),
     )
-    sub.add_argument("--data", metavar="NAME", help="where the batch's other images are from")
-    sub.add_argument("--out", metavar="FILE", help="the page (default: a new explain.html)")
-    size = "bytes; above it the page computes some arrays itself (8000000)"
-    sub.add_argument("--size", type=positive, default=8_000_000, metavar="N", help=size)
+    sub.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT)
+    text = "a picture, or fashion-mnist:0 (a test image)"
+    sub.add_argument("image", metavar="IMAGE", help=text)
+    group = sub.add_argument_group("the run that is shown")
+    text = "the number of its class (default: known, or predicted)"
+    group.add_argument("--label", type=natural, metavar="N", help=text)
+    text = "images in the batch of the run in training; 0: no such run (default: %(default)s)"
+    group.add_argument("--train", type=natural, default=32, metavar="N", help=text)
+    text = "where the batch's other images are from (default: what it was trained on)"
+    group.add_argument("--data", metavar="NAME", help=text)
+    group = sub.add_argument_group("the page")
+    text = "its file (default: explain.html, explain-2.html, ...)"
+    group.add_argument("--out", metavar="FILE", help=text)
+    text = "bytes; of a larger page it computes some numbers itself (default: %(default)s)"
+    group.add_argument("--size", type=positive, default=8_000_000, metavar="N", help=text)
 
 
 def explain(args):
-    """Write a page that steps through both passes of a network, number by number."""
+    """Write a page that steps through both passes, number by number."""
     import numpycnn as nc
 
     from ..explainer import source

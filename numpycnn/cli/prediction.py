@@ -9,7 +9,7 @@ from .output import say
 
 
 def predict(args):
-    """The class of image files."""
+    """Name the class of pictures."""
     import numpycnn as nc
 
     from ..inspection import out_of_distribution

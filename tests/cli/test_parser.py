@@ -40,7 +40,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:classes? .* never predicted")
         (["train", "--data", "nowhere/data.npz"], 3, "no such file"),
         (["evaluate", "nowhere.npz"], 3, "no such checkpoint"),
         (["evaluate", "pretrained:nobody"], 2, "pretrained"),
-        (["inspect"], 2, "checkpoint"),
+        (["inspect"], 2, "CHECKPOINT"),
         (["inspect", "nowhere.npz"], 3, "no such checkpoint"),
         (["inspect", "pretrained:nobody"], 2, "pretrained"),
         (
@@ -108,3 +108,38 @@ def test_threads_and_backend_are_taken(data, run):
         assert json.loads(out)["backend"] == "numpy, 1 threads"
     finally:
         nc.use(*before)
+
+
+def pages():
+    """{command: its parser}"""
+    return parser.parser()._subparsers._group_actions[0].choices
+
+
+def test_the_first_page_has_a_line_for_each_command(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = run("--help")
+    assert code == 0
+    lines = [line.split()[0] for line in out.splitlines() if line.startswith("  ")]
+    assert lines[: len(pages())] == list(pages())
+    assert all(len(line) <= 90 for line in out.splitlines())
+    assert len({title for title in out.splitlines() if title.endswith(":")}) == 5
+
+
+@pytest.mark.parametrize("command", pages())
+def test_a_page_has_groups_defaults_and_examples_that_parse(command, run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    sub = pages()[command]
+    code, page, _ = run(command, "--help")
+    assert code == 0
+    assert "\noptions:" not in page  # every option stands in a group that says what it is about
+    assert all(len(line) <= 90 for line in page.splitlines()), max(page.splitlines(), key=len)
+    for action in sub._actions:
+        assert action.help
+        if action.option_strings and action.nargs != 0 and not action.required:
+            assert "default" in action.help or "without it" in action.help, action.option_strings
+    examples = page.partition("examples:\n")[2].splitlines()
+    assert len(examples) >= 3
+    for line in examples:
+        words = line.partition("  # ")[0].split()
+        assert words[:2] == ["numpycnn", command]
+        assert parser.parser().parse_args(words[1:]).command == command

@@ -1,0 +1,107 @@
+"""What `numpycnn train` takes."""
+
+from .shared import reading
+from .values import given, natural, positive, rate
+
+
+def train(sub):
+    """The command's grammar."""
+    sub.shown(
+        "",
+        ("", "the paper's network on Fashion-MNIST"),
+        ("--data photos --size 64", "a folder of your own pictures"),
+        ("--model alexnet --out runs/a", "another network, into your folder"),
+        ("--resume --out runs/a", "go on where that run was stopped"),
+    )
+    _data(sub.add_argument_group("the data"))
+    reading(sub)
+    _network(sub.add_argument_group("the network"))
+    _training(sub.add_argument_group("the training (defaults: the model's own, here vgg's)"))
+    _folder(sub.add_argument_group("the results"))
+
+
+def _data(group):
+    group.add_argument(
+        "--data",
+        type=given,
+        metavar="DATA",
+        help="a name (numpycnn doctor lists them), or your folder, archive or file "
+        "(default: fashion-mnist)",
+    )
+    group.add_argument(
+        "--val",
+        type=natural,
+        metavar="N",
+        help="hold N training images back, to measure each epoch on them "
+        "(default: a twelfth; none where the data have their own)",
+    )
+    group.add_argument(
+        "--limit", type=positive, metavar="N", help="use N training images only (default: all)"
+    )
+
+
+def _network(group):
+    group.add_argument(
+        "--model",
+        type=given,
+        metavar="MODEL",
+        help="vgg, mirror_vgg, alexnet, resnet, densenet, keras_cnn or lenet5 (default: vgg)",
+    )
+    group.add_argument(
+        "--seed",
+        type=natural,
+        metavar="N",
+        help="of the first weights, the order of the images, and all else that is drawn "
+        "(default: 0)",
+    )
+
+
+def _training(group):
+    group.add_argument(
+        "--epochs", type=positive, metavar="N", help="passes over the images (default: 4)"
+    )
+    group.add_argument(
+        "--batch-size", type=positive, metavar="N", help="images in each step (default: 32)"
+    )
+    group.add_argument(
+        "--lr",
+        type=rate,
+        metavar="RATE",
+        help="the learning rate, where its schedule is highest (default: 0.002)",
+    )
+    group.add_argument(
+        "--schedule",
+        type=given,
+        metavar="NAME",
+        help="the learning rate over time: constant, step, cosine, linear, one_cycle, "
+        "triangular, warm_up (default: one_cycle)",
+    )
+    group.add_argument(
+        "--augment",
+        type=given,
+        metavar="LIST",
+        help="random changes of each image: flip, crop, rotate, rotate-45, erase, "
+        "vertical-flip, with commas; or none (default: flip,crop)",
+    )
+    group.add_argument(
+        "--patience",
+        type=positive,
+        metavar="N",
+        help="stop when validation accuracy has not risen for N epochs (default: never)",
+    )
+
+
+def _folder(group):
+    group.add_argument(
+        "--out",
+        type=given,
+        metavar="DIR",
+        help="the folder of the run (default: a new one, runs/MODEL-DATA-1, -2, ...)",
+    )
+    before = group.add_mutually_exclusive_group()
+    before.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    before.add_argument(
+        "--force",
+        action="store_true",
+        help="start anew in --out; the run that is there moves to previous-1 in it",
+    )

@@ -1,0 +1,67 @@
+"""What may stand behind an option: text -> value, or argparse.ArgumentTypeError in one line."""
+
+import argparse
+import math
+
+
+def given(text):
+    """A name or a path, which is not empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a name or a path, not an empty text")
+    return text
+
+
+def positive(text):
+    """A whole number of at least 1."""
+    return _whole(text, 1)
+
+
+def natural(text):
+    """A whole number of at least 0."""
+    return _whole(text, 0)
+
+
+def _whole(text, least):
+    if not text.isascii() or not text.isdigit() or int(text) < least:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number of at least {least}, not {text!r}"
+        )
+    return int(text)
+
+
+def sizes(text):
+    """64, 48x64 or 32x32x3 as a list of whole numbers; of one number the square."""
+    numbers = [positive(part) for part in text.lower().split("x")]
+    return numbers * 2 if len(numbers) == 1 else numbers
+
+
+def image_shape(text):
+    """28x28x1 as (28, 28, 1)."""
+    numbers = sizes(text)
+    if len(numbers) != 3:
+        raise argparse.ArgumentTypeError(f"expected HxWxC, as in 28x28x1, not {text!r}")
+    return tuple(numbers)
+
+
+def rate(text):
+    """A learning rate: a finite number of at least 0."""
+    value = _number(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a finite number of at least 0, not {text!r}")
+    return value
+
+
+def seconds(text):
+    """A time: a finite number above 0."""
+    value = _number(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a finite number above 0, not {text!r}")
+    return value
+
+
+def _number(text):
+    """text as a float; NaN, which no comparison lets pass, for what is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
