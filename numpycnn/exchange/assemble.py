@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import layers as L
 from ..errors import CheckpointError
+from ..layers.base import value_of
 from ..layers.traverse import walk
 from . import graph
 
@@ -141,8 +142,8 @@ def _reorder(made, order):
     for i in range(len(made) - 1, -1, -1):
         layer = made[i]
         if isinstance(layer, L.Dense):
-            b = layer.b and layer.b.value[order]
-            made[i] = dense(layer.w.value[:, order], b)
+            b = value_of(layer.b)
+            made[i] = dense(layer.w.value[:, order], b if b is None else b[order])
             return
         if isinstance(layer, Affine) and layer.channels == len(order):
             values = (v if v.size == 1 else v[order] for v in (layer.scale, layer.shift))

@@ -9,13 +9,13 @@ import math
 import numpy as np
 
 from .. import layers as L
-from ..errors import NumpyCNNError, ShapeError
+from ..errors import ShapeError
+from ..layers.base import value_of
 from ..ops.conv import conv_padding, conv_size
 from .mirror import plain
+from .structure import ExportError, deeper, exported, is_chain
 
-
-class ExportError(NumpyCNNError, TypeError):
-    """A network, or a layer of it, cannot go where it was to go."""
+__all__ = ["ExportError", "Node", "chw", "readers", "trace", "transposed_pads"]
 
 
 @dataclasses.dataclass(eq=False)
@@ -54,27 +54,6 @@ def chw(shape):
     """order[i]: which feature of a flat (H, W, C) stands at place i of a flat (C, H, W)."""
     h, w, c = shape
     return np.arange(h * w * c).reshape(h, w, c).transpose(2, 0, 1).ravel()
-
-
-def is_chain(layer):
-    """Whether the layer runs its layers one after the other, as Sequential does."""
-    return isinstance(layer, L.Sequential) and type(layer).forward is L.Sequential.forward
-
-
-def exported(layer, path):
-    """What a layer of the user's says that it equals. Raises ExportError if it says nothing."""
-    if not hasattr(layer, "export"):
-        raise ExportError(
-            f"layer {path or 0} ({type(layer).__name__}) is none of numpycnn's: give its class a "
-            "method export() that returns layers which equal it"
-        )
-    made = layer.export()
-    return L.Sequential(*made) if isinstance(made, (list, tuple)) else made
-
-
-def deeper(path, name):
-    """The path of what is called `name` inside the layer at `path`."""
-    return f"{path}.{name}" if path else str(name)
 
 
 class _Trace:
@@ -142,7 +121,7 @@ class _Trace:
         w, (h, width, _) = layer.w.value, self.image(x, layer.w.value.shape[2])
         pads = conv_padding((h, width), w.shape[:2], layer.stride, layer.padding)
         size = conv_size((h, width), w.shape[:2], layer.stride, pads)
-        weights = {"w": w, "b": layer.b and layer.b.value}
+        weights = {"w": w, "b": value_of(layer.b)}
         return self.add(
             "conv", x, (*size, w.shape[3]), path, weights, stride=layer.stride, pads=pads
         )
@@ -154,7 +133,7 @@ class _Trace:
         size = [n - sum(cut) for n, cut in zip(full, pads, strict=True)]
         if min(size) < 1:
             raise ShapeError(f"padding {layer.padding} leaves nothing of the output")
-        weights = {"w": w, "b": layer.b and layer.b.value}
+        weights = {"w": w, "b": value_of(layer.b)}
         shape = (*size, w.shape[2])
         return self.add("conv_transpose", x, shape, path, weights, stride=layer.stride, pads=pads)
 
@@ -162,7 +141,7 @@ class _Trace:
         w = layer.w.value
         if x.shape != w.shape[:1]:
             raise ShapeError(f"the input has the shape {x.shape}, expected {w.shape[:1]}")
-        return self.add("dense", x, w.shape[1:], path, {"w": w, "b": layer.b and layer.b.value})
+        return self.add("dense", x, w.shape[1:], path, {"w": w, "b": value_of(layer.b)})
 
     def BatchNorm(self, layer, x, path):
         self.channels(x, len(layer.gamma.value))

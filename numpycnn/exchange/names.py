@@ -7,7 +7,6 @@ convolution's (kh, kw, F, C) is (C, F, kh, kw), a dense layer's (D, K) is (K, D)
 """
 
 import dataclasses
-import re
 
 import numpy as np
 
@@ -15,7 +14,8 @@ from .. import layers as L
 from ..errors import CheckpointError
 from ..files import shown
 from ..layers.traverse import walk
-from .graph import chw, deeper, exported, is_chain, trace
+from .graph import chw, trace
+from .structure import deeper, inside
 
 REVERSED = (3, 2, 0, 1)  # also its own way back, by argsort
 ARRAYS = {  # {kind: {attribute: (name there, axes there)}}
@@ -60,34 +60,6 @@ class Place:
         if array.shape != expected:
             raise CheckpointError(f"{self.name} is {array.shape}, expected {expected}")
         return array if self.axes is None else array.transpose(np.argsort(self.axes))
-
-
-def members(chain):
-    """[(name, layer)] of a chain's layers."""
-    found, counts = [], {}
-    for layer in chain.layers:
-        name = type(layer).__name__.replace("2D", "").replace("ReLU", "Relu")
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-        counts[name] = counts.get(name, 0) + 1
-        found.append((f"{name}{counts[name]}", layer))
-    return found
-
-
-def inside(layer, path=""):
-    """[(name, layer)] directly inside a layer that is made of layers; None for others."""
-    if is_chain(layer):
-        return members(layer)
-    if type(layer) in (L.Add, L.Concat):
-        return [(f"branches.{i}", branch) for i, branch in enumerate(layer.branches)]
-    if type(layer) is L.Frozen:
-        return [("layer", layer.layer)]
-    if type(layer) is L.ConvBNReLU:
-        pool = [("pool", L.MaxPool2D(layer.pool))] if layer.pool > 1 else []
-        norm = [("norm", layer.norm)] if layer.norm else []
-        return [("conv", layer.conv), *norm, ("relu", L.ReLU()), *pool]
-    if type(layer) is getattr(L, type(layer).__name__, None):
-        return None
-    return [("layer", exported(layer, path))]
 
 
 def places(net):

@@ -17,6 +17,7 @@ from tests.exchange.networks import CLASSIFIERS, Silent, classifier, odd, painte
 
 torch = pytest.importorskip("torch")
 from numpycnn.exchange import torch as exchange  # noqa: E402
+from numpycnn.exchange.torch import modules  # noqa: E402
 
 ODD, PAINTERS = odd(), painters()
 
@@ -117,7 +118,7 @@ def counted(monkeypatch):
         self.seen = x.numel() // x.shape[1]
         return torch.nn.BatchNorm2d.forward(self, x)
 
-    monkeypatch.setattr(exchange.BatchNorm, "forward", forward)
+    monkeypatch.setattr(modules.BatchNorm, "forward", forward)
 
 
 @pytest.mark.parametrize("train", [False, True])

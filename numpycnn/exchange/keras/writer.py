@@ -11,9 +11,9 @@ from ... import files
 from ... import layers as L
 from ...errors import MissingPackage
 from .. import mirror
-from ..graph import ExportError
-from ..names import ARRAYS, inside
+from ..names import ARRAYS
 from ..parts import part
+from ..structure import ExportError, inside
 
 
 def _keras():

@@ -1,0 +1,149 @@
+"""A network -> an nn.Module, and a module of somebody's -> a network."""
+
+import importlib.util
+import os
+import tempfile
+import warnings
+
+import torch
+from torch import nn
+
+from ... import layers as L
+from ...errors import CheckpointError, MissingPackage
+from .. import onnx, safetensors
+from ..names import load_state, state_dict
+from ..structure import ExportError, inside
+from . import modules
+
+
+def to_torch(net):
+    """The nn.Module that equals net, with copies of its weights; parameters keep their dtype.
+
+    Images go in and out as NCHW. Raises ExportError for a layer that cannot go.
+    """
+    module = _module(net, "")
+    own = {name: torch.from_numpy(array) for name, array in state_dict(net).items()}
+    module.load_state_dict(own, strict=False, assign=True)
+    for parameter in module.parameters():
+        parameter.requires_grad_()
+    _freeze(module)
+    return module
+
+
+def from_torch(module, input_shape):
+    """The network that a module of yours is in use, by way of ONNX; input_shape (H, W, C) or (D,).
+
+    Raises CheckpointError naming what numpycnn has no layer for, MissingPackage without onnx.
+    """
+    if importlib.util.find_spec("onnx") is None:
+        raise MissingPackage("onnx", "onnx")
+    shape = (input_shape[2], *input_shape[:2]) if len(input_shape) == 3 else input_shape
+    first = next(module.parameters(), torch.zeros(0))
+    x, training = torch.zeros(2, *shape, dtype=first.dtype, device=first.device), module.training
+    free = {"input_names": ["x"], "dynamic_axes": {"x": {0: "N"}}}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the older exporter, which needs onnx alone
+        path = os.path.join(folder, "module.onnx")
+        try:
+            torch.onnx.export(module.eval(), (x,), path, dynamo=False, verbose=False, **free)
+        finally:
+            module.train(training)
+        try:
+            return onnx.load(path)
+        except CheckpointError as error:
+            name = type(module).__name__
+            raise CheckpointError(f"{name}: {str(error).removeprefix(path + ': ')}") from None
+
+
+def save(path, net):
+    """Write net's weights as a .safetensors of to_torch(net)'s names. Raises OSError."""
+    safetensors.save(path, state_dict(net), {"format": "pt"})
+
+
+def load(path, net):
+    """Fill net, in place, from a .safetensors. Raises CheckpointError, and changes nothing then."""
+    arrays, _ = safetensors.load(path)
+    load_state(net, arrays)
+
+
+def _freeze(module):
+    for child in module.modules():
+        if isinstance(child, modules.Frozen):
+            child.requires_grad_(False)
+
+
+def _module(layer, path):
+    below = inside(layer, path)
+    if below is None:
+        kind = type(layer).__name__
+        if kind not in MODULES:
+            raise ExportError(f"layer {path or 0} ({kind}) has no counterpart in PyTorch")
+        return MODULES[kind](layer)
+    made = [(name, _module(child, f"{path}.{name}".lstrip("."))) for name, child in below]
+    if type(layer) in (L.Add, L.Concat):
+        kind = modules.Sum if type(layer) is L.Add else modules.Concatenation
+        return kind([one for _, one in made])
+    module = modules.Frozen() if isinstance(layer, L.Frozen) else nn.Sequential()
+    for name, one in made:
+        module.add_module(name, one)
+    return module
+
+
+# ---- layers -> modules ------------------------------------------------------------------------
+
+
+def _mirror_conv(layer):
+    kh, kw, c, f = layer.w.value.shape
+    padding = {"same": (kh // 2, kw // 2), "valid": 0}.get(layer.padding, layer.padding)
+    made = modules.MirrorConv2d(c, f, (kh, kw), layer.stride, padding, bias=layer.b is not None)
+    made.first = layer.first
+    return made
+
+
+def _conv(layer):
+    kh, kw, c, f = layer.w.value.shape
+    odd = kh % 2 and kw % 2 and layer.stride == (1, 1)
+    padding = {"same": (kh // 2, kw // 2) if odd else 0, "valid": 0}.get(
+        layer.padding, layer.padding
+    )
+    kind = modules.SameConv2d if layer.padding == "same" and not odd else nn.Conv2d
+    return kind(c, f, (kh, kw), layer.stride, padding, bias=layer.b is not None)
+
+
+def _conv_transpose(layer):
+    kh, kw, f, c = layer.w.value.shape
+    made = modules.CutConvTranspose2d(c, f, (kh, kw), layer.stride, bias=layer.b is not None)
+    made.cut = layer.padding
+    return made
+
+
+def _batch_norm(layer):
+    kind = modules.MirrorBatchNorm if isinstance(layer, L.MirrorBatchNorm) else modules.BatchNorm
+    return kind(len(layer.gamma.value), layer.eps, 1 - layer.momentum)
+
+
+MODULES = {
+    "AvgPool2D": lambda layer: nn.AvgPool2d(layer.size, layer.stride),
+    "BatchNorm": _batch_norm,
+    "Conv2D": _conv,
+    "ConvTranspose2D": _conv_transpose,
+    "Dense": lambda layer: nn.Linear(*layer.w.value.shape, bias=layer.b is not None),
+    "Dropout": lambda layer: nn.Dropout(layer.rate),
+    "ELU": lambda layer: nn.ELU(layer.alpha),
+    "Flatten": lambda layer: modules.Flatten(),
+    "GlobalAvgPool": lambda layer: modules.GlobalAvgPool(),
+    "Identity": lambda layer: nn.Identity(),
+    "LeakyReLU": lambda layer: nn.LeakyReLU(layer.negative_slope),
+    "MaxPool2D": lambda layer: nn.MaxPool2d(layer.size, layer.stride),
+    "MirrorBatchNorm": _batch_norm,
+    "MirrorConv2D": _mirror_conv,
+    "MirrorMean": lambda layer: modules.MirrorMean(),
+    "PReLU": lambda layer: nn.PReLU(len(layer.alpha.value)),
+    "ReLU": lambda layer: nn.ReLU(),
+    "Reshape": lambda layer: modules.Reshape(layer.shape),
+    "Sampling": lambda layer: modules.Sampling(),
+    "Sigmoid": lambda layer: nn.Sigmoid(),
+    "Standardize": lambda layer: modules.Standardize(layer.mean, layer.std),
+    "Tanh": lambda layer: nn.Tanh(),
+    "Upsample2D": lambda layer: nn.Upsample(scale_factor=layer.size, mode="nearest"),
+}
