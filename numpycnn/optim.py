@@ -36,15 +36,34 @@ class Optimizer:
                 raise ValueError(f"{name} must be finite and at least 0, not {value!r}")
         self.lr, self.weight_decay, self.steps = float(lr), float(weight_decay), 0
         self.state = [{slot: np.zeros_like(p.value) for slot in self.slots} for p in self.params]
+        self.factors = [1.0] * len(self.params)
+
+    def scale(self, params, factor):
+        """From now on, step these parameters with `factor` times the learning rate.
+
+        For a body that is trained already (models.transfer). Raises ValueError for a factor that is
+        negative or not finite.
+        """
+        if not (np.isfinite(factor) and factor >= 0):
+            raise ValueError(f"the factor of a rate must be finite and at least 0, not {factor!r}")
+        chosen = {id(param) for param in params}
+        for i, param in enumerate(self.params):
+            if id(param) in chosen:
+                self.factors[i] = float(factor)
 
     def step(self):
         """One update of every parameter that has a gradient."""
         self.steps += 1
-        for param, state in zip(self.params, self.state, strict=True):
-            if param.grad is not None:
-                # weights decay; biases, batch norm's scales and shifts (all vectors) do not
-                decay = self.weight_decay if param.value.ndim > 1 else 0.0
-                self.update(param.value, param.grad, decay, **state)
+        lr = self.lr
+        try:
+            for param, state, factor in zip(self.params, self.state, self.factors, strict=True):
+                if param.grad is not None:
+                    # weights decay; biases, batch norm's scales and shifts (all vectors) do not
+                    decay = self.weight_decay if param.value.ndim > 1 else 0.0
+                    self.lr = lr * factor  # which update reads
+                    self.update(param.value, param.grad, decay, **state)
+        finally:
+            self.lr = lr
 
     def update(self, value, grad, decay, **state):
         """Change `value` and the state in place."""

@@ -10,6 +10,7 @@ import numpy as np
 from .. import files, metrics
 from ..files import plain
 from ..layers.traverse import walk
+from ..models import thaw
 from ..report import html, plots
 from ..training import loop
 from . import pictures
@@ -70,7 +71,7 @@ def write(
     -> the result, a dict that inspection.json holds; a notebook shows the page. Raises what
     `examine` raises, and OSError.
     """
-    out, history = Path(out), history or {}
+    out, history, net = Path(out), history or {}, thaw(net)
     x, y = trained_on or (dataset.x_train, dataset.y_train)
     shuffled = np.random.default_rng(0).permutation(len(y))[:IMAGES]
     examined = examine(net, x[shuffled], y[shuffled], steps=steps, lr=lr)

@@ -78,7 +78,12 @@ def _own_cache(owner, cache, kind, length):
 
 
 class Frozen(Layer):
-    """y = f(x), with f's parameters as they are: saved like running statistics, and not trained."""
+    """y = f(x), with f's parameters as they are: saved like running statistics, and not trained.
+
+    Batch norm in it keeps its statistics, and dropout is off.
+    """
+
+    input_gradient = True  # False, by layers.fuse: backward gives None, and nothing is kept for it
 
     def __init__(self, layer):
         _check_layers(self, [layer])
@@ -96,9 +101,13 @@ class Frozen(Layer):
         yield from named_buffers(self.layer).items()
 
     def forward(self, x, train=False):
+        if not self.input_gradient:
+            return self.layer.infer(x), None
         return self.layer.forward(x, train=False)
 
     def backward(self, dy, cache):
+        if not self.input_gradient:
+            return None
         with preserve_gradients(self.layer):  # it may be trained elsewhere
             return self.layer.backward(dy, cache)
 

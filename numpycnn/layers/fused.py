@@ -1,6 +1,7 @@
 """Faster layers that equal the chains they replace, and the function that puts them in."""
 
 import copy
+import itertools
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ..ops.conv import conv_padding, conv_size
 from ..ops.fused import Norm, conv_bn_relu, conv_bn_relu_backward
 from .activation import ReLU
 from .base import Layer
-from .combine import Sequential
+from .combine import Frozen, Sequential
 from .conv import Conv2D
 from .mirror import MirrorBatchNorm, MirrorConv2D
 from .norm import BatchNorm
@@ -81,11 +82,14 @@ def fuse(net, input_gradient=True):
 
     net is unchanged. Both share parameters, running statistics and generators. For training, with
     input_gradient=False, the first convolution gives None for dx, which costs time and which nobody
-    needs.
+    needs, and so do frozen layers before the first trained one.
     """
     fused = _fused(net)
     if not input_gradient and isinstance(fused, Sequential):
         for i, layer in enumerate(fused.layers):
+            if isinstance(layer, Frozen):
+                fused.layers[i] = copy.copy(layer)
+                fused.layers[i].input_gradient = False
             conv = layer.conv if isinstance(layer, ConvBNReLU) else layer
             if isinstance(conv, Conv2D):
                 first = copy.copy(conv)
@@ -108,11 +112,14 @@ def _fused(layer):
         copied = copy.copy(layer)
         copied.branches = [_fused(branch) for branch in layer.branches]
         return copied
+    if type(layer) is Frozen:
+        return Frozen(_fused(layer.layer))
     return layer
 
 
 def _chain(layers):
-    """The layers, with every run of Conv2D (, BatchNorm), ReLU (, MaxPool2D) replaced by one.
+    """The layers, with every run of Conv2D (, BatchNorm), ReLU (, MaxPool2D) replaced by one, and
+    every run of Frozen layers by one.
 
     And the place of each, or of the first of those that it replaces.
     """
@@ -126,6 +133,11 @@ def _chain(layers):
         elif kinds[:2] in ([Conv2D, ReLU], [MirrorConv2D, ReLU]):
             (conv, _), norm = rest[:2], None
             del rest[:2]
+        elif kinds[:2] == [Frozen, Frozen]:
+            run = list(itertools.takewhile(lambda one: type(one) is Frozen, rest))
+            del rest[: len(run)]
+            result.append(Frozen(_fused(Sequential(*(one.layer for one in run)))))
+            continue
         else:
             result.append(rest.pop(0))
             continue

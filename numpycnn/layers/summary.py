@@ -53,9 +53,11 @@ def summarize(net, input_shape):
             b.size for b in named_buffers(layer).values()
         )
         work = layer.multiply_adds(x.shape, y.shape)
+        kind = type(layer).__name__
+        kind += f" {type(layer.layer).__name__}" if kind == "Frozen" else ""
         rows.append(
             (
-                f"{path or '0'} {type(layer).__name__}",
+                f"{path or '0'} {kind}",
                 y.shape[1:],
                 count,
                 work,

@@ -1,13 +1,9 @@
 """Models: lists of layers, one architecture a file.
 
-`build(name, seed)` makes any of them by name.
+`build(name, seed)` makes any of them by name; `with_new_head` (transfer.py) fits a trained one to
+other classes.
 """
 
-import inspect
-
-import numpy as np
-
-from ..errors import unknown
 from .alexnet import alexnet
 from .autoencoder import Autoencoder, autoencoder, denoiser
 from .densenet import densenet
@@ -15,35 +11,14 @@ from .gan import GAN, gan
 from .keras_cnn import keras_cnn
 from .lenet5 import lenet5
 from .mirror_vgg import mirror_vgg
+from .registry import CLASSIFIERS, MODELS, build
 from .resnet import resnet
+from .transfer import body, freeze, thaw, with_new_head
 from .vae import VAE, vae
 from .vgg import vgg
 
-CLASSIFIERS = alexnet, densenet, keras_cnn, lenet5, mirror_vgg, resnet, vgg
-GENERATIVE = autoencoder, denoiser, gan, vae
-MODELS = {f.__name__: f for f in (*CLASSIFIERS, *GENERATIVE)}
-
 __all__ = [
-    "CLASSIFIERS", "GAN", "MODELS", "VAE", "Autoencoder", "alexnet", "autoencoder", "build",
-    "denoiser", "densenet", "gan", "keras_cnn", "lenet5", "mirror_vgg", "resnet", "vae", "vgg",
+    "CLASSIFIERS", "GAN", "MODELS", "VAE", "Autoencoder", "alexnet", "autoencoder", "body", "build",
+    "denoiser", "densenet", "freeze", "gan", "keras_cnn", "lenet5", "mirror_vgg", "resnet", "thaw",
+    "vae", "vgg", "with_new_head",
 ]  # fmt: skip
-
-
-def build(name, seed=0, **arguments):
-    """The model `name` with weights and dropout drawn from `seed`, and its function's arguments.
-
-    Remembers name and arguments as net.spec, which a checkpoint stores. Raises UnknownNameError for
-    a name or an argument that does not exist, with the nearest ones.
-    """
-    if name not in MODELS:
-        raise unknown("model", name, MODELS)
-    known = [p for p in inspect.signature(MODELS[name]).parameters if p != "rng"]
-    for argument in arguments:
-        if argument not in known:
-            raise unknown(f"argument of {name}", argument, known)
-    net = MODELS[name](rng=np.random.default_rng(np.random.SeedSequence(seed)), **arguments)
-    net.spec = {"model": name, "arguments": arguments}
-    if "input_shape" in known and not hasattr(net, "input_shape"):
-        default = inspect.signature(MODELS[name]).parameters["input_shape"].default
-        net.input_shape = tuple(arguments.get("input_shape", default))
-    return net

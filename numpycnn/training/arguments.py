@@ -165,11 +165,13 @@ def settings(
 def _numbers(optimizer):
     """An optimiser's settings, momentum and the like; its lr and steps are compared elsewhere."""
     inner = getattr(optimizer, "optimizer", optimizer)  # of an average (optim.EMA) that of weights
-    return {
+    numbers = {
         name: value
         for name, value in vars(inner).items()
         if isinstance(value, (bool, int, float)) and name not in ("lr", "steps")
     }
+    factors = getattr(inner, "factors", [])
+    return numbers if set(factors) <= {1.0} else {**numbers, "factors": list(factors)}
 
 
 def _crc32(x, y):

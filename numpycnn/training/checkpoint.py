@@ -337,7 +337,8 @@ def _build(metadata, arrays, classes):
 
     Weights that the file does not hold are refused before they are allocated.
     """
-    sizes = [array.size for key, array in arrays.items() if key.startswith("param/")]
+    weights = "param/", "buffer/"  # those of frozen layers are buffers
+    sizes = [array.size for key, array in arrays.items() if key.startswith(weights)]
     tied = (metadata.get("structure") or {}).get("tied", ())
     left = collections.Counter(sizes * (2 if tied else 1))  # what is tied is drawn twice
 
