@@ -41,7 +41,7 @@ def _train(args):
     given = {name: value for name, value in given.items() if value is not None}
     if args.resume:
         given = recipes.resumed(args.out, given)
-    recipes.check_model(given.get("model", "vgg"))
+    recipes.check(given)
     if args.out:
         files.check_folder(pathlib.Path(args.out), args.force or args.resume)
     if "reading" in given and "data" not in given:

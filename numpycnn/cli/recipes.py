@@ -3,12 +3,15 @@
 import dataclasses
 import pathlib
 
-from .. import schedule
+from .. import files, schedule
 from ..data import options
 from ..data.augment import augmentation
 from ..errors import CheckpointError, RunFolderError, unknown
+from ..optim import OPTIMIZERS
 from ..training import checkpoint
+from ..training.arguments import check_sampling
 from ..training.history import why_not_epochs
+from . import architecture
 
 # Short recipes: a few were tried, none is tuned.
 RECIPES = {
@@ -40,21 +43,57 @@ class Recipe:
     augment: str
     patience: int | None = None  # epochs without a better validation accuracy, then training ends
     reading: dict | None = None  # how the person's own data are read: data.options.Options
+    # None: as the model, the optimiser or fit has it
+    filters: list | None = None
+    dropout: list | None = None
+    activation: str | None = None
+    init: str | float | None = None
+    optimizer: str | None = None
+    weight_decay: float | None = None
+    ema: float | None = None
+    sampling: str | None = None
+    class_weight: str | None = None
+    label_smoothing: float | None = None
 
     def stored(self):
-        """The recipe as checkpoints hold it: a dict, without a patience or reading that is not."""
+        """The recipe as checkpoints hold it: a dict, without what is None and may be."""
         fields = dataclasses.asdict(self)
-        return {name: fields[name] for name in fields if name not in OPTIONAL or fields[name]}
+        return {n: v for n, v in fields.items() if n not in OPTIONAL or v is not None}
+
+    def typed(self):
+        """The same as options of `numpycnn train`: a list of words."""
+        fields = self.stored()
+        reading = options.typed(fields.pop("reading", {}))
+        return [*typed(fields), *reading]
 
 
-OPTIONAL = {"patience", "reading"}
+OPTIONAL = {field.name for field in dataclasses.fields(Recipe) if field.default is None}
 NAMES = tuple(field.name for field in dataclasses.fields(Recipe))
+RATES = {"sgd": 0.1, "rmsprop": 1e-3, "muon": 0.015}  # where --lr is not given; the others: as Adam
 
 
-def check_model(name):
-    """Raise UnknownNameError for a model without a recipe."""
-    if name not in RECIPES:
-        raise unknown("model", name, RECIPES)
+def typed(fields):
+    """{name: value} as options: a list of words."""
+    words = []
+    for name, value in fields.items():
+        if value is not None:
+            text = ",".join(map(str, value)) if isinstance(value, list) else files.quoted(value)
+            words += [f"--{name.replace('_', '-')}", text]
+    return words
+
+
+def check(given):
+    """Refuse names, and settings that the model has not, before any data are read.
+
+    Raises UnknownNameError, ValueError.
+    """
+    model = given.get("model", "vgg")
+    if model not in RECIPES:
+        raise unknown("model", model, RECIPES)
+    architecture.arguments(model, given)
+    if given.get("optimizer") not in (None, *OPTIMIZERS):
+        raise unknown("optimizer", given["optimizer"], OPTIMIZERS)
+    check_sampling(given.get("sampling"), given.get("class_weight"))
 
 
 def complete(given, dataset):
@@ -63,10 +102,11 @@ def complete(given, dataset):
     Raises ValueError and UnknownNameError for what training would refuse later.
     """
     model = given.get("model", "vgg")
-    check_model(model)
+    check(given)
     val = len(dataset.x_train) // 12 if dataset.x_val is None else 0
     defaults = {"data": dataset.name, "seed": 0, "val": val, "limit": None}
-    recipe = Recipe(**{"model": model, **defaults, **RECIPES[model], **given})
+    rate = {"lr": RATES[given["optimizer"]]} if given.get("optimizer") in RATES else {}
+    recipe = Recipe(**{"model": model, **defaults, **RECIPES[model], **rate, **given})
     if not recipe.val and dataset.x_val is None and "patience" not in given:
         recipe = dataclasses.replace(recipe, patience=None)
     _check(recipe, dataset)
@@ -114,13 +154,18 @@ def resumed(out, given):
         stored = {**stored, "epochs": given["epochs"]}
     for name, value in given.items():
         if stored.get(name) != value:
-            was = stored.get(name)
-            if name == "reading":
-                was, value = (" ".join(options.typed(given or {})) for given in (was, value))
+            was, now = (_words(name, v) for v in (stored.get(name), value))
+            title = name.replace("_", "-")
             raise RunFolderError(
-                f"the run in {out} has {name} {was or 'none'}, not {value}; resume it as it was"
+                f"the run in {out} has {title} {was}, not {now}; resume it as it was"
             )
     return {name: stored.get(name) for name in NAMES}
+
+
+def _words(name, value):
+    """A setting of the recipe as a person reads it."""
+    words = options.typed(value or {}) if name == "reading" else typed({name: value})[1:]
+    return " ".join(words) or "none"
 
 
 def _check_epochs(out, asked, state):

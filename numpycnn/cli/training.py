@@ -9,15 +9,16 @@ import warnings
 import numpy as np
 
 from .. import files, models, ops
-from ..data import options
 from ..data.augment import augmentation
 from ..files import check_writable, claim, duration, plain
 from ..inspection import out_of_distribution
+from ..optim import OPTIMIZERS
 from ..report import grids, training_page
 from ..training import loop
 from ..training.history import ended
 from ..training.lock import locked
 from ..training.run import FitRun
+from . import architecture
 
 TRIAL = 6  # steps that are timed to say how long training will take
 
@@ -44,13 +45,11 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
 def _train(recipe, dataset, out, resume, say):
     start = time.perf_counter()
     net = network(recipe, dataset)
-    (x, y), validation = (dataset.x_train, dataset.y_train), None
-    if dataset.x_val is not None:
-        validation = dataset.x_val, dataset.y_val
-    elif recipe.val:
-        (x, y), validation = dataset.split(recipe.val, recipe.seed)
-    parameters = net.summary(x.shape[1:]).total
-    say(f"{recipe.model}: {parameters:,} parameters; {dataset.name}: {dataset.source}")
+    (x, y), validation = _parts(recipe, dataset)
+    say(
+        f"{recipe.model}: {net.summary(x.shape[1:]).total:,} parameters; "
+        f"{dataset.name}: {dataset.source}"
+    )
     _announce(net, x, y, validation, recipe, out, resume, say)
     history = loop.fit(
         net,
@@ -58,10 +57,14 @@ def _train(recipe, dataset, out, resume, say):
         y,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
-        lr=recipe.lr,
+        optimizer=optimizer(recipe, net),
         schedule=recipe.schedule,
         augment=augmentation(recipe.augment),
         validation=validation,
+        label_smoothing=recipe.label_smoothing or 0.0,
+        class_weight=recipe.class_weight,
+        sampling=recipe.sampling,
+        ema=recipe.ema,
         patience=recipe.patience,
         seed=recipe.seed,
         out=out,
@@ -70,23 +73,9 @@ def _train(recipe, dataset, out, resume, say):
     )
     enough = validation is not None and len(validation[0]) >= out_of_distribution.LEAST
     _note_familiarity(out, validation[0] if enough else x, say)
-
     logits = loop.logits(net, dataset.x_test)
-    measured = loop.measure(logits, dataset.y_test, list(dataset.classes))
-    recall = measured["per_class"]["recall"].tolist()
-    result = {
-        "model": recipe.model,
-        "data": dataset.name,
-        "parameters": parameters,
-        "epochs": history.epochs,
-        "test_accuracy": measured["accuracy"],
-        "test_loss": measured["loss"],
-        "seconds": time.perf_counter() - start,
-        "train_seconds": sum(history["seconds"]),
-        "out": str(out),
-        "files": _reached(history, measured["accuracy"], validation, len(dataset.y_test)),
-        "per_class": dict(zip(dataset.classes, recall, strict=True)),
-    }
+    result = _result(net, recipe, dataset, validation, history, logits)
+    result |= {"seconds": time.perf_counter() - start, "out": str(out)}
     result["report"] = str(pathlib.Path(out, "report.html"))
     try:
         files.write(pathlib.Path(out, "result.json"), json.dumps(plain(result), indent=2).encode())
@@ -98,6 +87,32 @@ def _train(recipe, dataset, out, resume, say):
             f"mended, numpycnn train --resume --out {files.quoted(out)} writes it without training"
         )
     return result
+
+
+def _parts(recipe, dataset):
+    """(x, y) to train on, and those for validation, or None."""
+    if dataset.x_val is not None:
+        return (dataset.x_train, dataset.y_train), (dataset.x_val, dataset.y_val)
+    if recipe.val:
+        return dataset.split(recipe.val, recipe.seed)
+    return (dataset.x_train, dataset.y_train), None
+
+
+def _result(net, recipe, dataset, validation, history, logits):
+    """What result.json and --json say of the trained network; logits: of the test images."""
+    measured = loop.measure(logits, dataset.y_test, list(dataset.classes))
+    recall = measured["per_class"]["recall"].tolist()
+    return {
+        "model": recipe.model,
+        "data": dataset.name,
+        "parameters": net.summary(dataset.x_train.shape[1:]).total,
+        "epochs": history.epochs,
+        "test_accuracy": measured["accuracy"],
+        "test_loss": measured["loss"],
+        "train_seconds": sum(history["seconds"]),
+        "files": _reached(history, measured["accuracy"], validation, len(dataset.y_test)),
+        "per_class": dict(zip(dataset.classes, recall, strict=True)),
+    }
 
 
 def _reached(history, test_accuracy, validation, test):
@@ -143,7 +158,15 @@ def network(recipe, dataset):
         input_shape=dataset.x_train.shape[1:],
         mean=dataset.mean,
         std=dataset.std,
+        **architecture.arguments(recipe.model, vars(recipe)),
     )
+
+
+def optimizer(recipe, net):
+    """The recipe's optimiser of the network."""
+    kind = OPTIMIZERS[recipe.optimizer or "adam"]
+    decay = {} if recipe.weight_decay is None else {"weight_decay": recipe.weight_decay}
+    return kind(net.params(), lr=recipe.lr, **decay)
 
 
 def _metadata(recipe, dataset):
@@ -193,7 +216,7 @@ def _seconds_per_step(net, x, y, recipe):
     trial, size = copy.deepcopy(net), min(recipe.batch_size, len(x))
     few = np.resize(np.arange(len(x)), TRIAL * size)
     settings = {"epochs": 1, "batch_size": size, "progress": False}
-    settings["augment"] = augmentation(recipe.augment)
+    settings |= {"augment": augmentation(recipe.augment), "optimizer": recipe.optimizer}
     with warnings.catch_warnings():  # what there is to say of the data is said of all of it
         warnings.simplefilter("ignore")
         loop.fit(trial, x[few[: 2 * size]], y[few[: 2 * size]], **settings)
@@ -203,13 +226,6 @@ def _seconds_per_step(net, x, y, recipe):
 
 def _write_report(out, net, recipe, dataset, history, result, probabilities):
     """report.html and its pictures."""
-    typed = recipe.stored()
-    reading = options.typed(typed.pop("reading", None) or {})
-    typed = [
-        f"--{name.replace('_', '-')} {files.quoted(value)}"
-        for name, value in typed.items()
-        if value is not None
-    ]
     train, test = len(dataset.x_train), len(dataset.x_test)
     facts = {
         "Model": recipe.model,
@@ -219,7 +235,7 @@ def _write_report(out, net, recipe, dataset, history, result, probabilities):
         "Training time": duration(result["train_seconds"]),
         "Test loss": f"{result['test_loss']:.4f}",
         "Seed": recipe.seed,
-        "Command": f"numpycnn train {' '.join([*typed, *reading])}",
+        "Command": f"numpycnn train {' '.join(recipe.typed())}",
     }
     training_page.write(
         out,

@@ -46,3 +46,19 @@ def oversample(labels, seed):
         whole, rest = divmod(most, len(members))
         chosen += [np.repeat(members, whole), rng.permutation(members)[:rest]]
     return np.sort(np.concatenate(chosen))
+
+
+def draw(labels, rng):
+    """N indices of labels (N,), in random order, in which each class that occurs is as frequent as
+    the others, to one.
+
+    A class of n images is repeated whole as often as fits; the rest are drawn without replacement.
+    """
+    present = np.unique(labels)
+    least, more = divmod(len(labels), len(present))
+    chosen = []
+    for place, label in enumerate(rng.permutation(present)):  # who gets one more changes
+        members = np.flatnonzero(labels == label)
+        whole, rest = divmod(least + (place < more), len(members))
+        chosen += [np.tile(members, whole), rng.permutation(members)[:rest]]
+    return rng.permutation(np.concatenate(chosen))

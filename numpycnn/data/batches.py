@@ -6,19 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from .balance import draw
 from .rows import in_file
 
 SHUFFLE, AUGMENT = 1, 2  # keep the two streams of random numbers apart
 
 
-def batches(x, y, batch_size, seed=None, epoch=0, augment=None, start=0):
+def batches(x, y, batch_size, seed=None, epoch=0, augment=None, start=0, sampling=None):
     """Yields (x[i], y[i]) for the ceil(N / batch_size) index sets i of one epoch; the last may be
     smaller.
 
     seed None: in order, not shuffled (augmenting needs a seed). Otherwise the order comes from the
     generator [seed, SHUFFLE, epoch], and augment(xb, rng) of step s gets [seed, AUGMENT, epoch, s]:
-    an epoch resumed at step `start` sees the same bits. Raises ValueError, at once, for impossible
-    arguments.
+    an epoch resumed at step `start` sees the same bits. sampling "balanced": N images in which each
+    class is equally frequent (balance.draw), from the same generator. Raises ValueError, at once,
+    for impossible arguments.
     """
     n = len(x)
     if n == 0 or n != len(y):
@@ -36,14 +38,16 @@ def batches(x, y, batch_size, seed=None, epoch=0, augment=None, start=0):
         )
     if augment is not None and seed is None:
         raise ValueError("batches: augment needs a seed")
-    return _batches(x, y, int(batch_size), seed, epoch, augment, range(start, steps))
-
-
-def _batches(x, y, batch_size, seed, epoch, augment, steps):
+    if sampling is not None and (sampling != "balanced" or seed is None):
+        raise ValueError(f"batches: sampling {sampling!r}; expected None, or 'balanced' and a seed")
     order = None
     if seed is not None:
-        order = np.random.default_rng([seed, SHUFFLE, epoch]).permutation(len(x))
+        rng = np.random.default_rng([seed, SHUFFLE, epoch])
+        order = rng.permutation(n) if sampling is None else draw(y, rng)
+    return _batches(x, y, int(batch_size), order, seed, epoch, augment, range(start, steps))
 
+
+def _batches(x, y, batch_size, order, seed, epoch, augment, steps):
     def read(step):
         chosen = slice(step * batch_size, (step + 1) * batch_size)
         if order is not None:

@@ -59,6 +59,17 @@ def weights_of(class_weight, y, classes, names=None):
     return weights.astype(float)
 
 
+def check_sampling(sampling, class_weight):
+    """Raise ValueError for a name that is none, and beside class weights."""
+    if sampling not in (None, "balanced"):
+        raise ValueError(f"sampling is {sampling!r}; the only name is 'balanced'")
+    if sampling and class_weight is not None:
+        raise ValueError(
+            "sampling='balanced' and class_weight both make rare classes count more, together too "
+            "much: choose one"
+        )
+
+
 def check_patience(patience, validation):
     """patience as an int, or None. Raises ValueError."""
     if patience is None:
@@ -139,7 +150,7 @@ def _is_phase(pair):
 
 def settings(
     x, y, validation, out, *, epochs, batch_size, seed, optimizer, schedule, factor, augment,
-    label_smoothing, class_weight, ema, clip, patience,
+    label_smoothing, class_weight, sampling, ema, clip, patience,
 ):  # fmt: skip
     """fit's settings and fingerprints of its data, in JSON's kinds: the names are those on disk."""
     return {
@@ -150,6 +161,7 @@ def settings(
         "schedule": _name(schedule),
         "augment": _name(augment),
         "label_smoothing": label_smoothing,
+        "sampling": sampling,
         "ema": ema,
         "clip": clip,
         "patience": patience,

@@ -56,6 +56,7 @@ def _epochs(run, loss, x, y, factor, phases, validate, bar, stop):
     """The epochs from run.epoch on, and the requests to stop between them."""
     epochs, size = run.settings["epochs"], run.settings["batch_size"]
     seed, top = run.settings["seed"], run.settings["lr"]
+    sampling = run.settings["sampling"]
     steps = -(-len(x) // size)
 
     def lr_at(step):
@@ -63,7 +64,7 @@ def _epochs(run, loss, x, y, factor, phases, validate, bar, stop):
 
     while not run.complete():
         augment = phases(run.epoch / epochs)
-        pairs = batches(x, y, size, seed, run.epoch, augment, run.step)
+        pairs = batches(x, y, size, seed, run.epoch, augment, run.step, sampling)
         _epoch(run, loss, pairs, lr_at, stop, bar)
         run.end_epoch(validate)
         bar.epoch(run.history)
@@ -74,7 +75,7 @@ def _epochs(run, loss, x, y, factor, phases, validate, bar, stop):
 def fit(
     net, x, y, *, epochs=10, batch_size=32, optimizer=None, lr=None, schedule="constant",
     augment=None, validation=None, label_smoothing=0.0, class_weight=None, ema=None, clip=None,
-    patience=None, seed=0, out=None, resume=False, progress=True, metadata=None,
+    sampling=None, patience=None, seed=0, out=None, resume=False, progress=True, metadata=None,
 ):  # fmt: skip
     """Train net on images x (N, H, W, C) and integer labels y (N,) by cross-entropy -> History.
 
@@ -82,12 +83,14 @@ def fit(
     is cast to float32. Without Standardize, images, validation and augmented batches must have one
     scale. `optimizer`: Adam, or another one by name or class, which take `lr` (by default their
     own), or one that is made of net.params(). `class_weight`: K numbers, {class: weight}, or
-    "balanced". `schedule`: a name or function of schedule.py. `augment(x, rng)` changes each batch;
-    of pairs [(0.6, first), (1.0, second)] each is used up to its share of the epochs. `validation`
-    is a pair (x, y), evaluated after each epoch; with `patience` training ends when its accuracy
-    has not risen for so many: net holds the last weights, best.npz the best. `ema` is the decay of
-    an average of the weights (optim.EMA), which is validated and which net holds in the end; `clip`
-    the largest norm of the gradient. `seed` fixes order and augmentation.
+    "balanced". `sampling` "balanced" draws each class equally often: an epoch still has N images,
+    in which those of rare classes repeat (data.balance.draw). `schedule`: a name or function of
+    schedule.py. `augment(x, rng)` changes each batch; of pairs [(0.6, first), (1.0, second)] each
+    is used up to its share of the epochs. `validation` is a pair (x, y), evaluated after each
+    epoch; with `patience` training ends when its accuracy has not risen for so many: net holds the
+    last weights, best.npz the best. `ema` is the decay of an average of the weights (optim.EMA),
+    which is validated and which net holds in the end; `clip` the largest norm of the gradient.
+    `seed` fixes order and augmentation.
 
     `out` is the run's folder: last.npz, best.npz (by validation accuracy, of equals by validation
     loss; without validation by training loss), history.csv; an older run's files in it move to
@@ -114,6 +117,7 @@ def fit(
     )
     arguments.check_loss(loss, y, classes, class_weight)
     arguments.check_clip(clip)
+    arguments.check_sampling(sampling, class_weight)
     patience = arguments.check_patience(patience, validation)
     optimizer = arguments.make_optimizer(optimizer, net, lr)
     checks.check_last_batch(net, x, batch_size)
@@ -124,7 +128,7 @@ def fit(
     settings = arguments.settings(
         x, y, validation, out, epochs=epochs, batch_size=batch_size, seed=seed, optimizer=optimizer,
         schedule=schedule, factor=factor, augment=augment, label_smoothing=label_smoothing,
-        class_weight=class_weight, ema=ema, clip=clip, patience=patience,
+        class_weight=class_weight, sampling=sampling, ema=ema, clip=clip, patience=patience,
     )  # fmt: skip
     run = FitRun(net, optimizer, out, settings, metadata or {})
 

@@ -21,6 +21,7 @@ from .lock import locked
 PICTURES = ("learning_curves.png", "confusion.png", "mistakes.png", "filters.png")
 CHECKPOINTS = ("last.npz", "best.npz", "network.npz")
 FILES = (*CHECKPOINTS, "history.csv", "result.json", "report.html", *PICTURES)
+YOUNGER = ("sampling",)  # settings that runs of version 0.1 had not
 RUNNING = ("step", "images", "loss_sum", "correct", "seconds")  # of the running epoch
 
 
@@ -86,7 +87,8 @@ class Run:
     def check_settings(self, path, state):
         """Raise CheckpointError where the stored state has other settings than this run."""
         for name, value in self.settings.items():
-            stored = state["settings"].get(name, value)  # an older version may not have noted it
+            # an older version may not have noted it, or have had no such setting
+            stored = state["settings"].get(name, None if name in YOUNGER else value)
             if stored != value:
                 raise CheckpointError(
                     f"{path} was trained with {name} {stored}, not {value}; resume with the same"

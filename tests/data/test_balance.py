@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numpycnn.data.balance import class_weights, oversample, thin
+from numpycnn.data.balance import class_weights, draw, oversample, thin
 
 LABELS = np.random.default_rng(0).permutation(np.repeat([0, 1, 3], [50, 20, 7]))
 
@@ -45,3 +45,25 @@ def test_oversample_makes_all_classes_as_frequent_as_the_largest():
     assert set(times[LABELS == 0]) == {1}
     np.testing.assert_array_equal(oversample(LABELS, seed=0), chosen)
     assert not np.array_equal(oversample(LABELS, seed=1), chosen)
+
+
+def test_draw_gives_each_class_its_share_of_as_many_images():
+    for seed in range(3):
+        chosen = draw(LABELS, np.random.default_rng(seed))
+        assert len(chosen) == 77
+        assert sorted(np.bincount(LABELS[chosen])) == [0, 25, 26, 26]  # 77 = 25 + 26 + 26
+        times = np.bincount(chosen, minlength=77)
+        assert set(times[LABELS == 0]) == {0, 1}  # of 50 none twice
+        assert set(times[LABELS == 1]) == {1, 2}
+        assert set(times[LABELS == 3]) == {3, 4}
+        assert (np.diff(LABELS[chosen]) != 0).sum() > 30  # mixed
+    same, other = (draw(LABELS, np.random.default_rng(s)) for s in (2, 9))
+    np.testing.assert_array_equal(chosen, same)
+    assert not np.array_equal(chosen, other)
+
+
+def test_draw_lets_every_image_of_a_large_class_come_and_each_class_get_the_odd_one():
+    drawn = [draw(LABELS, np.random.default_rng([5, epoch])) for epoch in range(12)]
+    assert set(np.concatenate(drawn)) == set(range(77))
+    fewest = {int(np.bincount(LABELS[c])[[0, 1, 3]].argmin()) for c in drawn}
+    assert fewest == {0, 1, 2}

@@ -65,3 +65,20 @@ def test_the_global_random_state_is_left_alone():
 def test_impossible_arguments_are_refused_at_once(arguments):
     with pytest.raises(ValueError, match="batches: "):
         batches(*arguments)
+
+
+def test_balanced_batches_depend_on_seed_epoch_and_step_alone():
+    y = np.repeat([0, 1], [8, 2])
+    whole = list(batches(X, y, 3, seed=1, epoch=7, sampling="balanced"))
+    labels = np.concatenate([yb for _, yb in whole])
+    assert np.bincount(labels).tolist() == [5, 5]
+    for start in range(5):
+        rest = list(batches(X, y, 3, seed=1, epoch=7, start=start, sampling="balanced"))
+        for (xb, yb), (x2, y2) in zip(whole[start:], rest, strict=True):
+            np.testing.assert_array_equal(xb, x2)
+            np.testing.assert_array_equal(yb, y2)
+    other = np.concatenate([x for x, _ in batches(X, y, 3, seed=1, epoch=8, sampling="balanced")])
+    assert not np.array_equal(other, np.concatenate([x for x, _ in whole]))
+    for arguments in ({"sampling": "equal", "seed": 1}, {"sampling": "balanced"}):
+        with pytest.raises(ValueError, match="batches: sampling"):
+            batches(X, y, 3, **arguments)

@@ -125,3 +125,11 @@ def test_no_step_copies_the_whole(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 60 << 20  # of 30 MB, in float64 240
     finally:
         tracemalloc.stop()
+
+
+def test_balanced_batches_from_a_file_are_those_from_memory(mapped):
+    y = (np.arange(60) < 6).astype(int)
+    pairs = [batches(x, y, 7, seed=3, epoch=1, sampling="balanced") for x in (X, mapped)]
+    for (x1, y1), (x2, y2) in zip(*pairs, strict=True):
+        np.testing.assert_array_equal(x1, x2)
+        np.testing.assert_array_equal(y1, y2)

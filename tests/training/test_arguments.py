@@ -163,3 +163,11 @@ def test_classes_without_a_training_image_are_named(keep, message):
 def test_classes_that_all_have_images_are_not_mentioned(recwarn):
     fit(small(), X, Y)
     assert not recwarn.list
+
+
+def test_sampling_is_balanced_or_nothing_and_not_beside_class_weights():
+    x, y = pictures(32)
+    with pytest.raises(ValueError, match="the only name is 'balanced'"):
+        fit(small(), x, y, sampling="equal")
+    with pytest.raises(ValueError, match="choose one"):
+        fit(small(), x, y, sampling="balanced", class_weight="balanced")

@@ -18,7 +18,7 @@ from numpycnn.errors import (
     RunFolderError,
 )
 from numpycnn.layers.traverse import generators
-from numpycnn.training import checkpoint, loop
+from numpycnn.training import checkpoint, loop, npz
 from numpycnn.training.run import FitRun
 from tests.helpers import arrays, fit, pictures, rows, same, settings, small, state
 
@@ -264,3 +264,36 @@ def test_a_signal_ends_a_users_own_script(signum, optimized, tmp_path):
     assert "resume=True, fit continues from" in text
     assert process.returncode != 0
     assert checkpoint.read(tmp_path / "last.npz")[0]["fit"]["history"]["loss"]
+
+
+def test_balanced_sampling_resumes_to_the_same_bits_and_with_itself_only(steps, tmp_path):
+    x, y = pictures(42)
+    kept = np.flatnonzero((y > 0) | (np.arange(42) < 8))  # few of class 0
+    x, y = x[kept], y[kept]
+    given = {"sampling": "balanced", **settings()}
+    whole, net = small(), small(seed=99)
+    fit(whole, x, y, out=tmp_path / "whole", **given)
+    plain = small()
+    fit(plain, x, y, out=tmp_path / "plain", **settings())
+    assert not same(arrays(whole), arrays(plain))
+    steps.clear()
+    steps.at = {4: lambda: signal.raise_signal(signal.SIGINT)}
+    with pytest.raises(KeyboardInterrupt, match="stopped"):
+        fit(small(), x, y, out=tmp_path / "run", **given)
+    fit(net, x, y, out=tmp_path / "run", resume=True, **given)
+    assert same(arrays(net), arrays(whole))
+    assert state(tmp_path / "run") == state(tmp_path / "whole")
+    for out, changed in (("run", settings()), ("plain", given)):
+        with pytest.raises(CheckpointError, match="sampling"):
+            fit(small(), x, y, out=tmp_path / out, resume=True, **changed)
+
+
+def test_a_run_that_knew_no_sampling_refuses_it(tmp_path):
+    x, y = pictures(32)
+    fit(small(), x, y, out=tmp_path, **settings())
+    metadata, stored = checkpoint.read(tmp_path / "last.npz")
+    del metadata["fit"]["settings"]["sampling"]  # as version 0.1 wrote it
+    (tmp_path / "last.npz").write_bytes(npz.pack(stored, metadata))
+    with pytest.raises(CheckpointError, match="sampling None, not balanced"):
+        fit(small(), x, y, out=tmp_path, resume=True, sampling="balanced", **settings())
+    fit(small(), x, y, out=tmp_path, resume=True, **settings())

@@ -1,7 +1,7 @@
 """What `numpycnn train` takes."""
 
 from .shared import reading
-from .values import given, natural, positive, rate
+from .values import given, lower, name_or_number, natural, positive, rate, several, share
 
 
 def train(sub):
@@ -15,8 +15,9 @@ def train(sub):
     )
     _data(sub.add_argument_group("the data"))
     reading(sub)
-    _network(sub.add_argument_group("the network"))
+    _network(sub.add_argument_group("the network (defaults: the model's own, here vgg's)"))
     _training(sub.add_argument_group("the training (defaults: the model's own, here vgg's)"))
+    _classes(sub.add_argument_group("classes of unequal size, labels in doubt"))
     _folder(sub.add_argument_group("the results"))
 
 
@@ -48,6 +49,32 @@ def _network(group):
         help="vgg, mirror_vgg, alexnet, resnet, densenet, keras_cnn or lenet5 (default: vgg)",
     )
     group.add_argument(
+        "--filters",
+        type=several(positive),
+        metavar="N,N,...",
+        help="filters of the convolutions, level by level (default: 32,64,92; not for lenet5)",
+    )
+    group.add_argument(
+        "--dropout",
+        type=several(share),
+        metavar="RATE[,...]",
+        help="share of the values that training drops: one rate, or one for each level "
+        "(default: 0.1,0.2,0.3; not for lenet5, resnet)",
+    )
+    group.add_argument(
+        "--activation",
+        type=given,
+        metavar="NAME",
+        help="relu, leaky_relu, prelu, elu, sigmoid or tanh (default: relu; for vgg only)",
+    )
+    group.add_argument(
+        "--init",
+        type=name_or_number,
+        metavar="NAME",
+        help="how the first weights are drawn: he_normal, glorot_uniform, lecun_normal, "
+        "orthonormal, or the standard deviation as a number (default: he_normal)",
+    )
+    group.add_argument(
         "--seed",
         type=natural,
         metavar="N",
@@ -67,7 +94,8 @@ def _training(group):
         "--lr",
         type=rate,
         metavar="RATE",
-        help="the learning rate, where its schedule is highest (default: 0.002)",
+        help="the learning rate, where its schedule is highest "
+        "(default: 0.002; for sgd 0.1, rmsprop 0.001, muon 0.015)",
     )
     group.add_argument(
         "--schedule",
@@ -75,6 +103,25 @@ def _training(group):
         metavar="NAME",
         help="the learning rate over time: constant, step, cosine, linear, one_cycle, "
         "triangular, warm_up (default: one_cycle)",
+    )
+    group.add_argument(
+        "--optimizer",
+        type=lower,
+        metavar="NAME",
+        help="how a gradient becomes a step: adam, adamw, sgd, rmsprop, muon (default: adam)",
+    )
+    group.add_argument(
+        "--weight-decay",
+        type=rate,
+        metavar="RATE",
+        help="pull weights towards 0 at each step (default: 0; for adamw 0.01)",
+    )
+    group.add_argument(
+        "--ema",
+        type=share,
+        metavar="DECAY",
+        help="average the weights over the steps, with this decay, such as 0.999, and keep the "
+        "average (default: the last weights)",
     )
     group.add_argument(
         "--augment",
@@ -88,6 +135,27 @@ def _training(group):
         type=positive,
         metavar="N",
         help="stop when validation accuracy has not risen for N epochs (default: never)",
+    )
+
+
+def _classes(group):
+    group.add_argument(
+        "--sampling",
+        choices=("balanced",),
+        help="balanced: draw each class equally often (default: each image once an epoch)",
+    )
+    group.add_argument(
+        "--class-weight",
+        choices=("balanced",),
+        help="balanced: the rarer a class, the more each of its images counts "
+        "(default: all the same)",
+    )
+    group.add_argument(
+        "--label-smoothing",
+        type=share,
+        metavar="SHARE",
+        help="give this share of each label to all classes, so that no answer is wholly sure "
+        "(default: 0)",
     )
 
 

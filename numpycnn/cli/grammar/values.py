@@ -11,6 +11,11 @@ def given(text):
     return text
 
 
+def lower(text):
+    """The same in small letters: a name whose letter case means nothing."""
+    return given(text).lower()
+
+
 def positive(text):
     """A whole number of at least 1."""
     return _whole(text, 1)
@@ -49,6 +54,31 @@ def rate(text):
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a finite number of at least 0, not {text!r}")
     return value
+
+
+def share(text):
+    """A number of at least 0 and below 1: a rate of dropout, a decay."""
+    value = _number(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to below 1, not {text!r}")
+    return value
+
+
+def several(kind):
+    """One or more of a kind, with commas: 32,64,92 as a list."""
+
+    def values(text):
+        return [kind(part) for part in text.split(",")]
+
+    return values
+
+
+def name_or_number(text):
+    """he_normal as it is, 0.01 as a float."""
+    try:
+        return float(text)
+    except ValueError:
+        return given(text)
 
 
 def seconds(text):
