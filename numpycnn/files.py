@@ -153,7 +153,7 @@ def check_writable(out):
     place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
     if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
         raise PermissionError(
-            errno.EACCES, "cannot be written to; choose another --out", str(place)
+            errno.EACCES, "cannot be written to; choose another place", str(place)
         )
 
 

@@ -3,14 +3,13 @@ code].
 """
 
 import contextlib
-import os
 import pathlib
 import shlex
 
 from .. import files
 from ..errors import unknown
 from .networks import input_shape, model, network_and_data, reading
-from .output import say
+from .output import check_new, say
 from .prediction import predict
 
 __all__ = [
@@ -144,10 +143,8 @@ def generate(args):
 
     from ..generative.drawing import run
 
-    if args.out and os.path.lexists(args.out):
-        raise ValueError(
-            f"--out {args.out}: it exists, and no file is written over; give another name"
-        )
+    if args.out:
+        check_new("--out", args.out)
     args.out = args.out or files.unused("grid.png")
     net = nc.load(args.checkpoint)
     count = run(net, args)

@@ -5,6 +5,7 @@ control sequence, and nothing fails for want of a letter.
 """
 
 import json
+import os
 import sys
 
 from ..errors import printable
@@ -28,6 +29,16 @@ def show(result, text, as_json, coloured=False):
         print(json.dumps(plain(result)), flush=True)
     elif text:  # a script of examples/ has printed its own
         print(printable(text, LINES + "\x1b" * coloured), flush=True)
+
+
+def check_new(option, path, ending=""):
+    """Raise ValueError for a file that exists already, or whose name ends otherwise."""
+    if os.path.lexists(path):
+        raise ValueError(
+            f"{option} {path}: it exists, and no file is written over; give another name"
+        )
+    if not path.lower().endswith(ending):
+        raise ValueError(f"{option} {path}: expected a new file whose name ends in {ending}")
 
 
 def forgiving(*streams):

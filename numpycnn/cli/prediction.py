@@ -1,34 +1,98 @@
-"""`numpycnn predict`: the class of image files."""
+"""`numpycnn predict`: the class of pictures."""
 
+import os
 import pathlib
 
 from .. import files
 from ..errors import DatasetError
 from .networks import classifier
-from .output import say
+from .output import check_new, say
+from .table import as_csv
+
+MANY = 64  # pictures from which a progress bar shows how far it is
+CHUNK = 256  # pictures in memory at a time
 
 
 def predict(args):
     """Name the class of pictures."""
+    paths, show = args.images, args.show
+    if show and not paths:  # `predict --show photo.jpg`
+        paths, show = [show], ""
+    if args.csv:
+        check_new("--csv", args.csv, ".csv")
+        files.check_writable(pathlib.Path(args.csv).parent)
+    paths = in_folders(paths)
+    if not paths:
+        raise ValueError("no IMAGE is given; expected pictures, or folders of pictures")
+    places = [None] * len(paths) if show is None else seen_places(show, paths)
+    net = classifier(args.checkpoint, args.net)
+    results, errors, lines = [], {}, []
+    for chunk in chunks(list(zip(paths, places, strict=True)), len(paths) > MANY):
+        found, broken, said = answers(net, chunk, alone=len(paths) == 1)
+        results, lines = results + found, lines + said
+        errors |= broken
+    result = {"predictions": results}
+    if errors:
+        result["errors"] = [{"image": path, "error": text} for path, text in errors.items()]
+    if args.csv:
+        pathlib.Path(args.csv).parent.mkdir(parents=True, exist_ok=True)
+        files.write(args.csv, as_csv(paths, results, errors, doubt(net)))
+        result["csv"] = args.csv
+        lines = [summary_line(args.csv, results, errors, net)]
+    return result, "\n".join(lines), 3 if errors else 0
+
+
+def in_folders(paths):
+    """The paths, and instead of a folder the pictures in it and below, in order.
+
+    Raises DatasetError for a folder without pictures.
+    """
+    from ..data import layout
+    from ..data.sources import Folder
+
+    found = []
+    for path in paths:
+        if not os.path.isdir(path):
+            found.append(path)
+            continue
+        source = Folder(path)
+        names = [name for name in source.names if layout.is_picture(name)]
+        if not names:
+            raise DatasetError(f"{path}: no pictures in this folder; expected PNG, JPEG, ...")
+        found += [source.where(name) for name in names]
+    return found
+
+
+def chunks(pairs, many):
+    """Yields the pairs, CHUNK at a time; where there are many, with a progress bar."""
+    from tqdm import tqdm
+
+    with tqdm(
+        total=len(pairs), unit=" pictures", leave=False, disable=None if many else True
+    ) as bar:
+        for i in range(0, len(pairs), CHUNK):
+            yield pairs[i : i + CHUNK]
+            bar.update(len(pairs[i : i + CHUNK]))
+
+
+def answers(net, pairs, alone=False):
+    """-> the facts on each picture that can be read, {path: error} of the others, lines for people.
+
+    pairs: (path, place of its drawing or None). Raises DatasetError where it stands alone.
+    """
     import numpycnn as nc
 
     from ..inspection import out_of_distribution
 
-    paths, show = args.images, args.show
-    if show and not paths:  # `predict --show photo.jpg`
-        paths, show = [show], ""
-    if not paths:
-        raise ValueError("no IMAGE is given")
-    places = [None] * len(paths) if show is None else seen_places(show, paths)
-    net = classifier(args.checkpoint, args.net)
     shape = getattr(net, "input_shape", None) or (28, 28, 1)
-    images, errors = read(paths, shape, net.metadata)
-    good = [(path, place) for path, place in zip(paths, places, strict=True) if path in images]
+    images, errors = read([path for path, _ in pairs], shape, net.metadata, alone)
+    good = [(path, place) for path, place in pairs if path in images]
+    if not good:
+        return [], errors, []
     batch = [images[path] for path, _ in good]
-    rows = nc.predict(net, batch) if batch else []
-    known = out_of_distribution.in_distribution(net, batch) if batch else []
+    known = out_of_distribution.in_distribution(net, batch)
     results, lines = [], []
-    for (path, place), row, like in zip(good, rows, known, strict=True):
+    for (path, place), row, like in zip(good, nc.predict(net, batch), known, strict=True):
         facts, said = described(path, place, row, like, net)
         results.append(facts)
         lines += said
@@ -36,18 +100,15 @@ def predict(args):
             note = f"This {doubt(net)}." if like is False else ""
             draw_seen(path, images[path], facts, note)
             lines.append(f"{path}: what the network saw is in {place}")
-    result = {"predictions": results}
-    if errors:
-        result["errors"] = [{"image": path, "error": text} for path, text in errors.items()]
-    return result, "\n".join(lines), 3 if errors else 0
+    return results, errors, lines
 
 
-def read(paths, shape, metadata):
+def read(paths, shape, metadata, alone=False):
     """{path: image} of those that can be read, {path: error} of the others, which are said.
 
     metadata: the checkpoint's, which says how pictures were read for training.
 
-    Raises DatasetError where there is one path only.
+    Raises DatasetError where the picture is alone.
     """
     import numpycnn as nc
 
@@ -56,11 +117,20 @@ def read(paths, shape, metadata):
         try:
             images[path] = nc.data.read_for(metadata, path, shape)
         except DatasetError as error:
-            if len(paths) == 1:
+            if alone:
                 raise
             errors[path] = str(error)
             say(f"numpycnn predict: {error}")
     return images, errors
+
+
+def summary_line(path, results, errors, net):
+    """What is said of a table, instead of a line for each picture."""
+    strange = sum(one["familiar"] is False for one in results)
+    parts = [f"{len(results):,} pictures"]
+    parts += [f"{len(errors):,} that could not be read"] if errors else []
+    parts += [f"{strange:,} that look like nothing in {data(net)}"] if strange else []
+    return f"{path}: {', '.join(parts)}"
 
 
 def described(path, place, row, like, net):
@@ -82,8 +152,12 @@ def described(path, place, row, like, net):
 
 def doubt(net):
     """What is said of an image that is out of distribution."""
-    data = net.metadata.get("data", "its data")
-    return f"looks like nothing in {data}; do not trust this answer"
+    return f"looks like nothing in {data(net)}; do not trust this answer"
+
+
+def data(net):
+    """What a network was trained on, as messages name it."""
+    return files.shown(net.metadata.get("data", "its data"))
 
 
 def seen_places(show, images):

@@ -26,9 +26,12 @@ def predict(sub):
         "IMAGE [IMAGE ...]",
         ("shirt.jpg", "an included network knows garments"),
         ("a.png b.png --checkpoint best.npz", "by your own network"),
+        ("photos --csv photos.csv", "a folder, into a table"),
         ("shirt.jpg --show", "draw what the network gets"),
     )
-    sub.add_argument("images", type=given, nargs="*", metavar="IMAGE", help="a picture file")
+    sub.add_argument(
+        "images", type=given, nargs="*", metavar="IMAGE", help="picture files, or folders of them"
+    )
     group = sub.add_argument_group("the network")
     group.add_argument(
         "--checkpoint",
@@ -39,6 +42,13 @@ def predict(sub):
     )
     own_code(group)
     group = sub.add_argument_group("the results")
+    group.add_argument(
+        "--csv",
+        type=given,
+        metavar="FILE.csv",
+        help="write a new table with a row for each picture: file, class, probability, that of "
+        "each class, and a note (default: a line for each)",
+    )
     group.add_argument(
         "--show",
         nargs="?",

@@ -1,0 +1,119 @@
+"""`numpycnn predict` on folders, and its table."""
+
+import csv
+import json
+import os
+
+import numpy as np
+import pytest
+
+import numpycnn as nc
+from numpycnn.cli import prediction, table
+from numpycnn.inspection import out_of_distribution
+from tests.helpers import pictures, small
+
+pytestmark = pytest.mark.filterwarnings("ignore:classes? .* never predicted")
+
+
+@pytest.fixture
+def folder(data):
+    """photos/0.png, 1.png, below/2.png and a text; a checkpoint net.npz of four named classes."""
+    from PIL import Image
+
+    nc.save("net.npz", small(), data="bars", classes=["one", "two", "th,ree", "föur"])
+    os.makedirs("photos/below")
+    for name, image in zip(("0", "1", "below/2"), pictures(3)[0], strict=True):
+        Image.fromarray(image[..., 0]).save(f"photos/{name}.png")
+    with open("photos/notes.txt", "w") as file:
+        file.write("no picture")
+    return ["photos/0.png", "photos/1.png", "photos/below/2.png"]
+
+
+def rows(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_is_its_pictures(folder, run):
+    command = ["predict", "photos", "--checkpoint", "net.npz"]
+    code, out, err = run(*command)
+    assert (code, err) == (0, "")
+    assert [line.partition(":")[0] for line in out.splitlines()] == folder
+    assert out == run("predict", *folder, "--checkpoint", "net.npz")[1]
+
+
+def test_the_table_has_what_python_predicts(folder, run, monkeypatch):
+    monkeypatch.setattr(prediction, "CHUNK", 2)
+    code, out, err = run("predict", "photos", "--checkpoint", "net.npz", "--csv", "new/out.csv")
+    assert (code, out, err) == (0, "new/out.csv: 3 pictures\n", "")
+    net = nc.load("net.npz")
+    images = [nc.data.read_for(net.metadata, path, (12, 12, 1)) for path in folder]
+    expected = nc.predict(net, np.stack(images))
+    names = ["one", "two", "th,ree", "föur"]
+    for path, row, wanted in zip(folder, rows("new/out.csv"), expected, strict=True):
+        assert list(row) == ["file", "class", "probability", *(f"p({n})" for n in names), "note"]
+        assert (row["file"], row["class"], row["note"]) == (path, names[wanted.argmax()], "")
+        assert float(row["probability"]) == pytest.approx(wanted.max(), rel=1e-5)
+        found = [float(row[f"p({name})"]) for name in names]
+        np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_a_broken_picture_is_a_row_that_says_why(folder, run):
+    with open("photos/1.png", "wb") as file:
+        file.write(b"no picture")
+    command = ["predict", "photos", "--checkpoint", "net.npz", "--csv", "out.csv"]
+    code, out, err = run(*command)
+    assert (code, out) == (3, "out.csv: 2 pictures, 1 that could not be read\n")
+    assert err.count("\n") == 1
+    assert "photos/1.png" in err
+    found = rows("out.csv")
+    assert [row["file"] for row in found] == folder
+    assert (found[1]["class"], found[1]["probability"]) == ("", "")
+    assert "photos/1.png: " in found[1]["note"]
+    code, out, _ = run(*command[:-1], "second.csv", "--json")
+    facts = json.loads(out)
+    assert (code, facts["csv"], len(facts["predictions"])) == (3, "second.csv", 2)
+    assert [one["image"] for one in facts["errors"]] == ["photos/1.png"]
+
+
+def test_a_strange_picture_has_a_note(folder, run):
+    from PIL import Image
+
+    out_of_distribution.add("net.npz", pictures(1200)[0])
+    Image.new("L", (50, 40), "white").save("photos/blank.png")
+    command = ["predict", "photos", "--checkpoint", "net.npz", "--csv", "out.csv"]
+    assert run(*command)[1] == "out.csv: 4 pictures, 1 that look like nothing in bars\n"
+    notes = {row["file"]: row["note"] for row in rows("out.csv")}
+    assert "looks like nothing in bars" in notes["photos/blank.png"]
+    assert notes["photos/0.png"] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["photos", "--csv", "net.npz"], 2, "exists, and no file is written over"),
+        (["photos", "--csv", "photos"], 2, "exists"),
+        (["photos", "--csv", "out.png"], 2, "ends in .csv"),
+        (["photos", "--csv", ""], 2, "empty text"),
+        (["photos/below", "empty", "--csv", "out.csv"], 3, "empty: no pictures in this folder"),
+        (["photos/notes.txt", "--csv", "out.csv"], 3, "notes.txt"),
+        (["nowhere.png", "--csv", "out.csv"], 3, "nowhere.png: no such file"),
+        (["photos", "--csv", "photos/0.png/out.csv"], 1, "cannot be written to"),
+        (["--csv", "out.csv"], 2, "no IMAGE is given"),
+    ],
+)
+def test_nothing_is_written_for_a_mistake(arguments, code, message, folder, run):
+    os.mkdir("empty")
+    before = {path: sorted(os.listdir(path)) for path in (".", "photos")}
+    found, out, err = run("predict", "--checkpoint", "net.npz", *arguments)
+    assert (found, out, err.count("\n")) == (code, "", 1)
+    assert message in err
+    assert {path: sorted(os.listdir(path)) for path in (".", "photos")} == before
+
+
+def test_of_many_classes_the_three_likeliest_have_columns():
+    many = {f"c{i}": 1 / 200 for i in range(200)} | {"c7": 0.5, "c9": 0.2, "c3": 0.1}
+    fact = {"image": "a.png", "class": "c7", "probabilities": many, "familiar": None}
+    (head, row) = csv.reader(table.as_csv(["a.png"], [fact], {}, "").decode().splitlines())
+    assert head[3:] == ["class 2", "probability 2", "class 3", "probability 3", "note"]
+    assert row == ["a.png", "c7", "0.5", "c9", "0.2", "c3", "0.1", ""]
