@@ -8,9 +8,11 @@ from .. import layers as L
 from ..errors import CheckpointError
 from ..layers.base import value_of
 from ..layers.traverse import walk
+from ..ops.conv import conv_padding
 from . import graph
 
 FEATUREWISE = L.ReLU, L.Sigmoid, L.Tanh, L.LeakyReLU, L.ELU
+MOST = 1 << 22  # weights of a matrix that only changes the order of features
 
 
 @dataclasses.dataclass
@@ -24,9 +26,20 @@ class Affine:
 
 @dataclasses.dataclass
 class Reorder:
-    """y[:, i] = x[:, order[i]]: it goes into the dense layer before it."""
+    """y[:, i] = x[:, order[i]] of x (N, features): it goes into the dense layer before it."""
 
     order: np.ndarray
+    features: int
+
+
+@dataclasses.dataclass
+class Margin:
+    """Zeros around an image, ((top, bottom), (left, right)), for the convolution after it.
+
+    Negative ones are pixels that are cut off the transposed convolution before it.
+    """
+
+    pads: tuple
 
 
 def zeros(shape, rng):
@@ -77,13 +90,45 @@ def joined(pieces):
     """Layers, of layers and the pieces above. Raises CheckpointError for one that fits nowhere."""
     made = []
     for piece in pieces:
+        last = made[-1] if made else None
         if isinstance(piece, Reorder):
-            _reorder(made, piece.order)
+            _reorder(made, piece)
         elif isinstance(piece, Affine):
-            made[-1:] = _after(made[-1] if made else None, piece)
+            made[-1:] = _after(last, piece)
+        elif isinstance(last, Margin):
+            made[-1] = _padded(last, piece)
+        elif isinstance(piece, Margin) and np.min(piece.pads) < 0:
+            made[-1:] = [_cut(last, piece)]
         else:
             made.append(piece)
+    if made and isinstance(made[-1], Margin):
+        raise CheckpointError(NO_MARGIN)
     return [standardize_or_norm(one) if isinstance(one, Affine) else one for one in made]
+
+
+NO_MARGIN = "zeros around an image stand before no convolution; numpycnn pads for these alone"
+
+
+def _padded(margin, layer):
+    """The convolution with these zeros around its images; settle() sees whether they are "same"."""
+    if type(layer) is not L.Conv2D or layer.padding not in ("valid", (0, 0)):
+        raise CheckpointError(NO_MARGIN)
+    layer.padding = margin.pads
+    if all(a == b for a, b in margin.pads):
+        layer.padding = tuple(a for a, _ in margin.pads)
+    return layer
+
+
+def _cut(layer, margin):
+    """The transposed convolution whose output lacks these pixels."""
+    whole = type(layer) is L.ConvTranspose2D and layer.padding in ("valid", (0, 0))
+    if not whole or any(a != b or a > 0 for a, b in margin.pads):
+        raise CheckpointError(
+            f"an image is cut by {margin.pads}; numpycnn cuts both sides alike, and right behind a "
+            "transposed convolution, alone"
+        )
+    layer.padding = tuple(-a for a, _ in margin.pads)
+    return layer
 
 
 def _after(last, piece):
@@ -119,9 +164,16 @@ def settle(net, shape):
     """net with Standardize for pixels alone: the first layer, of a std up to 1.
 
     It takes no floats but those of images in [0, 1]. Elsewhere, and for images in [0, 255], the
-    same is a constant batch norm. Raises ShapeError where the shapes do not fit.
+    same is a constant batch norm. Zeros that differ from side to side become "same". Raises
+    ShapeError where shapes do not fit, CheckpointError where such zeros are not those of "same".
     """
     for node in graph.trace(net, shape):
+        layer = dict(walk(net)).get(node.path)
+        if node.op == "conv" and np.ndim(layer.padding) == 2:
+            size, w = node.inputs[0].shape[:2], layer.w.value
+            if conv_padding(size, w.shape[:2], layer.stride, "same") != layer.padding:
+                raise CheckpointError(f"layer {node.path}: zeros {layer.padding} that differ")
+            layer.padding = "same"
         if node.op == "standardize" and (node.path != "0" or node.attrs["std"] > 1):
             *above, last = node.path.split(".")
             owner = dict(walk(net))[".".join(above).removesuffix(".branches")]
@@ -138,24 +190,36 @@ def standardize(scale, shift):
     return L.Standardize(float(-shift / scale), float(std))
 
 
-def _reorder(made, order):
+def _reorder(made, piece):
+    """Into the dense layer before, by way of what treats each feature alone; else as a matrix."""
     for i in range(len(made) - 1, -1, -1):
-        layer = made[i]
-        if isinstance(layer, L.Dense):
-            b = value_of(layer.b)
-            made[i] = dense(layer.w.value[:, order], b if b is None else b[order])
+        if isinstance(made[i], L.Dense):
+            made[i:] = [_picked(layer, piece.order) for layer in made[i:]]
             return
-        if isinstance(layer, Affine) and layer.channels == len(order):
-            values = (v if v.size == 1 else v[order] for v in (layer.scale, layer.shift))
-            made[i] = Affine(*values, layer.channels)
-        elif isinstance(layer, L.BatchNorm):
-            norm = layer.gamma.value, layer.beta.value, layer.running_mean, layer.running_var
-            made[i] = batch_norm(*(v[order] for v in norm), layer.momentum, layer.eps)
-        elif isinstance(layer, L.PReLU) and layer.alpha.value.size > 1:
-            made[i] = prelu(layer.alpha.value[order])
-        elif not isinstance(layer, (*FEATUREWISE, L.PReLU, L.Dropout)):
+        if not isinstance(made[i], (*FEATUREWISE, L.PReLU, L.BatchNorm, L.Dropout, Affine)):
             break
-    raise CheckpointError("features become an image, and no dense layer makes them")
+    if piece.features * len(piece.order) > MOST:
+        raise CheckpointError(
+            f"{piece.features:,} features change their order, and no dense layer makes them"
+        )
+    matrix = np.eye(piece.features, dtype=np.float32)[:, piece.order]
+    made.append(L.Frozen(dense(matrix, None)))
+
+
+def _picked(layer, order):
+    """The layer of which the outputs `order` are asked for."""
+    if isinstance(layer, L.Dense):
+        b = value_of(layer.b)
+        return dense(layer.w.value[:, order], b if b is None else b[order])
+    if isinstance(layer, Affine):
+        values = (v if v.size == 1 else v[order] for v in (layer.scale, layer.shift))
+        return Affine(*values, len(order))
+    if isinstance(layer, L.BatchNorm):
+        norm = layer.gamma.value, layer.beta.value, layer.running_mean, layer.running_var
+        return batch_norm(*(v[order] for v in norm), layer.momentum, layer.eps)
+    if isinstance(layer, L.PReLU) and layer.alpha.value.size > 1:
+        return prelu(layer.alpha.value[order])
+    return layer
 
 
 def branched(kind, chains):

@@ -12,7 +12,7 @@ from .. import layers as L
 from ..errors import ShapeError
 from ..layers.base import value_of
 from ..ops.conv import conv_padding, conv_size
-from .mirror import plain
+from .plain import plain
 from .structure import ExportError, deeper, exported, is_chain
 
 __all__ = ["ExportError", "Node", "chw", "readers", "trace", "transposed_pads"]

@@ -13,7 +13,7 @@ import numpy as np
 from .. import layers as L
 from ..errors import CheckpointError
 from ..files import shown
-from ..layers.traverse import walk
+from ..layers.traverse import named_buffers, walk
 from .graph import chw, trace
 from .structure import deeper, inside
 
@@ -78,6 +78,13 @@ def places(net):
     return found
 
 
+def copies(net):
+    """Those of places(net) whose arrays are none of the network's: export() made them."""
+    own = [*(p.value for p in net.params()), *named_buffers(net).values()]
+    known = {id(array) for array in own}
+    return [place for place in places(net) if id(place.value) not in known]
+
+
 def state_dict(net):
     """{name in PyTorch: array} of all parameters and running statistics, copied."""
     return {place.name: place.there().copy() for place in places(net)}
@@ -91,6 +98,11 @@ def load_state(net, state, flatten=None):
     Raises CheckpointError for a state that does not fit; then nothing has changed.
     """
     own, orders = places(net), {}
+    if away := copies(net):
+        raise CheckpointError(
+            f"{away[0].name} is a copy that export() of a layer makes, filled in vain; "
+            "let it return layers with the layer's own Params"
+        )
     state = {k: np.asarray(v) for k, v in state.items() if not k.endswith("num_batches_tracked")}
     if {place.name for place in own} != state.keys():
         state, orders = _renamed(own, state), _flattened(net, flatten)

@@ -109,6 +109,7 @@ def test_weights_go_out_and_come_in(run, tmp_path, monkeypatch):
     code, out, _ = run("export", "pretrained:small", "--to", "safetensors")
     assert code == 0
     assert out.startswith("small.safetensors: ")
+    assert "largest difference on 8 images 0.0" in out
     code, _, err = run("import", "small.safetensors")
     assert code == 2
     assert "--like" in err

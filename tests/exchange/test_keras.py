@@ -1,5 +1,6 @@
 """Keras 3, on PyTorch: there, back to the bit, and networks that were made there."""
 
+import contextlib
 import io
 import json
 import zipfile
@@ -8,8 +9,8 @@ import numpy as np
 import pytest
 
 import numpycnn as nc
+from numpycnn import backend, ops
 from numpycnn import layers as L
-from numpycnn import ops
 from numpycnn.errors import CheckpointError
 from numpycnn.exchange.graph import ExportError
 from numpycnn.exchange.names import state_dict
@@ -23,8 +24,18 @@ from numpycnn.exchange import keras as exchange  # noqa: E402
 from tests.exchange import keras_networks as theirs  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-NO_WAY_BACK = "numbers as padding", "transposed (4, 5) (3, 2) 1"
 ODD, PAINTERS = odd(), painters()
+
+
+@contextlib.contextmanager
+def plain_ops():
+    """NumPy's passes, without kernels."""
+    before = backend.backend()
+    nc.use("numpy")
+    try:
+        yield
+    finally:
+        nc.use(before)
 
 
 def assert_same(y, expected):
@@ -58,11 +69,17 @@ def test_every_classifier_there_and_back(name, tmp_path, garments):
 
 @pytest.mark.parametrize("name", ["paper", "small", "accurate"])
 def test_the_pretrained_ones(name, tmp_path, garments):
+    """Within 2e-5 of the plain ops. The kernels' own rounding (Winograd) is larger: on `paper`,
+    at logits of 37, they are 5.7e-5 from a float64 pass, Keras and the plain ops 2.0e-5.
+    """
     net = nc.load(f"pretrained:{name}")
     x = garments[:200].astype(np.float32) / 255
     result = exchange.save(tmp_path / "x.keras", net)
     assert 0 < result["error"] <= 1e-4
-    assert_same(theirs.answers(exchange.to_keras(net), x), net.infer(x))
+    there = theirs.answers(exchange.to_keras(net), x)
+    assert_same(there, net.infer(x))
+    with plain_ops():
+        assert np.abs(there[:50] - net.infer(x[:50])).max() <= 2e-5
     back = exchange.load(tmp_path / "x.keras")
     assert np.array_equal(back.infer(x), net.infer(x))
     kinds = [type(layer) for layer in back.layers]
@@ -78,23 +95,21 @@ def test_odd_geometry(name, tmp_path):
     net.input_shape = shape
     exchange.save(tmp_path / "x.keras", net)
     assert_same(theirs.answers(exchange.to_keras(net), x), net.infer(x))
-    if name in NO_WAY_BACK:
-        with pytest.raises(CheckpointError, match=r"no layers for (ZeroPadding|Cropping)2D"):
-            exchange.load(tmp_path / "x.keras")
-    else:
-        assert_same(exchange.load(tmp_path / "x.keras").infer(x), net.infer(x))
+    assert_same(exchange.load(tmp_path / "x.keras").infer(x), net.infer(x))
 
 
-@pytest.mark.parametrize(
-    "name", [k for k in PAINTERS if k not in ("vae0 None", "vae0 encoder", "vae3 encoder")]
-)
+@pytest.mark.parametrize("name", PAINTERS)
 def test_parts_of_generative_networks(name, tmp_path):
     net, chosen = PAINTERS[name]
     layers, shape = part(net, chosen)
     x = np.random.default_rng(1).random((7, *shape)).astype(np.float32)
     exchange.save(tmp_path / "x.keras", net, chosen)
     assert_same(theirs.answers(keras.models.load_model(tmp_path / "x.keras"), x), layers.infer(x))
-    assert np.array_equal(exchange.load(tmp_path / "x.keras").infer(x), layers.infer(x))
+    back = exchange.load(tmp_path / "x.keras").infer(x)
+    if name.startswith("vae") and "decoder" not in name:  # Sampling is there as a matrix
+        assert_same(back, layers.infer(x))
+    else:
+        assert np.array_equal(back, layers.infer(x))
 
 
 @pytest.mark.parametrize("name", theirs.NETWORKS)
@@ -134,10 +149,36 @@ def test_what_is_not_known_is_named_in_one_line(tmp_path):
     twice, x = K.Dense(3), keras.Input((3,))
     with pytest.raises(CheckpointError, match="is used 2 times"):
         exchange.from_keras(keras.Model(x, twice(twice(x))))
-    net = L.Sequential(L.Sampling())
-    net.input_shape = (4,)
-    with pytest.raises(ExportError, match="Sampling"):
+    net = L.Sequential(L.ConvTranspose2D(1, 1, 2, 3, "valid"))
+    net.input_shape = (4, 4, 1)
+    with pytest.raises(ExportError, match="kernel smaller than its stride"):
         exchange.to_keras(net)
+
+
+def test_zeros_around_an_image_and_pixels_cut_off():
+    K, x = keras.layers, np.random.default_rng(0).random((3, 8, 6, 2)).astype(np.float32)
+
+    def built(*layers):
+        return keras.Sequential([keras.Input((8, 6, 2)), *layers])
+
+    for layers, kinds in (
+        ([K.ZeroPadding2D((2, 1)), K.Conv2D(3, 3)], ["Conv2D"]),
+        ([K.ZeroPadding2D(((0, 1), (0, 1))), K.Conv2D(3, 3, 2)], ["Conv2D"]),  # MobileNet's
+        ([K.Conv2DTranspose(3, 4, 2), K.Cropping2D((1, 2))], ["ConvTranspose2D"]),
+    ):
+        model = built(*layers)
+        net = exchange.from_keras(model)
+        assert [type(layer).__name__ for layer in net.layers] == kinds
+        assert np.abs(net.infer(x) - theirs.answers(model, x)).max() <= 1e-6
+    for layers, message in (
+        ([K.ZeroPadding2D(1), K.MaxPooling2D(2)], "stand before no convolution"),
+        ([K.ZeroPadding2D(1)], "stand before no convolution"),
+        ([K.ZeroPadding2D(((3, 0), (0, 0))), K.Conv2D(3, 3)], r"zeros \(\(3, 0\), \(0, 0\)\) that"),
+        ([K.Cropping2D(1), K.Conv2D(3, 3)], "an image is cut by"),
+        ([K.Conv2DTranspose(3, 4, 2), K.Cropping2D(((1, 0), (0, 0)))], "cuts both sides alike"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            exchange.from_keras(built(*layers))
 
 
 # ---- files from a stranger --------------------------------------------------------------------

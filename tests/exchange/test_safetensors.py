@@ -1,13 +1,18 @@
 """safetensors, written and read by hand: the package agrees, and hostile files get one line."""
 
+import copy
 import json
 import struct
 
 import numpy as np
 import pytest
 
+from numpycnn import layers as L
 from numpycnn.errors import CheckpointError
 from numpycnn.exchange import safetensors as own
+from numpycnn.exchange import weights
+from numpycnn.exchange.names import state_dict
+from numpycnn.exchange.structure import ExportError
 from tests.exchange.faults import attempt, cuts, flips, splices
 
 
@@ -103,3 +108,50 @@ def test_a_header_may_not_fill_the_memory(tmp_path):
     assert attempt(tmp_path / "x.safetensors", forged(text), own.load) is None
     with pytest.raises(CheckpointError, match="more than may be"):
         own.load(tmp_path / "x.safetensors")
+
+
+def sequential(*layers):
+    net = L.Sequential(*layers)
+    net.input_shape = (6, 6, 1)
+    return net
+
+
+class Wrapped(L.Layer):
+    """A layer of a user's own, around a convolution."""
+
+    def __init__(self, conv, copied):
+        self.conv, self.copied = conv, copied
+
+    def forward(self, x, train=False):
+        return self.conv.forward(x, train)
+
+    def backward(self, dy, cache):
+        return self.conv.backward(dy, cache)
+
+    def export(self):
+        return [copy.deepcopy(self.conv) if self.copied else self.conv]
+
+
+def test_a_network_s_weights_are_read_back_before_the_file_is_there(tmp_path, monkeypatch):
+    net = sequential(L.Conv2D(1, 2, 3), L.BatchNorm(2), L.Add(L.Identity(), L.Conv2D(2, 2, 3)))
+    result = weights.save(tmp_path / "x.safetensors", net)
+    assert result["bytes"] == (tmp_path / "x.safetensors").stat().st_size
+    assert (result["arrays"], result["error"]) == (8, 0.0)
+    right = own.decode
+    monkeypatch.setattr(own, "decode", lambda c: ({k: v + 1 for k, v in right(c)[0].items()}, {}))
+    with pytest.raises(ExportError, match=r"the weights, read back, would give other answers"):
+        weights.save(tmp_path / "y.safetensors", net)
+    assert not (tmp_path / "y.safetensors").exists()
+
+
+def test_weights_of_a_user_s_layer_come_back_or_are_refused(tmp_path):
+    path = tmp_path / "x.safetensors"
+    for copied, error in ((False, 0.0), (True, None)):
+        net, other = (sequential(Wrapped(L.Conv2D(1, 2, 3), copied)) for _ in range(2))
+        assert weights.save(path, net)["error"] == error
+        if copied:
+            with pytest.raises(CheckpointError, match=r"wrapped1.layer.conv1.weight is a copy"):
+                weights.load(path, other)
+        else:
+            weights.load(path, other)
+            assert_same(state_dict(other), state_dict(net))

@@ -4,7 +4,7 @@ import numpy as np
 
 from ... import layers as L
 from ...errors import CheckpointError
-from ..assemble import Affine, batch_norm, conv, dense, prelu
+from ..assemble import Affine, Margin, batch_norm, conv, dense, prelu
 
 MERGES = "Add", "Concatenate"
 ACTIVATIONS = {
@@ -105,6 +105,12 @@ def _rescaling(settings, weights):
     return [Affine(np.array([float(scale)]), np.array([float(offset)]), 1)]
 
 
+def _margin(settings, weights):
+    sign = 1 if "padding" in settings else -1
+    pads = settings["padding"] if sign == 1 else settings["cropping"]
+    return [Margin(tuple((sign * int(a), sign * int(b)) for a, b in pads))]
+
+
 def _window(settings):
     return tuple(settings["pool_size"]), tuple(settings["strides"])
 
@@ -114,6 +120,7 @@ LAYERS = {
     "BatchNormalization": _batch_norm,
     "Conv2D": _conv,
     "Conv2DTranspose": _conv_transpose,
+    "Cropping2D": _margin,
     "Dense": _dense,
     "Dropout": lambda s, _: [L.Dropout(s["rate"])],
     "ELU": lambda s, _: [L.ELU(s["alpha"])],
@@ -126,4 +133,5 @@ LAYERS = {
     "Rescaling": _rescaling,
     "Reshape": lambda s, _: [L.Reshape(*s["target_shape"])],
     "UpSampling2D": lambda s, _: [L.Upsample2D(tuple(s["size"]))],
+    "ZeroPadding2D": _margin,
 }

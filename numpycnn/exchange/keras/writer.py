@@ -10,9 +10,10 @@ import numpy as np
 from ... import files
 from ... import layers as L
 from ...errors import MissingPackage
-from .. import mirror
+from ..check import difference, noise
 from ..names import ARRAYS
 from ..parts import part
+from ..plain import KINDS, plain
 from ..structure import ExportError, inside
 
 
@@ -56,16 +57,9 @@ def save(path, net, name=None, check=True):
 
 
 def _difference(model, net, shape):
-    x = np.random.default_rng(0).random((8, *shape)).astype(np.float32)
-    expected, y = net.infer(x), model(x, training=False)
-    y = _keras().ops.convert_to_numpy(y)
-    error, largest = float(np.abs(y - expected).max()), float(np.abs(expected).max())
-    if not error <= 1e-5 * largest + 1e-4:
-        raise ExportError(
-            f"the Keras model would give other answers: they differ by {error:.2g} at "
-            f"{largest:.2g}; please report the network"
-        )
-    return error
+    x = noise(shape).astype(np.float32) / 255
+    y = _keras().ops.convert_to_numpy(model(x, training=False))
+    return difference(y, net.infer(x), "the Keras model")
 
 
 class _Writer:
@@ -91,8 +85,8 @@ class _Writer:
         return x
 
     def plain(self, layer, x, path, frozen):
-        if type(layer) in mirror.KINDS:
-            layer = mirror.plain(layer, tuple(x.shape[1:]))
+        if type(layer) in KINDS:
+            layer = plain(layer, tuple(x.shape[1:]))
         kind = type(layer).__name__
         make = getattr(self, kind, None)
         if make is None:

@@ -129,6 +129,24 @@ def flatten(node, value, given):
     return [L.Flatten()], Value(size, "flat", chw(shape) if reordered else None)
 
 
+def pick(node, value, given):
+    """Gather or Slice of features, in another order or some of them. Raises CheckpointError."""
+    axes = [node.attrs.get("axis", 0)] if node.op == "Gather" else None
+    if node.op == "Slice" and len(given) > 3 and given[3] is not None:
+        axes = given[3].tolist()
+    if value.axes != "flat" or axes not in ([1], [-1]) or any(one is None for one in given[1:]):
+        raise CheckpointError(f"{node} of {value.dims} along {axes}, expected constants, features")
+    (features,) = value.dims
+    order = np.arange(features) if value.order is None else value.order
+    picked = FOLDED[node.op](node, [order[None], *given[1:]])  # (1, as many as are left)
+    if picked.ndim != 2 or not 0 < picked.size <= features:
+        raise CheckpointError(f"{node} makes {picked.shape[1:]} of {features} features")
+    ours = np.arange(features)
+    if np.array_equal(np.sort(picked[0]), ours):
+        return [], Value([features], "flat", None if (picked[0] == ours).all() else picked[0])
+    return [assemble.Reorder(picked[0], features)], Value([picked.size], "flat")
+
+
 def _plain(kind, argument=None, default=None):
     def made(node, value, given):
         layer = kind(_short(node.attrs.get("alpha", default))) if argument else kind()
@@ -141,6 +159,7 @@ OPERATORS = {
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Neg"), affine),
     **dict.fromkeys(("AveragePool", "MaxPool"), spatial.pool),
     **dict.fromkeys(("Flatten", "Reshape", "Squeeze"), flatten),
+    **dict.fromkeys(("Gather", "Slice"), pick),
     **dict.fromkeys(("Gemm", "MatMul"), gemm),
     "BatchNormalization": batch_norm,
     "Conv": spatial.conv,

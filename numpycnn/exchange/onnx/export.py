@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from ... import __version__, files, ops
-from .. import graph
+from .. import check, graph
 from ..fold import fold as fold_norms
 from ..parts import part
 from .writer import Writer
@@ -75,7 +75,7 @@ def difference(content, net, shape, *, layout="nchw", input="float", softmax=Fal
     except ImportError:
         return None
     images = len(shape) == 3
-    x = np.random.default_rng(0).integers(0, 256, (8, *shape)).astype(np.uint8)
+    x = check.noise(shape)
     x = x if input == "uint8" else x.astype(np.float32) / 255
     expected = net.infer(x)
     expected = ops.softmax(expected)[0] if softmax else expected
@@ -85,10 +85,4 @@ def difference(content, net, shape, *, layout="nchw", input="float", softmax=Fal
     fed = x.transpose(0, 3, 1, 2) if images and layout == "nchw" else x
     y = session.run(None, {session.get_inputs()[0].name: fed})[0]
     y = y.transpose(0, 2, 3, 1) if y.ndim == 4 and layout == "nchw" else y
-    error, largest = float(np.abs(y - expected).max()), float(np.abs(expected).max())
-    if not error <= 1e-5 * largest + 1e-4:
-        raise graph.ExportError(
-            f"the ONNX file would give other answers: they differ by {error:.2g} at {largest:.2g}; "
-            "please report the network"
-        )
-    return error
+    return check.difference(y, expected, "the ONNX file")

@@ -82,7 +82,10 @@ class _Reader:
             self.node(node)
         if output not in self.values:
             raise CheckpointError("its output is not computed from its input")
-        net = L.Sequential(*self.layers(nest(self.sources, self.same.get(output, output), name)))
+        end, order = self.same.get(output, output), self.values[output].order
+        if order is not None:
+            self.pieces[end] = [*self.pieces.get(end, []), Reorder(order, len(order))]
+        net = L.Sequential(*self.layers(nest(self.sources, end, name)))
         if dtype == UINT8:
             _in_unit(net)
         net.input_shape = self.values[name].shape()
@@ -178,16 +181,16 @@ class _Reader:
         made = Value(dims, self.axes(node.outputs[0], 4))
         if value.axes == "pooled" and made.shape() == (1, 1, value.dims[0]):
             return [], value
+        if value.axes == made.axes == "nhwc":
+            return [L.Reshape(*made.shape())], made
         if value.axes != "flat":
             raise CheckpointError(f"{node} of an image to {dims}")
-        order = None if made.axes == "nhwc" else graph.chw(made.shape())
-        pieces = [L.Reshape(*made.shape())]
-        if order is not None and not np.array_equal(order, value.order):
-            wanted = np.argsort(order) if value.order is None else None
-            if wanted is None:
-                raise CheckpointError(f"{node} of features in another order")
-            pieces.insert(0, Reorder(wanted))
-        return pieces, made
+        size = math.prod(dims)
+        order = np.arange(size) if value.order is None else value.order
+        if made.axes == "nchw":
+            order = order[np.argsort(graph.chw(made.shape()))]
+        moved = [] if np.array_equal(order, np.arange(size)) else [Reorder(order, size)]
+        return [*moved, L.Reshape(*made.shape())], made
 
     def layers(self, steps):
         """The layers of a chain of nest's steps."""

@@ -64,9 +64,12 @@ def together(node, values):
         raise CheckpointError(f"{node} along another axis than the channels")
     dims = list(first.dims)
     dims[axis] = sum(v.dims[axis] for v in values)
-    if any(v.order is not None for v in values):
-        raise CheckpointError(f"{node} of flattened images; concatenate before flattening")
-    return Value(dims, first.axes)
+    if all(v.order is None for v in values):
+        return Value(dims, first.axes)
+    orders = [np.arange(*v.dims) if v.order is None else v.order for v in values]
+    starts = np.cumsum([0, *(len(one) for one in orders[:-1])])
+    order = np.concatenate([one + n for one, n in zip(orders, starts, strict=True)])
+    return Value(dims, first.axes, order)
 
 
 def transposed(node, value):

@@ -13,6 +13,7 @@ except ImportError:
     raise MissingPackage("torch", "torch") from None
 
 from ..names import load_state, state_dict
-from .convert import from_torch, load, save, to_torch
+from ..weights import load, save
+from .convert import from_torch, to_torch
 
 __all__ = ["from_torch", "load", "load_state", "save", "state_dict", "to_torch"]

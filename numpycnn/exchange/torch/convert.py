@@ -10,8 +10,8 @@ from torch import nn
 
 from ... import layers as L
 from ...errors import CheckpointError, MissingPackage
-from .. import onnx, safetensors
-from ..names import load_state, state_dict
+from .. import onnx
+from ..names import state_dict
 from ..structure import ExportError, inside
 from . import modules
 
@@ -53,17 +53,6 @@ def from_torch(module, input_shape):
         except CheckpointError as error:
             name = type(module).__name__
             raise CheckpointError(f"{name}: {str(error).removeprefix(path + ': ')}") from None
-
-
-def save(path, net):
-    """Write net's weights as a .safetensors of to_torch(net)'s names. Raises OSError."""
-    safetensors.save(path, state_dict(net), {"format": "pt"})
-
-
-def load(path, net):
-    """Fill net, in place, from a .safetensors. Raises CheckpointError, and changes nothing then."""
-    arrays, _ = safetensors.load(path)
-    load_state(net, arrays)
 
 
 def _freeze(module):
