@@ -24,7 +24,8 @@ class Dataset:
     Other floats become float32, other integer labels int64; everything else raises DatasetError,
     one line. classes None: "0", "1", ... up to the largest label. `source` tells people where the
     data came from. x_val, y_val: validation images, where the data have their own. pictures: how
-    picture files become such images (decode.Treatment.stored).
+    picture files become such images (decode.Treatment.stored). files: {part: names of the files, in
+    order}, where each image is a file.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Dataset:
     x_val: np.ndarray = None
     y_val: np.ndarray = None
     pictures: dict = None
+    files: dict = None
 
     def __post_init__(self):
         put = object.__setattr__  # the class is frozen for everybody else
@@ -178,6 +180,11 @@ class Dataset:
             self,
             x_train=take(self.x_train, chosen),
             y_train=self.y_train[chosen],
+            files=self.files
+            and {
+                **self.files,
+                "train": tuple(self.files["train"][i] for i in chosen),
+            },
             source=f"{self.source}; {n} of its {len(self.y_train)} training images",
         )
 

@@ -1,11 +1,14 @@
 """Images that occur more than once in a data set: exactly, or nearly the same."""
 
 import collections
+import csv
 import hashlib
+import io
 import itertools
 
 import numpy as np
 
+from .. import files
 from .rows import pieces
 
 SIDE = 8  # of the means that are compared
@@ -46,6 +49,24 @@ def near(dataset):
         if len(group) > 1:
             found += _alike(dataset, group)
     return found
+
+
+def place(dataset, part, i):
+    """The file of an image; where there are no files, its place in the arrays: "x_train[3]"."""
+    return dataset.files[part][i] if dataset.files else f"x_{part}[{i}]"
+
+
+def write_table(path, dataset, **kinds):
+    """A .csv of groups, by kind: kind, the group's number, part, index, file or place, class."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["kind", "group", "part", "index", "image", "class"])
+    for kind, groups in kinds.items():
+        for number, group in enumerate(groups, 1):
+            for part, i in group:
+                label = dataset.classes[getattr(dataset, f"y_{part}")[i]]
+                table.writerow([kind, number, part, i, place(dataset, part, i), label])
+    files.write(path, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def _alike(dataset, group):

@@ -25,11 +25,12 @@ def read(source, options):
     ends = np.searchsorted(kept, ends)  # without the broken ones
     pairs = zip(np.split(x, ends), np.split(y, ends), strict=True)
     parts = dict(zip(layout.PARTS, pairs, strict=True))
+    files = np.split(np.array([source.where(names[i]) for i in kept], object), ends)
     if found.ignored:
         warnings.warn(f"{source.path}: ignored {'; '.join(found.ignored)}", stacklevel=2)
     return assemble.dataset(
         source.path, parts, found.classes, f"{source.path}, {layout.count(len(x))}",
-        pictures=treatment.stored(),
+        dict(zip(layout.PARTS, files, strict=True)), pictures=treatment.stored(),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import shown
 from ..report import grids, html
 from . import duplicates
 from .rows import pieces
@@ -17,7 +18,7 @@ FEW = 50  # training images of a class, below which networks learn little
 
 
 def write(folder, dataset):
-    """Write look.html, means.png, examples.png and, if there are any, duplicates.png -> facts.
+    """Write look.html, means.png, examples.png and, of duplicates, duplicates.png, .csv -> facts.
 
     The facts: data, images per part and class, size, exact and near duplicates (groups in all, and
     those across parts), findings (sentences), page. Raises OSError.
@@ -35,9 +36,10 @@ def write(folder, dataset):
     pictures = _pictures(dataset, shown)
     if copies or alike:
         grids.write_png(_rows(dataset, _across_first(copies + alike)), folder / "duplicates.png", 6)
+        duplicates.write_table(folder / "duplicates.csv", dataset, exact=copies, near=alike)
         pictures.append(html.figure(
             "Duplicates", "A row for each group, those across parts first: at most 10 groups, six "
-            "images of each.", "duplicates.png", narrow=True,
+            "images of each. duplicates.csv lists them all.", "duplicates.png", narrow=True,
         ))  # fmt: skip
     page = _page(folder / "look.html", dataset, counts, found, pictures)
     return {
@@ -51,6 +53,7 @@ def write(folder, dataset):
         "exact_duplicates": _numbers(copies),
         "near_duplicates": _numbers(alike),
         "findings": found,
+        "duplicates": str(folder / "duplicates.csv") if copies or alike else None,
         "page": str(page),
     }
 
@@ -61,6 +64,7 @@ def text(facts):
     size = "x".join(map(str, facts["size"]))
     lines = [f"{facts['data']}: {images} images of {size}, {len(facts['classes']):,} classes"]
     lines += [f"- {one}" for one in facts["findings"]] or ["- nothing that looks wrong"]
+    lines += [f"All duplicates: {facts['duplicates']}"] if facts["duplicates"] else []
     return "\n".join([*lines, f"Page: {facts['page']}"])
 
 
@@ -87,18 +91,21 @@ def findings(dataset, counts, copies, alike):
         across = [group for group in groups if len({part for part, _ in group}) > 1]
         if across:
             found.append(
-                f"{kind} in two parts, {_times(across)}, such as {_places(across[0])}: "
+                f"{kind} in two parts, {_times(across)}, such as {_places(dataset, across[0])}: "
                 "accuracy on those says too much; take them out of one part"
             )
         labels = [g for g in groups if len({getattr(dataset, f"y_{p}")[i] for p, i in g}) > 1]
         if labels:
             found.append(
-                f"{kind} with two labels, {_times(labels)}, such as {_places(labels[0])}: one "
-                "of them is wrong, or the classes overlap"
+                f"{kind} with two labels, {_times(labels)}, such as "
+                f"{_places(dataset, labels[0])}: one of them is wrong, or the classes overlap"
             )
-        inside = len(groups) - len(across)
+        inside = [group for group in groups if len({part for part, _ in group}) == 1]
         if inside:
-            found.append(f"{kind} twice or more within one part, {inside:,} such groups")
+            found.append(
+                f"{kind} twice or more within one part, {_times(inside)}, such as "
+                f"{_places(dataset, inside[0])}"
+            )
     return found
 
 
@@ -121,8 +128,8 @@ def _times(groups):
     return "once" if len(groups) == 1 else f"{len(groups):,} times"
 
 
-def _places(group):
-    return " and ".join(f"x_{part}[{i}]" for part, i in group[:2])
+def _places(dataset, group):
+    return " and ".join(shown(duplicates.place(dataset, *one)) for one in group[:2])
 
 
 def _means(dataset, classes):

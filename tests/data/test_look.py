@@ -1,9 +1,11 @@
 """The page about a data set: its findings are those that were put into the data."""
 
+import csv
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from numpycnn import data
 from numpycnn.data import look
@@ -74,3 +76,38 @@ def test_means_are_those_of_the_classes():
     for k in range(3):
         expected = found.x_train[found.y_train == k].mean(axis=0)
         np.testing.assert_allclose(means[k], expected, atol=0.51)
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_duplicates_have_the_names_of_their_files(split, tmp_path):
+    """Also where the test images are drawn, and after a limit."""
+    x = images(80)
+    for i, image in enumerate(x):
+        part = ("train", "test")[i % 4 == 3] if split else ""
+        path = tmp_path / "mine" / part / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(path)
+    copy = path.with_name("79 again.png")
+    copy.write_bytes(path.read_bytes())
+    other = tmp_path / "mine" / ("train/a" if split else "a") / "0 again.png"
+    Image.fromarray(x[0, ..., 0]).save(other)
+    found = data.load(str(tmp_path / "mine"))
+    for part in found.parts:
+        for file, image in zip(found.files[part], getattr(found, f"x_{part}"), strict=True):
+            np.testing.assert_array_equal(np.asarray(Image.open(file)), image[..., 0])
+    few = found.limit(30)
+    for file, image in zip(few.files["train"], few.x_train, strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(file)), image[..., 0])
+    facts = look.write(tmp_path / "out", found)
+    assert f"such as {other} and" in "\n".join(facts["findings"])
+    with open(facts["duplicates"], newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["kind"] for row in rows] == ["exact"] * 4
+    groups = [{row["image"] for row in rows if row["group"] == n} for n in "12"]
+    first = tmp_path / "mine" / ("train/a" if split else "a") / "0.png"
+    assert {frozenset(g) for g in groups} == {
+        frozenset({str(first), str(other)}), frozenset({str(path), str(copy)})
+    }  # fmt: skip
+    for row in rows:
+        assert found.files[row["part"]][int(row["index"])] == row["image"]
+        assert row["class"] == row["image"].split("/")[-2]
