@@ -1,6 +1,7 @@
 """Data sets of tables with an image in each row, as Kaggle hands them out.
 
 label,pixel1,...,pixel784       with a header or without; the label first, last or named
+emotion,pixels,Usage            the pixels in one cell: csv_string.py
 """
 
 import os
@@ -11,7 +12,7 @@ import warnings
 import numpy as np
 
 from ..errors import DatasetError
-from . import assemble
+from . import assemble, csv_string
 from .csv_table import LEAST, Table, shape_of
 from .layout import listed
 from .sources import Single
@@ -26,8 +27,11 @@ def is_table(name):
 
 
 def find(source):
-    """The names of the tables in a source that hold pixels: many columns."""
-    return [name for name in source.names if is_table(name) and _columns(source, name) > LEAST]
+    """The names of the tables in a source that hold pixels: many columns, or one of strings."""
+    tables = [name for name in source.names if is_table(name)]
+    return [
+        name for name in tables if _columns(source, name) > LEAST or csv_string.fits(source, name)
+    ]
 
 
 def _columns(source, name):
@@ -60,13 +64,15 @@ def read(source, names, shape=None):
     With names of parts (train, test, val) each table is one. A table without labels is left out,
     with a UserWarning. Raises DatasetError, one line.
     """
+    if csv_string.fits(source, names[0]):
+        return _of_strings(source, names[0], shape)
     tables, parts, unlabelled = _tables(source, names), {}, []
     for part, table in tables.items():
         x, y = table.read()
         if y is None:
             unlabelled.append(f"{table.where}: {len(x):,} rows without a label column")
         else:
-            parts[part] = x.reshape(-1, *_shape(table, shape)), y
+            parts[part] = x.reshape(-1, *_shape(table.where, len(table.pixels), shape)), y
     if "train" not in parts:
         raise DatasetError(f"{unlabelled[0]}; expected a label and the pixels in each row")
     if tables["train"].unused:
@@ -82,6 +88,18 @@ def read(source, names, shape=None):
     )
     description = f"{source.path}, the label in {column} column"
     return assemble.dataset(str(source.path), parts, classes, description)
+
+
+def _of_strings(source, name, shape):
+    parts, unused = csv_string.read(source, name)
+    if unused:
+        warnings.warn(f"ignored {source.where(name)}: columns {listed(unused)}", stacklevel=3)
+    parts = {
+        part: (x.reshape(-1, *_shape(source.where(name), x.shape[1], shape)), y)
+        for part, (x, y) in parts.items()
+    }
+    parts, classes = _numbered(source, parts)
+    return assemble.dataset(str(source.path), parts, classes, f"{source.path}, pixels in one cell")
 
 
 def _tables(source, names):
@@ -104,13 +122,13 @@ def _tables(source, names):
     return {"train": train, **{p: Table(source, name, like=train) for p, name in by_part.items()}}
 
 
-def _shape(table, shape):
-    count = len(table.pixels)
+def _shape(where, count, shape):
+    """(H, W, C) of an image of so many pixels."""
     shape = shape_of(count) if shape is None else (*shape, 1)[:3]
     if shape is None or np.prod(shape) != count:
         given = f", not the {'x'.join(map(str, shape))} of shape" if shape else ""
         raise DatasetError(
-            f"{table.where}: {count} pixels a row{given}; expected a square image, grey or of "
+            f"{where}: {count} pixels a row{given}; expected a square image, grey or of "
             "three colours; otherwise give shape=(height, width, channels) (--shape 32x24x3)"
         )
     return shape

@@ -29,36 +29,17 @@ class Table:
     def __init__(self, source, name, like=None):
         self.source, self.name = source, name
         self.where = source.where(name)
-        first = list(itertools.islice(self._lines(), SCAN))
+        first = list(itertools.islice(lines_of(source, name), SCAN))
         if not first:
             raise DatasetError(f"{self.where}: empty; expected a label and the pixels in each row")
         self.delimiter = max(",;\t", key=first[0].count)
-        rows = list(self._cells(first))
+        rows = list(rows_of(first, self.where, self.delimiter))
         self.header = _is_header(rows)
         self.width, self.unused = len(rows[0]), []
         if like is not None and like.width == self.width:
             self.label, self.pixels = like.label, like.pixels
         else:
             self.label, self.pixels = self._columns(rows)
-
-    def _lines(self):
-        """The lines that are not empty, decoded."""
-        with readable(self.where), self.source.open(self.name) as file:
-            encoding = "utf-8-sig"
-            while line := file.readline(LINE):
-                if len(line) == LINE:
-                    raise DatasetError(f"{self.where}: a line of more than {LINE:,} bytes")
-                text = line.decode(encoding, "replace")
-                encoding = "utf-8"
-                if text.strip():
-                    yield text
-
-    def _cells(self, lines):
-        """The lines cut into cells."""
-        try:
-            yield from csv.reader(lines, delimiter=self.delimiter)
-        except csv.Error as error:
-            raise DatasetError(f"{self.where}: not a table: {shown(error, 100)}") from None
 
     def _columns(self, rows):
         """-> the label's column or None, the columns of pixels"""
@@ -99,17 +80,17 @@ class Table:
 
     def read(self):
         """-> pixels (N, P), uint8 or float32; labels (N,) int64 or str, or None."""
-        lines = itertools.islice(self._lines(), int(self.header), None)
+        lines = itertools.islice(lines_of(self.source, self.name), int(self.header), None)
         images, labels, row = [], [], 1 + self.header
         while chunk := list(itertools.islice(lines, ROWS)):
             if self.label is not None:
-                cells = self._cells(chunk)
+                cells = rows_of(chunk, self.where, self.delimiter)
                 labels += [self._label(line, row + i) for i, line in enumerate(cells)]
             images.append(self._pixels(chunk, row))
             row += len(chunk)
         if not images:
             raise DatasetError(f"{self.where}: a header and no rows")
-        return np.concatenate(images), self._labels(labels)
+        return np.concatenate(images), None if self.label is None else labels_of(labels, self.where)
 
     def _label(self, cells, row):
         if len(cells) != self.width:
@@ -129,26 +110,51 @@ class Table:
             raise DatasetError(
                 f"{self.where}: near row {row}: {shown(error, 120)}; expected numbers"
             ) from None
-        if not (values >= 0).all() or not (values <= 255).all():
-            raise DatasetError(
-                f"{self.where}: pixels from {values.min():g} to {values.max():g} near row {row}; "
-                "expected 0 to 255, or 0 to 1"
-            )
-        return values.astype(np.uint8) if (values % 1 == 0).all() else values
+        return grey_levels(values, self.where, row)
 
-    def _labels(self, cells):
-        """int64 where all are whole numbers, otherwise the text."""
-        if self.label is None:
-            return None
-        try:
-            numbers = np.array([float(cell) for cell in cells])
-        except ValueError:
-            return np.array(cells)
-        if (numbers % 1).any():
-            raise DatasetError(
-                f"{self.where}: the label {numbers[(numbers % 1) != 0][0]:g} is no whole number"
-            )
-        return numbers.astype(np.int64)
+
+def lines_of(source, name):
+    """Yields a file's lines that are not empty, decoded. Raises DatasetError."""
+    where, encoding = source.where(name), "utf-8-sig"
+    with readable(where), source.open(name) as file:
+        while line := file.readline(LINE):
+            if len(line) == LINE:
+                raise DatasetError(f"{where}: a line of more than {LINE:,} bytes")
+            text = line.decode(encoding, "replace")
+            encoding = "utf-8"
+            if text.strip():
+                yield text
+
+
+def rows_of(lines, where, delimiter=","):
+    """Yields the lines cut into cells. Raises DatasetError."""
+    try:
+        yield from csv.reader(lines, delimiter=delimiter)
+    except csv.Error as error:
+        raise DatasetError(f"{where}: not a table: {shown(error, 100)}") from None
+
+
+def grey_levels(values, where, row):
+    """float32 values as uint8 where all are whole. Raises DatasetError for others than pixels."""
+    if not (values >= 0).all() or not (values <= 255).all():
+        raise DatasetError(
+            f"{where}: pixels from {values.min():g} to {values.max():g} near row {row}; "
+            "expected 0 to 255, or 0 to 1"
+        )
+    return values.astype(np.uint8) if (values % 1 == 0).all() else values
+
+
+def labels_of(cells, where):
+    """int64 where all are whole numbers, otherwise the text. Raises DatasetError."""
+    try:
+        numbers = np.array([float(cell) for cell in cells])
+    except ValueError:
+        return np.array(cells)
+    if (numbers % 1).any():
+        raise DatasetError(
+            f"{where}: the label {numbers[(numbers % 1) != 0][0]:g} is no whole number"
+        )
+    return numbers.astype(np.int64)
 
 
 def shape_of(pixels):

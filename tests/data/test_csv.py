@@ -182,3 +182,53 @@ def test_the_tables_of_many_rows_are_read_in_pieces(tmp_path, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert data.load(tmp_path / "a.csv").classes == ("0", "1", "2", "3")
+
+
+def strings(path, change=lambda i, line: line, header="emotion,pixels,Usage"):
+    """FER2013's form: 24 rows, of which every fourth is PublicTest and every sixth PrivateTest."""
+    lines = [header]
+    for i, (y, x) in enumerate(zip(Y, PIXELS, strict=True)):
+        usage = "PublicTest" if i % 4 == 3 else "PrivateTest" if i % 6 == 4 else "Training"
+        lines.append(change(i, f"{y},{' '.join(map(str, x))},{usage}"))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_pixels_in_one_cell(tmp_path):
+    path = strings(tmp_path / "fer2013.csv")
+    for place in (path, tmp_path):
+        found, _ = load(place)
+        index = np.arange(24)
+        val, test = index % 4 == 3, (index % 4 != 3) & (index % 6 == 4)
+        for part, chosen in (("train", ~val & ~test), ("val", val), ("test", test)):
+            np.testing.assert_array_equal(getattr(found, f"x_{part}")[..., 0], X[chosen])
+            np.testing.assert_array_equal(getattr(found, f"y_{part}"), Y[chosen])
+
+
+def test_pixels_in_one_cell_without_parts_and_with_words_for_labels(tmp_path):
+    path = strings(
+        tmp_path / "d.csv",
+        lambda i, line: ",".join([f" c{Y[i]}", f'"{line.split(",")[1]}"', "x"]),
+        "Label , Pixels,note",
+    )
+    found, said = load(path)
+    check(found)
+    assert found.classes == tuple(f"c{k}" for k in sorted(set(Y)))
+    assert "columns note" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "header", "message"),
+    [
+        (lambda i, s: s.replace(" ", " x", 1) if i == 3 else s, None, "near row 2"),
+        (lambda i, s: s.replace(" ", " 1 ", 1) if i == 3 else s, None, "as many numbers"),
+        (lambda i, s: s.replace(" ", " 999 ", 1).replace(" 999 ", " 999", 1), None, "pixels from"),
+        (lambda i, s: s + ",1" if i == 3 else s, None, "row 5 has 4 columns; expected 3"),
+        (lambda i, s: s.replace("Training", "later"), None, "usage 'later'"),
+        (lambda i, s: s, "a,pixels,b", "expected pixels, one column named label"),
+        (lambda i, s: s.partition(",")[0] + ",,Training", None, "near row 2"),
+    ],
+)
+def test_pixels_in_one_cell_that_are_wrong(change, header, message, tmp_path):
+    path = strings(tmp_path / "d.csv", change, header or "emotion,pixels,Usage")
+    assert message in refused(path)
