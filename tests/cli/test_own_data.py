@@ -207,8 +207,9 @@ def test_suggestions_are_the_near_names_or_all_once(run):
     assert "did you mean alexnet or" in err
 
 
-def test_a_folder_or_nothing_where_a_picture_is_expected(photos, run):
-    code, _, err = run("predict", "photos")
-    assert (code, "is a folder; expected a picture" in err) == (3, True)
+def test_a_folder_without_pictures_or_nothing_where_a_picture_is_expected(photos, run):
+    os.mkdir("empty")
+    code, _, err = run("predict", "empty")
+    assert (code, "empty: no pictures in this folder" in err) == (3, True)
     code, _, err = run("predict", "nothing.png")
     assert (code, "nothing.png: no such file; expected a picture" in err) == (3, True)
