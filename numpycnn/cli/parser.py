@@ -59,7 +59,7 @@ COMMANDS = {
 
 
 def parser():
-    """The command line's grammar."""
+    """-> the parser of the command line, {command: its own}"""
     top = Top(COMMANDS, prog="numpycnn", description=DESCRIPTION, epilog=EXAMPLES)
     known = top.add_subparsers(
         dest="command", required=True, metavar="COMMAND", parser_class=Parser
@@ -72,13 +72,16 @@ def parser():
             grammar.every(sub)
     top.add_argument("-h", "--help", action="help")
     top.add_argument("--version", action="version", version=f"numpycnn {__version__}")
-    return top
+    return top, known.choices
 
 
 def main(argv=None):
     """Run one command -> its exit code."""
     forgiving(sys.stdout, sys.stderr)
-    args = parser().parse_args(argv)
+    top, known = parser()
+    args, rest = top.parse_known_args(argv)
+    if rest:
+        known[args.command].refuse(rest)
     if args.threads:  # before NumPy is imported, so that its BLAS hears of it
         for name in ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "VECLIB_MAXIMUM"):
             os.environ[f"{name}_THREADS"] = str(args.threads)

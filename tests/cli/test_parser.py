@@ -22,7 +22,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:classes? .* never predicted")
     ("arguments", "code", "message"),
     [
         ([], 2, "COMMAND"),
-        (["trian"], 2, "invalid choice: 'trian'"),
+        (["trian"], 2, "unknown command 'trian'; did you mean train?"),
+        (["train", "data.npz"], 2, "unexpected 'data.npz'; did you mean --data data.npz?"),
+        (["inspect", "a.npz", "b.png"], 2, "did you mean --image b.png?; see numpycnn inspect"),
+        (["train", "--learning-rate", "1"], 2, "no option --learning-rate; did you mean --lr?"),
+        (["train", "--batchsize=3"], 2, "no option --batchsize; did you mean --batch-size?"),
+        (["train", "--zzz"], 2, "numpycnn train: there is no option --zzz; see numpycnn train"),
         (["train", "--epochs", "0"], 2, "whole number of at least 1, not '0'"),
         (["train", "--batch-size", "0"], 2, "whole number"),
         (["train", "--batch-size", "1.5"], 2, "whole number"),
@@ -112,7 +117,7 @@ def test_threads_and_backend_are_taken(data, run):
 
 def pages():
     """{command: its parser}"""
-    return parser.parser()._subparsers._group_actions[0].choices
+    return parser.parser()[1]
 
 
 def test_the_first_page_has_a_line_for_each_command(run, monkeypatch):
@@ -142,4 +147,4 @@ def test_a_page_has_groups_defaults_and_examples_that_parse(command, run, monkey
     for line in examples:
         words = line.partition("  # ")[0].split()
         assert words[:2] == ["numpycnn", command]
-        assert parser.parser().parse_args(words[1:]).command == command
+        assert parser.parser()[0].parse_args(words[1:]).command == command

@@ -11,6 +11,7 @@ def evaluate(sub):
         ("runs/vgg-photos-1/best.npz", "on the test images of its own data"),
         ("pretrained:paper", "an included network, on Fashion-MNIST"),
         ("best.npz --data more --json", "on other images, for a program"),
+        stray="--data",
     )
     trained(sub)
     group = sub.add_argument_group("the network")
@@ -66,6 +67,7 @@ def inspect(sub):
         ("runs/vgg-photos-1/best.npz", "a page about it, in best-inspect"),
         ("best.npz --image cat.jpg", "where it looks in a picture"),
         ("pretrained:paper --out page", "an included network, into your folder"),
+        stray="--image",
     )
     trained(sub)
     group = sub.add_argument_group("the page")

@@ -12,6 +12,7 @@ def train(sub):
         ("--data photos --size 64", "a folder of your own pictures"),
         ("--model alexnet --out runs/a", "another network, into your folder"),
         ("--resume --out runs/a", "go on where that run was stopped"),
+        stray="--data",
     )
     _data(sub.add_argument_group("the data"))
     reading(sub)
