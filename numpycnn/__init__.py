@@ -14,8 +14,8 @@ import warnings
 __version__ = "0.2.0"
 
 _MODULES = {
-    "data", "errors", "exchange", "inspection", "layers", "metrics", "models", "ops", "optim",
-    "report", "schedule", "training",
+    "data", "distributed", "errors", "exchange", "inspection", "layers", "metrics", "models", "ops",
+    "optim", "report", "schedule", "training",
 }  # fmt: skip
 _NAMES = {
     "fit": "training", "evaluate": "training", "predict": "training", "History": "training",

@@ -53,6 +53,10 @@ class MissingPackage(NumpyCNNError, ImportError):
         super().__init__(f'{package} is not installed: pip install "numpycnn[{extra}]"')
 
 
+class RankError(NumpyCNNError, RuntimeError):
+    """Processes that train together cannot: one differs from the others, is missing, or silent."""
+
+
 class TrainingDiverged(NumpyCNNError, ValueError):
     """`what`, the loss or a weight, is no longer finite, or far above any use (`state` says which).
 

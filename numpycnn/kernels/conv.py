@@ -5,6 +5,7 @@ Winograd's for 3x3 and 5x5 at stride 1, kn2row for few filters, direct convoluti
 
 import numpy as np
 
+from ..ops import whole
 from ..ops.conv import conv2d_cache
 from . import conv_direct, conv_kn2row, conv_winograd
 
@@ -40,7 +41,8 @@ def conv2d_backward(dy, cache, input_gradient):
     else:
         dw = conv_direct.weight_gradient(x, dy, w.shape, stride, padding)
     dx = _input_gradient(x.shape, w, dy, stride, padding) if input_gradient else None
-    return dx, dw, dy.sum(axis=(0, 1, 2)) if has_bias else None
+    db = whole.by_shards(lambda dy: dy.sum(axis=(0, 1, 2)), dy) if has_bias else None
+    return dx, dw, db
 
 
 def _input_gradient(x_shape, w, dy, stride, padding):

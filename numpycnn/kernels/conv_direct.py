@@ -9,13 +9,12 @@ import typing
 
 import numpy as np
 
+from ..ops import whole
 from .runtime.epilogue import Epilogue, finish
 from .runtime.memory import empty
 from .runtime.operands import At, Out, Panel, Rows, Start
 from .runtime.simd import WIDTH, product, steps
 from .runtime.threads import kernel, parallel
-
-CHUNKS = 8  # partial sums of the weight gradient: fixed, so that threads do not change the bits
 
 
 class Frame(typing.NamedTuple):
@@ -157,14 +156,13 @@ def weight_gradient(x, dy, shape, stride, padding):
     (top, bottom), (left, right) = padding
     sides = x.shape[1] + top + bottom, x.shape[2] + left + right
     panels, k = -(-f // WIDTH), kh * kw * c
-    sums = np.zeros((CHUNKS, panels, k, WIDTH), np.float32)
+    edges = np.array(whole.edges(len(x)))
+    sums = np.zeros((len(edges) - 1, panels, k, WIDTH), np.float32)
     tables = _patch(kh, kw, sides[1], c), steps(k, WIDTH)
     memory = sides[0] * sides[1] * c + panels * oh * ow * WIDTH
-    arguments = x, dy, sums, Frame(sides, top, left, (1, 1)), stride, *tables
-    parallel(_gradient_chunks, CHUNKS, *arguments, scratch=memory)
-    total = sums[0]  # (P, kh*kw*C, WIDTH)
-    for chunk in sums[1:]:
-        total += chunk
+    arguments = x, dy, edges, sums, Frame(sides, top, left, (1, 1)), stride, *tables
+    parallel(_gradient_shards, len(sums), *arguments, scratch=memory)
+    total = whole.tree(sums)  # (P, kh*kw*C, WIDTH)
     dw = total.swapaxes(0, 1).reshape(k, panels * WIDTH)[:, :f]
     return np.ascontiguousarray(dw).reshape(shape)
 
@@ -177,12 +175,12 @@ def _patch(kh, kw, width, c):
 
 
 @kernel
-def _gradient_chunks(x, dy, sums, frame, stride, starts, places, memory, lo, hi):
-    """Reads x (N, H, W, C) and dy (N, OH, OW, F), adds to sums (CHUNKS, P, kh*kw*C, WIDTH).
+def _gradient_shards(x, dy, edges, sums, frame, stride, starts, places, memory, lo, hi):
+    """Reads x (N, H, W, C) and dy (N, OH, OW, F), adds to sums (S, P, kh*kw*C, WIDTH).
 
     Here the rows of the product are the values of a patch, and it sums over pixels.
     """
-    n, oh, ow, f = dy.shape
+    _, oh, ow, f = dy.shape
     c = x.shape[3]
     panels, k = sums.shape[1:3]
     room = frame.sides[0] * frame.sides[1] * c
@@ -191,10 +189,10 @@ def _gradient_chunks(x, dy, sums, frame, stride, starts, places, memory, lo, hi)
     skip, step = stride[0] * frame.sides[1] * c, stride[1] * c  # to the next row and pixel
     values, panel = Rows(scratch, starts, step, skip), Panel(flat, WIDTH)
     block = max(1, 4096 // (ow * max(c, WIDTH)))  # image rows that stay in the first-level cache
-    for chunk in range(lo, hi):
-        total = sums[chunk].reshape(-1)
+    for shard in range(lo, hi):
+        total = sums[shard].reshape(-1)
         start, out = Start(total, 1), Out(total, places)
-        for image in range(n * chunk // CHUNKS, n * (chunk + 1) // CHUNKS):
+        for image in range(edges[shard], edges[shard + 1]):
             _fill(scratch, x[image : image + 1], frame)
             _into_panels(dy[image].reshape(-1, f), flat.reshape(panels, oh * ow, WIDTH))
             for i in range(0, oh, block):

@@ -15,6 +15,7 @@ import typing
 
 import numpy as np
 
+from ..ops import whole
 from .runtime.epilogue import Epilogue, finish
 from .runtime.memory import empty
 from .runtime.operands import At, Out, Panel, Rows, Start
@@ -22,7 +23,6 @@ from .runtime.simd import LANES, WIDTH, product, steps
 from .runtime.threads import kernel, parallel
 from .winograd_points import gradients, inputs, outputs, weight_gradients, weights
 
-CHUNKS = 4  # partial sums of the weight gradient: fixed, so that threads do not change the bits
 SMALL = 8192  # pairs of channels whose weights one thread transforms sooner than two
 
 
@@ -225,55 +225,49 @@ def weight_gradient(x, dy, shape, padding):
     """
     c, f = shape[2:]
     plan = _Plan(x.shape, padding, shape[0], c, f)
-    sums = empty((CHUNKS, 36, plan.c, plan.f))
-    tables = steps(plan.c, 1), steps(plan.c, plan.f)
-    parallel(_gradient_chunks, CHUNKS, x, dy, sums, plan.tiling, *tables, scratch=plan.scratch)
-    dw = np.empty(shape, np.float32)
+    edges = np.array(whole.edges(len(x)))
+    sums = empty((len(edges) - 1, 36, plan.c, plan.f))
+    arguments = x, dy, edges, sums, plan.tiling, steps(plan.c, 1), steps(plan.c, plan.f)
+    parallel(_gradient_shards, len(sums), *arguments, scratch=plan.scratch)
+    dw = np.empty((len(sums), *shape), np.float32)
     parallel(_transform_sums, c, sums, dw, least=max(1, SMALL // plan.f))
-    return dw
+    return whole.tree(dw)
 
 
 @kernel
 def _transform_sums(sums, dw, lo, hi):
-    """Reads sums (CHUNKS, 36, C, F), writes dw (r, r, C, F) = G^T (sum of the chunks) G."""
-    chunks, _, _, f_up = sums.shape
-    r = len(dw)
-    total, half = np.empty(36 * f_up, np.float32), np.empty(6 * r * f_up, np.float32)
-    block = np.empty(r * r * f_up, np.float32)
+    """Reads sums (S, 36, C, F), writes dw (S, r, r, C, F) = G^T sums G of every shard."""
+    shards, _, c_up, f_up = sums.shape
+    flat, r = sums.reshape(-1), dw.shape[1]
+    half, block = np.empty(6 * r * f_up, np.float32), np.empty(r * r * f_up, np.float32)
     for c in range(lo, hi):
-        for place in range(36):
-            target = total[place * f_up : (place + 1) * f_up]
-            target[:] = sums[0, place, c]
-            for chunk in range(1, chunks):
-                source = sums[chunk, place, c]
-                for k in range(f_up):
-                    target[k] += source[k]
-        for column in range(6):
-            at = column * f_up
-            weight_gradients(r, total, at, 6 * f_up, half, at, 6 * f_up, f_up)
-        for row in range(r):
-            at, to = row * 6 * f_up, row * r * f_up
-            weight_gradients(r, half, at, f_up, block, to, f_up, f_up)
-        for place in range(r * r):
-            target, source = dw[place // r, place % r, c], block[place * f_up :]
-            for k in range(len(target)):
-                target[k] = source[k]
+        for shard in range(shards):
+            for column in range(6):
+                at = ((shard * 36 + column) * c_up + c) * f_up
+                weight_gradients(r, flat, at, 6 * c_up * f_up, half, column * f_up, 6 * f_up, f_up)
+            for row in range(r):
+                at, to = row * 6 * f_up, row * r * f_up
+                weight_gradients(r, half, at, f_up, block, to, f_up, f_up)
+            for place in range(r * r):
+                target, source = dw[shard, place // r, place % r, c], block[place * f_up :]
+                for k in range(len(target)):
+                    target[k] = source[k]
 
 
 @kernel
-def _gradient_chunks(x, dy, sums, tiling, starts, places, memory, lo, hi):
-    """Reads x (N, H, W, C), dy (N, OH, OW, F), writes sums (CHUNKS, 36, C, F) over all tiles."""
-    group, n = tiling.group, len(dy)
+def _gradient_shards(x, dy, edges, sums, tiling, starts, places, memory, lo, hi):
+    """Reads x (N, H, W, C), dy (N, OH, OW, F), writes sums (S, 36, C, F) over all tiles."""
+    group = tiling.group
     c_up, f_up, tiles = sums.shape[2], sums.shape[3], group * tiling.rows * tiling.columns
     scratch, v, m, half, block = _split(memory, tiling, c_up, f_up)
     block[:] = np.float32(0)
     rows, panel = Rows(v, starts, c_up, 0), Panel(m, f_up)
-    for chunk in range(lo, hi):
-        sums[chunk] = np.float32(0)
-        total = sums[chunk].reshape(-1)
+    for shard in range(lo, hi):
+        sums[shard] = np.float32(0)
+        total = sums[shard].reshape(-1)
         start, out = Start(total, 1), Out(total, places)
-        last = n * (chunk + 1) // CHUNKS
-        for first in range(n * chunk // CHUNKS, last, group):
+        last = edges[shard + 1]
+        for first in range(edges[shard], last, group):
             images = min(group, last - first)
             _fill(scratch, x[first : first + images], tiling, c_up)
             _transform_inputs(scratch, v, half, tiling, images, tiles, c_up)

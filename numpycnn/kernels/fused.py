@@ -8,6 +8,7 @@ same bits for any number of threads.
 
 import numpy as np
 
+from ..ops import whole
 from ..ops.conv import conv2d_cache, conv_size
 from ..ops.fused import conv_bn_relu_cache
 from .conv import conv2d_backward, correlate
@@ -33,8 +34,10 @@ def conv_bn_relu(x, w, b, norm, train, stride, padding, momentum, eps, pool, kee
     copies = f // len(norm.gamma)  # of each channel of batch norm, which share their statistics
     mean, var = norm.running_mean.astype(np.float64), norm.running_var.astype(np.float64)
     if train:
-        each = moments.reshape(n, 2, copies, -1).swapaxes(1, 2).reshape(n * copies, 2, -1)
-        mean, var = combine(each, np.full(n * copies, oh * ow))
+        moments = whole.gather(moments)
+        each = moments.reshape(-1, 2, copies, f // copies).swapaxes(1, 2)
+        each = each.reshape(-1, 2, f // copies)
+        mean, var = combine(each, np.full(len(each), oh * ow))
         for running, now in ((norm.running_mean, mean), (norm.running_var, var)):
             running += (1 - momentum) * (now.astype(np.float32) - running)
     inv_std = 1 / np.sqrt(var + eps)
@@ -83,12 +86,13 @@ def conv_bn_relu_backward(dy, cache, input_gradient):
     shift = beta - scale * mean
     flat = _flat(dy), _flat(a)
     winner = empty((*dy.shape[:2], dy[0, 0].size * (pool > 1)), np.uint8)  # (N, OH/pool, OW/pool*F)
-    sums = np.empty((2, n, f), np.float32)
+    sums = np.empty((n, 2, f), np.float32)
     rows = repeated(copies * (ow // pool), scale, shift, mean)  # (3, OW/pool*F)
     parallel(_gradient_sums, n, *flat, rows, pool, winner, sums)
-    dshift, dscale = sums.sum(axis=1, dtype=np.float64).reshape(2, copies, len(gamma))
+    sums = whole.gather(sums)
+    dshift, dscale = sums.sum(axis=0, dtype=np.float64).reshape(2, copies, len(gamma))
     dbeta, dgamma = dshift.sum(axis=0), dscale.sum(axis=0) * inv_std
-    m = n * oh * ow * copies  # values of a channel
+    m = whole.images(n) * oh * ow * copies  # values of a channel
     offset, slope = scale * (dbeta / m), scale * inv_std * (dgamma / m)
     if not train:  # mean and variance are constants: the first of the three terms is all
         offset, slope = np.zeros((2, len(gamma)), np.float32)
@@ -102,12 +106,13 @@ def conv_bn_relu_backward(dy, cache, input_gradient):
     dx, dw, _ = gradients
     # In training, batch norm takes the mean off, and with it whatever the bias adds.
     db = ((0 if train else scale) * dshift.astype(np.float32)).ravel() if conv.has_bias else None
-    return dx, dw, db, dgamma.astype(np.float32), dbeta.astype(np.float32)
+    summed = (db, dgamma.astype(np.float32), dbeta.astype(np.float32))
+    return dx, dw, *(None if total is None else whole.once(total) for total in summed)
 
 
 @kernel
 def _gradient_sums(dy, a, rows, pool, winner, sums, lo, hi):
-    """Reads dy (N, OH/pool, OW/pool*F), a (N, OH, OW*F), writes winner (as dy) and sums (2, N, F).
+    """Reads dy (N, OH/pool, OW/pool*F), a (N, OH, OW*F), writes winner (as dy) and sums (N, 2, F).
 
     sums: of each image those of dz and of dz * (a - mean), dz being dy past pooling and ReLU.
     """
@@ -129,8 +134,8 @@ def _gradient_sums(dy, a, rows, pool, winner, sums, lo, hi):
                 target = winner[n, i]
                 for k in range(length):
                     target[k] = places[k]
-        fold(sum_dz, sums[0, n])
-        fold(sum_dz_a, sums[1, n])
+        fold(sum_dz, sums[n, 0])
+        fold(sum_dz_a, sums[n, 1])
 
 
 @kernel

@@ -1,13 +1,14 @@
-"""Batch normalisation in two passes: sums over blocks of the batch, then every value."""
+"""Batch normalisation in two passes: sums over blocks of each image, then every value."""
 
 import numpy as np
 
+from ..ops import whole
 from ..ops.norm import batch_norm_cache
 from .runtime.memory import empty
 from .runtime.moments import block_moments, combine
 from .runtime.threads import kernel, parallel
 
-BLOCK = 256  # rows that are added up in float32; blocks are added up in float64, in their order
+BLOCK = 256  # rows that are added up in float32, at most; blocks in float64, in their order
 
 
 def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum, eps):
@@ -16,7 +17,7 @@ def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum, eps):
         return NotImplemented
     rows = x.reshape(-1, x.shape[-1])  # (M, C)
     if train:
-        mean, var = _moments(rows)
+        mean, var = _moments(rows, len(x))
         running_mean += (1 - momentum) * (mean.astype(np.float32) - running_mean)
         running_var += (1 - momentum) * (var.astype(np.float32) - running_var)
     else:
@@ -28,19 +29,23 @@ def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum, eps):
     return y, batch_norm_cache(y, xhat, gamma, inv_std, train)
 
 
-def _moments(rows):
-    """Mean and biased variance of each column of rows (M, C), in float64."""
-    count, c = rows.shape
-    blocks = np.empty((-(-count // BLOCK), 2, c), np.float32)
-    parallel(_block_moments, len(blocks), rows, blocks)
-    return combine(blocks, np.minimum(BLOCK, count - BLOCK * np.arange(len(blocks))))
+def _moments(rows, n):
+    """Mean and biased variance of each column of rows (M, C), of n images, in float64."""
+    size, c = len(rows) // n, rows.shape[1]  # rows of an image
+    ends = np.append(np.arange(0, size, BLOCK), size)  # of an image's blocks
+    blocks = np.empty((n, len(ends) - 1, 2, c), np.float32)
+    parallel(_block_moments, n, rows, ends, blocks)
+    blocks = whole.gather(blocks)
+    return combine(blocks.reshape(-1, 2, c), np.tile(np.diff(ends), len(blocks)))
 
 
 @kernel
-def _block_moments(rows, blocks, lo, hi):
-    """Reads rows (M, C), writes blocks (B, 2, C)."""
-    for block in range(lo, hi):
-        block_moments(rows[block * BLOCK : (block + 1) * BLOCK], blocks[block])
+def _block_moments(rows, ends, blocks, lo, hi):
+    """Reads rows (M, C), writes blocks (N, B, 2, C)."""
+    for n in range(lo, hi):
+        image = rows[n * ends[-1] : (n + 1) * ends[-1]]
+        for block in range(blocks.shape[1]):
+            block_moments(image[ends[block] : ends[block + 1]], blocks[n, block])
 
 
 @kernel
@@ -57,35 +62,36 @@ def _normalise(rows, mean, inv_std, gamma, beta, xhat, y, lo, hi):
 def batch_norm_backward(dy, cache):
     """dy (..., C) -> dx (..., C), dgamma (C,), dbeta (C,)"""
     xhat, gamma, inv_std, train = cache
-    if dy.dtype != np.float32:
+    if dy.dtype != np.float32 or not len(dy):
         return NotImplemented
     c = dy.shape[-1]
     dy_rows, xhat_rows = dy.reshape(-1, c), xhat.reshape(-1, c)  # (M, C)
-    sums = np.empty((2, -(-len(dy_rows) // BLOCK), c), np.float32)
-    parallel(_gradient_sums, sums.shape[1], dy_rows, xhat_rows, sums)
-    dbeta, dgamma = sums.sum(axis=1, dtype=np.float64)
-    m = len(dy_rows)
+    sums = np.empty((len(dy), -(-len(dy_rows) // len(dy) // BLOCK), 2, c), np.float32)
+    parallel(_gradient_sums, len(dy), dy_rows, xhat_rows, sums)
+    dbeta, dgamma = whole.gather(sums).sum(axis=(0, 1), dtype=np.float64)
+    m = whole.images(len(dy_rows))
     mean_dy, mean_dy_xhat = (dbeta / m, dgamma / m) if train else (0 * dbeta, 0 * dgamma)
     dx = empty(dy.shape)
     terms = (v.astype(np.float32) for v in (gamma * inv_std, mean_dy, mean_dy_xhat))
-    parallel(_gradient, m, dy_rows, xhat_rows, *terms, dx.reshape(-1, c))
-    return dx, dgamma.astype(np.float32), dbeta.astype(np.float32)
+    parallel(_gradient, len(dy_rows), dy_rows, xhat_rows, *terms, dx.reshape(-1, c))
+    return dx, whole.once(dgamma.astype(np.float32)), whole.once(dbeta.astype(np.float32))
 
 
 @kernel
 def _gradient_sums(dy, xhat, sums, lo, hi):
-    """Reads dy, xhat (M, C), writes sums (2, B, C): of dy and of dy * xhat over each block."""
-    m, c = dy.shape
-    for block in range(lo, hi):
-        sum_dy, sum_dy_xhat = sums[0, block], sums[1, block]
-        sum_dy[:] = np.float32(0)
-        sum_dy_xhat[:] = np.float32(0)
-        for i in range(block * BLOCK, min(m, (block + 1) * BLOCK)):
-            dy_row, xhat_row = dy[i], xhat[i]
-            for k in range(c):
-                sum_dy[k] += dy_row[k]
-            for k in range(c):
-                sum_dy_xhat[k] += dy_row[k] * xhat_row[k]
+    """Reads dy, xhat (M, C), writes sums (N, B, 2, C): of dy and dy * xhat over each block."""
+    size, c = len(dy) // len(sums), dy.shape[1]
+    for n in range(lo, hi):
+        for block in range(sums.shape[1]):
+            sum_dy, sum_dy_xhat = sums[n, block, 0], sums[n, block, 1]
+            sum_dy[:] = np.float32(0)
+            sum_dy_xhat[:] = np.float32(0)
+            for i in range(block * BLOCK, min(size, (block + 1) * BLOCK)):
+                dy_row, xhat_row = dy[n * size + i], xhat[n * size + i]
+                for k in range(c):
+                    sum_dy[k] += dy_row[k]
+                for k in range(c):
+                    sum_dy_xhat[k] += dy_row[k] * xhat_row[k]
 
 
 @kernel

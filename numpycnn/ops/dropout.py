@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..backend import Cache, op
+from . import whole
 from .checks import backward, floats
 
 
@@ -28,7 +29,7 @@ def dropout(x, rate, rng=None, train=True):
     mask = None
     if train and rate > 0:
         # 16 random bits a value, compared as integers: a quarter of what a float64 each would cost
-        bits = rng.integers(1 << 16, size=x.shape, dtype=np.uint16)
+        bits = whole.draw(lambda shape: rng.integers(1 << 16, size=shape, dtype=np.uint16), x.shape)
         keep = bits >= round(rate * (1 << 16))
         mask = keep * x.dtype.type(1 / (1 - rate))
     y = x if mask is None else x * mask  # without a mask y is x itself, not a copy

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..backend import Cache, op
 from ..errors import ShapeError
+from . import whole
 from .activation import relu, relu_backward
 from .checks import backward, pair
 from .conv import _check_conv, conv2d, conv2d_backward, conv_size
@@ -75,7 +76,10 @@ def conv_bn_relu(
     y, _ = max_pool2d(relu(z.reshape(a.shape))[0], pool)
     if not (train or keep):
         return y, None
-    mean = each.mean(axis=(0, 1, 2), dtype=np.float64) if train else norm.running_mean
+    mean = norm.running_mean
+    if train:
+        m = whole.images(a.size // len(norm.gamma))
+        mean = whole.total(each.sum(axis=(0, 1, 2), dtype=np.float64)) / m
     statistics = mean.astype(a.dtype), kept.inv_std
     return y, conv_bn_relu_cache(y, conv, a, *statistics, norm.gamma, norm.beta, train, pool)
 

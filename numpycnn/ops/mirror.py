@@ -14,6 +14,7 @@ import numpy as np
 
 from ..backend import Cache, op
 from ..errors import ShapeError
+from . import whole
 from .checks import backward, channels, floats, images
 from .conv import _check_conv, conv2d, conv2d_backward, conv2d_cache
 from .norm import batch_norm, batch_norm_backward, batch_norm_cache
@@ -41,8 +42,9 @@ def mirror_filters_backward(dboth, db, first=False):
     A weight stands in two filters, so it gets both gradients, the second from where it was put.
     """
     f = dboth.shape[3] // 2
+    dboth = whole.total(dboth)  # first over the batch: the order of additions decides on the bits
     dw = dboth[..., :f] + partner(dboth[..., f:], first)  # (kh, kw, 2C, F)
-    return dw, None if db is None else db[:f] + db[f:]
+    return whole.once(dw), None if db is None else db[:f] + db[f:]
 
 
 def _check_mirror(x, w, b, stride, padding, first):

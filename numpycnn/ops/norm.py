@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backend import Cache, op
 from ..errors import ShapeError
+from . import whole
 from .checks import backward, channels, floats, same_dtype
 from .sums import channel_sum
 
@@ -28,7 +29,7 @@ def _check_norm(x, gamma, beta, running_mean, running_var, train, momentum, eps)
                 f"batch_norm: {name} has the shape {array.shape}, "
                 f"but gamma has {len(gamma)} channels"
             )
-    if train and x.size // max(x.shape[-1], 1) < 2:
+    if train and whole.part is None and x.size // max(x.shape[-1], 1) < 2:
         raise ShapeError(
             f"batch_norm cannot train on one value a channel (x {x.shape}): its variance is 0; "
             "use a larger batch"
@@ -54,8 +55,8 @@ def batch_norm(x, gamma, beta, running_mean, running_var, train, momentum=0.9, e
     axes = tuple(range(x.ndim - 1))  # all but the channels
     if train:
         # float32 sums over all pixels of a batch lose digits
-        mean = x.mean(axis=axes, dtype=np.float64).astype(x.dtype)  # (C,)
-        var = x.var(axis=axes, dtype=np.float64).astype(x.dtype)  # (C,)
+        mean, var = x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64)
+        mean, var = (moment.astype(x.dtype) for moment in whole.moments(mean, var))  # (C,)
         running_mean += (1 - momentum) * (mean - running_mean)
         running_var += (1 - momentum) * (var - running_var)
     else:
@@ -81,10 +82,10 @@ def batch_norm_backward(dy, cache):
     Steps: DERIVATIONS.md, "Batch normalisation".
     """
     xhat, gamma, inv_std, train = cache
-    dbeta = channel_sum(dy)  # (C,)
-    dgamma = channel_sum(dy * xhat)  # (C,)
+    dbeta = whole.total(channel_sum(dy))  # (C,)
+    dgamma = whole.total(channel_sum(dy * xhat))  # (C,)
     dx = dy
     if train:
-        m = dy.dtype.type(dy.size // dy.shape[-1])
+        m = dy.dtype.type(whole.images(dy.size // dy.shape[-1]))
         dx = dy - dbeta / m - xhat * (dgamma / m)
-    return gamma * inv_std * dx, dgamma, dbeta
+    return gamma * inv_std * dx, whole.once(dgamma), whole.once(dbeta)

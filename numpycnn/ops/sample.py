@@ -4,6 +4,7 @@ import numpy as np
 
 from ..backend import Cache, op
 from ..errors import ShapeError
+from . import whole
 from .checks import backward, floats, same_dtype
 
 
@@ -29,7 +30,8 @@ def gaussian_sample(mean, log_var, rng=None, train=True):
     noise = np.zeros_like(mean)  # (N, D)
     if train:
         # drawn in float32 always: one seed gives one e in both precisions
-        e = rng.standard_normal(mean.shape, np.float32).astype(mean.dtype, copy=False)
+        e = whole.draw(lambda shape: rng.standard_normal(shape, np.float32), mean.shape)
+        e = e.astype(mean.dtype, copy=False)
         noise = np.exp(log_var / 2) * e
     z = mean + noise
     return z, Cache("gaussian_sample", z, noise=noise)

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-from .. import optim
+from .. import backend, distributed, optim
 from ..data.balance import class_weights
 from ..data.rows import pieces
 from ..errors import unknown
@@ -205,3 +205,17 @@ def _name(function):
     if hasattr(function, "steps"):  # of augment.compose
         return [_name(step) for step in function.steps]
     return getattr(function, "__qualname__", type(function).__name__)
+
+
+def compare(ranks, net, settings):
+    """Raise RankError, on all ranks, where one has another code, data, settings or weights."""
+    if ranks.size == 1:
+        return
+    data = {name: value for name, value in settings.items() if name.startswith("crc32")}
+    rest = {name: value for name, value in settings.items() if name not in data}
+    ranks.compare(
+        code=distributed.code(),
+        data=data,
+        settings={**rest, "backend": backend.backend()},
+        weights=distributed.weights(net),
+    )

@@ -45,9 +45,9 @@ class StopRequest:
         for signum, handler in self._before.items():
             signal.signal(signum, handler if handler is not None else signal.SIG_DFL)
 
-    def give_up(self, out):
-        """Raise Interrupted, now that everything is saved."""
-        raise Interrupted(self.requested, out)
+    def give_up(self, out, signum=None):
+        """Raise Interrupted, now that everything is saved. signum: what another rank was sent."""
+        raise Interrupted(signum or self.requested, out)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from .. import ops, optim
+from .. import distributed, ops, optim
 from .. import schedule as schedules
 from ..data.batches import batches
 from ..errors import TrainingDiverged
@@ -25,7 +25,7 @@ RUINED = 100  # times the loss of guessing, after the last epoch
 __all__ = ["History", "evaluate", "fit", "predict"]
 
 
-def _epoch(run, loss, pairs, lr_at, stop, bar):
+def _epoch(run, loss, pairs, lr_at, stop, bar, ranks):
     """The steps of one epoch, from run.step on."""
     net = fuse(run.net, input_gradient=False)
     optimizer, clip = run.optimizer, run.settings["clip"]
@@ -33,12 +33,15 @@ def _epoch(run, loss, pairs, lr_at, stop, bar):
     for xb, yb in pairs:  # (N, H, W, C), (N,)
         optimizer.lr = lr_at(run.step)
         optimizer.zero_grad()
-        logits, cache = net.forward(xb, train=True)  # (N, K)
-        value, dlogits = loss(logits, yb)  # a number, (N, K)
-        if not np.isfinite(value) or run.ruined(value, LARGEST):
-            state = f"is {value:.1e}" if np.isfinite(value) else "is not finite"
-            raise TrainingDiverged(run.epoch + 1, run.step + 1, run.lr, state=state)
-        net.backward(dlogits, cache)
+        with ranks.batch(len(xb)) as here:  # a slice: of several ranks each has its own images
+            logits, cache = net.forward(xb[here], train=True)
+            logits = ranks.gather(logits)  # (N, K)
+            value, dlogits = loss(logits, yb)  # a number, (N, K)
+            if not np.isfinite(value) or run.ruined(value, LARGEST):
+                state = f"is {value:.1e}" if np.isfinite(value) else "is not finite"
+                raise TrainingDiverged(run.epoch + 1, run.step + 1, run.lr, state=state)
+            net.backward(dlogits[here], cache)
+            stopping = ranks.add_up(optimizer.params, stop.requested or 0)
         if clip is not None:
             optim.clip_gradients(optimizer.params, clip)
         optimizer.step()
@@ -47,12 +50,12 @@ def _epoch(run, loss, pairs, lr_at, stop, bar):
         run.end_step(value, correct, len(xb), end - start)
         start = end
         bar.step(run)
-        if stop.requested:
-            run.save_last()
-            stop.give_up(run.out)
+        if stopping:
+            ranks.first(run.save_last)
+            stop.give_up(run.out, ranks.largest(stop.requested or 0))
 
 
-def _epochs(run, loss, x, y, factor, phases, validate, bar, stop):
+def _epochs(run, loss, x, y, factor, phases, validate, bar, stop, ranks):
     """The epochs from run.epoch on, and the requests to stop between them."""
     epochs, size = run.settings["epochs"], run.settings["batch_size"]
     seed, top = run.settings["seed"], run.settings["lr"]
@@ -65,11 +68,12 @@ def _epochs(run, loss, x, y, factor, phases, validate, bar, stop):
     while not run.complete():
         augment = phases(run.epoch / epochs)
         pairs = batches(x, y, size, seed, run.epoch, augment, run.step, sampling)
-        _epoch(run, loss, pairs, lr_at, stop, bar)
+        _epoch(run, loss, pairs, lr_at, stop, bar, ranks)
+        ranks.compare(weights=distributed.weights(run.net))
         run.end_epoch(validate)
         bar.epoch(run.history)
-        if stop.requested:
-            stop.give_up(run.out)
+        if signum := ranks.largest(stop.requested or 0):
+            stop.give_up(run.out, signum)
 
 
 def fit(
@@ -120,15 +124,18 @@ def fit(
     arguments.check_sampling(sampling, class_weight)
     patience = arguments.check_patience(patience, validation)
     optimizer = arguments.make_optimizer(optimizer, net, lr)
+    ranks = distributed.current()
+    out = out if ranks.leads else None  # the first rank writes, and validates, for all
     checks.check_last_batch(net, x, batch_size)
     checks.note_missing_classes(net, x, y, names)
     net.pixel_scale = scale
     if ema is not None:
         optimizer = optim.EMA(optimizer, net, ema)
     settings = arguments.settings(
-        x, y, validation, out, epochs=epochs, batch_size=batch_size, seed=seed, optimizer=optimizer,
-        schedule=schedule, factor=factor, augment=augment, label_smoothing=label_smoothing,
-        class_weight=class_weight, sampling=sampling, ema=ema, clip=clip, patience=patience,
+        x, y, validation, out or ranks.size > 1, epochs=epochs, batch_size=batch_size, seed=seed,
+        optimizer=optimizer, schedule=schedule, factor=factor, augment=augment, clip=clip, ema=ema,
+        label_smoothing=label_smoothing, class_weight=class_weight, sampling=sampling,
+        patience=patience,
     )  # fmt: skip
     run = FitRun(net, optimizer, out, settings, metadata or {})
 
@@ -136,15 +143,19 @@ def fit(
         return checks.checked_augment(phases(share), net, scale)
 
     def validate(net):
-        return score_of(net, *validation)
+        return ranks.first(lambda: score_of(net, *validation))
 
     try:
         with run.locked(), StopRequest() as stop:
-            run.restore() if resume else run.start()
+            arguments.compare(ranks, net, settings)
+            ranks.first(run.restore if resume else run.start)
+            if ranks.size > 1 and resume:
+                run.follow(ranks)
             steps = -(-len(x) // batch_size)
             done = run.epoch * steps + run.step
-            with Progress(epochs, steps, done) if progress else Silence() as bar:
-                _epochs(run, loss, x, y, factor, checked, validation and validate, bar, stop)
+            with Progress(epochs, steps, done) if progress and ranks.leads else Silence() as bar:
+                validate = validation and validate
+                _epochs(run, loss, x, y, factor, checked, validate, bar, stop, ranks)
         _check_outcome(run, steps, np.log(classes))
         return run.history
     finally:

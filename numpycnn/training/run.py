@@ -6,6 +6,7 @@ examples.
 
 import contextlib
 import pathlib
+import tempfile
 import warnings
 
 import numpy as np
@@ -83,6 +84,16 @@ class Run:
         self.check_settings(path, state)
         checkpoint.restore(path, self.net, self.optimizer)
         self.load_state(state)
+
+    def follow(self, ranks):
+        """Take up what the first rank has restored: the others may not see its folder."""
+        content = ranks.share(self.packed(self.net) if ranks.leads else None)
+        if not ranks.leads:
+            with tempfile.TemporaryDirectory() as folder:
+                path = pathlib.Path(folder, "last.npz")
+                path.write_bytes(content)
+                checkpoint.restore(path, self.net, self.optimizer)
+                self.load_state(self.read_state(path))
 
     def check_settings(self, path, state):
         """Raise CheckpointError where the stored state has other settings than this run."""
@@ -166,7 +177,8 @@ class FitRun(Run):
         self.first_loss = state.get("first_loss")  # None: an older version did not note it
         for name in RUNNING:
             setattr(self, name, state["running"][name])
-        self.history.write_csv(self.out / "history.csv")
+        if self.out:
+            self.history.write_csv(self.out / "history.csv")
 
     def check_settings(self, path, state):
         """The same; but the epochs may be others, where the run was on the way to them anyway."""
