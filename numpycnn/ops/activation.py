@@ -9,6 +9,7 @@ import numpy as np
 
 from ..backend import Cache, op
 from ..errors import ShapeError
+from . import whole
 from .checks import backward, floats, same_dtype
 from .sums import channel_sum
 
@@ -94,7 +95,7 @@ def prelu_backward(dy, cache):
     dx = np.where(x > 0, dy, alpha * dy)
     dalpha = channel_sum(np.where(x > 0, 0, dy * x))  # (C,)
     if len(alpha) == 1:
-        dalpha = dalpha.sum(keepdims=True)  # all channels share the one value: (1,)
+        dalpha = whole.once(whole.total(dalpha).sum(keepdims=True))  # one for all channels: (1,)
     return dx, dalpha
 
 

@@ -41,7 +41,7 @@ def _epoch(run, loss, pairs, lr_at, stop, bar, ranks):
                 state = f"is {value:.1e}" if np.isfinite(value) else "is not finite"
                 raise TrainingDiverged(run.epoch + 1, run.step + 1, run.lr, state=state)
             net.backward(dlogits[here], cache)
-            stopping = ranks.add_up(optimizer.params, stop.requested or 0)
+            ranks.add_up(optimizer.params, stop.requested)
         if clip is not None:
             optim.clip_gradients(optimizer.params, clip)
         optimizer.step()
@@ -50,9 +50,9 @@ def _epoch(run, loss, pairs, lr_at, stop, bar, ranks):
         run.end_step(value, correct, len(xb), end - start)
         start = end
         bar.step(run)
-        if stopping:
+        if signum := ranks.asked(stop.requested):
             ranks.first(run.save_last)
-            stop.give_up(run.out, ranks.largest(stop.requested or 0))
+            stop.give_up(run.out, signum)
 
 
 def _epochs(run, loss, x, y, factor, phases, validate, bar, stop, ranks):
