@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from ..data.dataset import missing_classes
+from ..data.arrays import missing_classes
 from ..data.rows import lazy
 from ..errors import ShapeError
 from ..ops.loss import check_labels
