@@ -71,8 +71,8 @@ def _train(recipe, dataset, out, resume, say):
         resume=resume,
         metadata=_metadata(recipe, dataset),
     )
-    enough = validation is not None and len(validation[0]) >= out_of_distribution.LEAST
-    _note_familiarity(out, validation[0] if enough else x, say)
+    enough = validation is not None and len(validation[0]) >= out_of_distribution.ENOUGH
+    _note_familiarity(out, validation[0] if enough else dataset.x_train, say)
     logits = loop.logits(net, dataset.x_test)
     result = _result(net, recipe, dataset, validation, history, logits)
     result |= {"seconds": time.perf_counter() - start, "out": str(out)}
@@ -188,7 +188,7 @@ def _note_familiarity(out, x, say):
     try:
         for name in ("last.npz", "best.npz"):
             out_of_distribution.add(pathlib.Path(out, name), x)
-    except (ValueError, OSError) as error:
+    except (ValueError, TypeError, OSError) as error:
         say(f"predict will not tell when an image is nothing like this data: {error}")
 
 

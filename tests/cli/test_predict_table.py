@@ -117,3 +117,28 @@ def test_of_many_classes_the_three_likeliest_have_columns():
     (head, row) = csv.reader(table.as_csv(["a.png"], [fact], {}, "").decode().splitlines())
     assert head[3:] == ["class 2", "probability 2", "class 3", "probability 3", "note"]
     assert row == ["a.png", "c7", "0.5", "c9", "0.2", "c3", "0.1", ""]
+
+
+def test_a_network_trained_on_a_few_pictures_of_ones_own_tells_strange_ones(
+    tmp_path, monkeypatch, no_report, run
+):
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    x, y = pictures(300)
+    for i, (image, label) in enumerate(zip(x[..., 0], y, strict=True)):
+        place = f"mine/{'test' if i % 3 == 2 else 'train'}/{label}"
+        os.makedirs(place, exist_ok=True)
+        Image.fromarray(image).save(f"{place}/{i}.png")
+    os.mkdir("strange")
+    for shade in range(0, 256, 40):
+        Image.new("L", (40, 30), shade).save(f"strange/{shade}.png")
+    train = ["train", "--filters", "8,12", "--dropout", 0, "--data", "mine", "--epochs", 12]
+    train += ["--lr", 0.01, "--augment", "none", "--out", "run"]
+    code, out, err = run(*train, "--json")
+    assert code == 0, err
+    assert json.loads(out)["test_accuracy"] > 0.9
+    for name, shares in (("mine/test", (0.9, 1)), ("strange", (0, 0.5))):
+        code, out, _ = run("predict", name, "--checkpoint", "run/last.npz", "--json")
+        known = np.mean([one["familiar"] for one in json.loads(out)["predictions"]])
+        assert shares[0] <= known <= shares[1], (name, known)

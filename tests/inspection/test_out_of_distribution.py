@@ -72,8 +72,8 @@ def test_brightness_does_not_matter(known):
 def test_a_large_set_is_thinned_evenly_and_a_small_one_refused():
     x, net = two_halves(3 * out_of_distribution.MOST)
     assert out_of_distribution.fit(net, x) == out_of_distribution.fit(net, x[::3])
-    with pytest.raises(ValueError, match="at least 1000 images"):
-        out_of_distribution.fit(net, x[:999])
+    with pytest.raises(ValueError, match="at least 100 images"):
+        out_of_distribution.fit(net, x[:99])
 
 
 def test_a_class_that_is_never_named_and_a_feature_that_is_always_0():
@@ -135,3 +135,16 @@ def test_only_networks_that_end_in_a_dense_layer():
     x, net = two_halves()
     with pytest.raises(TypeError, match="Dense"):
         out_of_distribution.fit(Sequential(*net.layers[:-1]), x)
+
+
+def test_of_few_images_the_limit_is_raised():
+    x, net = two_halves(1000)
+    known = out_of_distribution.in_distribution
+    net.metadata = {"familiarity": out_of_distribution.fit(net, x)}
+    assert np.mean(known(net, x)) == pytest.approx(0.99, abs=1e-3)
+    few = out_of_distribution.fit(net, x[:200])
+    plain = out_of_distribution._distance(
+        out_of_distribution._unit_rows(out_of_distribution._features(net, x[:200])),
+        few["means"], few["variances"],
+    )  # fmt: skip
+    assert few["limit"] == pytest.approx(1.5 * np.quantile(plain, 0.99))
