@@ -29,8 +29,9 @@ class Exercise:
     is returned; changed: the names of arguments that are changed in place, outputs as well.
     axes: {output: names of its axes}. terms: {output: [(sentence's subject, f(args) -> array)]},
     whose sum is the right output. twins: {output: [(sentence, f(args) -> array)]}, wrong on
-    purpose. run, right: where a call is not simply compared (random numbers, networks):
-    run(function, args) -> {output: array}, right(args, got) -> {output: array}.
+    purpose. steps(args): the right answer value by value, see steps.py. run, right: where a call
+    is not simply compared (random numbers, networks): run(function, args) -> {output: array},
+    right(args, got) -> {output: array}.
     judge(function) -> (layer, inputs) for gradcheck. text(seed), beside(seed) -> what start writes
     instead of a stub, {file name: bytes} beside it; examine(path, answer) -> Verdict.
     """
@@ -52,6 +53,7 @@ class Exercise:
     axes: dict = field(default_factory=dict)
     terms: dict = field(default_factory=dict)
     twins: dict = field(default_factory=dict)
+    steps: object = None
     run: object = None
     right: object = None
     judge: object = None
@@ -77,6 +79,10 @@ class Exercise:
 
 class Trouble(Exception):
     """The student's function does not keep its contract; the message says how."""
+
+
+# What a function raises for arguments that have no right answer.
+NO_ANSWER = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, Trouble)
 
 
 def named(returned, outputs):

@@ -28,6 +28,10 @@ def page(exercise, seed=""):
         filled(exercise.page),
         "",
     ]
+    answer = "\n".join(cut.parts(exercise.place)[2])
+    if re.search(r"return \w+, \w*cache", answer, re.IGNORECASE):
+        alone = exercise.outputs[0]
+        lines += [f"Return {alone} alone, or a pair: what is behind it is not checked.", ""]
     if example:
         lines += ["Worked numbers:", "", textwrap.indent(example, "    "), ""]
     lines += [

@@ -4,6 +4,7 @@ A sentence is said only when it holds for every probe that it speaks of. The ord
 most to what says least; the last, "wrong for every probe", is always true.
 """
 
+import functools
 import itertools
 from dataclasses import dataclass
 
@@ -13,6 +14,12 @@ from . import places
 from .compare import factor, ratio, same
 from .exercise import Probe
 from .search import as_if, exchanged, offset, rearranged, scaled, terms, twin
+from .steps import added, changed_step, numbers, reduced
+
+# From what says most to what says least.
+SEARCHES = (
+    exchanged, twin, terms, as_if, offset, rearranged, reduced, changed_step, added, scaled,
+)  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -26,6 +33,11 @@ class Run:
     wanted: dict  # and what they should be
     name: str = ""
 
+    @functools.cached_property
+    def numbers(self):
+        """The arguments that are numbers or arrays of numbers, by name."""
+        return numbers(self.probe.args)
+
 
 def explain(exercise, name, runs):
     """[sentence] about the output `name`; empty where it is right."""
@@ -35,11 +47,17 @@ def explain(exercise, name, runs):
     if any(np.asarray(r.got).dtype == np.float16 for r in runs):
         return [f"{name} is float16: it has three digits only"]
     wanted = [r for r in runs if r.want is not None]
+    for r in wanted:
+        r.got, r.want = np.asarray(r.got, float), np.asarray(r.want, float)
     endless = [r for r in wanted if not np.isfinite(r.got).all() and np.isfinite(r.want).all()]
     said = []
     if endless:
         scope = places.only(wanted, endless).replace("it is right", "it is finite")
-        said.append(f"{name} is not finite{scope.replace('wrong', 'not finite')}")
+        why = next((w for f in (twin, as_if, changed_step) if (w := f(exercise, name, wanted))), "")
+        scope = scope.replace("wrong", "not finite")
+        said.append(f"{name} is not finite{scope}{'; ' + why if why else ''}")
+        if why:  # it is said of all probes
+            return said
     wanted = [r for r in wanted if r not in endless]
     bad = [r for r in wanted if not same(r.got, r.want, exercise.tolerance)]
     if bad:
@@ -155,8 +173,6 @@ def _summed(got, want):
 
 def _sentence(exercise, name, runs, bad):
     """The sentence about arrays of the right shape and wrong values."""
-    for r in runs:
-        r.got, r.want = np.asarray(r.got, float), np.asarray(r.want, float)
     scope = places.only(runs, bad) or "; it is wrong for every probe"
     ratios = [ratio(r.got, r.want) for r in bad]
     if all(k is not None for k in ratios):
@@ -166,10 +182,17 @@ def _sentence(exercise, name, runs, bad):
                 return f"{name}: {also}{scope}"
             known = all(_one(words, r.probe.sizes) for r in runs if r not in bad)
             return f"{name} is {words}{'' if known else scope}"
-    for search in (exchanged, twin, terms, as_if, offset, rearranged, scaled):
-        words = search(exercise, name, runs) or (len(bad) > 1 and search(exercise, name, bad))
-        if words:
+    weak = None  # true, but a number only: said where nothing says more
+    for search in SEARCHES:
+        words = search(exercise, name, runs)
+        if not words and 1 < len(bad) < len(runs):
+            words = search(exercise, name, bad)
+        if words and " comes " in words and search is terms:
+            weak = words
+        elif words:
             return f"{name}: {words}{scope}"
+    if weak:
+        return f"{name}: {weak}{scope}"
     if all(k is not None for k in ratios) and any(r.want.size > 1 for r in bad):
         return f"{name} is right but for a factor, another one for each probe{scope}"
     return f"{name} is wrong{scope}{places.where(exercise, name, bad)}{places.nearly(bad)}"

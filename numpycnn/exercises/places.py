@@ -84,6 +84,8 @@ def where(exercise, name, bad):
 
 def nearly(bad):
     """ "; nearly right where A is X, far off where it is Y": by the size of the error."""
+    if all(_error(r) < 1e-6 for r in bad):
+        return "; it is right to six digits: something is rounded, to float32 or by a small number"
     near = [r for r in bad if _error(r) < 1e-3]
     if len(near) == len(bad):
         return "; it is nearly right: off by less than 0.1 % of its largest value"

@@ -5,7 +5,9 @@ Each takes (exercise, name, runs) and gives words that hold for all the runs, or
 
 import numpy as np
 
-from .compare import change, coefficients, factor, ratio, same
+from .compare import alike, change, coefficients, factor, ratio, same
+from .exercise import NO_ANSWER
+from .steps import seen
 from .whatif import questions
 
 
@@ -67,11 +69,11 @@ def terms(exercise, name, runs):
 def twin(exercise, name, runs):
     """The sentence of a twin, wrong on purpose, that gives what came in every probe."""
     for sentence, f in exercise.twins.get(name, ()):
-        if _matches(exercise, runs, lambda r, f=f: _of(f(_seen(r)), name)):
+        if _matches(exercise, runs, lambda r, f=f: _of(f(seen(r)), name)):
             return sentence
     for sentence, f in exercise.twins.get("", ()):  # of all outputs: each must be as the twin's
-        if _matches(exercise, runs, lambda r, f=f: f(_seen(r))[name]) and all(
-            _all_alike(exercise, r, f(_seen(r))) for r in runs
+        if _matches(exercise, runs, lambda r, f=f: f(seen(r))[name]) and all(
+            _all_alike(exercise, r, f(seen(r))) for r in runs
         ):
             return sentence
     return None
@@ -80,12 +82,6 @@ def twin(exercise, name, runs):
 def _all_alike(exercise, run, there):
     pairs = [(run.observed[k], v) for k, v in there.items() if v is not None]
     return all(same(got, want, exercise.tolerance) for got, want in pairs)
-
-
-def _seen(run):
-    """The arguments, what the student drew, and the outputs that came, as "_got"."""
-    drawn = {k: v for k, v in run.observed.items() if k.startswith("_")}
-    return run.probe.args | drawn | {"_got": run.observed}
 
 
 def _of(result, name):
@@ -111,12 +107,10 @@ def _matches(exercise, runs, other):
         for r in runs:
             try:
                 there = np.asarray(other(r), float)
-                if not np.isfinite(there).all():
-                    return False
-                if not same(r.got, there, exercise.tolerance):
+                if not alike(r.got, there, exercise.tolerance):
                     return False
                 differs |= not same(there, r.want, exercise.tolerance)
-            except Exception:  # there is no right answer for such arguments
+            except NO_ANSWER:
                 return False
     return differs
 
@@ -132,6 +126,8 @@ REARRANGED = [
     ("its logarithm is taken", lambda a: np.log(np.abs(a))),
     ("it is rounded to whole numbers", np.round),
     ("it is cut to whole numbers", np.trunc),
+    ("it is rounded down to whole numbers", np.floor),
+    ("it is rounded up to whole numbers", np.ceil),
     ("nothing is left but its sign", np.sign),
 ]
 
@@ -151,6 +147,7 @@ def _moves(axes):
         yield f"it is in reverse order along the {axis}s", lambda a, i=i: np.flip(a, i)
         yield f"it is shifted by one {axis}", lambda a, i=i: np.roll(a, 1, i)
         yield f"it is shifted back by one {axis}", lambda a, i=i: np.roll(a, -1, i)
+        yield f"the {axis}s are added up, one after the other", lambda a, i=i: np.cumsum(a, i)
         yield f"its mean over the {axis}s is taken off", lambda a, i=i: a - a.mean(i, keepdims=True)
         for words, f in FOR_ALL:
             yield f"all {axis}s have {words}", lambda a, i=i, f=f: _all(f(a, i), a)
@@ -175,10 +172,16 @@ def _all(part, whole):
     return np.broadcast_to(part, whole.shape)
 
 
+def _rounded(run):
+    """Whether it is right but for rounding: no factor is to be found."""
+    k = ratio(run.got, run.want)
+    return k is not None and abs(k - 1) < 1e-5
+
+
 def scaled(exercise, name, runs):
     """Two mistakes at once: other arguments or a twin, and a factor."""
     candidates = [
-        (s, lambda r, f=f: _of(f(_seen(r)), name))
+        (s, lambda r, f=f: _of(f(seen(r)), name))
         for s, f in [*exercise.twins.get(name, ()), *exercise.twins.get("", ())]
     ]
     candidates += [
@@ -188,7 +191,7 @@ def scaled(exercise, name, runs):
         )
         for words, g in questions(runs[0].probe.args)
     ]
-    if max(r.want.size for r in runs) < 3:
+    if max(r.want.size for r in runs) < 3 or all(_rounded(r) for r in runs):
         return None
     for words, other in candidates:
         with np.errstate(all="ignore"):
@@ -196,7 +199,7 @@ def scaled(exercise, name, runs):
             for r in runs:
                 try:
                     k = ratio(r.got, np.asarray(other(r), float))
-                except Exception:
+                except NO_ANSWER:
                     k = None
                 if not k:
                     break

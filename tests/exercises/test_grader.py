@@ -91,9 +91,3 @@ def test_no_two_attributes_of_the_probes_are_confounded(name):
         for u, v in itertools.product({one[a] for one in about}, {one[b] for one in about}):
             first, second = [one[a] == u for one in about], [one[b] == v for one in about]
             assert second not in (first, [not x for x in first]), (a, u, b, v)
-
-
-def test_the_same_sentences_a_hundred_times():
-    wrong = FAULTS[1][2]
-    said = {str(grade(WRITTEN["dense_backward"], wrong)) for _ in range(100)}
-    assert len(said) == 1

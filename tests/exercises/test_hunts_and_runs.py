@@ -2,12 +2,15 @@
 
 import csv
 import os
+import socket
 
+import numpy as np
 import pytest
 
 from numpycnn import backend
 from numpycnn.cli import main
 from numpycnn.exercises import EXERCISES, check_file, hunts, runs, start
+from numpycnn.exercises.grader import grade
 from numpycnn.exercises.marks import grade_folder
 
 from .test_files import answered
@@ -90,6 +93,30 @@ def test_a_folder_is_graded_and_nothing_stops_it(tmp_path, capsys):
     said = {(r["student"], r["exercise"]): r["sentences"] for r in rows}
     assert "endless loop" in said["bob", "relu"]
     assert main(["exercise", "grade", str(tmp_path / "nowhere")]) == 2
+
+
+def no_network(*address):
+    raise AssertionError("a check is offline")
+
+
+def test_the_same_result_a_hundred_times_offline(tmp_path, monkeypatch):
+    """A forward pass, a backward pass, a hunt, and what is wrong with a run."""
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    space = {}
+    exec(hunts.planted(EXERCISES["dense_backward"], hunts.FAULTS["dense_backward"], ""), space)
+    wrong = {
+        "relu": np.abs,
+        "relu_backward": lambda dy, cache: dy,
+        "hunt_1": space["dense_backward"],
+    }
+    for name, function in wrong.items():
+        said = {str(grade(EXERCISES[name], function)) for _ in range(100)}
+        assert len(said) == 1
+        assert "not yet right" in said.pop()
+    answer = {"answer": runs.cause_of(0, "")}
+    judged = {str(EXERCISES["run_1"].examine(tmp_path, answer, "")) for _ in range(10)}
+    assert len(judged) == 1
+    assert "passed" in judged.pop()
 
 
 def test_all_checks_together_take_less_than_ten_seconds(tmp_path):

@@ -1,7 +1,8 @@
-"""283 wrong answers that were written after the grader, in three rounds of 113, 98 and 72.
+"""419 wrong answers that were written after the grader, in nine rounds.
 
 All are found. Where words are given, the sentence was read and held against the fault. When a
-round was new to the grader, it named 73, 71 and 78 % of it, with 3, 3 and 0 false sentences.
+round was new to the grader, it named 73, 71, 78, 68, 64, 87, 82, 88 and 85 % of it; one sentence of
+the last five rounds was false ("no step is made", of a step whose gradients were 0).
 """
 
 import pytest
@@ -31,5 +32,5 @@ def test_a_late_fault_is_found(fault):
 
 
 def test_most_are_named():
-    assert len(FAULTS) == 283
+    assert len(FAULTS) == 419
     assert sum(bool(words) for *_, words in FAULTS) >= 0.9 * len(FAULTS)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...ops.update import adam_update
 from ..exercise import Exercise, Probe
+from . import computations
 from .common import came, noise
 
 
@@ -63,6 +64,21 @@ def _adam(m=None, v=None, mh=None, vh=None, step=None, decay=None):
     return twin
 
 
+def _corrected(a, name, beta):
+    return _adam()(a)[name] / (1 - a[beta] ** a["t"])
+
+
+def _always_coupled(a):
+    """m and v of g = grad + decay * value, with the value after the decoupled decay, if any."""
+    value = a["value"] * (1 - a["lr"] * a["decay"] * a["decoupled"])
+    return _adam()(a | {"value": value, "decoupled": False})
+
+
+def _decayed_after(a):
+    plain = _adam(decay=lambda a: a["value"])(a)["value"]
+    return plain * (1 - a["lr"] * a["decay"]) if a["decoupled"] else plain
+
+
 ADAM = Exercise(
     "adam_update",
     "Adam with bias correction",
@@ -97,6 +113,10 @@ ADAM = Exercise(
         ],
     },
     twins={
+        "m": [
+            ("it is kept after its bias correction", lambda a: _corrected(a, "m", "beta1")),
+            ("decay goes into g, decoupled or not", lambda a: _always_coupled(a)["m"]),
+        ],
         "value": [
             (
                 "it follows from what is wrong in m or v",
@@ -123,6 +143,22 @@ ADAM = Exercise(
                 _adam(
                     mh=lambda a, m: m * (1 - a["beta1"] ** a["t"]),
                     vh=lambda a, v: v * (1 - a["beta2"] ** a["t"]),
+                ),
+            ),
+            (
+                "g is mixed into the corrected m once more: that is Nadam",
+                _adam(
+                    mh=lambda a, m: (
+                        (a["beta1"] * m + (1 - a["beta1"]) * _coupled(a))
+                        / (1 - a["beta1"] ** a["t"])
+                    )
+                ),
+            ),
+            (
+                "only g is divided by the root of v, m is not used: that is RMSprop",
+                _adam(
+                    mh=lambda a, m: _coupled(a),
+                    vh=lambda a, v: v,
                 ),
             ),
             ("eps is inside the root", _adam(step=lambda a, m, v: m / np.sqrt(v + a["eps"]))),
@@ -152,8 +188,43 @@ ADAM = Exercise(
                 ),
             ),
             ("the decoupled decay is missing", _adam(decay=lambda a: a["value"])),
+            ("the decoupled decay is taken off after the step, not before", _decayed_after),
+            (
+                "the root is taken of v before its bias correction",
+                lambda a: _adam(vh=lambda b, v: v / (1 - a["beta2"] ** a["t"]) ** 2)(a)["value"],
+            ),
+            (
+                "beta * t stands in the place of beta^t",
+                _adam(
+                    mh=lambda a, m: m / (1 - a["beta1"] * a["t"]),
+                    vh=lambda a, v: v / (1 - a["beta2"] * a["t"]),
+                ),
+            ),
+            (
+                "the bias correction divides by 1 + beta^t, not by 1 - beta^t",
+                _adam(
+                    mh=lambda a, m: m / (1 + a["beta1"] ** a["t"]),
+                    vh=lambda a, v: v / (1 + a["beta2"] ** a["t"]),
+                ),
+            ),
+            (
+                "the bias correction divides by beta^t, not by 1 - beta^t",
+                _adam(
+                    mh=lambda a, m: m / a["beta1"] ** a["t"],
+                    vh=lambda a, v: v / a["beta2"] ** a["t"],
+                ),
+            ),
+            (
+                "t counts from 0 in the bias correction",
+                _adam(
+                    mh=lambda a, m: m / (1 - a["beta1"] ** (a["t"] - 1)),
+                    vh=lambda a, v: v / (1 - a["beta2"] ** (a["t"] - 1)),
+                ),
+            ),
         ],
         "v": [
+            ("it is kept after its bias correction", lambda a: _corrected(a, "v", "beta2")),
+            ("decay goes into g, decoupled or not", lambda a: _always_coupled(a)["v"]),
             (
                 "g is not squared",
                 lambda a: a["beta2"] * a["v"] + (1 - a["beta2"]) * _coupled(a),
@@ -163,11 +234,30 @@ ADAM = Exercise(
                 lambda a: a["beta2"] * a["v"] + (1 - a["beta2"]) * np.abs(_coupled(a)),
             ),
             (
+                "the larger of the old and the new average is kept: that is AMSGrad",
+                lambda a: np.maximum(a["v"], _adam()(a)["v"]),
+            ),
+            (
+                "beta2 * v and |g|: the larger one is kept: that is AdaMax",
+                lambda a: np.maximum(a["beta2"] * a["v"], np.abs(_coupled(a))),
+            ),
+            (
+                "the square of g - m is averaged: that is AdaBelief",
+                lambda a: (
+                    a["beta2"] * a["v"] + (1 - a["beta2"]) * (_coupled(a) - _adam()(a)["m"]) ** 2
+                ),
+            ),
+            (
+                "the squares are added up: that is AdaGrad",
+                lambda a: a["v"] + _coupled(a) ** 2,
+            ),
+            (
                 "the new m is squared, not g",
                 lambda a: a["beta2"] * a["v"] + (1 - a["beta2"]) * _adam()(a)["m"] ** 2,
             ),
         ],
     },
+    steps=computations.adam,
     step="numpycnn/ops/DERIVATIONS.md, Adam's bias correction",
 )
 

@@ -4,8 +4,18 @@ import numpy as np
 
 from ... import ops
 from ..exercise import Exercise
+from . import computations
 from .common import IMAGE, judge
-from .windows import at_cell, backward_probes, forward_probes, mean_share, pooled, spread
+from .windows import at_cell, averaged, backward_probes, forward_probes, mean_share, pooled, spread
+
+
+def _middle(window):
+    return (window.min() + window.max()) / 2
+
+
+def _without_last(window):
+    return window[:-1, :-1].mean()
+
 
 AVG_POOL = Exercise(
     "avg_pool2d",
@@ -28,8 +38,14 @@ AVG_POOL = Exercise(
                 pooled(lambda v: v.sum() / max((v != 0).sum(), 1)),
             ),
             ("it is the median, not the mean", pooled(np.median)),
+            ("it is the smallest value, not the mean", pooled(np.min)),
+            ("it is the first value of each window", pooled(lambda v: v.flat[0])),
+            ("it is half way from the smallest to the largest value", pooled(_middle)),
+            ("windows begin at i, j, not at i*s, j*s", pooled(np.mean, lambda size, s: 1)),
+            ("the last row and column of each window are left out", pooled(_without_last)),
         ]
     },
+    steps=computations.avg_pool,
     step=("a checkpoint of lenet5", "AvgPool2D", "forward"),
 )
 
@@ -63,6 +79,18 @@ AVG_POOL_BACKWARD = Exercise(
                 spread(mean_share, True, lambda size, s: size),
             ),
             ("the stride is taken as 1", spread(mean_share, True, lambda size, s: 1)),
+            (
+                "a pixel in several windows gets the mean of their shares, not the sum",
+                averaged(mean_share),
+            ),
+            (
+                "only the last value of each window gets something",
+                spread(lambda dy, w, size: at_cell(dy / size**2, size**2 - 1, size)),
+            ),
+            (
+                "the last value of each window gets all of dy",
+                spread(lambda dy, w, size: at_cell(dy, size**2 - 1, size)),
+            ),
             (
                 "only the first value of each window gets something",
                 spread(lambda dy, w, size: at_cell(dy / size**2, 0, size)),

@@ -4,6 +4,7 @@ import numpy as np
 
 from ... import ops
 from ..exercise import Exercise, Probe
+from . import computations
 from .common import noise
 
 
@@ -136,6 +137,28 @@ def _axes_of_batch(a, f):
     return f(a["x"], axis=0) if a["train"] else a["running_" + f.__name__]
 
 
+def _spread(f):
+    """Another deviation in training, f(x, mean, axes), squared: it stands for the variance."""
+
+    def var(a):
+        axes = tuple(range(a["x"].ndim - 1))
+        return f(a["x"], _mean(a), axes) ** 2 if a["train"] else a["running_var"]
+
+    return var
+
+
+def _eps(var, eps):
+    return np.sqrt(var + eps)
+
+
+def _of_images(a, kind):
+    """Moments of each image; features have none: theirs are the batch's."""
+    x = a["x"]
+    if a["train"] and x.ndim == 4:
+        return getattr(x, kind)((1, 2), keepdims=True)
+    return _batch(a, kind) if a["train"] else a["running_" + kind]
+
+
 BATCH_NORM = Exercise(
     "batch_norm",
     "batch norm, forward, with running statistics",
@@ -183,6 +206,20 @@ BATCH_NORM = Exercise(
                 "it is divided by the variance, not by its root",
                 _with(_mean, _var, lambda v, eps: v + eps),
             ),
+            (
+                "it is divided by the mean of |x - mean|, not by the standard deviation",
+                _with(_mean, _spread(lambda x, mean, axes: np.abs(x - mean).mean(axes)), _eps),
+            ),
+            (
+                "it is divided by the largest less the smallest value",
+                _with(_mean, _spread(lambda x, mean, axes: np.ptp(x, axes)), _eps),
+            ),
+            (
+                "it is divided by the norm of x - mean",
+                _with(
+                    _mean, _spread(lambda x, mean, axes: np.sqrt(((x - mean) ** 2).sum(axes))), _eps
+                ),
+            ),
             ("it is not divided by the standard deviation", _with(_mean, _var, lambda v, eps: 1)),
             (
                 "the running statistics are used in training too",
@@ -195,6 +232,10 @@ BATCH_NORM = Exercise(
             (
                 "the statistics are over the batch alone, not over rows and columns",
                 _with(lambda a: _axes_of_batch(a, np.mean), lambda a: _axes_of_batch(a, np.var)),
+            ),
+            (
+                "the statistics are those of each image alone: that is instance norm",
+                _with(lambda a: _of_images(a, "mean"), lambda a: _of_images(a, "var")),
             ),
             (
                 "mean and variance are over all channels together",
@@ -222,6 +263,7 @@ BATCH_NORM = Exercise(
         "running_mean": MEAN[1],
         "running_var": VAR[1] + VARIANCE,
     },
+    steps=computations.batch_norm,
     step=("pretrained:paper", "BatchNorm", "forward"),
 )
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from ... import ops
 from ..exercise import Exercise, Probe
+from . import computations
 from .batch_norm import cases
 from .common import judge, noise
 
@@ -112,6 +113,34 @@ BATCH_NORM_BACKWARD = Exercise(
             ),
             ("the sums are over the batch alone, not over rows and columns", _over_the_batch),
             (
+                "the second term's sum is over the batch alone, not over rows and columns",
+                lambda a: _first(a) - _parts(a)[5] * _parts(a)[0] * a["dy"].mean(0) + _third(a),
+            ),
+            (
+                "the third term's sum is over the batch alone, not over rows and columns",
+                lambda a: (
+                    _first(a)
+                    + _second(a)
+                    - _parts(a)[5]
+                    * _parts(a)[0]
+                    * a["cache"].xhat
+                    * (a["dy"] * a["cache"].xhat).mean(0)
+                ),
+            ),
+            (
+                "the sums are over the channels of each cell, not over the other axes",
+                lambda a: (
+                    _parts(a)[0]
+                    * (
+                        a["dy"]
+                        - _parts(a)[5] * a["dy"].mean(-1, keepdims=True)
+                        - _parts(a)[5]
+                        * a["cache"].xhat
+                        * (a["dy"] * a["cache"].xhat).mean(-1, keepdims=True)
+                    )
+                ),
+            ),
+            (
                 "inv_std is there twice in the third term",
                 lambda a: _first(a) + _second(a) + _third(a) * a["cache"].inv_std,
             ),
@@ -164,6 +193,7 @@ BATCH_NORM_BACKWARD = Exercise(
         "gamma",
         "beta",
     ),
+    steps=computations.batch_norm_backward,
     step=("pretrained:paper", "BatchNorm", "backward"),
 )
 

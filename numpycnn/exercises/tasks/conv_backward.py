@@ -4,8 +4,9 @@ import numpy as np
 
 from ... import ops
 from ..exercise import Exercise, Probe
+from . import computations
 from .common import FILTER, IMAGE, judge, noise
-from .patches import ASSIGNED, cases, scatter
+from .patches import ASSIGNED, STEPS, cases, scatter
 
 
 def _backward_probes(rng):
@@ -87,7 +88,7 @@ CONV_BACKWARD = Exercise(
             ("the filters are turned by 180 degrees, which they must not be here", _dx(True)),
             (ASSIGNED, _dx(collect=False)),
             (ASSIGNED.replace("last", "first"), _dx(collect=False, first=True)),
-            ("the stride is taken as 1", _dx(step=1)),
+            *((words, _dx(step=step)) for words, step in STEPS),
             ("the padding is not cut off before the image", _dx(crop=False)),
             ("copies of a pixel are averaged, not added", _dx(count=True)),
         ],
@@ -130,6 +131,7 @@ CONV_BACKWARD = Exercise(
         "w",
         "b",
     ),
+    steps=computations.conv2d_backward,
     step=("pretrained:paper", "Conv2D", "backward"),
 )
 

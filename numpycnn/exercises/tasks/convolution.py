@@ -7,6 +7,7 @@ import numpy as np
 from ... import ops
 from .. import reference
 from ..exercise import Exercise, Probe
+from . import computations
 from .common import IMAGE, noise
 
 
@@ -70,6 +71,61 @@ def _edge(a):
     return ops.conv2d(np.pad(a["x"], p, "edge"), a["w"], a["b"], a["stride"], 0)[0]
 
 
+def _uneven_paddings():
+    """Twins: on each axis 0, 1 or 2 times pad before, and what is left of two times pad after."""
+    sides = {0: "none before and all after", 1: "as wanted", 2: "all before and none after"}
+    for rows, columns in ((0, 1), (1, 0), (2, 1), (1, 2), (0, 2), (2, 0)):
+        words = f"padding of the rows {sides[rows]}, of the columns {sides[columns]}"
+        yield words, _on_sides((rows, 2 - rows), (columns, 2 - columns))
+    yield "only the rows are padded", _on_sides((1, 1), (0, 0))
+    yield "only the columns are padded", _on_sides((0, 0), (1, 1))
+
+
+def _moved_patches():
+    """Twins: patches that begin elsewhere."""
+    yield "the patches begin one row too low", _begins(lambda i, j, s: (i * s + 1, j * s))
+    yield "the patches begin one column too far right", _begins(lambda i, j, s: (i * s, j * s + 1))
+    yield (
+        "the patches begin one row and column too far",
+        _begins(lambda i, j, s: (i * s + 1, j * s + 1)),
+    )
+    yield (
+        "the patches begin at i*s, j: the columns have no stride",
+        _begins(lambda i, j, s: (i * s, j)),
+    )
+    yield (
+        "the patches begin at i, j*s: the rows have no stride",
+        _begins(lambda i, j, s: (i, j * s)),
+    )
+    yield "i and j are exchanged where the patch is cut", _begins(lambda i, j, s: (j * s, i * s))
+
+
+def _begins(place):
+    """A twin: the patch of output pixel i, j begins at place(i, j, stride); zeros lie beyond."""
+
+    def twin(a):
+        kh, kw, p = *a["w"].shape[:2], a["pad"]
+        y = _conv(a)
+        far = max(y.shape[1:3]) * a["stride"] + max(kh, kw)
+        x = np.pad(a["x"], ((0, 0), (p, far), (p, far), (0, 0)))
+        for i, j in np.ndindex(y.shape[1:3]):
+            r, c = place(i, j, a["stride"])
+            y[:, i, j] = np.tensordot(x[:, r : r + kh, c : c + kw], a["w"], 3) + a["b"]
+        return y
+
+    return twin
+
+
+def _on_sides(rows, columns):
+    """A twin: so many times pad zeros before and after the rows and the columns."""
+
+    def twin(a):
+        pads = tuple((p * a["pad"], q * a["pad"]) for p, q in (rows, columns))
+        return ops.conv2d(a["x"], a["w"], a["b"], a["stride"], pads)[0]
+
+    return twin
+
+
 CONV_LOOPS = Exercise(
     "conv2d_loops",
     "convolution by loops",
@@ -119,6 +175,8 @@ CONV_LOOPS = Exercise(
                 lambda a: _conv(a, np.repeat(a["w"][..., :1], a["w"].shape[3], 3)),
             ),
             ("the image's border is repeated, where zeros are wanted", _edge),
+            *_uneven_paddings(),
+            *_moved_patches(),
             (
                 "the bias is added once for each channel",
                 lambda a: _conv(a) + (a["x"].shape[3] - 1) * a["b"],
@@ -138,6 +196,7 @@ CONV_LOOPS = Exercise(
         ]
     },
     solution="numpycnn/ops/conv.py, conv2d, for the same as one product",
+    steps=computations.conv2d_loops,
     step=("pretrained:paper", "Conv2D", "forward"),
 )
 

@@ -81,15 +81,25 @@ def _step(
 
 
 def _scores_back(a):
+    return _with_slopes(a, lambda real, fake: (-real, fake))
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def _with_slopes(a, slopes):
+    """The step with other slopes(real scores, drawn scores), each divided by N."""
+
     def function(critic, optimizer, real, fake, clip):
-        scores = [critic.forward(x, train=True) for x in (real, fake)]
+        (r, seen_real), (f, seen_fake) = (critic.forward(x, train=True) for x in (real, fake))
         optimizer.zero_grad()
-        for sign, (score, seen) in zip((-1, 1), scores, strict=True):
-            critic.backward(sign * score / len(score), seen)
+        for slope, seen in zip(slopes(r, f), (seen_real, seen_fake), strict=True):
+            critic.backward(slope / len(slope), seen)
         optimizer.step()
         for param in critic.params():
             param.value[...] = _cut(param.value, clip)
-        return scores[0][0].mean() - scores[1][0].mean()
+        return r.mean() - f.mean()
 
     own = ("critic", "optimizer", "real", "fake", "clip")
     return _critic_run(function, copy.deepcopy({name: a[name] for name in own}))
@@ -128,6 +138,14 @@ CRITIC = Exercise(
             ("real and drawn images are scored with one sign", _step(signs=(1, 1))),
             ("both scores are pushed up", _step(signs=(-1, -1))),
             ("the scores are passed back, not the slopes of their means", _scores_back),
+            (
+                "the slopes are those of the binary cross-entropy: that is a GAN's loss",
+                lambda a: _with_slopes(a, lambda r, f: (_sigmoid(r) - 1, _sigmoid(f))),
+            ),
+            (
+                "the slopes are those of squares, (f - 1)^2 and f^2: that is LSGAN's loss",
+                lambda a: _with_slopes(a, lambda r, f: (2 * (r - 1), 2 * f)),
+            ),
             ("the drawn images count twice", _step("zero real fake fake step cut")),
             ("the real images count twice", _step("zero real real fake step cut")),
             (
@@ -142,9 +160,13 @@ CRITIC = Exercise(
             ),
             ("the weights are not cut", _step("zero real fake step")),
             ("the weights are cut before the step, not after it", _step("cut zero real fake step")),
+            (
+                "the weights are cut between the backward passes and the step, not after it",
+                _step("zero real fake cut step"),
+            ),
             ("the gradients are cut, not the weights", _step("zero real fake cut-gradient step")),
             ("old gradients are not forgotten", _step("real fake step cut")),
-            ("no step is made", _step("zero real fake cut")),
+            ("no step is made, or one whose gradients are 0", _step("zero real fake cut")),
             ("the gradient is that of a sum, not of a mean", _step(scale=lambda n: 1)),
             ("the gradient is divided by 2 N", _step(scale=lambda n: 1 / (2 * n))),
             (
@@ -160,6 +182,14 @@ CRITIC = Exercise(
                 "the weights are scaled into the bound, not cut",
                 _step(cut=lambda v, c: v * min(1, c / np.abs(v).max())),
             ),
+            (
+                "each array is scaled to the norm clip, not cut",
+                _step(cut=lambda v, c: v * min(1, c / np.linalg.norm(v))),
+            ),
+            ("the weights are cut from below only", _step(cut=lambda v, c: np.maximum(v, -c))),
+            ("the weights are cut to [0, clip]", _step(cut=lambda v, c: np.clip(v, 0, c))),
+            ("the weights are cut to half of clip", _step(cut=lambda v, c: _cut(v, c / 2))),
+            ("the weights are cut to 1, whatever is asked", _step(cut=lambda v, c: _cut(v, 1))),
             ("the weights become -clip or clip", _step(cut=lambda v, c: c * np.sign(v))),
         ],
         "distance": [("it is measured after the step", _step(after=True))],

@@ -2,6 +2,7 @@
 
 from ... import ops
 from ..exercise import Exercise, Probe
+from . import computations
 from .common import inputs, judge, noise
 
 
@@ -55,6 +56,7 @@ DENSE = Exercise(
             ("the bias b", lambda a: 0 if a["b"] is None else a["b"]),
         ]
     },
+    steps=computations.dense,
     step=("pretrained:paper", "Dense", "forward"),
 )
 
@@ -80,6 +82,7 @@ DENSE_BACKWARD = Exercise(
         "db": [("it is summed over the units, not over the examples", lambda a: a["dy"].sum(1))],
     },
     judge=judge(ops.dense, inputs((3, 4), (4, 2), (2,)), "x", "w", "b"),
+    steps=computations.dense_backward,
     step=("pretrained:paper", "Dense", "backward"),
 )
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ... import ops
 from ..exercise import Exercise, Probe
+from . import computations
 from .common import CODE, noise
 
 
@@ -86,6 +87,7 @@ KL = Exercise(
             ("it is the derivative of exp(v)", lambda a: np.exp(a["log_var"]) / len(a["mean"])),
         ],
     },
+    steps=computations.gaussian_kl,
     step="numpycnn/ops/DERIVATIONS.md, The sampling layer",
 )
 

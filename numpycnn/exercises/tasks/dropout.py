@@ -4,6 +4,7 @@ import numpy as np
 
 from ... import ops
 from ..exercise import Exercise, Probe, Trouble, named
+from . import computations
 from .common import judge, noise
 
 
@@ -131,6 +132,7 @@ DROPOUT_BACKWARD = Exercise(
         ]
     },
     judge=judge(_dropout_judge, lambda: [np.random.default_rng(0).standard_normal((3, 8))], "x"),
+    steps=computations.gated(_mask),
     step=("pretrained:paper", "Dropout", "backward"),
 )
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from ... import ops
 from ..exercise import Exercise, Probe
+from . import computations
 from .common import noise
 
 
@@ -37,6 +38,10 @@ def _picked(args, table):
     return table[np.arange(_n(args)), args["labels"]]
 
 
+def _others(args, table):
+    return np.where(_y(args) == 1, 0, table)
+
+
 def _log_a(args):
     s = args["logits"] - args["logits"].max(axis=1, keepdims=True)
     return s - np.log(np.exp(s).sum(axis=1, keepdims=True))
@@ -61,9 +66,32 @@ def _columns_of_labels(args):
     return a / _n(args)
 
 
+def _log_columns(args):
+    s = args["logits"] - args["logits"].max(axis=0)
+    return s - np.log(np.exp(s).sum(axis=0))
+
+
 def _columns(args):
     e = np.exp(args["logits"] - args["logits"].max(axis=0))
     return e / e.sum(axis=0)
+
+
+def _smoothed(output):
+    """Twins: labels that are smoothed, which is not asked for."""
+    for share in (0.05, 0.1, 0.2):
+        for by in ("K", "K - 1"):
+            words = f"y is smoothed by {share:g}, spread over {by} classes: that is not asked for"
+            yield words, _with_shares(output, share, by)
+
+
+def _with_shares(output, share, by):
+    def twin(a):
+        y, k = _y(a), a["logits"].shape[1]
+        other = np.full(y.shape, 1 / k) if by == "K" else (1 - y) / (k - 1)
+        y = (1 - share) * y + share * other
+        return -(y * _log_a(a)).sum() / _n(a) if output == "loss" else (_a(a) - y) / _n(a)
+
+    return twin
 
 
 SOFTMAX_CROSS_ENTROPY = Exercise(
@@ -100,6 +128,7 @@ SOFTMAX_CROSS_ENTROPY = Exercise(
                 "the labels are taken one class too low",
                 lambda a: -np.mean(_picked(_next(a, -1), _log_a(a))),
             ),
+            *_smoothed("loss"),
             ("only the first example is counted", lambda a: -_log_a(a)[0, a["labels"][0]]),
             (
                 "it is the mean squared error of a and y",
@@ -113,6 +142,12 @@ SOFTMAX_CROSS_ENTROPY = Exercise(
                 "the sum of 1 - a stands in place of -log a",
                 lambda a: np.mean(1 - _picked(a, _a(a))),
             ),
+            (
+                "-log(1 - a) of the other classes is added",
+                lambda a: (
+                    -np.mean(_picked(a, _log_a(a))) - (_others(a, np.log1p(-_a(a)))).sum() / _n(a)
+                ),
+            ),
             ("the logarithm is missing", lambda a: -np.mean(_picked(a, _a(a)))),
             (
                 "log a is averaged over all classes, not taken at the label",
@@ -124,7 +159,7 @@ SOFTMAX_CROSS_ENTROPY = Exercise(
             ),
             (
                 "a is normalised over the batch, not over the classes",
-                lambda a: -np.mean(np.log(_picked(a, _columns(a)))),
+                lambda a: -np.mean(_picked(a, _log_columns(a))),
             ),
             (
                 "the logarithm is that to base 2",
@@ -148,6 +183,11 @@ SOFTMAX_CROSS_ENTROPY = Exercise(
                     / _n(a)
                 ),
             ),
+            *_smoothed("dlogits"),
+            (
+                "1 is taken off the class of the highest score, not off the label's",
+                lambda a: (_a(a) - np.eye(a["logits"].shape[1])[a["logits"].argmax(1)]) / _n(a),
+            ),
             ("1 is taken off the whole column of each label, not off its cell", _columns_of_labels),
             (
                 "the labels are taken one class too high",
@@ -160,6 +200,10 @@ SOFTMAX_CROSS_ENTROPY = Exercise(
             (
                 "softmax's slope a (1 - a) is multiplied in once more",
                 lambda a: _a(a) * (1 - _a(a)) * (_a(a) - _y(a)) / _n(a),
+            ),
+            (
+                "it is a (1 - a) / N, softmax's slope: the labels are not used",
+                lambda a: _a(a) * (1 - _a(a)) / _n(a),
             ),
             (
                 "a is normalised over the batch, not over the classes",
@@ -188,6 +232,7 @@ SOFTMAX_CROSS_ENTROPY = Exercise(
             ("-y/a, the derivative with respect to a, is given", lambda a: -_y(a) / _a(a) / _n(a)),
         ],
     },
+    steps=computations.softmax_cross_entropy,
     step=("pretrained:paper", "the loss", "backward"),
 )
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ... import ops
 from ..exercise import Exercise, Probe
+from . import computations
 from .common import IMAGE, judge, noise
 
 
@@ -50,6 +51,7 @@ GLOBAL = Exercise(
             ),
         ]
     },
+    steps=computations.global_avg_pool,
     step=("pretrained:paper", "GlobalAvgPool", "forward"),
 )
 

@@ -40,6 +40,27 @@ HE_TWINS = [
         "1 stands in the place of 2: that is LeCun's, for layers without ReLU",
         lambda a: np.sqrt(1 / _fan_in(a)),
     ),
+    *(
+        (f"{c:g} stands in the place of 2", lambda a, c=c: np.sqrt(c / _fan_in(a)))
+        for c in (0.25, 1.5, 3, 6)
+    ),
+    (
+        "the mean of fan_in and fan_out stands in the place of fan_in",
+        lambda a: np.sqrt(4 / (_fan_in(a) + _outer(a))),
+    ),
+    (
+        "the mean of fan_in and the number of filters stands in the place of fan_in",
+        lambda a: np.sqrt(4 / (_fan_in(a) + a["shape"][-1])),
+    ),
+    (
+        "it is sqrt(2 / (fan_in + filters)): the filters do not belong there",
+        lambda a: np.sqrt(2 / (_fan_in(a) + a["shape"][-1])),
+    ),
+    (
+        "it is that of a uniform draw within sqrt(2 / fan_in), which is smaller by the root of 3",
+        lambda a: np.sqrt(2 / 3 / _fan_in(a)),
+    ),
+    ("it is 1 / fan_in", lambda a: 1 / _fan_in(a)),
     ("fan_out stands in the place of fan_in", lambda a: np.sqrt(2 / _outer(a))),
     ("the number of filters stands in the place of fan_in", lambda a: np.sqrt(2 / a["shape"][-1])),
     ("fan_in lacks kh*kw: it is C alone", lambda a: np.sqrt(2 / a["shape"][-2])),
@@ -178,6 +199,26 @@ def _lsuv_by_input(args):
     return _lsuv_run(lambda layers, x: None, {"layers": layers, "x": x})
 
 
+OTHER_SCALES = [
+    ("the mean of |y|", lambda y, w: np.abs(y).mean()),
+    ("the mean of |y - mean|", lambda y, w: np.abs(y - y.mean()).mean()),
+    ("the largest |y|", lambda y, w: np.abs(y).max()),
+    ("the largest y less the smallest", lambda y, w: np.ptp(y)),
+    ("the mean of y", lambda y, w: y.mean()),
+    ("the norm of y", lambda y, w: np.linalg.norm(y)),
+    ("the deviation after the ReLU", lambda y, w: np.maximum(y, 0).std()),
+    ("the mean of the units' deviations", lambda y, w: y.std(axis=0).mean()),
+    ("the root of the mean of the units' variances", lambda y, w: np.sqrt(y.var(axis=0).mean())),
+    ("the mean of the examples' deviations", lambda y, w: y.std(axis=1).mean()),
+    ("the deviation of the first unit", lambda y, w: y[:, 0].std()),
+    ("the deviation of the first example", lambda y, w: y[0].std()),
+    ("the root of the deviation", lambda y, w: np.sqrt(y.std())),
+    ("sqrt(variance + 1e-5)", lambda y, w: np.sqrt(y.var() + 1e-5)),
+    ("the deviation + 1e-5", lambda y, w: y.std() + 1e-5),
+    ("the deviation + 1e-8", lambda y, w: y.std() + 1e-8),
+    ("twice the deviation", lambda y, w: 2 * y.std()),
+]
+
 LSUV = Exercise(
     "lsuv",
     "LSUV: every layer's output gets variance 1",
@@ -202,6 +243,7 @@ LSUV = Exercise(
             ("the deviation of the layer's input is used, not that of its output", _lsuv_by_input),
             ("only the first layer is scaled", lambda a: _lsuv_of(a, [0])),
             ("the last layer is not scaled", lambda a: _lsuv_of(a, range(0, len(a["layers"]) - 1))),
+            ("only the last layer is scaled", lambda a: _lsuv_of(a, [len(a["layers"]) - 1])),
             ("nothing is scaled", lambda a: _lsuv_of(a, [])),
             ("it is divided by the variance, not by its root", _lsuv(lambda y, w: y.var())),
             ("it is multiplied by the deviation, not divided", _lsuv(lambda y, w: 1 / y.std())),
@@ -228,6 +270,7 @@ LSUV = Exercise(
             ),
             ("the activations between the layers are left out", _lsuv(activations=False)),
             ("the variance is divided by M - 1, not by M", _lsuv(lambda y, w: y.std(ddof=1))),
+            *((f"{words} is used, not the deviation", _lsuv(f)) for words, f in OTHER_SCALES),
         ]
     },
     solution="numpycnn/layers/init.py, lsuv",

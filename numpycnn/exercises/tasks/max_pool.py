@@ -4,17 +4,30 @@ import numpy as np
 
 from ... import ops
 from ..exercise import Exercise
+from . import computations
 from .common import IMAGE, judge
 from .windows import (
     all_alike,
+    all_others,
     at_cell,
+    averaged,
     backward_probes,
     forward_probes,
     mean_share,
+    next_cell,
     pooled,
     spread,
     turned,
 )
+
+
+def _two_largest(window):
+    return np.sort(window, axis=None)[-2:].mean()
+
+
+def _cut(window):
+    return window[:-1, :-1].max()
+
 
 MAX_POOL = Exercise(
     "max_pool2d",
@@ -44,8 +57,23 @@ MAX_POOL = Exercise(
             ),
             ("it is the largest magnitude", pooled(lambda v: np.abs(v).max())),
             ("it is the first value of each window", pooled(lambda v: v.flat[0])),
+            ("it is the last value of each window", pooled(lambda v: v.flat[-1])),
+            ("only the first column of each window takes part", pooled(lambda v: v[:, 0].max())),
+            ("only the first row of each window takes part", pooled(lambda v: v[0].max())),
+            ("the last column of each window is left out", pooled(lambda v: v[:, :-1].max())),
+            ("the last row of each window is left out", pooled(lambda v: v[:-1].max())),
+            (
+                "last row and column of each window are left out",
+                pooled(lambda v: v[:-1, :-1].max()),
+            ),
+            ("it is the second largest value", pooled(lambda v: np.sort(v, axis=None)[-2])),
+            ("it is the mean of the two largest values", pooled(_two_largest)),
+            ("it is the median, not the maximum", pooled(np.median)),
+            ("it is the number of the largest value's place", pooled(np.argmax)),
+            ("windows begin at i, j, not at i*s, j*s", pooled(np.max, lambda size, s: 1)),
         ]
     },
+    steps=computations.max_pool,
     step=("pretrained:paper", "MaxPool2D", "forward"),
 )
 
@@ -88,6 +116,10 @@ MAX_POOL_BACKWARD = Exercise(
                 "the last value of each window gets dy",
                 spread(lambda dy, w, size: at_cell(dy, size * size - 1, size)),
             ),
+            ("a pixel that won several windows gets their mean, not their sum", averaged(at_cell)),
+            ("all values of a window but the largest get dy", spread(all_others)),
+            ("the winner's number is taken one too high", spread(next_cell(1))),
+            ("the winner's number is taken one too low", spread(next_cell(-1))),
             (
                 "it is 1 at the winner: dy is not used",
                 spread(lambda dy, w, size: at_cell(1, w, size)),

@@ -14,10 +14,10 @@ from .convolution import sizes_of
 def cases(rng):
     """Kernel, stride and padding crossed; the rest drawn."""
     kernels = ((2, 2), (3, 3), (3, 2))
-    strides = ((1, 1), (2, 2), (3, 3), (1, 2))
+    strides = ((1, 1), (2, 2), (3, 3), (1, 2), (2, 1))
     pads = (((0, 0), (0, 0)), ((1, 1), (1, 1)), ((0, 1), (2, 1)))
     for (kh, kw), (sh, sw), pad in itertools.product(kernels, strides, pads):
-        n, c, f = (int(rng.choice(v)) for v in ((1, 3), (1, 2), (1, 3)))
+        n, c, f = (int(rng.choice(v)) for v in ((1, 3), (1, 2), (1, 2, 3)))
         axes = zip((kh, kw), (sh, sw), pad, strict=True)
         h, w = (
             max(3, k + s * int(rng.integers(1, 3)) - sum(p)) + int(rng.integers(2))
@@ -41,7 +41,7 @@ def cases(rng):
             pad,
             f,
             about,
-            sizes_of(n, oh, ow, kh, kw, c, f),
+            sizes_of(n, oh, ow, kh, kw, c, f) | {"sh*sw": sh * sw},
         )
 
 
@@ -62,6 +62,55 @@ def _ordered(*order):
     return lambda a: (p := _patches(a)).transpose(0, 1, 2, *order).reshape(*p.shape[:3], -1)
 
 
+STEPS = [
+    ("the stride is taken as 1", lambda sh, sw: (1, 1)),
+    ("the stride of the rows is used for the columns too", lambda sh, sw: (sh, sh)),
+    ("the stride of the columns is used for the rows too", lambda sh, sw: (sw, sw)),
+    ("the stride of the columns is taken as 1", lambda sh, sw: (sh, 1)),
+    ("the stride of the rows is taken as 1", lambda sh, sw: (1, sw)),
+    ("the strides of rows and columns are exchanged", lambda sh, sw: (sw, sh)),
+]
+FLIPS = [
+    ("the columns of each patch are in reverse order", np.s_[..., ::-1, :]),
+    ("the rows of each patch are in reverse order", np.s_[..., ::-1, :, :]),
+    ("the channels of each patch are in reverse order", np.s_[..., ::-1]),
+]
+
+
+def _turned(flip):
+    return lambda a: (p := _patches(a))[flip].reshape(*p.shape[:3], -1)
+
+
+BORDERS = [
+    ("the image's border is repeated, where zeros are wanted", {"mode": "edge"}),
+    ("the image is mirrored at its border, where zeros are wanted", {"mode": "reflect"}),
+    ("the image goes on at the other side, where zeros are wanted", {"mode": "wrap"}),
+    ("the padding is made of ones, not of zeros", {"constant_values": 1}),
+]
+
+
+def _bordered(how):
+    """A twin: the image padded in another way."""
+
+    def twin(a):
+        x = np.pad(a["x"], ((0, 0), *a["padding"], (0, 0)), **how)
+        return ops.im2col(x, a["kernel_size"], a["stride"], 0)
+
+    return twin
+
+
+def _begun(step):
+    """A twin: the patches begin at other places; zeros lie beyond the image."""
+
+    def twin(a):
+        _, oh, ow, _ = ops.im2col(a["x"], a["kernel_size"], a["stride"], a["padding"]).shape
+        (top, _), (left, _) = a["padding"]
+        x = np.pad(a["x"], ((0, 0), (top, 99), (left, 99), (0, 0)))
+        return ops.im2col(x, a["kernel_size"], step(*a["stride"]), 0)[:, :oh, :ow]
+
+    return twin
+
+
 IM2COL = Exercise(
     "im2col",
     "im2col: the patches of an image as rows",
@@ -78,9 +127,12 @@ IM2COL = Exercise(
     axes={"cols": ("image", "row", "column", "place")},
     twins={
         "cols": [
+            *((words, _bordered(mode)) for words, mode in BORDERS),
+            *((f"{words}, where a patch begins", _begun(step)) for words, step in STEPS),
             ("the channels come first in a row, before its pixels", _ordered(5, 3, 4)),
             ("a patch is read column by column", _ordered(4, 3, 5)),
             ("a row is in the order channel, column, row", _ordered(5, 4, 3)),
+            *((words, _turned(flip)) for words, flip in FLIPS),
             (
                 "the patches are turned by 180 degrees",
                 lambda a: (p := _patches(a))[..., ::-1, ::-1, :].reshape(*p.shape[:3], -1),
@@ -116,7 +168,8 @@ def scatter(
     hits = np.zeros_like(out)
     places = list(np.ndindex(patches.shape[1:3]))
     for i, j in reversed(places) if first else places:
-        a, b = (i * stride[0], j * stride[1]) if step is None else (i * step, j * step)
+        sh, sw = stride if step is None else step(*stride)
+        a, b = i * sh, j * sw
         place = np.s_[:, a : a + kh, b : b + kw]
         out[place] = patches[:, i, j] + (out[place] if collect else 0)
         hits[place] += 1
@@ -124,7 +177,7 @@ def scatter(
     return out[:, top : top + h, left : left + w] if crop else out[:, :h, :w]
 
 
-def _scattered(order=None, **how):
+def _scattered(order=None, flip=None, **how):
     def twin(a):
         cols, shape = a["cols"], a["shape"]
         kh, kw = a["kernel_size"]
@@ -133,6 +186,7 @@ def _scattered(order=None, **how):
             patches = np.moveaxis(cols.reshape(*cols.shape[:3], shape[3], kh, kw), 3, 5)
         if order == "columns":
             patches = np.swapaxes(cols.reshape(*cols.shape[:3], kw, kh, shape[3]), 3, 4)
+        patches = patches if flip is None else patches[flip]
         pads = conv_padding(shape[1:3], (kh, kw), a["stride"], a["padding"])
         return scatter(patches, shape, a["stride"], pads, **how)
 
@@ -164,11 +218,13 @@ COL2IM = Exercise(
             (ASSIGNED, _scattered(collect=False)),
             (ASSIGNED.replace("last", "first"), _scattered(collect=False, first=True)),
             ("copies of a pixel are averaged, not added", _scattered(count=True)),
-            ("the stride is taken as 1", _scattered(step=1)),
+            *((words, _scattered(step=step)) for words, step in STEPS),
             ("the padding is not cut off before the image", _scattered(crop=False)),
             ("the padding is not cut off: it is given back too", _whole),
             ("a row of cols is read with the channels first", _scattered("channels")),
             ("a row of cols is read column by column", _scattered("columns")),
+            *((words, _scattered(flip=flip)) for words, flip in FLIPS),
+            ("each patch is turned by 180 degrees", _scattered(flip=np.s_[..., ::-1, ::-1, :])),
         ]
     },
     step=("pretrained:paper", "Conv2D", "backward"),

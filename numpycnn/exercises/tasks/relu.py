@@ -6,6 +6,7 @@ import numpy as np
 
 from ... import ops
 from ..exercise import Exercise, Probe
+from . import computations
 from .common import inputs, judge, noise
 
 
@@ -67,8 +68,21 @@ RELU = Exercise(
             ("it is the smaller of x and 0, not the larger", lambda a: np.minimum(a["x"], 0)),
             ("it is smooth at 0: log(1 + exp(x)), the softplus", lambda a: np.logaddexp(0, a["x"])),
             ("x passes unchanged", lambda a: a["x"]),
+            ("values above -1 pass, not those above 0", lambda a: a["x"] * (a["x"] > -1)),
+            *(
+                (f"only values above {k:g} pass", lambda a, k=k: a["x"] * (a["x"] > k))
+                for k in (0.1, 0.5, 1)
+            ),
+            (
+                "negative values become exp(x) - 1: that is ELU",
+                lambda a: np.where(a["x"] > 0, a["x"], np.expm1(np.minimum(a["x"], 0))),
+            ),
+            ("it is x * sigmoid(x): that is SiLU", lambda a: a["x"] / (1 + np.exp(-a["x"]))),
+            ("it is tanh(x)", lambda a: np.tanh(a["x"])),
+            ("it is the sigmoid of x", lambda a: 1 / (1 + np.exp(-a["x"]))),
         ]
     },
+    steps=computations.relu,
     step=("pretrained:paper", "ReLU", "forward"),
 )
 
@@ -89,6 +103,11 @@ RELU_BACKWARD = Exercise(
         "dx": [
             ("the gate reads dy, not x", lambda a: np.maximum(a["dy"], 0)),
             ("the gate reads dy as well as x", lambda a: np.maximum(a["dy"], 0) * _gate(a)),
+            (
+                "dy passes where x or dy is positive",
+                lambda a: np.where(_gate(a) | (a["dy"] > 0), a["dy"], 0),
+            ),
+            ("|dy| passes where x is positive", lambda a: np.abs(a["dy"]) * _gate(a)),
             ("it is 1 where x is positive: dy is not used", lambda a: _gate(a) * 1.0),
             (
                 "the gate is closed where x is positive and open elsewhere",
@@ -106,6 +125,7 @@ RELU_BACKWARD = Exercise(
         ]
     },
     judge=judge(ops.relu, inputs((3, 4)), "x"),
+    steps=computations.gated(_gate),
     step=("pretrained:paper", "ReLU", "backward"),
 )
 

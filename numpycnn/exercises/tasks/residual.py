@@ -7,6 +7,7 @@ import numpy as np
 from ... import ops
 from .. import reference
 from ..exercise import Exercise, Probe
+from . import computations
 from .common import FILTER, IMAGE, judge, noise
 
 
@@ -70,6 +71,7 @@ RESIDUAL = Exercise(
         ]
     },
     solution="numpycnn/layers/combine.py, Add",
+    steps=computations.residual_block,
     step=("a checkpoint of resnet", "Add", "forward"),
 )
 
@@ -159,6 +161,7 @@ RESIDUAL_BACKWARD = Exercise(
         "w2",
     ),
     solution="numpycnn/layers/combine.py, Add",
+    steps=computations.residual_block_backward,
     step=("a checkpoint of resnet", "Add", "backward"),
 )
 

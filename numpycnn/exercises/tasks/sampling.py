@@ -7,6 +7,7 @@ import numpy as np
 
 from ... import ops
 from ..exercise import Exercise, Probe, Trouble, named, replaced
+from . import computations
 from .common import CODE, judge, noise
 
 
@@ -33,7 +34,7 @@ def _sample_run(function, args):
     e = np.asarray(e, float)
     if e.any() and ((e == e[:1]).all() or (e == e[:, :1]).all()):
         raise Trouble("one e stands for a whole row or column: every cell needs its own draw")
-    kurtosis = np.mean(e**4) / max(e.var() ** 2, 1e-12)
+    kurtosis = np.mean((e - e.mean()) ** 4) / max(e.var() ** 2, 1e-12)
     return {
         "z": z,
         "deviation of e": _snapped(e.std(), (0, 1)),
@@ -110,6 +111,18 @@ SAMPLE = Exercise(
             ),
             ("the root of log_var is used", _drawn(lambda v: np.sqrt(np.abs(v)))),
             ("the deviation is not used: it is mean + e", _drawn(np.ones_like)),
+            *(
+                (
+                    f"{eps:g} is added to the variance",
+                    _drawn(lambda v, e=eps: np.sqrt(np.exp(v) + e)),
+                )
+                for eps in (1e-2, 1e-3)
+            ),
+            *(
+                (f"{eps:g} is added to the deviation", _drawn(lambda v, e=eps: np.exp(v / 2) + e))
+                for eps in (1e-2, 1e-3)
+            ),
+            ("log(1 + exp(v)) is used: the softplus", _drawn(lambda v: np.logaddexp(0, v))),
             ("the mean is scaled by exp(v/2) too", _scaled_mean),
             ("the mean is missing", lambda a: _drawn(lambda v: np.exp(v / 2))(a) - a["mean"]),
             (
@@ -125,6 +138,7 @@ SAMPLE = Exercise(
         ],
         "form of e": [("e is uniform, not normal", lambda a: np.float64(1.8 * a["train"]))],
     },
+    steps=computations.gaussian_sample,
     step="numpycnn/ops/DERIVATIONS.md, The sampling layer",
 )
 
@@ -177,6 +191,7 @@ SAMPLE_BACKWARD = Exercise(
             ("dz is missing", lambda a: a["cache"].noise / 2),
         ],
     },
+    steps=computations.gaussian_sample_backward,
     step="numpycnn/ops/DERIVATIONS.md, The sampling layer",
 )
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...ops.update import sgd_update
 from ..exercise import Exercise, Probe
+from . import computations
 from .common import came, noise
 
 
@@ -48,6 +49,22 @@ def _sgd(u=_u, step=None):
         new = u(a)
         look = step or (lambda a, u: _g(a) + a["momentum"] * u if a["nesterov"] else u)
         return {"value": a["value"] - a["lr"] * look(a, new), "velocity": new}
+
+    return twin
+
+
+def _looking(a, u):
+    """The step without lr and without decay."""
+    return a["grad"] + a["momentum"] * u if a["nesterov"] else u
+
+
+def _around(value, rate=True):
+    """A twin: the velocity without decay, and decay taken off the value by itself."""
+
+    def twin(a):
+        u = a["momentum"] * a["velocity"] + a["grad"]
+        decay = a["decay"] * (a["lr"] if rate else 1) * value(a, u)
+        return {"velocity": u, "value": a["value"] - decay - a["lr"] * _looking(a, u)}
 
     return twin
 
@@ -127,6 +144,18 @@ SGD = Exercise(
                 _sgd(step=lambda a, u: a["velocity"]),
             ),
             (
+                "the weight decay is taken off the value itself, not added to the gradient",
+                _around(lambda a, u: a["value"]),
+            ),
+            (
+                "the weight decay is taken off the value after the step, not added to the gradient",
+                _around(lambda a, u: a["value"] - a["lr"] * _looking(a, u)),
+            ),
+            (
+                "the weight decay is taken off the value itself, and not multiplied by lr",
+                _around(lambda a, u: a["value"], rate=False),
+            ),
+            (
                 "the weight decay has the wrong sign",
                 _sgd(
                     lambda a: a["momentum"] * a["velocity"] + a["grad"] - a["decay"] * a["value"],
@@ -139,6 +168,7 @@ SGD = Exercise(
             ),
         ],
     },
+    steps=computations.sgd,
     step="examples/one_batch_by_hand.py, its last lines",
 )
 

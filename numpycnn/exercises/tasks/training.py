@@ -94,6 +94,45 @@ def _at_the_end(a):
     return _train_run(function, copy.deepcopy(_own(a)))
 
 
+def _part(chosen):
+    """A twin: some of the batches."""
+
+    def twin(a):
+        a = copy.deepcopy(_own(a))
+        return _train_run(reference.train_epoch, a | {"batches": a["batches"][chosen]})
+
+    return twin
+
+
+def _measured_after(a):
+    def function(net, optimizer, batches):
+        losses = []
+        for x, labels in batches:
+            optimizer.zero_grad()
+            logits, cache = net.forward(x, train=True)
+            net.backward(ops.softmax_cross_entropy(logits, labels)[1], cache)
+            optimizer.step()
+            losses.append(ops.softmax_cross_entropy(net.forward(x)[0], labels)[0])
+        return losses
+
+    return _train_run(function, copy.deepcopy(_own(a)))
+
+
+def _smoothed(a):
+    def function(net, optimizer, batches):
+        losses = []
+        for x, labels in batches:
+            optimizer.zero_grad()
+            logits, cache = net.forward(x, train=True)
+            loss, dlogits = ops.softmax_cross_entropy(logits, labels, 0.1)
+            net.backward(dlogits, cache)
+            optimizer.step()
+            losses.append(loss)
+        return losses
+
+    return _train_run(function, copy.deepcopy(_own(a)))
+
+
 def _twice(a):
     a = copy.deepcopy(_own(a))
     reference.train_epoch(**a)
@@ -154,6 +193,12 @@ TRAIN = Exercise(
             ("it goes uphill: dlogits has the wrong sign", _loop(target=lambda d: -d)),
             ("dlogits is multiplied by the batch size", _loop(target=lambda d: d * len(d))),
             ("dlogits is divided by the batch size once more", _loop(target=lambda d: d / len(d))),
+            ("the labels are smoothed by 0.1, which is not asked for", _smoothed),
+            ("the last batch is left out", _part(slice(None, -1))),
+            ("the first batch is left out", _part(slice(1, None))),
+            ("only the first batch is used", _part(slice(1))),
+            ("the loss is measured after the step, without train=True", _measured_after),
+            ("the batches are used in reverse order", _part(slice(None, None, -1))),
             ("the loss is multiplied by the batch size", _loop(each=lambda loss, x: loss * len(x))),
             (
                 "the loss is divided by the batch size once more",

@@ -30,7 +30,8 @@ def cases(rng):
             "border": "left over" if left else "filled",
         }
         cells = ((h - size) // stride + 1) * ((w - size) // stride + 1)
-        yield x, size, stride, about, {"N": n, "size^2": size * size, "size": size, "OH*OW": cells}
+        sizes = {"N": n, "size^2": size * size, "size": size, "OH*OW": cells}
+        yield x, size, stride, about, sizes | {"H*W": h * w, "stride": stride, "C": c}
 
 
 def forward_probes(rng):
@@ -47,13 +48,14 @@ def backward_probes(op):
     return probes
 
 
-def pooled(f):
-    """A twin: f(window) -> a number, by loops."""
+def pooled(f, step=None):
+    """A twin: f(window) -> a number, by loops; step(size, stride) -> another step of windows."""
 
     def twin(a):
         (size, _), (s, _), x = a["size"], a["stride"], a["x"]
         oh, ow = (x.shape[1] - size) // s + 1, (x.shape[2] - size) // s + 1
         y = np.zeros((len(x), oh, ow, x.shape[3]))
+        s = step(size, s) if step else s
         for n, i, j, c in np.ndindex(y.shape):
             y[n, i, j, c] = f(x[n, i * s : i * s + size, j * s : j * s + size, c])
         return y
@@ -87,6 +89,18 @@ def spread(f, collect=True, step=None, first=False):
     return twin
 
 
+def averaged(shares):
+    """A twin: what windows give to one pixel is averaged over those that give something."""
+    total = spread(shares)
+    count = spread(lambda dy, w, size: (shares(1.0, w, size) != 0) * 1.0)
+    return lambda a: total(a) / np.maximum(count(a), 1)
+
+
+def next_cell(by):
+    """The winner's number is off by `by`."""
+    return lambda dy, winner, size: at_cell(dy, (winner + by) % size**2, size)
+
+
 def at_cell(dy, winner, size):
     share = np.zeros((size, size))
     share.flat[winner] = dy
@@ -99,6 +113,10 @@ def turned(dy, winner, size):
 
 def all_alike(dy, winner, size):
     return np.full((size, size), dy)
+
+
+def all_others(dy, winner, size):
+    return np.full((size, size), dy) - at_cell(dy, winner, size)
 
 
 def mean_share(dy, winner, size):

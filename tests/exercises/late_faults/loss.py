@@ -35,7 +35,7 @@ def _(logits, labels):
 @late(
     "softmax_cross_entropy",
     "log of a clipped softmax",
-    "it is nearly right where scores is small, far off where it",
+    "loss: it comes out as if a in log a had 1e-07 added to it",
 )
 def _(logits, labels):
     a = ops.softmax(logits)[0]

@@ -65,7 +65,7 @@ def _(value, grad, velocity, lr, momentum, nesterov, decay):
 @late(
     "sgd_update",
     "the decay is applied to the value apart",
-    "value: it follows from what is wrong in the velocity",
+    "the weight decay is taken off the value itself, not added to the gradient",
 )
 def _(value, grad, velocity, lr, momentum, nesterov, decay):
     value *= 1 - lr * decay

@@ -16,7 +16,11 @@ def _(x, size, stride):
     return ops.max_pool2d(x, size, size)[0]
 
 
-@late("max_pool2d", "the maximum over all channels", "y: all channels have the largest of them")
+@late(
+    "max_pool2d",
+    "the maximum over all channels",
+    "as if x were replaced by the largest along axis 3",
+)
 def _(x, size, stride):
     y = ops.max_pool2d(x, size, stride)[0]
     return np.broadcast_to(y.max(3, keepdims=True), y.shape).copy()
@@ -120,7 +124,7 @@ def _(x, size, stride):
 @late(
     "avg_pool2d",
     "divides by the number of output cells",
-    "y is too large by the factor size^2 / OH*OW",
+    "y is size^2 / OH*OW times what it should be",
 )
 def _(x, size, stride):
     y = ops.avg_pool2d(x, size, stride)[0]
@@ -130,7 +134,7 @@ def _(x, size, stride):
 @late(
     "avg_pool2d_backward",
     "divided by the output's size",
-    "dx is too large by the factor size^2 / OH*OW",
+    "dx is size^2 / OH*OW times what it should be",
 )
 def _(dy, cache):
     share = np.prod(cache.size) / (dy.shape[1] * dy.shape[2])
@@ -167,7 +171,7 @@ def _(x):
     return x.sum((1, 2))
 
 
-@late("global_avg_pool", "divides by H squared", "y is too large by the factor W / H")
+@late("global_avg_pool", "divides by H squared", "y is W / H times what it should be")
 def _(x):
     return x.sum((1, 2)) / x.shape[1] ** 2
 
