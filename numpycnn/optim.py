@@ -103,8 +103,16 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum and Nesterov's form of it: see
-    ops.update.sgd_update.
+    """Stochastic gradient descent: u <- momentum * u + g      value -= lr * u
+
+    - params: net.params(); lr: the learning rate, 0.01.
+    - momentum: how much of the old step u is kept, 0; nesterov: look ahead with it.
+    - weight_decay: decay * value is added to the gradients g of weights, 0.
+
+    Raises ValueError for settings out of range. See ops.update.sgd_update.
+
+    >>> net = layers.Dense(784, 10)
+    >>> optimizer = SGD(net.params(), lr=0.1, momentum=0.9)  # step() after each backward pass
     """
 
     slots = ("velocity",)
@@ -120,10 +128,17 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam; weight_decay is added to the gradient (L2). See ops.update.adam_update.
+    """Adam: steps of about lr, from running averages of the gradient and of its square.
+
+    - params: net.params(); lr: the learning rate, 1e-3.
+    - beta1, beta2: how much of the old averages is kept, 0.9 and 0.999.
+    - eps: added to the root of the second, 1e-8.
+    - weight_decay: decay * value is added to the gradients of weights (L2), 0.
 
     t counts steps of the optimiser: a parameter whose first gradient comes late takes first steps
-    larger than lr.
+    larger than lr. Raises ValueError for settings out of range. See ops.update.adam_update.
+
+    >>> optimizer = Adam(layers.Dense(784, 10).params(), lr=1e-3)
     """
 
     slots = ("m", "v")
@@ -143,8 +158,12 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weight decay apart from the gradient: value -= lr * decay * value. Source:
+    """Adam with weight decay apart from the gradient: value -= lr * decay * value.
+
+    params, lr, beta1, beta2 and eps are as in Adam; weight_decay is 0.01 unless given. Source:
     Loshchilov & Hutter 2019.
+
+    >>> optimizer = AdamW(layers.Dense(784, 10).params(), weight_decay=0.05)
     """
 
     decoupled = True
@@ -158,8 +177,11 @@ class Muon(SGD):
     Nesterov SGD for the rest.
 
     Biases, batch norm's scales and shifts, and dense weights are stepped by SGD with `rest` * lr,
-    where lr falls and rises with the schedule; weight_decay is theirs alone. Source: Jordan 2024,
-    "Muon".
+    where lr falls and rises with the schedule; weight_decay is theirs alone. params are
+    net.params(); momentum is Muon's, rest_momentum SGD's, 0.9 both. Raises ValueError for settings
+    out of range. Source: Jordan 2024, "Muon".
+
+    >>> optimizer = Muon(layers.Conv2D(1, 8, 3).params(), lr=0.015)
     """
 
     def __init__(
@@ -188,6 +210,11 @@ class EMA:
     t)), for every parameter and running statistic. `average` is that network; `copy_to(net)` copies
     it into another of the same structure. Source: Polyak & Juditsky 1992; the growing decay is
     TensorFlow's.
+
+    optimizer: what makes the steps, of net's parameters; decay: in [0, 1), else ValueError.
+
+    >>> net = layers.Dense(2, 1)
+    >>> averaged = EMA(SGD(net.params()), net, decay=0.999)
     """
 
     def __init__(self, optimizer, net, decay):
@@ -241,7 +268,13 @@ class EMA:
 
 
 class RMSProp(Optimizer):
-    """RMSProp without momentum: see ops.update.rmsprop_update."""
+    """RMSProp without momentum: value -= lr * g / (sqrt(s) + eps), s the average of g^2.
+
+    params and weight_decay are as in Adam; lr 1e-3; rho, 0.99, is how much of the old s is kept;
+    eps 1e-8. Raises ValueError for settings out of range. See ops.update.rmsprop_update.
+
+    >>> optimizer = RMSProp(layers.Dense(784, 10).params(), lr=5e-5)
+    """
 
     slots = ("square",)
 
@@ -259,8 +292,12 @@ class OptimizerGroup:
     """The optimisers of several networks as one, for a checkpoint:
     OptimizerGroup(generator=Adam(...), critic=Adam(...)).
 
-    Each is stepped on its own, and is an attribute of its name; their steps and learning rates are
-    among the arrays that are saved, so that each goes on where it was.
+    Each of `optimizers` is stepped on its own, and is an attribute of its name; their steps and
+    learning rates are among the arrays that are saved, so that each goes on where it was.
+
+    >>> both = OptimizerGroup(critic=Adam(layers.Dense(2, 1).params()))
+    >>> both.critic.lr
+    0.001
     """
 
     def __init__(self, **optimizers):

@@ -13,23 +13,39 @@ from .errors import unknown
 
 
 def constant():
-    """factor = 1"""
+    """factor = 1
+
+    >>> constant()(0.5)
+    1.0
+    """
     return lambda t: 1.0
 
 
 def step(at=(0.5, 0.75), factor=0.1):
-    """factor^k after the k-th of the shares `at` is passed. Source: He et al. 2016, 4.2."""
+    """factor^k after the k-th of the shares `at` is passed. Source: He et al. 2016, 4.2.
+
+    >>> step(at=(0.5, 0.75), factor=0.1)(0.6)
+    0.1
+    """
     _check(*at)
     return lambda t: factor ** sum(t >= share for share in at)
 
 
 def cosine(final=0.0):
-    """final + (1 - final) * (1 + cos(pi t)) / 2      Source: Loshchilov & Hutter 2017, (5)."""
+    """final + (1 - final) * (1 + cos(pi t)) / 2      Source: Loshchilov & Hutter 2017, (5).
+
+    >>> round(cosine()(0.5), 6)
+    0.5
+    """
     return lambda t: final + (1 - final) * (1 + math.cos(math.pi * min(t, 1.0))) / 2
 
 
 def linear(start=0.5):
-    """1 for the share `start` of training, then down to 0 in a line."""
+    """1 for the share `start` of training, then down to 0 in a line.
+
+    >>> linear(start=0.5)(0.75)
+    0.5
+    """
     _check(start)
     return lambda t: min(1.0, (1 - min(t, 1.0)) / max(1 - start, 1e-12))
 
@@ -37,6 +53,9 @@ def linear(start=0.5):
 def one_cycle(warmup=0.3, start=0.04, final=1e-4):
     """Half a cosine up from `start` to 1 in the share `warmup`, another down to `final`. Source:
     Smith & Topin 2018.
+
+    >>> one_cycle(warmup=0.3)(0.3)
+    1.0
     """
     _check(warmup)
 
@@ -53,6 +72,9 @@ def one_cycle(warmup=0.3, start=0.04, final=1e-4):
 def triangular(peak=0.2, start=0.0, final=0.0):
     """Linearly from `start` up to 1 at the share `peak` of training, then down to `final`. Source:
     Smith 2017.
+
+    >>> triangular(peak=0.2)(0.1)
+    0.5
     """
     _check(peak)
 
@@ -69,6 +91,9 @@ def warm_up(schedule=None, share=0.05):
     al. 2017, 2.2.
 
     `schedule` is a name or a function. Raises UnknownNameError.
+
+    >>> warm_up("cosine", share=0.1)(0.05)
+    0.5
     """
     _check(share)
     schedule = named(schedule or "constant")

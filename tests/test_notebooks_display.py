@@ -143,6 +143,12 @@ def test_history_and_evaluation_are_tables():
     read = Reader(result._repr_html_())
     assert len(read.rows) == 11
     assert f"accuracy {result['accuracy']:.2%}" in read.text
+    assert [row[0] for row in read.rows[1:]] == [str(k) for k in range(10)]
+    names = [f"garment {k}" for k in range(10)]
+    result = nc.evaluate(net, images(20), np.arange(20) % 10, classes=names)
+    assert [row[0] for row in Reader(result._repr_html_()).rows[1:]] == names
+    with pytest.raises(ValueError, match="3 names of classes for 10 outputs"):
+        nc.evaluate(net, images(20), np.arange(20) % 10, classes=names[:3])
 
 
 def test_an_examination_is_a_table():

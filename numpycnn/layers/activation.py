@@ -8,7 +8,11 @@ from .base import Layer, Param
 
 
 class ReLU(Layer):
-    """ops.relu"""
+    """y = max(x, 0), of any shape; see ops.relu.
+
+    >>> ReLU().infer(np.array([-2.0, 3.0]))
+    array([0., 3.])
+    """
 
     def forward(self, x, train=False):
         return ops.relu(x)
@@ -25,7 +29,11 @@ class ReLU(Layer):
 
 
 class LeakyReLU(Layer):
-    """ops.leaky_relu"""
+    """y = x where x > 0, else negative_slope * x (0.01), of any shape; see ops.leaky_relu.
+
+    >>> LeakyReLU(0.2).infer(np.array([-2.0, 3.0]))
+    array([-0.4,  3. ])
+    """
 
     def __init__(self, negative_slope=0.01):
         self.negative_slope = negative_slope
@@ -45,7 +53,16 @@ class LeakyReLU(Layer):
 
 
 class PReLU(Layer):
-    """ops.prelu with one learned slope a channel, 0.25 at first as in He et al. 2015."""
+    """y = x where x > 0, else alpha[c] * x, alpha (channels,) learned; see ops.prelu.
+
+    - channels: of x (..., C), or 1 for one slope of all.
+    - alpha: the slopes at first, 0.25 as in He et al. 2015.
+
+    Raises ShapeError for channels that are no whole number of at least 1.
+
+    >>> PReLU(2).infer(np.array([[-2.0, 3.0]]))
+    array([[-0.5,  3. ]])
+    """
 
     def __init__(self, channels=1, alpha=0.25):
         if (
@@ -69,7 +86,11 @@ class PReLU(Layer):
 
 
 class ELU(Layer):
-    """ops.elu"""
+    """y = x where x > 0, else alpha * (exp(x) - 1), alpha 1 unless given; see ops.elu.
+
+    >>> ELU().infer(np.array([-1.0, 3.0])).round(4)
+    array([-0.6321,  3.    ])
+    """
 
     def __init__(self, alpha=1.0):
         self.alpha = alpha
@@ -82,7 +103,11 @@ class ELU(Layer):
 
 
 class Sigmoid(Layer):
-    """ops.sigmoid"""
+    """y = 1 / (1 + exp(-x)), of any shape; see ops.sigmoid.
+
+    >>> Sigmoid().infer(np.array([0.0]))
+    array([0.5])
+    """
 
     def forward(self, x, train=False):
         return ops.sigmoid(x)
@@ -92,7 +117,11 @@ class Sigmoid(Layer):
 
 
 class Tanh(Layer):
-    """ops.tanh"""
+    """y = tanh(x), of any shape; see ops.tanh.
+
+    >>> Tanh().infer(np.array([0.0]))
+    array([0.])
+    """
 
     def forward(self, x, train=False):
         return ops.tanh(x)
@@ -108,7 +137,11 @@ ACTIVATIONS = {
 
 
 def activation(name, channels):
-    """A layer by its name; `channels` are prelu's slopes. Raises UnknownNameError."""
+    """A layer by its name; `channels` are prelu's slopes. Raises UnknownNameError.
+
+    >>> activation("elu", 8)
+    ELU()
+    """
     if name not in ACTIVATIONS:
         raise unknown("activation", name, ACTIVATIONS)
     return PReLU(channels) if name == "prelu" else ACTIVATIONS[name]()

@@ -10,7 +10,11 @@ from .traverse import attributes
 
 
 class Param:
-    """A trained array: its value, and its gradient, which is None until the first backward pass."""
+    """A trained array: its name, its value, and its gradient, None until the first backward pass.
+
+    >>> Param("w", np.zeros((2, 3), np.float32))
+    Param(w, (2, 3), float32)
+    """
 
     __slots__ = ("grad", "name", "value")
 

@@ -10,7 +10,11 @@ from .traverse import named_buffers, named_params, preserve_gradients
 class Sequential(Layer):
     """One layer after the other: forward y = f_n(...f_1(x)), backward in reverse, the chain rule.
 
-    Raises ShapeError that names the layer at which the shapes stop fitting.
+    layers: the chain, one after the other or as one list. Raises TypeError for what is no layer,
+    and in forward ShapeError that names the layer at which the shapes stop fitting.
+
+    >>> Sequential(Flatten(), Dense(784, 10)).infer(np.zeros((8, 28, 28, 1), np.float32)).shape
+    (8, 10)
     """
 
     def __init__(self, *layers):
@@ -80,7 +84,11 @@ def _own_cache(owner, cache, kind, length):
 class Frozen(Layer):
     """y = f(x), with f's parameters as they are: saved like running statistics, and not trained.
 
-    Batch norm in it keeps its statistics, and dropout is off.
+    Batch norm in it keeps its statistics, and dropout is off. layer: f. Raises TypeError for what
+    is no layer.
+
+    >>> list(Frozen(Dense(2, 1)).params())
+    []
     """
 
     input_gradient = True  # False, by layers.fuse: backward gives None, and nothing is kept for it
@@ -119,7 +127,11 @@ class Frozen(Layer):
 
 
 class Identity(Layer):
-    """y = x"""
+    """y = x, of any shape: the way around of Add and Concat.
+
+    >>> Identity().infer(np.array([3.0]))
+    array([3.])
+    """
 
     def forward(self, x, train=False):
         return x, None
@@ -129,7 +141,14 @@ class Identity(Layer):
 
 
 class Reshape(Layer):
-    """y[n] = x[n] in another shape (without the batch); one -1 is worked out."""
+    """y[n] = x[n] in another shape: x (N, ...) -> y (N, *shape).
+
+    shape: without the batch; one -1 is worked out. Raises ShapeError in forward where it does not
+    fit.
+
+    >>> Reshape(7, 7, -1).infer(np.zeros((8, 98))).shape
+    (8, 7, 7, 2)
+    """
 
     def __init__(self, *shape):
         self.shape = (
@@ -160,7 +179,11 @@ class Reshape(Layer):
 
 
 class Flatten(Reshape):
-    """(N, H, W, C) -> (N, H*W*C)"""
+    """(N, H, W, C) -> (N, H*W*C)
+
+    >>> Flatten().infer(np.zeros((8, 28, 28, 1))).shape
+    (8, 784)
+    """
 
     def __init__(self):
         super().__init__(-1)
@@ -172,8 +195,12 @@ class Flatten(Reshape):
 class Add(Layer):
     """y = f(x) + g(x) + ...      Add(Identity(), body) is a residual connection.
 
-    Backward: every branch gets dy, and x gets the sum of what they give back. Source: He et al.
-    2016.
+    branches: layers that give one shape. Backward: every branch gets dy, and x gets the sum of
+    what they give back. Raises TypeError without a branch or for what is no layer, in forward
+    ShapeError. Source: He et al. 2016.
+
+    >>> Add(Identity(), ReLU()).infer(np.array([-1.0, 2.0]))
+    array([-1.,  4.])
     """
 
     def __init__(self, *branches):
@@ -207,8 +234,11 @@ class Add(Layer):
 class Concat(Layer):
     """y = [f(x) | g(x) | ...] along the channels; Concat(Identity(), body) is a dense block.
 
-    Backward: every branch gets its slice of dy, and x the sum of what they give back. Source: Huang
-    et al. 2017.
+    branches: layers whose outputs differ in channels alone. Backward: every branch gets its slice
+    of dy, and x the sum of what they give back. Raises as Add does. Source: Huang et al. 2017.
+
+    >>> Concat(Identity(), ReLU()).infer(np.array([[-1.0, 2.0]]))
+    array([[-1.,  2.,  0.,  2.]])
     """
 
     def __init__(self, *branches):

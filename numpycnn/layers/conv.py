@@ -11,9 +11,21 @@ from .config import short
 
 
 class Conv2D(Layer):
-    """ops.conv2d with weights (kh, kw, C, F) and, with `bias`, (F,).
+    """ops.conv2d with weights w (kh, kw, C, F): x (N, H, W, C) -> y (N, OH, OW, F).
+
+    - in_channels: C, of x; filters: F, of y.
+    - kernel_size, stride: a number, or a pair for rows and columns; the stride is 1.
+    - padding: "same" (zeros, so that OH = H / stride, rounded up), "valid" (none), or a number
+      or pair.
+    - bias: whether b (F,) is added; it starts at 0.
+    - init: a name in layers.init, a deviation, or a function of (shape, rng); He's.
+    - rng: the Generator that draws w; fresh entropy without.
 
     Raises ShapeError at once for sizes, strides or paddings that no input could fit.
+
+    >>> conv = Conv2D(1, 32, 3, stride=2)
+    >>> conv.infer(np.zeros((8, 28, 28, 1), np.float32)).shape
+    (8, 14, 14, 32)
     """
 
     always_shown = ("padding",)  # by repr
@@ -61,7 +73,14 @@ class Conv2D(Layer):
 
 
 class ConvTranspose2D(Layer):
-    """ops.conv_transpose2d with weights (kh, kw, F, C), as in Keras, and, with `bias`, (F,)."""
+    """ops.conv_transpose2d with weights (kh, kw, F, C), as in Keras: (N, H, W, C) -> (N, ., ., F).
+
+    in_channels C, filters F, kernel_size, stride, padding, bias, init and rng are as in Conv2D. The
+    stride makes the image larger: "same" gives H * stride rows. Raises ShapeError as Conv2D does.
+
+    >>> ConvTranspose2D(16, 1, 4, stride=2).infer(np.zeros((8, 14, 14, 16), np.float32)).shape
+    (8, 28, 28, 1)
+    """
 
     def __init__(
         self, in_channels, filters, kernel_size, stride=1, padding="same", bias=True,

@@ -8,7 +8,17 @@ from .base import Layer, Param, value_of
 
 
 class Dense(Layer):
-    """ops.dense with weights (D, K) and, with `bias`, (K,)."""
+    """y = x @ w + b: x (N, D) -> y (N, K); see ops.dense.
+
+    - in_features: D, of x; out_features: K, of y. w is (D, K).
+    - bias: whether b (K,) is added; it starts at 0.
+    - init, rng: how w is drawn, and the Generator; as in Conv2D.
+
+    Raises ShapeError for sizes below 1.
+
+    >>> Dense(784, 10).infer(np.zeros((8, 784), np.float32)).shape
+    (8, 10)
+    """
 
     def __init__(self, in_features, out_features, bias=True, init="he_normal", rng=None):
         self.w = Param("w", initialisers.draw(init, (in_features, out_features), rng))

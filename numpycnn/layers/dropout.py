@@ -7,9 +7,15 @@ from .base import Layer
 
 
 class Dropout(Layer):
-    """ops.dropout: in training the share `rate` of the values is dropped, drawn from `rng`.
+    """In training y is 0 for a share of the values, x / (1 - rate) for the rest; in use y = x.
 
-    Raises ValueError for a rate outside [0, 1), TypeError for an rng that is no Generator.
+    - rate: the share that is dropped, in [0, 1).
+    - rng: the Generator that draws; fresh entropy without.
+
+    Raises ValueError for another rate, TypeError for an rng that is no Generator. See ops.dropout.
+
+    >>> Dropout(0.5).infer(np.array([1.0, 2.0]))
+    array([1., 2.])
     """
 
     def __init__(self, rate, rng=None):

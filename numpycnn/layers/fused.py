@@ -21,9 +21,14 @@ from .pool import MaxPool2D
 class ConvBNReLU(Layer):
     """Conv2D, BatchNorm (or none), ReLU and, with `pool` > 1, MaxPool2D in one.
 
-    It shares the layers it is made of, which may be a MirrorConv2D and its MirrorBatchNorm.
-    Without a BatchNorm the same op runs with its values of use: mean 0, variance 1, gamma 1, beta
-    0. Raises ShapeError for a pool that is no whole number of at least 1, or a pair of two.
+    It shares the layers conv and norm that it is made of, which may be a MirrorConv2D and its
+    MirrorBatchNorm; x (N, H, W, C) -> y (N, OH // pool, OW // pool, F). Without a norm the same op
+    runs with its values of use: mean 0, variance 1, gamma 1, beta 0. Raises ShapeError for a pool
+    that is no whole number of at least 1, or a pair of two.
+
+    >>> layer = ConvBNReLU(Conv2D(1, 8, 3), BatchNorm(8), pool=2)
+    >>> layer.infer(np.zeros((4, 28, 28, 1), np.float32)).shape
+    (4, 14, 14, 8)
     """
 
     opaque = True

@@ -53,6 +53,9 @@ class InputGradient(Layer):
     which is 0. Raises TypeError for a critic with a layer that has no `tangent`, ShapeError for
     other outputs than (N, 1). Source: Gulrajani et al. 2017; the transposed network as in
     Pearlmutter 1994's R-operator.
+
+    >>> InputGradient(Sequential(Dense(2, 1, init=1.0))).infer(np.zeros((5, 2), np.float32)).shape
+    (5, 2)
     """
 
     def __init__(self, critic):

@@ -18,7 +18,11 @@ class MirrorConv2D(Conv2D):
     """ops.mirror_conv2d: `filters` filters, each used twice, with weights (kh, kw, 2C, F).
 
     `in_channels` and `filters` count pairs: x (N, H, W, 2C) -> (N, OH, OW, 2F). With `first`, x is
-    an image of C channels. Raises ShapeError as Conv2D does.
+    an image of C channels. kernel_size, stride, padding, bias (none here unless asked for), init,
+    rng and errors are as in Conv2D.
+
+    >>> MirrorConv2D(1, 16, 3, first=True).infer(np.zeros((8, 28, 28, 1), np.float32)).shape
+    (8, 28, 28, 32)
     """
 
     def __init__(
@@ -57,7 +61,14 @@ class MirrorConv2D(Conv2D):
 
 
 class MirrorBatchNorm(BatchNorm):
-    """ops.mirror_batch_norm: gamma, beta and statistics (F,) are shared by the maps of a pair."""
+    """BatchNorm of (N, ..., 2F) whose gamma, beta and statistics (F,) are shared by each pair.
+
+    channels counts pairs, F; momentum, eps and errors are as in BatchNorm. See
+    ops.mirror_batch_norm.
+
+    >>> MirrorBatchNorm(16).infer(np.zeros((8, 4, 4, 32), np.float32)).shape
+    (8, 4, 4, 32)
+    """
 
     def forward(self, x, train=False):
         values = self.gamma.value, self.beta.value, self.running_mean, self.running_var
@@ -71,7 +82,11 @@ class MirrorBatchNorm(BatchNorm):
 
 
 class MirrorMean(Layer):
-    """ops.mirror_mean: (N, 2F) -> (N, F), after which an image and its mirror image are equal."""
+    """ops.mirror_mean: (N, 2F) -> (N, F), after which an image and its mirror image are equal.
+
+    >>> MirrorMean().infer(np.zeros((8, 32), np.float32)).shape
+    (8, 16)
+    """
 
     def forward(self, x, train=False):
         return mirror_mean(x)

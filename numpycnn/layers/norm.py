@@ -8,10 +8,20 @@ from .base import Layer, Param
 
 
 class BatchNorm(Layer):
-    """ops.batch_norm: trains gamma and beta (C,); running_mean and running_var (C,) are buffers.
+    """ops.batch_norm over (N, C) or (N, H, W, C), the last axis being the channels; y is like x.
+
+    - channels: C. gamma (ones) and beta (zeros), (C,), are trained; running_mean and running_var
+      (C,), of use, are buffers that training updates.
+    - momentum: the weight of the old running value, 0.9.
+    - eps: added to the variance, 1e-5.
 
     Raises ValueError for a momentum outside [0, 1] or an eps that is not positive, ShapeError for
-    channels that are no whole number of at least 1.
+    channels that are no whole number of at least 1; in training also for one value a channel.
+
+    >>> x = np.array([[1.0], [3.0]], np.float32)
+    >>> BatchNorm(1).forward(x, train=True)[0].round(3)  # mean 2, deviation 1
+    array([[-1.],
+           [ 1.]], dtype=float32)
     """
 
     buffer_names = ("running_mean", "running_var")

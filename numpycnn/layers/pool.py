@@ -14,7 +14,16 @@ from .config import short
 
 
 class MaxPool2D(Layer):
-    """ops.max_pool2d over windows of `size`; the stride is the size unless given."""
+    """The largest value of each window: x (N, H, W, C) -> y (N, OH, OW, C); see ops.max_pool2d.
+
+    - size: of a window, a number or a pair, 2.
+    - stride: from window to window, a number or a pair; the size unless given.
+
+    Raises ShapeError for sizes below 1, in forward for a window larger than x.
+
+    >>> MaxPool2D(2).infer(np.zeros((8, 28, 28, 32))).shape
+    (8, 14, 14, 32)
+    """
 
     def __init__(self, size=2, stride=None):
         self.size = pair("size", size)
@@ -32,7 +41,13 @@ class MaxPool2D(Layer):
 
 
 class AvgPool2D(Layer):
-    """ops.avg_pool2d over windows of `size`; the stride is the size unless given."""
+    """The mean of each window: x (N, H, W, C) -> y (N, OH, OW, C); see ops.avg_pool2d.
+
+    size, stride and errors are as in MaxPool2D.
+
+    >>> AvgPool2D(2).infer(np.arange(4.0).reshape(1, 2, 2, 1)).ravel()
+    array([1.5])
+    """
 
     def __init__(self, size=2, stride=None):
         self.size = pair("size", size)
@@ -54,7 +69,11 @@ class AvgPool2D(Layer):
 
 
 class GlobalAvgPool(Layer):
-    """ops.global_avg_pool: (N, H, W, C) -> (N, C)."""
+    """The mean of each channel over all pixels: x (N, H, W, C) -> y (N, C); ops.global_avg_pool.
+
+    >>> GlobalAvgPool().infer(np.zeros((8, 7, 7, 64))).shape
+    (8, 64)
+    """
 
     def forward(self, x, train=False):
         return global_avg_pool(x)

@@ -10,7 +10,11 @@ from .base import Layer
 class Sampling(Layer):
     """ops.gaussian_sample of x = [mean | log_var] (N, 2 D) -> z (N, D); when not training the mean.
 
-    Raises ShapeError for another shape, TypeError for an rng that is no Generator.
+    rng: the Generator that draws; fresh entropy without. Raises ShapeError for another shape,
+    TypeError for an rng that is no Generator.
+
+    >>> Sampling().infer(np.array([[1.0, 2.0, 0.0, 0.0]]))  # means 1 and 2
+    array([[1., 2.]])
     """
 
     def __init__(self, rng=None):

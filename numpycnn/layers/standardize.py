@@ -15,6 +15,9 @@ class Standardize(Layer):
     mean and std are those of the training images, fixed when the network is made. float64 stays
     float64, every other kind becomes float32. Raises ShapeError for a std that is not positive,
     TypeError for other dtypes, ValueError for floats that are plainly no pixels from 0 to 1.
+
+    >>> Standardize(mean=0.5, std=0.25).infer(np.array([[0, 255]], np.uint8))
+    array([[-2.,  2.]], dtype=float32)
     """
 
     def __init__(self, mean=0.0, std=1.0):

@@ -83,24 +83,26 @@ def fit(
 ):  # fmt: skip
     """Train net on images x (N, H, W, C) and integer labels y (N,) by cross-entropy -> History.
 
+    `epochs` passes over the images, `batch_size` at a time, with a bar unless `progress` is False.
     uint8 images go as they are to the network's Standardize layer (which divides by 255); float64
     is cast to float32. Without Standardize, images, validation and augmented batches must have one
-    scale. `optimizer`: Adam, or another one by name or class, which take `lr` (by default their
-    own), or one that is made of net.params(). `class_weight`: K numbers, {class: weight}, or
-    "balanced". `sampling` "balanced" draws each class equally often: an epoch still has N images,
-    in which those of rare classes repeat (data.balance.draw). `schedule`: a name or function of
-    schedule.py. `augment(x, rng)` changes each batch; of pairs [(0.6, first), (1.0, second)] each
-    is used up to its share of the epochs. `validation` is a pair (x, y), evaluated after each
-    epoch; with `patience` training ends when its accuracy has not risen for so many: net holds the
-    last weights, best.npz the best. `ema` is the decay of an average of the weights (optim.EMA),
-    which is validated and which net holds in the end; `clip` the largest norm of the gradient.
-    `seed` fixes order and augmentation.
+    scale. `label_smoothing` e trains on (1 - e) one-hot + e / K. `optimizer`: Adam, or another one
+    by name or class, which take `lr` (by default their own), or one that is made of net.params().
+    `class_weight`: K numbers, {class: weight}, or "balanced". `sampling` "balanced" draws each
+    class equally often: an epoch still has N images, in which those of rare classes repeat
+    (data.balance.draw). `schedule`: a name or function of schedule.py. `augment(x, rng)` changes
+    each batch; of pairs [(0.6, first), (1.0, second)] each is used up to its share of the epochs.
+    `validation` is a pair (x, y), evaluated after each epoch; with `patience` training ends when
+    its accuracy has not risen for so many: net holds the last weights, best.npz the best. `ema` is
+    the decay of an average of the weights (optim.EMA), which is validated and which net holds in
+    the end; `clip` the largest norm of the gradient. `seed` fixes order and augmentation.
 
     `out` is the run's folder: last.npz, best.npz (by validation accuracy, of equals by validation
     loss; without validation by training loss), history.csv; an older run's files in it move to
     previous-1, previous-2, ... It is locked: another run in it is refused. `resume` continues from
     its last.npz, with the same data and settings, to the same bits as a run never interrupted;
-    `epochs` may be more where the learning rate is constant.
+    `epochs` may be more where the learning rate is constant. `metadata` goes into the checkpoints:
+    {"classes": names, "data": ...}.
 
     Raises ValueError (and ShapeError, TypeError) for bad data or settings before anything changes;
     TrainingDiverged when the loss stops being finite, or is far above that of guessing in the end;
@@ -170,21 +172,24 @@ def _check_outcome(run, steps, guessing):
         raise TrainingDiverged(run.epoch, steps, run.lr, state=state)
 
 
-def evaluate(net, x, y, batch_size=256, flip=False):
+def evaluate(net, x, y, batch_size=256, flip=False, classes=None):
     """{"loss", "accuracy", "per_class", "confusion"} of net on images x and labels y (N,).
 
     loss is the mean softmax cross-entropy in nats; per_class and confusion (rows true, columns
-    predicted) as in metrics.py; `flip` as in predict. Raises ShapeError, TypeError, ValueError.
+    predicted) as in metrics.py; `batch_size` and `flip` as in predict. `classes` are the names that
+    the table shows, a data set's `classes`; by default those of net's checkpoint. Raises
+    ShapeError, TypeError, ValueError, also for another number of names.
     """
     x, y = checks.check_data(net, x, y)
     s = logits(net, x, batch_size, flip)  # (N, K)
-    return measure(s, y, class_names(net, s.shape[1]))
+    return measure(s, y, class_names(net, s.shape[1], classes))
 
 
 def predict(net, x, batch_size=256, flip=False):
     """Class probabilities (N, K) of images x (N, H, W, C): softmax of the logits. (0, K) for none.
 
-    Uses running statistics and no dropout, and changes nothing in net. `flip` averages the logits
+    Uses running statistics and no dropout, and changes nothing in net. batch_size images at a time
+    go through the network: fewer take less memory. `flip` averages the logits
     of an image and its mirror image (test-time augmentation). Raises ShapeError, TypeError.
     """
     x = checks.check_images(net, x, finite=False)  # what is not finite shows in its image alone
@@ -210,8 +215,15 @@ def logits(net, x, batch_size=256, flip=False):
     return np.concatenate([of(i) for i in range(0, max(len(x), 1), size)])
 
 
-def class_names(net, classes):
-    """The names that net's checkpoint holds, as a list, or None where it has none for so many."""
+def class_names(net, classes, given=None):
+    """The names given, or those that net's checkpoint holds; None where it has none for so many.
+
+    Raises ValueError for another number of names given.
+    """
+    if given is not None:
+        if len(given) != classes:
+            raise ValueError(f"{len(given)} names of classes for {classes} outputs")
+        return list(map(str, given))
     names = (getattr(net, "metadata", None) or {}).get("classes")
     return names if isinstance(names, list) and len(names) == classes else None
 
