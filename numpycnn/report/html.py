@@ -1,6 +1,7 @@
 """The frame of the pages that are written: one style, no script, nothing fetched from a network."""
 
-from html import escape
+import re
+from html import escape, unescape
 from pathlib import Path
 
 import numpy as np
@@ -99,11 +100,27 @@ class PagePath(type(Path())):
     def _repr_html_(self):
         if not self.is_file():
             return None
-        page = escape(self.read_text(encoding="utf-8"))
+        page = escape(_with_pictures(self.read_text(encoding="utf-8"), self.parent))
         return (
             f'<iframe srcdoc="{page}" title="{escape(self.name)}" '
             f'style="width:100%;height:{HEIGHT}px;border:0"></iframe>'
         )
+
+
+def _with_pictures(page, folder):
+    """The page with the pictures beside it inside: a frame in a notebook would not find the files.
+
+    Addresses that are no file of the folder stay as they are.
+    """
+
+    def held(match):
+        path = folder / unescape(match[1])
+        if path.suffix != ".png" or not path.is_file():
+            return match[0]
+        address = as_data_url(path.read_bytes())
+        return f'srcset="{address} 1.6x"' if match[2] else f'src="{address}"'
+
+    return re.sub(r'\bsrc="([^"/: ]+)"( srcset="\1 1\.6x")?', held, page)  # as figure writes them
 
 
 class PageFacts(dict):
