@@ -75,7 +75,7 @@ def unknown(what, name, known):
     """An UnknownNameError with the names nearest to the one that came; where none is near, all."""
     from difflib import get_close_matches
 
-    near = get_close_matches(str(name), known, n=3, cutoff=0.4)
+    near = get_close_matches(str(name).lower(), known, n=3, cutoff=0.4)
     advice = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(known))}"
     return UnknownNameError(f"unknown {what} {name!r}; {advice}")
 

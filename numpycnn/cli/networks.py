@@ -19,6 +19,9 @@ def load(checkpoint, code=None):
     """
     import numpycnn as nc
 
+    if os.path.isdir(checkpoint):
+        best = os.path.join(checkpoint, "best.npz")
+        raise CheckpointError(f"{checkpoint} is a folder; give {best}, the file of a network in it")
     if code is None:
         return nc.load(checkpoint)
     build, kinds = own_code(code)
@@ -60,6 +63,8 @@ def model(args, seed=0):
         if build is None:
             raise ValueError(f"--net {args.net}: expected file.py:function, which builds a network")
         return args.net, build()
+    if name.endswith(".py") or ".py:" in name:
+        raise ValueError(f"{name}: your own code is given as --net FILE.py:FUNCTION")
     if name not in models.MODELS and (
         name.startswith("pretrained:") or name.endswith(".npz") or os.path.exists(name)
     ):

@@ -52,6 +52,8 @@ def in_folders(paths):
 
     found = []
     for path in paths:
+        if path.lower().endswith(".npz"):
+            raise ValueError(f"{path} is no picture; a network is given as --checkpoint {path}")
         if not os.path.isdir(path):
             found.append(path)
             continue
@@ -126,10 +128,12 @@ def read(paths, shape, metadata, alone=False):
 
 def summary_line(path, results, errors, net):
     """What is said of a table, instead of a line for each picture."""
+    from ..data.layout import count
+
     strange = sum(one["familiar"] is False for one in results)
-    parts = [f"{len(results):,} pictures"]
-    parts += [f"{len(errors):,} that could not be read"] if errors else []
-    parts += [f"{strange:,} that look like nothing in {data(net)}"] if strange else []
+    parts = [count(len(results))]
+    parts += [f"{len(errors):,} more could not be read"] if errors else []
+    parts += [f"{strange:,} of them unlike anything in {data(net)}"] if strange else []
     return f"{path}: {', '.join(parts)}"
 
 

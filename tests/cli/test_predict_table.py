@@ -63,7 +63,7 @@ def test_a_broken_picture_is_a_row_that_says_why(folder, run):
         file.write(b"no picture")
     command = ["predict", "photos", "--checkpoint", "net.npz", "--csv", "out.csv"]
     code, out, err = run(*command)
-    assert (code, out) == (3, "out.csv: 2 pictures, 1 that could not be read\n")
+    assert (code, out) == (3, "out.csv: 2 pictures, 1 more could not be read\n")
     assert err.count("\n") == 1
     assert "photos/1.png" in err
     found = rows("out.csv")
@@ -82,7 +82,7 @@ def test_a_strange_picture_has_a_note(folder, run):
     out_of_distribution.add("net.npz", pictures(1200)[0])
     Image.new("L", (50, 40), "white").save("photos/blank.png")
     command = ["predict", "photos", "--checkpoint", "net.npz", "--csv", "out.csv"]
-    assert run(*command)[1] == "out.csv: 4 pictures, 1 that look like nothing in bars\n"
+    assert run(*command)[1] == "out.csv: 4 pictures, 1 of them unlike anything in bars\n"
     notes = {row["file"]: row["note"] for row in rows("out.csv")}
     assert "looks like nothing in bars" in notes["photos/blank.png"]
     assert notes["photos/0.png"] == ""
@@ -100,10 +100,13 @@ def test_a_strange_picture_has_a_note(folder, run):
         (["nowhere.png", "--csv", "out.csv"], 3, "nowhere.png: no such file"),
         (["photos", "--csv", "photos/0.png/out.csv"], 1, "cannot be written to"),
         (["--csv", "out.csv"], 2, "no IMAGE is given"),
+        (["photos", "net.npz"], 2, "given as --checkpoint net.npz"),
+        (["photos", "--checkpoint", "run"], 3, "run is a folder; give run/best.npz"),
     ],
 )
 def test_nothing_is_written_for_a_mistake(arguments, code, message, folder, run):
     os.mkdir("empty")
+    os.mkdir("run")
     before = {path: sorted(os.listdir(path)) for path in (".", "photos")}
     found, out, err = run("predict", "--checkpoint", "net.npz", *arguments)
     assert (found, out, err.count("\n")) == (code, "", 1)

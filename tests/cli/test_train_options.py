@@ -123,6 +123,7 @@ def test_the_report_names_the_command_with_its_options(data, run, tmp_path):
         (["--weight-decay", "inf"], "finite number of at least 0"),
         (["--optimizer", "adma"], "did you mean adam"),
         (["--activation", "rleu"], "did you mean relu"),
+        (["--activation", "ReLU"], "did you mean relu"),
         (["--init", "he"], "unknown init 'he'"),
         (["--init", "nan"], "positive and finite"),
         (["--init", "-1"], "positive and finite"),

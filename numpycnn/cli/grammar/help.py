@@ -1,6 +1,7 @@
 """How the help pages look: options in groups, examples below, the commands in groups."""
 
 import argparse
+import os
 import re
 import shutil
 from difflib import get_close_matches
@@ -8,7 +9,7 @@ from difflib import get_close_matches
 from ...errors import unknown
 
 WIDEST = 26  # columns of the options' names
-SYNONYMS = {"--learning-rate": "--lr", "--output": "--out", "--gpu": "--backend"}
+SYNONYMS = {"--learning-rate": "--lr", "--output": "--out"}
 WIDTH = 90  # of a page, where the terminal is wider
 
 
@@ -40,7 +41,9 @@ class Parser(argparse.ArgumentParser):
         """End with exit code 2 for words that mean nothing to the command."""
         word = words[0].partition("=")[0]
         if not word.startswith("-"):
-            hint = f"; did you mean {self.stray} {word}?" if self.stray else ""
+            hint = "; several values of one option stand with commas, without blanks"
+            if self.stray and os.path.exists(word):
+                hint = f"; did you mean {self.stray} {word}?"
             self.error(f"unexpected {word!r}{hint}")
         known = {one: one for one in self._option_string_actions} | SYNONYMS
         near = get_close_matches(word.lower(), known, n=1, cutoff=0.7)
