@@ -23,7 +23,10 @@ def load(checkpoint, code=None):
         best = os.path.join(checkpoint, "best.npz")
         raise CheckpointError(f"{checkpoint} is a folder; give {best}, the file of a network in it")
     if code is None:
-        return nc.load(checkpoint)
+        from ..exchange.int8 import Int8Network, checked
+
+        net = nc.load(checkpoint, layers=[Int8Network])
+        return checked(net) if isinstance(net, Int8Network) else net
     build, kinds = own_code(code)
     if build is None:
         return nc.load(checkpoint, layers=kinds)

@@ -37,6 +37,7 @@ LAYERS = {  # what a file may name: this package's own layers
     for name, kind in vars(module).items()
     if isinstance(kind, type) and issubclass(kind, Layer) and kind is not Layer
 }
+HOUSE = f"{layers.__name__.partition('.')[0]}."
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 OWN = (
     "format",
@@ -221,7 +222,7 @@ def _unloadable(net, own):
             structure.pack(net)
         except TypeError as error:
             yield f"load cannot build this network again, restore(path, net) can: {error}"
-    elif kinds := structure.foreign(net, LAYERS):
+    elif kinds := [k for k in structure.foreign(net, LAYERS) if not k.__module__.startswith(HOUSE)]:
         names = ", ".join(kind.__name__ for kind in kinds)
         yield f"this network has layers of yours: numpycnn.load(path, layers=[{names}]) loads it"
 
