@@ -4,15 +4,24 @@ import os
 import pathlib
 
 from .. import files
+from . import device
 from .grammar.shared import CHECKPOINT
 
 
 def export(args):
     """Write a network as a file that other programs run."""
-    import numpycnn as nc
+    from ..exchange.int8 import Int8Network
+    from .networks import load
 
-    net = nc.load(args.checkpoint)
-    out = _new(args.out, args.checkpoint, f".{args.to}")
+    if args.calibrate and args.to not in DEVICE:
+        raise ValueError(f"--calibrate is for --to {' and '.join(DEVICE)}, not for {args.to}")
+    net = load(args.checkpoint)
+    if isinstance(net, Int8Network) and args.to != "c":
+        raise ValueError(f"{args.checkpoint} is a network of whole numbers: it goes --to c alone")
+    ending = ".int8.npz" if args.to == "int8" else f".{args.to}"
+    out = _new(args.out, args.checkpoint.removesuffix(".int8.npz"), ending)
+    if args.to in DEVICE:
+        return device.export(args, net, out)
     if args.to == "safetensors":
         from ..exchange import parts, weights
 
@@ -83,7 +92,8 @@ def _from_safetensors(args):
     return net
 
 
-KINDS = "onnx", "keras", "safetensors"
+DEVICE = "int8", "c"
+KINDS = "onnx", "keras", "safetensors", *DEVICE
 READERS = {".onnx": _from_onnx, ".keras": _from_keras, ".safetensors": _from_safetensors}
 import_.__name__ = "import"  # the command's name, which no function of Python may have
 
@@ -103,6 +113,7 @@ def export_grammar(sub):
         ("runs/vgg-photos-1/best.npz --to onnx", "best.onnx, for onnxruntime"),
         ("pretrained:paper --to keras", "paper.keras, for Keras"),
         ("best.npz --to safetensors", "the weights alone, for PyTorch"),
+        ("best.npz --to c --out net.c", "for a microcontroller"),
     )
     sub.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT)
     group = sub.add_argument_group("the file")
@@ -110,6 +121,9 @@ def export_grammar(sub):
     group.add_argument("--out", metavar="FILE", help="a new file (default: CHECKPOINT.KIND here)")
     text = "encoder, decoder, generator or critic alone (default: the whole)"
     group.add_argument("--part", metavar="PART", help=text)
+    group = sub.add_argument_group("int8 and C")
+    text = f"training images for the ranges (default: {device.IMAGES} of what it was trained on)"
+    group.add_argument("--calibrate", nargs="+", metavar=("DATA", "N"), help=text)
     group = sub.add_argument_group("ONNX")
     text = "the order of an image's axes: batch, channels, height, width (default: %(default)s)"
     group.add_argument("--layout", choices=("nchw", "nhwc"), default="nchw", help=text)

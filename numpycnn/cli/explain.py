@@ -36,13 +36,17 @@ def explain(args):
     """Write a page that steps through both passes, number by number."""
     import numpycnn as nc
 
+    from ..exchange import int8
     from ..explainer import source
+    from .networks import load
 
     out = Path(args.out or files.unused("explain.html"))
-    given = source.arguments(
-        nc.load(args.checkpoint), args.image, args.label, args.train, args.data
-    )
-    title = f"{args.checkpoint} on {Path(args.image).name}"
+    net, title = load(args.checkpoint), f"{args.checkpoint} on {Path(args.image).name}"
+    if isinstance(net, int8.Int8Network):
+        image, label, _ = source.image_of(net, args.image)
+        facts = int8.explain(out, net, image, title, label if args.label is None else args.label)
+        return facts, f"{out}: {facts['class']}; the forward pass in whole numbers"
+    given = source.arguments(net, args.image, args.label, args.train, args.data)
     out.parent.mkdir(parents=True, exist_ok=True)
     facts = nc.explain(path=out, title=title, size=args.size, **given)
     left = len(facts["computed"])

@@ -22,7 +22,7 @@ def arguments(net, where, label=None, train=BATCH, name=None):
     """
     if train == 1:
         raise ValueError("--train 1: a batch of one has no variance; expected 0, or at least 2")
-    image, own, dataset = _image(net, where)
+    image, own, dataset = image_of(net, where)
     label = own if label is None else label
     classes = getattr(net, "classes", 0)  # of a conditional network: they stand beside the image
     judge, given = net, {"classes": net.metadata.get("classes"), "label": label}
@@ -57,7 +57,7 @@ def _draws(net):
     return (net.spec or {"model": None})["model"] in ("autoencoder", "denoiser", "vae", "gan")
 
 
-def _image(net, where):
+def image_of(net, where):
     """-> image uint8 (H, W, C), its label or None, its data set or None."""
     name, _, index = where.rpartition(":")
     if not (name and index.isdecimal()) or Path(where).exists():

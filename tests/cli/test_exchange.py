@@ -1,11 +1,15 @@
 """export and import, as commands."""
 
 import json
+import pathlib
+import re
+import shutil
 
 import numpy as np
 import pytest
 
 import numpycnn as nc
+from numpycnn.exchange import int8
 
 
 def test_export_writes_a_new_file_and_says_how_exact_it_is(run, tmp_path, monkeypatch):
@@ -121,3 +125,93 @@ def test_weights_go_out_and_come_in(run, tmp_path, monkeypatch):
     pairs = zip(net.params(), before.params(), strict=True)
     assert all(np.array_equal(a.value, b.value) for a, b in pairs)
     assert net.metadata["classes"] == before.metadata["classes"]
+
+
+# ---- whole numbers -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder of small.npz, a little network of 28 x 28 images, and small.int8.npz."""
+    folder = tmp_path_factory.mktemp("made")
+    d = nc.data.load("synthetic")
+    net = nc.models.build("vgg", 0, filters=(4, 6), depth=1, dropout=0, mean=d.mean, std=d.std)
+    nc.fit(net, d.x_train[:300], d.y_train[:300], epochs=2, progress=False)
+    nc.save(folder / "small.npz", net, classes=list(d.classes), data="synthetic")
+    net = nc.load(folder / "small.npz")
+    whole = int8.quantize(net, d.x_train[:64])
+    nc.save(folder / "small.int8.npz", whole, **whole.metadata)
+    return folder
+
+
+@pytest.fixture
+def small(made, tmp_path, monkeypatch):
+    """Both in the working directory."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_an_integer_network_is_evaluated_predicts_and_is_explained(run, small):
+    arguments = "--calibrate", "synthetic", "64", "--out", "new.npz"
+    code, out, err = run("export", "small.npz", "--to", "int8", *arguments)
+    assert (code, err) == (0, "")
+    assert pathlib.Path("new.npz").stat().st_size > 442
+    assert out.startswith("new.npz: 442 bytes of weights, ranges by 64 training images")
+    assert "of 8 images 8 get the same answer" in out
+    found = {}
+    for name in ("small.npz", "small.int8.npz"):
+        code, out, _ = run("evaluate", name, "--json")  # classes that are never predicted are noted
+        assert code == 0
+        found[name] = json.loads(out)["accuracy"]
+    assert abs(found["small.npz"] - found["small.int8.npz"]) < 0.005
+    nc.show(nc.data.load("synthetic").x_test[:1], path="x.png")
+    code, out, err = run("predict", "x.png", "--checkpoint", "small.int8.npz")
+    assert (code, err) == (0, "")
+    assert out.startswith("x.png: ")
+    code, out, err = run("explain", "small.int8.npz", "synthetic:0", "--out", "x.html")
+    assert (code, err) == (0, "")
+    page = pathlib.Path("x.html").read_text(encoding="utf-8")
+    code = int(re.search(r"conv1\[.*?\]: .* = -?[\d,]+ .*\n× .* = (\d+)", page)[1])
+    image = nc.data.load("synthetic").x_test[:1]
+    assert code == int8.load("small.int8.npz").every(image)[1].max()
+    code, out, err = run("inspect", "small.int8.npz")
+    assert (code, err.count("\n")) == (2, 1)
+
+
+def test_a_c_file_tells_its_size_and_is_checked(run, small):
+    code, out, err = run("export", "small.npz", "--to", "c", "--out", "my-net.c", "--json")
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    assert result["function"] == "my_net_infer"
+    assert result["calibration"] == {"images": 500, "data": "synthetic"}
+    assert result["bits"] in (0, None)  # None without a compiler
+    assert f"arena[{result['ram']}]" in pathlib.Path("my-net.c").read_text()
+    code, out, err = run("export", "small.int8.npz", "--to", "c")
+    assert (code, err) == (0, "")
+    assert re.match(r"small.c: [\d,]+ bytes of flash.* bytes of RAM, 70,620 multiply-adds", out)
+    assert pathlib.Path("small.c").read_text().count("small_infer") == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["small.npz", "--to", "onnx", "--calibrate", "synthetic"], "is for --to int8 and c"),
+        (
+            ["small.npz", "--to", "c", "--calibrate", "synthetic", "many"],
+            "a number of its training",
+        ),
+        (["small.npz", "--to", "c", "--calibrate", "synthetic", "0"], "a number of its training"),
+        (["small.npz", "--to", "c", "--out", "small.npz"], "it exists"),
+        (["small.int8.npz", "--to", "onnx"], "goes --to c alone"),
+        (["small.int8.npz", "--to", "int8"], "goes --to c alone"),
+        (["small.int8.npz", "--to", "c", "--calibrate", "synthetic"], "is calibrated already"),
+        (["pretrained:vae", "--to", "int8"], "has no integer form"),
+        (["pretrained:gan", "--to", "c"], "choose a part of it"),
+    ],
+)
+def test_a_mistake_with_whole_numbers_gets_one_line(arguments, message, run, small):
+    before = sorted(pathlib.Path().iterdir())
+    code, out, err = run("export", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+    assert sorted(pathlib.Path().iterdir()) == before
