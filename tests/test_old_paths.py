@@ -180,10 +180,11 @@ gradpoint: unit
 init: whitening
 inspection.diagnosis: GAP RISE
 inspection.pictures: draw
+kernels.dense: WORTH
 kernels.fused: conv_bn_relu_infer
 machine.direct: CHUNKS
 machine.epilogue: epilogue
-machine.winograd: B_T CHUNKS NORMS POINTS
+machine.winograd: B_T CHUNKS NORMS POINTS SMALL
 plots: per_class_bars
 recipes: AUGMENTATIONS KEYS TRIAL announce check check_folder check_writable duration network
     new_folder note_familiar plain seconds_a_step stored_recipe train write_report

@@ -23,8 +23,6 @@ from .runtime.simd import LANES, WIDTH, product, steps
 from .runtime.threads import kernel, parallel
 from .winograd_points import gradients, inputs, outputs, weight_gradients, weights
 
-SMALL = 8192  # pairs of channels whose weights one thread transforms sooner than two
-
 
 def fits(w, stride, padding):
     """Whether a convolution is one that these kernels are made for, and faster at."""
@@ -87,8 +85,7 @@ def correlate(x, w, b, padding, turned=False, epilogue=None):
     if b is not None:
         bias[:f] = b
     transformed = empty((36, plan.c, plan.f))
-    least = max(1, SMALL // plan.f)
-    parallel(_transform_weights, plan.c, w, turned, transformed, least=least)
+    parallel(_transform_weights, plan.c, w, turned, transformed)
     arguments = x, transformed, bias, y, epilogue, plan.tiling, plan.steps_c, plan.steps_f
     memory = plan.scratch + (0 if whole else plan.tiling.group * plan.oh * plan.ow * f)
     parallel(_correlate_images, len(x), *arguments, scratch=memory)
@@ -229,8 +226,8 @@ def weight_gradient(x, dy, shape, padding):
     sums = empty((len(edges) - 1, 36, plan.c, plan.f))
     arguments = x, dy, edges, sums, plan.tiling, steps(plan.c, 1), steps(plan.c, plan.f)
     parallel(_gradient_shards, len(sums), *arguments, scratch=plan.scratch)
-    dw = np.empty((len(sums), *shape), np.float32)
-    parallel(_transform_sums, c, sums, dw, least=max(1, SMALL // plan.f))
+    dw = empty((len(sums), *shape))
+    parallel(_transform_sums, c, sums, dw)
     return whole.tree(dw)
 
 

@@ -13,8 +13,6 @@ from .runtime.operands import At, Out, Panel, Rows, Start
 from .runtime.simd import WIDTH, product, steps
 from .runtime.threads import kernel, parallel
 
-WORTH = 2_000_000  # multiply-adds worth another thread: one alone does them in some 40 microseconds
-
 
 def dense(x, w, b):
     """x (N, D), w (D, K) -> y (N, K)"""
@@ -44,8 +42,8 @@ def _product(left, right):
     row, step = (inner, 1) if left.flags.c_contiguous else (1, rows)
     flat = (left if left.flags.c_contiguous else left.T).reshape(-1)
     operands = Rows(flat, steps(rows, row), step, 0), right.T if turned else right, turned
-    shares = {"scratch": (inner + rows) * WIDTH, "least": -(-WORTH // (rows * inner * WIDTH))}
-    parallel(_panels, -(-columns // WIDTH), *operands, out, steps(rows, WIDTH), **shares)
+    memory = (inner + rows) * WIDTH
+    parallel(_panels, -(-columns // WIDTH), *operands, out, steps(rows, WIDTH), scratch=memory)
     return out
 
 

@@ -17,7 +17,7 @@ def adam_update(value, grad, m, v, t, lr, beta1, beta2, eps, decay, decoupled):
     numbers = size, correct, 1 - beta1, 1 - beta2, eps, lost, mix
     flat = [a.reshape(-1) for a in (value, grad, m, v)]
     step = tuple(map(np.float32, numbers))  # not a named one: that takes 1 us more
-    parallel(_adam, -(-value.size // BLOCK), *flat, step, least=(1 << 15) // BLOCK)
+    parallel(_adam, -(-value.size // BLOCK), *flat, step)
     return None
 
 

@@ -17,6 +17,11 @@ def _check_dropout(x, rate, rng, train):
     return floats("x", x), float(rate), rng, bool(train)
 
 
+def dropout_cache(y, mask):
+    """What dropout keeps: its mask of x's shape, None where nothing is dropped."""
+    return Cache("dropout", y, mask=mask)
+
+
 @op(_check_dropout)
 def dropout(x, rate, rng=None, train=True):
     """y = x * mask      mask = 0 with the probability `rate`, else 1/(1 - rate), so that E[y] = x
@@ -33,7 +38,7 @@ def dropout(x, rate, rng=None, train=True):
         keep = bits >= round(rate * (1 << 16))
         mask = keep * x.dtype.type(1 / (1 - rate))
     y = x if mask is None else x * mask  # without a mask y is x itself, not a copy
-    return y, Cache("dropout", y, mask=mask)
+    return y, dropout_cache(y, mask)
 
 
 @op(backward("dropout"))

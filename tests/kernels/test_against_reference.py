@@ -24,7 +24,7 @@ WINOGRAD = 4e-5  # the tolerance where a sum goes through Winograd's points and 
 COMPARED = {
     "conv2d", "conv2d_backward", "dense", "dense_backward", "batch_norm", "batch_norm_backward",
     "max_pool2d", "max_pool2d_backward", "avg_pool2d", "avg_pool2d_backward", "relu", "leaky_relu",
-    "conv_bn_relu", "conv_bn_relu_backward", "adam_update",
+    "conv_bn_relu", "conv_bn_relu_backward", "adam_update", "dropout", "dropout_backward",
 }  # fmt: skip
 
 
@@ -283,6 +283,27 @@ def test_activations(ran, name, shape):
     op, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
     agree(*both_passes(op, backward, [draw(*shape)]))
     assert ran == [name]  # its backward pass is in NumPy in both backends
+
+
+@pytest.mark.parametrize("generator", ["PCG64", "MT19937", "Philox", "SFC64"])
+@pytest.mark.parametrize("shape", [(N, 14, 14, 32), (5, 7, 7, 3), (1,), (0, 3)])
+def test_dropout_draws_and_gives_the_same_bits(ran, generator, shape):
+    """Twice in a row, of an odd number of values too; -0.0 and NaN * 0 are the reference's."""
+    x, dy = draw(*shape), draw(*shape, seed=1)
+    if x.size > 1:
+        x.flat[:4] = np.nan, np.inf, -np.inf, -0.0
+    results = []
+    for which in ("numba", "numpy"):
+        numpycnn.use(which)
+        rng, values = np.random.Generator(getattr(np.random, generator)(3)), []
+        for rate in (0.1, 0.7, 1 - 1e-9):
+            with np.errstate(invalid="ignore"):
+                y, cache = ops.dropout(x, rate, rng)
+            values += [y, cache.mask, ops.dropout_backward(dy, cache)]
+        results.append([a.tobytes() for a in values] + [rng.random(), str(rng.bit_generator.state)])
+        assert {a.dtype for a in values} == {np.dtype(np.float32)}
+    assert results[0] == results[1]
+    assert ran == 3 * ["dropout", "dropout_backward"]
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.01])

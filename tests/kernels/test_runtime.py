@@ -14,9 +14,11 @@ from numpycnn.kernels.runtime.operands import At, Out, Panel, Rows, Start
 
 
 @pytest.fixture
-def four_threads():
+def four_threads(monkeypatch):
+    """However small the work: all four."""
     before = backend.backend(), backend.threads()
     numpycnn.use("numba", threads=4)
+    monkeypatch.setattr(threads, "paying", lambda work, wake, most: most)
     yield
     numpycnn.use(*before)
 
@@ -109,17 +111,56 @@ def test_rows():
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 17])
-@pytest.mark.parametrize("least", [1, 3, 100])
-def test_every_item_is_in_one_share(four_threads, n, least):
+def test_every_item_is_in_one_share(four_threads, n):
     seen, lock = [], threading.Lock()
 
     def work(first, lo, hi):
         with lock:
             seen.append((lo, hi))
 
-    threads.parallel(work, n, "first", least=least)
+    threads.parallel(work, n, "first")
     assert sorted(i for lo, hi in seen for i in range(lo, hi)) == list(range(n))
-    assert len(seen) == (0 if n == 0 else min(4, n, max(1, n // least)))
+    assert len(seen) == min(4, n)
+
+
+def test_the_threads_that_pay_take_least_time():
+    """Against the model itself, work / T + wake * (T - 1), at every T."""
+    wake = 20e-6
+    for work in (0, 1e-6, 30e-6, 1e-4, 1e-3, 1e-2, 1.0):
+        times = [work / t + wake * (t - 1) for t in range(1, 65)]
+        taken = threads.paying(work, wake, 64)
+        assert times[taken - 1] <= 1.03 * min(times) + 1e-12
+        assert threads.paying(work, wake, 3) == min(taken, 3)
+
+
+def test_a_region_wakes_as_many_threads_as_its_own_work_pays_for(four_threads, monkeypatch):
+    """Alone at first; then by what that took, and by the least that was seen."""
+    asked, shares = [], []
+    monkeypatch.setattr(threads, "paying", lambda *a: asked.append(a) or min(2, len(asked)))
+
+    def work(array, lo, hi):
+        shares.append((lo, hi))
+        threading.Event().wait(0.002 * (hi - lo) / 4)
+
+    for _ in range(3):
+        threads.parallel(work, 4, np.empty((7, 3)))
+    assert sorted(shares) == [(0, 2), (0, 2), (0, 4), (2, 4), (2, 4)]
+    assert [most for _, _, most in asked] == [4, 4, 4]
+    (first, wake, _), (second, _, _), (third, _, _) = asked
+    assert first == 0
+    assert 0.002 <= third <= second < 0.1
+    assert 0 < wake < 0.01
+    threads.parallel(work, 4, np.empty((8, 3)))  # another shape is another region
+    assert asked[-1][0] == 0
+
+
+def test_one_team_grows_as_it_is_needed(four_threads, monkeypatch):
+    monkeypatch.setattr(threads, "_teams", {})
+    for count in (3, 2, 4, 2):
+        numpycnn.use("numba", threads=count)
+        threads.parallel(lambda lo, hi: None, 9)
+    (team,) = threads._teams.values()
+    assert len(team.workers) == 3
 
 
 def test_each_share_has_its_own_scratch(four_threads):
@@ -142,7 +183,7 @@ def test_an_error_in_any_share_is_raised_and_the_team_works_on(four_threads):
 
         with pytest.raises(KeyError):
             threads.parallel(work, 4)
-    test_every_item_is_in_one_share(None, 17, 1)
+    test_every_item_is_in_one_share(None, 17)
 
 
 def test_a_share_may_ask_for_shares(four_threads):
@@ -190,12 +231,12 @@ def test_memory_is_taken_again_when_nobody_looks_at_it(no_blocks):
 def test_memory_that_is_not_needed_goes_back(no_blocks):
     n = 5 * memory.SMALL
     memory.empty(n)
-    assert any(block.memory.nbytes == 4 * n + memory.LINE for block in memory._local.blocks)
+    assert 4 * n in memory._local.blocks
     kept = [memory.empty(memory.SMALL)]
     for _ in range(memory.KEEP):
         memory.empty(memory.SMALL)
     kept += [memory.empty(memory.SMALL), memory.empty(memory.SMALL)]  # a new block: time to look
-    assert not any(block.memory.nbytes == 4 * n + memory.LINE for block in memory._local.blocks)
+    assert 4 * n not in memory._local.blocks
     assert len({a.ctypes.data for a in kept}) == 3
 
 

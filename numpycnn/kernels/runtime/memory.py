@@ -23,7 +23,7 @@ def empty(shape, dtype=np.float32):
     """An uninitialised array, as np.empty, in a block that is reused once no array refers to it."""
     nbytes = math.prod(shape if isinstance(shape, tuple) else (shape,)) * np.dtype(dtype).itemsize
     block = _Block(nbytes) if nbytes < SMALL else _take(nbytes)
-    return block.memory[block.start : block.start + nbytes].view(dtype).reshape(shape)
+    return np.ndarray(shape, dtype, block.memory, block.start)
 
 
 class _Block:
@@ -33,7 +33,7 @@ class _Block:
 
     def __init__(self, nbytes):
         self.memory, self.last = np.empty(nbytes + LINE, np.uint8), 0
-        self.start = -self.memory.ctypes.data % LINE
+        self.start = -self.memory.__array_interface__["data"][0] % LINE
 
     def free(self):
         """Whether no array refers to it."""
@@ -43,22 +43,26 @@ class _Block:
 def _take(nbytes):
     """The smallest free block of nbytes to 2 * nbytes, or a new one; unused ones are given back."""
     if not hasattr(_local, "blocks"):
-        _local.blocks, _local.number = [], 0
+        _local.blocks, _local.number = {}, 0  # {bytes: blocks of that size}
     _local.number += 1
-    best, least = None, 2 * (nbytes + LINE)
-    for block in _local.blocks:
-        size = block.memory.nbytes
-        if nbytes + LINE <= size <= least and block.free():
-            best, least = block, size
+    best = next((block for block in _local.blocks.get(nbytes, ()) if block.free()), None)
+    if best is None:  # a size that is not seen all the time
+        others = sorted(size for size in _local.blocks if nbytes < size <= 2 * nbytes)
+        best = next((b for size in others for b in _local.blocks[size] if b.free()), None)
     if best is None:
-        oldest = _local.number - KEEP
-        _local.blocks = [
-            block for block in _local.blocks if block.last > oldest or not block.free()
-        ]
+        _give_back(_local.blocks, _local.number - KEEP)
         best = _Block(nbytes)
-        _local.blocks.append(best)
+        _local.blocks.setdefault(nbytes, []).append(best)
     best.last = _local.number
     return best
+
+
+def _give_back(blocks, oldest):
+    """To the system, what is free and was last used before the array number `oldest`."""
+    for size, same in list(blocks.items()):
+        same[:] = [block for block in same if block.last > oldest or not block.free()]
+        if not same:
+            del blocks[size]
 
 
 _FREE = 2  # the block's own reference to its memory, and that of the call which counts

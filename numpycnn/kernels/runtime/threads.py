@@ -8,9 +8,12 @@ same bits for any number of threads.
 
 import itertools
 import os
+import statistics
 import sys
 import threading
+import time
 
+import numpy as np
 from numba import config, njit
 from numba.core import event
 
@@ -49,23 +52,27 @@ class _Announce(event.Listener):
 event.register("numba:compile", _Announce())
 
 
-def parallel(function, n, *args, scratch=0, least=1):
-    """function(*args, lo, hi) over the n items, cut into as many shares as there are threads.
+def parallel(function, n, *args, scratch=0):
+    """function(*args, lo, hi) over the n items, cut into shares, one for each thread that pays.
 
-    No share has fewer than `least` items: to wake a thread may take 50 us, in which one alone gets
-    further. With `scratch`, function(*args, scratch, lo, hi): every share gets so many float32 of
-    its own, uninitialised. Memory that a kernel took itself would be given back to the system, and
-    cost as much as the work, each time.
+    With `scratch`, function(*args, scratch, lo, hi): every share gets so many float32 of its own,
+    uninitialised. Memory that a kernel took itself would be given back to the system, and cost as
+    much as the work, each time.
     """
-    count = min(threads(), max(1, n // least))
-    team = _team(count) if count > 1 else None
+    most = min(threads(), n)
+    team = _team() if most > 1 else None
     if team is None or not team.free.acquire(blocking=False):  # taken: this caller works alone
         if n:
             function(*args, *_scratch(scratch), 0, n)
         return
-    cuts = [n * i // count for i in range(count + 1)]
     try:
-        team.run(function, [(*args, *_scratch(scratch), *cut) for cut in itertools.pairwise(cuts)])
+        region = function, n, *(a.shape for a in args if isinstance(a, np.ndarray))
+        work = team.work.get(region, 0.0)
+        count = paying(work, team.wake, most)
+        cuts = [n * i // count for i in range(count + 1)]
+        shares = [(*args, *_scratch(scratch), *cut) for cut in itertools.pairwise(cuts)]
+        alone = team.run(function, shares) * n / cuts[1]
+        team.work[region] = min(alone, work or alone)  # of all runs: others may be in the way
     except BaseException:  # Ctrl-C too: a thread may still be at work, and must not be asked again
         _teams.clear()
         raise
@@ -73,31 +80,60 @@ def parallel(function, n, *args, scratch=0, least=1):
         team.free.release()
 
 
+def paying(work, wake, most):
+    """How many threads a region pays for: the T up to `most` for which its time is least,
+
+        time(T) = work / T + wake * (T - 1)      T = sqrt(work / wake)
+
+    work: seconds that one thread needs, 0 if it is not known yet; wake: those that each further
+    thread costs.
+    """
+    return max(1, min(most, round((work / wake) ** 0.5)))
+
+
 def _scratch(size):
     return (empty(size),) if size else ()
 
 
 class _Team:
-    """Waiting threads, each with a lock to wake it and one that it opens when done.
+    """The caller and its waiting threads, of which a region wakes as many as pay.
 
-    That takes a quarter of the time of concurrent.futures.
+    Each has a lock to wake it and one that it opens when done. That takes a quarter of the time of
+    concurrent.futures. `work` is what regions take one thread, in seconds; `wake` is measured.
     """
 
-    def __init__(self, size):
-        self.free = threading.Lock()
-        self.workers = [_Worker() for _ in range(size - 1)]
+    def __init__(self):
+        self.free, self.workers, self.work = threading.Lock(), [], {}
+        self.wake = statistics.median(self._wake() for _ in range(21))
+
+    def _wake(self):
+        """How long it takes to wake one thread for nothing, in seconds."""
+        start = time.perf_counter()
+        self.run(_nothing, [(), ()])
+        return time.perf_counter() - start
 
     def run(self, function, shares):
+        """Each share by a thread of its own -> seconds that the caller's took, the first one."""
         own, *others = shares
-        for worker, share in zip(self.workers, others, strict=True):
+        while len(self.workers) < len(others):
+            self.workers.append(_Worker())
+        workers = self.workers[: len(others)]
+        for worker, share in zip(workers, others, strict=True):
             worker.start(function, share)
+        start = time.perf_counter()
         try:
             function(*own)
         finally:
-            errors = [worker.finish() for worker in self.workers]
+            took = time.perf_counter() - start
+            errors = [worker.finish() for worker in workers]
         for error in errors:
             if error is not None:
                 raise error
+        return took
+
+
+def _nothing():
+    pass
 
 
 class _Worker:
@@ -130,9 +166,9 @@ class _Worker:
 _teams = {}
 
 
-def _team(size):
+def _team():
     """The team of this process: a forked child makes its own."""
-    key = os.getpid(), size
-    if key not in _teams:
-        _teams[key] = _Team(size)
-    return _teams[key]
+    process = os.getpid()
+    if process not in _teams:
+        _teams[process] = _Team()
+    return _teams[process]
