@@ -86,7 +86,7 @@ def _counted(labels, probabilities, confusion):
 
 def _classes_section(confusion, classes):
     """The table of precision, recall and F1; the class with the lowest F1 is marked."""
-    scores = metrics.per_class(confusion)  # each (K,)
+    scores = metrics.per_class(confusion, classes)  # each (K,)
     predicted_as = commonest_confusion(confusion)
     lowest = -1 if np.isnan(scores["f1"]).all() else int(np.nanargmin(scores["f1"]))
     rows = []
