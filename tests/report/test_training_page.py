@@ -59,7 +59,7 @@ def write(folder, **changes):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    with pytest.warns(UserWarning, match="class 3 is never predicted"):
+    with pytest.warns(UserWarning, match=f"class {re.escape(CLASSES[3])} is never predicted"):
         path = write(tmp_path_factory.mktemp("runs") / "ein Lauf ü & <x>")
     return path, path.read_text(encoding="utf-8")
 
