@@ -19,7 +19,7 @@ __all__ = [
 
 
 def train(args):
-    """Train a network on images, and write checkpoints and a report."""
+    """Train a network on images; write it, and a report."""
     from ..training.lock import locked
 
     if not args.out:
@@ -124,7 +124,7 @@ def summary(args):
 
 
 def gradcheck(args):
-    """Check every gradient of a network by finite differences."""
+    """Compare each gradient with finite differences: what small steps give."""
     import numpy as np
 
     from ..gradient_check import check_network
@@ -157,7 +157,7 @@ def generate(args):
 
 
 def study(args):
-    """Test the paper's claims again, each over several seeds."""
+    """Compare networks that differ in one thing, over several seeds."""
     from .. import studies
 
     if args.list:
@@ -209,7 +209,7 @@ def _chosen_studies(studies, args):
 
 
 def doctor(args):
-    """Show versions, threads, folders, and whether the kernels work."""
+    """Show versions, threads, folders, and whether compiled code works."""
     from .doctor import examine
 
     facts = examine()

@@ -111,7 +111,7 @@ def gradcheck(sub):
         type=natural,
         default=0,
         metavar="N",
-        help="of weights, images and directions (default: %(default)s)",
+        help="another number, other weights, images and steps (default: %(default)s)",
     )
 
 
@@ -137,18 +137,20 @@ def generate(sub):
     kinds.add_argument(
         "--walk",
         action="store_true",
-        help="codes that wander: a .gif, or a .png with a column each",
+        help="drawings that change step by step: a .gif film, or a .png with a column each",
     )
     kinds.add_argument(
-        "--interpolate", action="store_true", help="from one code to another, a row each"
+        "--interpolate", action="store_true", help="from one drawing to another, a row each"
     )
     kinds.add_argument(
         "--reconstruct",
         action="store_true",
-        help="test images, and what is read back from their codes",
+        help="test images, and what the network draws when it has seen them",
     )
     kinds.add_argument(
-        "--map", action="store_true", help="where test images lie in a code of two dimensions"
+        "--map",
+        action="store_true",
+        help="test images by the two numbers that a network makes of each",
     )
     group.add_argument(
         "--class",
@@ -165,7 +167,11 @@ def generate(sub):
         "one of each in its still; --map: 5000)",
     )
     group.add_argument(
-        "--seed", type=natural, default=0, metavar="N", help="of the codes (default: %(default)s)"
+        "--seed",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="another number, other drawings (default: %(default)s)",
     )
     group.add_argument(
         "--data",

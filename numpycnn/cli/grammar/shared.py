@@ -31,19 +31,23 @@ def doctor(sub):
     )
 
 
-def reading(sub):
-    """How data of one's own are read."""
+def reading(sub, default=None):
+    """How data of one's own are read; default: what holds for all options that are not given."""
     group = sub.add_argument_group("your own data")
+
+    def otherwise(text):
+        return f" (default: {default or text})"
+
     group.add_argument(
         "--size",
         type=sizes,
         metavar="N",
-        help="make pictures N x N pixels, or HEIGHTxWIDTH (default: as they are)",
+        help="make pictures N x N pixels, or HEIGHTxWIDTH" + otherwise("as they are"),
     )
     group.add_argument(
         "--fit",
         choices=("pad", "crop", "stretch"),
-        help="how: add borders, cut, or change the proportions (default: pad)",
+        help="how: add borders, cut, or change the proportions" + otherwise("pad"),
     )
     colours = group.add_mutually_exclusive_group()
     colours.add_argument(
@@ -56,20 +60,20 @@ def reading(sub):
         "--classes-at",
         type=positive,
         metavar="N",
-        help="a picture's class is the Nth folder above it (default: 1)",
+        help="classes are the Nth folders from the top" + otherwise("1"),
     )
     group.add_argument(
         "--labels",
         type=given,
         metavar="names|TABLE",
-        help="classes by the files' names (cat.0.jpg), or by a .csv of files and classes "
-        "(default: by folders)",
+        help="classes by the files' names (cat.0.jpg), or by a .csv of files and classes"
+        + otherwise("by folders"),
     )
     group.add_argument(
         "--shape",
         type=sizes,
         metavar="HxWxC",
-        help="height, width, channels of a .csv's pictures (default: square, grey)",
+        help="height, width, channels of a .csv's pictures" + otherwise("square, grey"),
     )
     group.add_argument(
         "--skip-broken", action="store_true", default=None, help="go on without broken pictures"
@@ -86,12 +90,12 @@ def trained(sub):
         metavar="DATA",
         help="a name, folder, archive or file (default: what the network was trained on)",
     )
-    reading(sub)
+    reading(sub, "as in training")
 
 
 def own_code(group, metavar="FILE.py[:FUNCTION]"):
     """A network in code of one's own."""
-    text = "your own code: FUNCTION builds the network; without it, FILE.py has its layers"
+    text = "your own code: FUNCTION builds the network; for a file.npz without it: its layers"
     group.add_argument("--net", type=given, metavar=metavar, help=text)
 
 
