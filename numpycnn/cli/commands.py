@@ -5,6 +5,7 @@ code].
 import contextlib
 import pathlib
 import shlex
+import warnings
 
 from .. import files
 from ..errors import unknown
@@ -20,18 +21,26 @@ __all__ = [
 
 def train(args):
     """Train a network on images; write it, and a report."""
+    from .. import distributed
+
+    with distributed.joined(args.rank_timeout or distributed.TIMEOUT) as ranks:
+        if not ranks.leads:  # the first of several processes talks, and writes, for all
+            warnings.simplefilter("ignore")
+        with contextlib.ExitStack() as stack:
+            if args.out:  # before anything is read or trained: another run may be in it
+                ranks.first(lambda: _claim(args, stack))
+            return _train(args, ranks)
+
+
+def _claim(args, stack):
     from ..training.lock import locked
 
-    if not args.out:
-        return _train(args)
-    out = pathlib.Path(args.out)
     if not args.resume:
-        files.check_folder(out, args.force)
-    with locked(out):  # before anything is read or trained: another run may be in it
-        return _train(args)
+        files.check_folder(pathlib.Path(args.out), args.force)
+    stack.enter_context(locked(args.out))
 
 
-def _train(args):
+def _train(args, ranks):
     from .. import data
     from . import recipes, training
 
@@ -39,21 +48,24 @@ def _train(args):
     given["reading"] = reading(args) or None
     given = {name: value for name, value in given.items() if value is not None}
     if args.resume:
-        given = recipes.resumed(args.out, given)
+        given = ranks.first(lambda: recipes.resumed(args.out, given))
     recipes.check(given)
-    if args.out:
+    if args.out and ranks.leads:
         files.check_folder(pathlib.Path(args.out), args.force or args.resume)
     if "reading" in given and "data" not in given:
         raise ValueError(f"{', '.join(given['reading'])}: for data of your own; give it as --data")
-    dataset = (
-        data.load(given["data"], **(given.get("reading") or {}))
-        if "data" in given
-        else data.load_default()
+    dataset = ranks.in_turn(
+        lambda: (
+            data.load(given["data"], **(given.get("reading") or {}))
+            if "data" in given
+            else data.load_default()
+        )
     )
     if given.get("limit"):
         dataset = dataset.limit(given["limit"])
     recipe = recipes.complete(given, dataset)
-    out = pathlib.Path(args.out) if args.out else training.new_folder(recipe)
+    out = ranks.first(lambda: args.out or str(training.new_folder(recipe)))
+    out = pathlib.Path(out)
     try:
         result = training.train(recipe, dataset, out, args.resume, say)
     except KeyboardInterrupt as stop:
@@ -63,9 +75,11 @@ def _train(args):
             )
         raise
     finally:
-        if not args.out:  # the new folder, if nothing came into it
+        if not args.out and ranks.leads:  # the new folder, if nothing came into it
             with contextlib.suppress(OSError):
                 out.rmdir()
+    if not ranks.leads:
+        return None, "", 0
     text = accuracy_table(result["per_class"], result["test_accuracy"])
     text = "\n".join([text, *training.closing_lines(result)])
     return result, text, 0 if result["report"] else 1
@@ -158,8 +172,13 @@ def generate(args):
 
 def study(args):
     """Compare networks that differ in one thing, over several seeds."""
-    from .. import studies
+    from .. import distributed, studies
 
+    if distributed.launched() > 1:
+        raise distributed.refusal(
+            "a study runs its networks side by side itself, with --jobs, or --on a cluster; "
+            "start it without mpirun"
+        )
     if args.list:
         claims = {
             name: {"claim": one.claim, "core_minutes": one.minutes}

@@ -16,6 +16,7 @@ from ..errors import (
     DatasetError,
     DownloadError,
     NumpyCNNError,
+    RankError,
     RunFolderError,
     TrainingDiverged,
 )
@@ -90,7 +91,8 @@ def main(argv=None):
             warnings.showwarning = notes(args.command)
             choose(args)
             result, text, *code = args.run(args)
-            show(result, text, args.json, coloured=args.command == "exercise")
+            if result is not None:  # of several ranks one has the result
+                show(result, text, args.json, coloured=args.command == "exercise")
             return code[0] if code else 0
     except (
         BrokenPipeError
@@ -107,7 +109,9 @@ def main(argv=None):
             error, (KeyboardInterrupt, NumpyCNNError, ValueError, TypeError, OSError)
         ):
             text = f"{type(error).__name__}: {text}; --debug shows more"
-        say(f"numpycnn {args.command}: {text}")
+        who = f"{error.rank}: " if hasattr(error, "rank") else ""
+        if not getattr(error, "quiet", False):  # another rank says it
+            say(f"numpycnn {args.command}: {who}{text}")
         return exit_code(error)
 
 
@@ -140,6 +144,7 @@ def exit_code(error):
         ((DatasetError, CheckpointError), 3),
         (TrainingDiverged, 5),
         (RunFolderError, 2),
+        (RankError, 1),
     )
     for kind, code in kinds:
         if isinstance(error, kind):

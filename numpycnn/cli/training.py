@@ -1,6 +1,7 @@
 """`numpycnn train` from a recipe and a data set to the folder with checkpoints and report."""
 
 import copy
+import functools
 import json
 import pathlib
 import time
@@ -8,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from .. import files, models, ops
+from .. import distributed, files, models, ops
 from ..data.augment import augmentation
 from ..files import check_writable, claim, duration, plain
 from ..inspection import out_of_distribution
@@ -36,8 +37,11 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
     Its keys: model, data, parameters, epochs, test_accuracy, test_loss, seconds, out, per_class,
     train_seconds, files (what last.npz and best.npz reached), report (None where it could not be
     written; then `say` has told why). `say` gets the lines for people. Raises what training.fit
-    raises, and RunFolderError for a folder in use.
+    raises, and RunFolderError for a folder in use. Of several ranks the first evaluates, writes and
+    talks; the others return None.
     """
+    if not distributed.current().leads:
+        return _train(recipe, dataset, out, resume, lambda line: None)
     with locked(out):
         return _train(recipe, dataset, out, resume, say)
 
@@ -71,6 +75,8 @@ def _train(recipe, dataset, out, resume, say):
         resume=resume,
         metadata=_metadata(recipe, dataset),
     )
+    if not distributed.current().leads:
+        return None
     enough = validation is not None and len(validation[0]) >= out_of_distribution.ENOUGH
     _note_familiarity(out, validation[0] if enough else dataset.x_train, say)
     logits = loop.logits(net, dataset.x_test)
@@ -197,7 +203,8 @@ def _announce(net, x, y, validation, recipe, out, resume, say):
     per_epoch = -(-len(x) // recipe.batch_size)
     steps = recipe.epochs * per_epoch
     if resume:
-        state = FitRun.read_state(pathlib.Path(out, "last.npz"))
+        read = functools.partial(FitRun.read_state, pathlib.Path(out, "last.npz"))
+        state = distributed.current().first(read)
         if ended(state["history"], recipe.epochs, recipe.patience):
             say(f"the run in {out} is complete; evaluating it again")
             return

@@ -27,7 +27,7 @@ from ..errors import RankError
 from .checksums import code, weights
 from .ranks import Alone, Ranks
 
-__all__ = ["TIMEOUT", "code", "current", "joined", "launched", "weights"]
+__all__ = ["TIMEOUT", "code", "current", "joined", "launched", "refusal", "weights"]
 
 LAUNCHERS = "OMPI_COMM_WORLD", "PMI"  # how the variables of Open MPI and of MPICH begin
 TIMEOUT = 300  # seconds that a rank may be silent
@@ -67,6 +67,13 @@ def joined(timeout=TIMEOUT):
         _current = Alone()
 
 
+def refusal(text):
+    """A RankError for all processes that a launcher started, one of which tells it."""
+    error = RankError(text)
+    error.quiet = any(int(os.environ.get(f"{name}_RANK") or 0) for name in LAUNCHERS)
+    return error
+
+
 def _world():
     size = launched()
     try:
@@ -84,6 +91,4 @@ def _world():
             f"{size} processes were started together, but mpi4py sees {world.size}: it has "
             "another MPI library than the launcher; use that library's mpirun"
         )
-    error = RankError(text)
-    error.quiet = any(int(os.environ.get(f"{name}_RANK") or 0) for name in LAUNCHERS)
-    raise error
+    raise refusal(text)

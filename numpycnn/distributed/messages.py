@@ -26,7 +26,8 @@ class Messages:
     def __init__(self, world, timeout):
         self.world, self.aside, self.timeout = world, world.Dup(), timeout
         self.rank, self.size = world.rank, world.size
-        self.calls, self.sent = 0, []  # messages so far; sent aside, which must be kept
+        self.calls, self.sent = 0, []  # messages so far; those sent aside, which must be kept
+        self.ending = False  # by MPI, at exit
         self.names = [f"rank {k}" for k in range(self.size)]
         hosts = self.everyone(socket.gethostname())
         self.names = [f"rank {k} ({host})" for k, host in enumerate(hosts)]
@@ -78,10 +79,12 @@ class Messages:
         After half of that time each rank that waits says so to the others: who did not is silent.
         """
         self.calls += 1
-        tag, start, told = self.calls % 32768, time.monotonic(), False
         timeout, others = timeout or self.timeout, [k for k in range(self.size) if k != self.rank]
+        tag, told, waited, last = self.calls % 32768, False, 0.0, time.monotonic()
         while not request.Test():
-            waited = time.monotonic() - start
+            now = time.monotonic()
+            waited += min(now - last, 1.0)  # more, and it was this process that stood still
+            last = now
             if waited > timeout / 2 and not told:
                 self.sent += [self.aside.Isend(np.zeros(1, np.uint8), k, tag) for k in others]
                 told = True
@@ -99,6 +102,8 @@ class Messages:
             "checkpoints are whole, --resume continues"
         )
         error.quiet = self.rank != min({*range(self.size)} - {*silent})  # one tells it
+        atexit.register(_end_all, self.world, error)
+        self.ending = True
         return error
 
     def leave(self, error):
@@ -106,6 +111,8 @@ class Messages:
 
         Otherwise the others do not know, and wait for this one: then all are ended, by MPI.
         """
+        if self.ending:
+            return
         kind = np.array([zlib.crc32(type(error).__name__.encode())])
         kinds, start = np.empty(self.size, kind.dtype), time.monotonic()
         request = self.aside.Iallgather(kind, kinds)
@@ -123,6 +130,8 @@ class Messages:
 
 def _end_all(world, error):
     """MPI's end of all ranks; the launcher adds lines of its own."""
+    if getattr(error, "quiet", False):
+        time.sleep(LEAVING)  # for the one that tells it
     sys.stdout.flush()
     sys.stderr.flush()
     world.Abort(128 + getattr(error, "signum", 2) if isinstance(error, KeyboardInterrupt) else 1)

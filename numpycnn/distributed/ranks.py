@@ -20,6 +20,10 @@ class Alone:
         """function() on the first rank only; all get what it returns, or raises."""
         return function()
 
+    def in_turn(self, function):
+        """function() on all, on the first rank before the others: what it fetches is there then."""
+        return function()
+
     def share(self, value):
         """The first rank's value."""
         return value
@@ -70,6 +74,11 @@ class Ranks(Alone):
         if error is not None:
             raise error
         return result
+
+    def in_turn(self, function):
+        found = []
+        self.first(lambda: found.append(function()))
+        return found[0] if self.leads else function()
 
     def share(self, value):
         return self.messages.share(value)

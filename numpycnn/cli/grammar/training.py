@@ -20,6 +20,12 @@ def train(sub):
     _training(sub.add_argument_group("the training (defaults: the model's own, here vgg's)"))
     _classes(sub.add_argument_group("classes of unequal size, labels in doubt"))
     _folder(sub.add_argument_group("the results"))
+    sub.add_argument_group("several processes: mpirun -n 4 numpycnn train").add_argument(
+        "--rank-timeout",
+        type=positive,
+        metavar="SECONDS",
+        help="end when a process has been silent for so long (default: 300)",
+    )
 
 
 def _data(group):
