@@ -282,7 +282,7 @@ def test_steps_that_mean_nothing_are_refused(tmp_path):
 def test_the_worked_numbers_of_the_derivation_hold():
     page = pathlib.Path(int8.__file__).parents[1].joinpath("INT8.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     exec("\n".join(blocks), {})
     for name in re.findall(r"`(?:int8|c)/(\w+\.py)`", page):
         assert list(pathlib.Path(int8.__file__).parents[1].glob(f"*/{name}"))

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import ops
 from ...errors import ShapeError
+from ...ops.conv import im2col
 from ...training import checks
 from ..fold import fold
 from ..graph import ExportError, readers, trace
@@ -16,6 +17,8 @@ from ..parts import part
 from .network import Int8Network
 from .steps import MOST_SHIFT, Step
 
+PLACES = 7  # of an image: every seventh is enough for moments
+DAMPING = 0.01  # of the moments' mean, so that they have an inverse
 TABLE = 1024  # entries of an activation's table: four an output code
 SLOPED = "leaky_relu", "prelu"
 TABLED = "tanh", "sigmoid", "elu"
@@ -41,7 +44,7 @@ def quantize(net, images, batch_size=100):
     nodes = prepared(layers, shape)
     if nodes[1].op != "standardize":
         checks.check_images(net, images / np.float32(255))  # on the scale that net was trained on
-    build = _Build(nodes, ranges(nodes, images, batch_size))
+    build = _Build(nodes, *measure(nodes, images, batch_size))
     made = Int8Network(build.steps)
     made.pixel_scale = getattr(net, "pixel_scale", None)
     known = getattr(net, "metadata", None) or {}
@@ -57,7 +60,8 @@ def prepared(net, shape):
     nodes = _joined(fold(trace(net, shape)))
     for node in nodes:
         first = node.op != "standardize" or node.inputs[0] is nodes[0]
-        if node.op not in KNOWN or not first:
+        plain = node.attrs.get("groups", 1) == 1 and {1} == {*node.attrs.get("dilation", (1,))}
+        if node.op not in KNOWN or not first or not plain:
             raise ExportError(
                 f"layer {node.path} ({node.op}) has no integer form in this place; the float "
                 "network goes as ONNX: --to onnx"
@@ -108,9 +112,11 @@ def value(node, *xs):
     return getattr(ops, node.op)(x, *attrs.values(), *w.values())[0]  # an activation
 
 
-def ranges(nodes, images, batch_size=100):
-    """{node: (lowest, highest value over the images, 0 among them)}"""
-    found = {node: (0.0, 0.0) for node in nodes}
+def measure(nodes, images, batch_size=100):
+    """-> ranges {node: (lowest, highest value over the images, 0 among them)}, and moments {node:
+    E[x x^T] (K, K)} of what each filter of K weights sees, over one place in PLACES.
+    """
+    found, moments = {node: (0.0, 0.0) for node in nodes}, {}
     for start in range(0, len(images), batch_size):
         x = images[start : start + batch_size].astype(np.float32) / np.float32(255)
         values = {nodes[0]: x}
@@ -120,7 +126,18 @@ def ranges(nodes, images, batch_size=100):
                 raise ExportError(f"layer {node.path} ({node.op}) gives values that are not finite")
             low, high = found[node]
             found[node] = min(low, float(y.min())), max(high, float(y.max()))
-    return found
+            if node.op in ("conv", "dense") and node is not nodes[-1]:
+                seen = patches(node, values[node.inputs[0]])
+                moments[node] = moments.get(node, 0) + seen.T @ seen / len(images)
+    return found, moments
+
+
+def patches(node, x):
+    """What the filters of a convolution or dense layer see: (places, K), one place in PLACES."""
+    if node.op == "conv":
+        x = im2col(x, node.weights["w"].shape[:2], node.attrs["stride"], node.attrs["pads"])
+        x = x.reshape(-1, x.shape[-1])[::PLACES]
+    return x.astype(np.float64)
 
 
 def codes(low, high, top=255):
@@ -145,8 +162,9 @@ def multiplier(ratio, most=None):
 class _Build:
     """One method for each kind of node, each (node) -> the step of its output."""
 
-    def __init__(self, nodes, ranges):
-        self.nodes, self.ranges, self.read = nodes, ranges, readers(nodes)
+    def __init__(self, nodes, ranges, moments):
+        self.nodes, self.ranges, self.moments = nodes, ranges, moments
+        self.read = readers(nodes)
         self.steps, self.places, self.counts = [], {}, {}
         for node in nodes:
             if node not in self.places:
@@ -191,7 +209,7 @@ class _Build:
         """
         x, pool = self.given(node), node.inputs[0]
         pixels = pool.inputs[0].shape[0] * pool.inputs[0].shape[1] if self.pooled(pool) else 1
-        w, b, scales = weights(node, x, pixels, one_scale=True)
+        w, b, scales = weights(node, x, None, pixels)
         scale = float(x.scale / pixels * scales[0])
         return self.step("head", node, scale, 0, {"pixels": pixels}, {"w": w, "b": b})
 
@@ -202,7 +220,7 @@ class _Build:
     def weighted(self, node, numbers):
         """Convolution or dense layer, with the activation that alone reads it."""
         x, after = self.given(node), self.alone(node, ACTIVATIONS)
-        w, b, scales = weights(node, x)
+        w, b, scales = weights(node, x, self.moments[node])
         arrays = {"w": w, "b": b}
         out = after or node
         scale, zero = codes(*self.ranges[out])
@@ -295,24 +313,45 @@ class _Build:
         return self.step("reshape", node, x.scale, x.zero)
 
 
-def weights(node, x, pixels=1, one_scale=False):
+def weights(node, x, moments=None, pixels=1):
     """(w int8, b int32, scales (F,)) of a convolution or dense layer behind the step x.
 
     b_k = round(bias_k / (scale_x scale_k) - zero_x * sum w_k), where x may be a sum of `pixels`
     codes that stands for their mean: scale_x / pixels, zero_x * pixels. A filter of almost no
     weight would make its bias larger than any int32: its scale is raised until the bias fits into
-    30 bits. Raises ExportError where the sums could leave 32 bits all the same.
+    30 bits. Without moments, as for the last layer, all filters have one scale. Raises ExportError
+    where the sums could leave 32 bits all the same.
     """
     scale, zero, w = x.scale / pixels, x.zero * pixels, node.weights["w"].astype(np.float64)
     bias = np.zeros(w.shape[-1]) if node.weights["b"] is None else node.weights["b"].astype(float)
     axes = tuple(range(w.ndim - 1))
     largest = np.abs(w).max(axis=axes)
     scales = np.maximum(largest / 127, np.abs(bias) / (scale * 2**30))
-    scales = np.maximum(np.full_like(scales, scales.max()) if one_scale else scales, 1e-30)
-    w = np.clip(np.rint(w / scales), -127, 127).astype(np.int8)
+    scales = np.maximum(scales if moments is not None else scales.max(), 1e-30)
+    scales = scales + np.zeros(w.shape[-1])
+    w = rounded(w.reshape(-1, len(scales)), scales, moments).reshape(w.shape)
     b = np.rint(bias / (scale * scales) - w.sum(axis=axes, dtype=np.int64) * zero)
     if (np.abs(b) + 255 * pixels * np.abs(w.astype(np.int64)).sum(axis=axes)).max() >= 2**31:
         raise ExportError(
             f"layer {node.path} ({node.op}): sums of {w[..., 0].size:,} products can leave 32 bits"
         )
     return w, b.astype(np.int32), scales
+
+
+def rounded(w, scales, moments=None):
+    """W (K, F) int8 near w / scales; with moments H (K, K) such that E[((w - scales W)^T x)^2] =
+    (w - scales W)^T H (w - scales W) is small.
+
+    One weight after the other is rounded, and the ones behind it make up for its error d: they
+    move by d U[i, j] / U[i, i], U^T U = H^-1.   Steps: ../INT8.md. Source: Frantar et al. 2022.
+    """
+    w = w / scales
+    if moments is None:
+        return np.clip(np.rint(w), -127, 127).astype(np.int8)
+    damped = moments + (DAMPING * np.trace(moments) / len(w) + 1e-9) * np.eye(len(w))
+    upper = np.linalg.cholesky(np.linalg.inv(damped)).T  # U
+    whole = np.zeros(w.shape, np.int8)
+    for i in range(len(w)):
+        whole[i] = np.clip(np.rint(w[i]), -127, 127)
+        w[i + 1 :] -= np.outer(upper[i, i + 1 :] / upper[i, i], w[i] - whole[i])
+    return whole
