@@ -122,6 +122,10 @@ def odd():
             *((4, 6, 2), m.mirror(2, 3, 3, first=True), L.MirrorBatchNorm(3), L.ReLU()),
             *(m.mirror(3, 2, 3, bias=True), L.GlobalAvgPool(), L.MirrorMean(), m.dense(2, 3)),
         ),
+        "a layer used twice": (
+            *((4, 5, 2), m.conv(2, 3, 3), shared := m.conv(3, 3, 3), L.ReLU()),
+            *(L.Add(L.Identity(), shared), L.Flatten(), L.Concat(L.Identity(), m.dense(60, 2))),
+        ),
         "a layer of one's own": ((4, 5, 2), m.conv(2, 3, 3), Doubled()),
     }
     chains |= {f"transposed {k} {s} {p}": _transposed(m, k, s, p) for k, s, p in TRANSPOSED}

@@ -12,7 +12,7 @@ from ... import layers as L
 from ...errors import CheckpointError, MissingPackage
 from .. import onnx
 from ..names import state_dict
-from ..structure import ExportError, inside
+from ..structure import ExportError, deeper, inside
 from . import modules
 
 
@@ -21,7 +21,7 @@ def to_torch(net):
 
     Images go in and out as NCHW. Raises ExportError for a layer that cannot go.
     """
-    module = _module(net, "")
+    module = _module(net, "", {})
     own = {name: torch.from_numpy(array) for name, array in state_dict(net).items()}
     module.load_state_dict(own, strict=False, assign=True)
     for parameter in module.parameters():
@@ -61,19 +61,26 @@ def _freeze(module):
             child.requires_grad_(False)
 
 
-def _module(layer, path):
+def _module(layer, path, made):
+    """made: {id(layer): (layer, module)}, so that a layer that is used twice is one module."""
+    if id(layer) not in made:
+        made[id(layer)] = layer, _new(layer, path, made)
+    return made[id(layer)][1]
+
+
+def _new(layer, path, made):
     below = inside(layer, path)
     if below is None:
         kind = type(layer).__name__
         if kind not in MODULES:
             raise ExportError(f"layer {path or 0} ({kind}) has no counterpart in PyTorch")
         return MODULES[kind](layer)
-    made = [(name, _module(child, f"{path}.{name}".lstrip("."))) for name, child in below]
+    found = [(name, _module(one, deeper(path, name), made)) for name, one in below]
     if type(layer) in (L.Add, L.Concat):
         kind = modules.Sum if type(layer) is L.Add else modules.Concatenation
-        return kind([one for _, one in made])
+        return kind([one for _, one in found])
     module = modules.Frozen() if isinstance(layer, L.Frozen) else nn.Sequential()
-    for name, one in made:
+    for name, one in found:
         module.add_module(name, one)
     return module
 
