@@ -11,8 +11,9 @@ from ..layers.traverse import named_params
 KINDS = (
     layers.AvgPool2D, layers.BatchNorm, layers.Conv2D, layers.ConvTranspose2D, layers.Dense,
     layers.Dropout, layers.ELU, layers.Flatten, layers.GlobalAvgPool, layers.Identity,
-    layers.LeakyReLU, layers.MaxPool2D, layers.PReLU, layers.ReLU, layers.Reshape,
-    layers.Sampling, layers.Sigmoid, layers.Standardize, layers.Tanh, layers.Upsample2D,
+    layers.LeakyReLU, layers.MaxPool2D, layers.MirrorBatchNorm, layers.MirrorConv2D,
+    layers.MirrorMean, layers.PReLU, layers.ReLU, layers.Reshape, layers.Sampling, layers.Sigmoid,
+    layers.Standardize, layers.Tanh, layers.Upsample2D,
 )  # fmt: skip
 SOURCE = 6000  # letters of a layer's source text
 
@@ -50,7 +51,7 @@ def gradients(trace, k, layer, x, dy, dx):
     if node.get("frozen"):
         return
     grads = {name: param.grad for name, param in named_params(layer).items()}
-    if trace.train and node["kind"] not in ("BatchNorm", "Own") and grads:
+    if trace.train and node["kind"] not in ("BatchNorm", "MirrorBatchNorm", "Own") and grads:
         grads = _share(layer, x, dy)
     for name, grad in grads.items():
         if grad is None or name in node["grads"]:
@@ -77,6 +78,11 @@ def _conv(trace, node, layer, x, y, cache):
     node["attrs"].update(stride=layer.stride, pads=cache.padding)
 
 
+def _mirror_conv(trace, node, layer, x, y, cache):
+    _conv(trace, node, layer, x, y, cache)
+    node["attrs"]["first"] = layer.first
+
+
 def _pool(trace, node, layer, x, y, cache):
     node["attrs"].update(size=layer.size, stride=layer.stride)
     if node["kind"] == "MaxPool2D":
@@ -84,8 +90,13 @@ def _pool(trace, node, layer, x, y, cache):
         node["y"] = trace.store.derive(y[0], "pool", [source], *layer.size, *layer.stride)
 
 
+def _rows(x, layer):
+    """(N, ..., C) as (N, pixels, C); of a mirror norm's pairs the two maps are one channel."""
+    return x.reshape(len(x), -1, len(layer.gamma.value))
+
+
 def _norm(trace, node, layer, x, y, cache):
-    axes, put = tuple(range(x.ndim - 1)), trace.store.put
+    x, axes, put = _rows(x, layer), (0, 1), trace.store.put
     mean, var = layer.running_mean, layer.running_var
     node["attrs"].update(train=trace.train, eps=layer.eps, m=int(x.size // x.shape[-1]))
     if trace.train:
@@ -163,7 +174,8 @@ def _keep(*names):
 
 ABOUT = {
     "Conv2D": _conv, "ConvTranspose2D": _conv, "MaxPool2D": _pool, "AvgPool2D": _pool,
-    "BatchNorm": _norm, "ReLU": _relu, "Dropout": _dropout, "Standardize": _standardize,
+    "BatchNorm": _norm, "MirrorBatchNorm": _norm, "MirrorConv2D": _mirror_conv, "ReLU": _relu,
+    "Dropout": _dropout, "Standardize": _standardize,
     "Sampling": _sampling, "Own": _own, "Upsample2D": _upsample, "ELU": _keep("alpha"),
     "LeakyReLU": _keep("negative_slope"),
 }  # fmt: skip
@@ -190,12 +202,12 @@ def _standardize_dx(trace, node, layer, x, dy, dx, came):
 
 
 def _norm_dx(trace, node, layer, x, dy, dx, came):
-    p, put, axes = node["params"], trace.store.put, tuple(range(x.ndim - 1))
+    p, put, axes = node["params"], trace.store.put, (0, 1)
     if not node["attrs"]["train"]:
         sources = came, p["var"], p["gamma"]
         return trace.store.derive(dx[0], "norm_use_dx", sources, layer.eps)
     mean, var = (trace.store.arrays[p[name]].astype(np.float64) for name in ("mean", "var"))
-    rest = dy[1:].astype(np.float64)
+    x, rest = _rows(x, layer), _rows(dy, layer)[1:].astype(np.float64)
     product = rest * (x[1:] - mean) / np.sqrt(var + layer.eps)
     p.update(
         rest_dy=put(rest.sum(axes)),
@@ -211,7 +223,7 @@ def _norm_dx(trace, node, layer, x, dy, dx, came):
 
 BACK = {
     "ReLU": _relu_dx, "MaxPool2D": _pool_dx, "Dropout": _dropout_dx,
-    "Standardize": _standardize_dx, "BatchNorm": _norm_dx,
+    "Standardize": _standardize_dx, "BatchNorm": _norm_dx, "MirrorBatchNorm": _norm_dx,
 }  # fmt: skip
 
 

@@ -16,17 +16,19 @@ LETTERS = bytes(c for c in range(33, 127) if chr(c) not in "<&\\")  # 91, none o
 
 
 def _norm(x, mean, var, gamma, beta, eps):
-    return gamma * ((x - mean) * (1 / np.sqrt(var + F32(eps)))) + beta
+    rows = x.reshape(-1, len(gamma))  # of a mirror norm, the two maps of a pair are one channel
+    return (gamma * ((rows - mean) * (1 / np.sqrt(var + F32(eps)))) + beta).reshape(x.shape)
 
 
 def _norm_use_dx(dy, var, gamma, eps):
-    return gamma * (1 / np.sqrt(var + F32(eps))) * dy
+    rows = dy.reshape(-1, len(gamma))
+    return (gamma * (1 / np.sqrt(var + F32(eps))) * rows).reshape(dy.shape)
 
 
 def _norm_train_dx(dy, x, mean, var, gamma, dgamma, dbeta, eps, m):
-    inv = 1 / np.sqrt(var + F32(eps))
-    xhat = (x - mean) * inv
-    return gamma * inv * (dy - dbeta / F32(m) - xhat * (dgamma / F32(m)))
+    inv, rows = 1 / np.sqrt(var + F32(eps)), x.reshape(-1, len(gamma))
+    xhat, dy = (rows - mean) * inv, dy.reshape(rows.shape)
+    return (gamma * inv * (dy - dbeta / F32(m) - xhat * (dgamma / F32(m)))).reshape(x.shape)
 
 
 def _unpool(dy, x, sh, sw, th, tw):

@@ -76,6 +76,20 @@ def conditional_vae():
     )
 
 
+def mirror():
+    """Mirror layers: as the first one and behind it, strided, with a bias, in both norms' runs."""
+    return shaken(
+        L.Sequential(
+            L.Standardize(0.3, 0.4),
+            L.MirrorConv2D(1, 3, 3, first=True, rng=rng()), L.MirrorBatchNorm(3), L.ReLU(),
+            L.MaxPool2D(2),
+            L.MirrorConv2D(3, 2, (2, 3), padding=(1, 1), bias=True, rng=rng(4)), L.Tanh(),
+            L.MirrorConv2D(2, 3, (1, 2), (2, 2), "valid", rng=rng(5)), L.MirrorBatchNorm(3),
+            L.GlobalAvgPool(), L.MirrorMean(), L.Dense(3, 4, rng=rng(6)),
+        )
+    )  # fmt: skip
+
+
 class Page:
     """The mathematics of a page in a process of node: page("verify(runs, 5)") -> its value."""
 

@@ -43,6 +43,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explainer")
     pages.write(folder / "hard.html", pages.hard(), label=2, classes=list("abcd"))
     pages.write(folder / "others.html", pages.others(), label=1)
+    pages.write(folder / "mirror.html", pages.mirror(), label=1)
     return folder
 
 
@@ -83,7 +84,7 @@ def wait_for(tab, expression):
     raise AssertionError(f"never: {expression}")
 
 
-@pytest.mark.parametrize("name", ["hard", "others"])
+@pytest.mark.parametrize("name", ["hard", "others", "mirror"])
 def test_verify_finds_nothing_wrong(folder, open_page, name):
     found = open_page(folder / f"{name}.html").evaluate("numpycnn.verify(20)")
     assert found["checked"] > 2000
@@ -91,7 +92,7 @@ def test_verify_finds_nothing_wrong(folder, open_page, name):
     assert found["worst"] < 1
 
 
-@pytest.mark.parametrize("name", ["hard", "others"])
+@pytest.mark.parametrize("name", ["hard", "others", "mirror"])
 def test_every_followed_link_leads_to_the_same_number(folder, open_page, name):
     """Random steps and cells; of each a random link of its sum is clicked."""
     result = open_page(folder / f"{name}.html").evaluate(FOLLOW, 520 if LONG else 40)
@@ -263,7 +264,7 @@ def test_a_dropped_picture_is_read(folder, open_page, tmp_path):
     wait_for(tab, "document.getElementById('banner').textContent.includes('could not be read')")
 
 
-@pytest.mark.parametrize("name", ["hard", "others"])
+@pytest.mark.parametrize("name", ["hard", "others", "mirror"])
 def test_nothing_scrolls_sideways_at_360_pixels(folder, open_page, name):
     tab = open_page(folder / f"{name}.html", width=360, height=740)
     for step in range(tab.evaluate("2 * run().nodes.length")):

@@ -1,5 +1,6 @@
 """The page's mathematics, run by node: every number it explains, and every fault in it."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ def verified(path, least, cells=40):
     return found
 
 
-@pytest.mark.parametrize("net", [pages.hard, pages.others])
+@pytest.mark.parametrize("net", [pages.hard, pages.others, pages.mirror])
 def test_every_number_of_every_layer_is_the_sum_that_the_page_shows(tmp_path, net):
     verified(pages.write(tmp_path / "page.html", net(), label=2), 3000)
 
@@ -118,13 +119,19 @@ FAULTS = faults()
 
 
 @pytest.fixture(scope="module")
-def hard_page(tmp_path_factory):
-    path = tmp_path_factory.mktemp("explainer") / "page.html"
-    with pages.Page(pages.write(path, pages.hard(), label=2)) as page:
-        yield page
+def faulty_page(tmp_path_factory):
+    """faulty_page(fault) -> the page of the network that has its layer."""
+    folder = tmp_path_factory.mktemp("explainer")
+    with contextlib.ExitStack() as kept:
+        found = {
+            net: kept.enter_context(pages.Page(pages.write(folder / net.__name__, net(), label=2)))
+            for net in (pages.hard, pages.mirror)
+        }
+        yield lambda fault: found[pages.mirror if fault.startswith("mirror") else pages.hard]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_verify_finds_a_fault_of_the_pages_own_mathematics(hard_page, fault):
-    assert hard_page.swap(*FAULTS[fault]) == 1, "the text of the fault is not there"
-    assert hard_page("verify(runs, 40)")["bad"] > 0
+def test_verify_finds_a_fault_of_the_pages_own_mathematics(faulty_page, fault):
+    page = faulty_page(fault)
+    assert page.swap(*FAULTS[fault]) == 1, "the text of the fault is not there"
+    assert page("verify(runs, 40)")["bad"] > 0

@@ -65,8 +65,8 @@ CELLS.BatchNorm = {
         ...L`y = ${ref.p(n, "gamma", c)} · ${h(k)} + ${ref.p(n, "beta", c)} = ${value}`,
       ],
       note: train
-        ? `Mean and variance are the batch's: ${M.toLocaleString("en")} numbers a channel.`
-        : "In use, mean and variance are the running ones that training left: constants.",
+        ? `Mean and variance are the batch's: ${M.toLocaleString("en")} numbers a channel.${PAIRED(n)}`
+        : `In use, mean and variance are the running ones that training left: constants.${PAIRED(n)}`,
     };
   },
   dx(n, k) {
@@ -96,6 +96,7 @@ CELLS.BatchNorm = {
       value,
       abs,
       n: M,
+      note: PAIRED(n).trim(),
       line: L`${scale} · (${dy} + ${second} + ${third}) = ${value}`,
       eq: "dx = \\frac{γ}{\\sqrt{var + ε}} \\left( dy - \\frac{1}{M} \\sum dy - x\u0302 · \\frac{1}{M} \\sum dy · x\u0302 \\right)",
       addends: [
@@ -149,12 +150,17 @@ CELLS.BatchNorm = {
   },
 };
 
+// a mirror norm's note; of another, nothing
+const PAIRED = (n) =>
+  n.kind === "MirrorBatchNorm" ? " The two maps of a pair are one channel: they share all four." : "";
+
 function channelRows(n, c, row) {
   const x = n.X();
   const rows = [];
   for (let i = c; i < x.v.length; i += n.P.gamma.v.length) {
     const r = row(i);
-    rows.push({label: at(x.s, i).slice(0, -1).join(", ") || "all", ...r, product: r.a * r.b});
+    const partner = at(x.s, i).pop() >= n.P.gamma.v.length ? ", partner" : "";
+    rows.push({label: (at(x.s, i).slice(0, -1).join(", ") || "all") + partner, ...r, product: r.a * r.b});
   }
   return rows;
 }

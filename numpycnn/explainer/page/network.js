@@ -2,7 +2,8 @@
 // and the passes from any node on.
 
 const UNIT = 2 ** -24; // half a unit of float32's last place
-const allowed = (e) => (16 + 2 * Math.sqrt(e.n)) * UNIT * e.abs;
+const LEAST = 2 ** -149; // float32's smallest number: what is below it is rounded coarsely
+const allowed = (e) => (16 + 2 * Math.sqrt(e.n)) * (UNIT * e.abs + (e.n ? LEAST : 0));
 
 class Node {
   constructor(run, k, raw) {

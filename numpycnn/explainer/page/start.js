@@ -101,7 +101,7 @@ function gradientPanels(n, e) {
   const swapped = n.kind === "ConvTranspose2D";
   const move = (axis) => (c) => {
     const to = [...place];
-    to[axis] = c;
+    to[axis] = c % t.s[axis]; // of a mirror layer's pair, the same weight
     pick(flat(t.s, to));
   };
   const axes = t.s.length === 4 ? (swapped ? [3, 2] : [2, 3]) : [t.s.length - 1, t.s.length - 1];
