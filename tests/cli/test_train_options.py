@@ -1,12 +1,14 @@
 """Options of `numpycnn train` that say what and how it trains: the bits of the Python call."""
 
 import json
+import os
 
+import numpy as np
 import pytest
 
 import numpycnn as nc
 from numpycnn import optim
-from numpycnn.cli import recipes
+from numpycnn.cli import architecture, recipes
 from numpycnn.data.augment import augmentation
 from numpycnn.training import checkpoint
 from tests.helpers import arrays, same, write_data
@@ -139,3 +141,38 @@ def test_what_does_not_fit_is_refused_in_one_line(options, message, data, run, t
     assert err.count("\n") == 1
     assert message in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz"]
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "expected"),
+    [
+        ("densenet", {"filters": [8], "dropout": [0.1]}, {"filters": 8, "dropout": 0.1}),
+        ("resnet", {"filters": [4, 8, 8]}, {"filters": [4, 8, 8]}),
+        ("keras_cnn", {"filters": [4, 6, 8], "dropout": [0.1, 0.2]}, None),
+        ("mirror_vgg", {"filters": [4, 6], "dropout": [0.1, 0.2]}, None),
+        ("mirror_vgg", {"filters": [4, 6], "dropout": [0.1]}, {"filters": [4, 6], "dropout": 0.1}),
+        ("alexnet", {"filters": [4, 6], "dropout": [0.2], "init": 0.01}, None),
+        ("lenet5", {"init": "orthonormal", "filters": None}, {"init": "orthonormal"}),
+        ("vgg", {"filters": [4, 6], "activation": "tanh"}, None),
+    ],
+)
+def test_settings_in_the_form_that_a_model_takes(model, given, expected):
+    found = architecture.arguments(model, given)
+    if expected is not None:
+        assert found == expected
+    net = nc.models.build(model, **found)
+    assert net.spec["arguments"] == found
+    if isinstance(found.get("filters"), list):
+        kernels = [p.value for p in net.params() if p.value.ndim == 4]
+        assert {w.shape[3] for w in kernels} <= {n * s for n in found["filters"] for s in (1, 2)}
+
+
+def test_balanced_sampling_of_mapped_arrays_has_the_bits_of_those_in_memory(data, no_report, run):
+    held = np.load(data)
+    os.mkdir("mapped")
+    for name in ("x_train", "y_train", "x_test", "y_test"):
+        np.save(f"mapped/{name}.npy", held[name])
+    for place, out in ((data, "a"), ("mapped", "b")):
+        code, _, err = run("train", "--data", place, *SMALL, "--sampling", "balanced", "--out", out)
+        assert code == 0, err
+    assert same(arrays(nc.load("a/last.npz")), arrays(nc.load("b/last.npz")))
