@@ -9,8 +9,8 @@ from .networks import classifier
 from .output import check_new, say
 from .table import as_csv
 
-MANY = 64  # pictures from which a progress bar shows how far it is
-CHUNK = 256  # pictures in memory at a time
+MANY = 100  # pictures from which a progress bar shows how far it is
+CHUNK = 64  # pictures in memory at a time
 
 
 def predict(args):
