@@ -75,9 +75,14 @@ def _images(cells, where, row):
     try:
         values = np.loadtxt(cells, np.float32, ndmin=2, comments=None)
     except ValueError as error:
+        reason = f"near row {row}: {shown(error, 120)}"
+        counts = [len(cell.split()) for cell in cells]
+        for i, count in enumerate(counts):
+            if count != counts[0]:
+                reason = f"row {row + i} has {count} pixels, row {row} has {counts[0]}"
+                break
         raise DatasetError(
-            f"{where}: near row {row}: {shown(error, 120)}; expected as many numbers in each row's "
-            "pixels, with blanks between"
+            f"{where}: {reason}; expected as many numbers in each row's pixels, blanks between them"
         ) from None
     return grey_levels(values, where, row)
 

@@ -221,7 +221,7 @@ def test_pixels_in_one_cell_without_parts_and_with_words_for_labels(tmp_path):
     ("change", "header", "message"),
     [
         (lambda i, s: s.replace(" ", " x", 1) if i == 3 else s, None, "near row 2"),
-        (lambda i, s: s.replace(" ", " 1 ", 1) if i == 3 else s, None, "as many numbers"),
+        (lambda i, s: s.replace(" ", " 1 ", 1) if i == 3 else s, None, "row 5 has 37 pixels"),
         (lambda i, s: s.replace(" ", " 999 ", 1).replace(" 999 ", " 999", 1), None, "pixels from"),
         (lambda i, s: s + ",1" if i == 3 else s, None, "row 5 has 4 columns; expected 3"),
         (lambda i, s: s.replace("Training", "later"), None, "usage 'later'"),
