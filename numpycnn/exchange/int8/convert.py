@@ -44,6 +44,7 @@ def quantize(net, images, batch_size=100):
     nodes = prepared(layers, shape)
     if nodes[1].op != "standardize":
         checks.check_images(net, images / np.float32(255))  # on the scale that net was trained on
+    equalize(nodes, images, batch_size)
     build = _Build(nodes, *measure(nodes, images, batch_size))
     made = Int8Network(build.steps)
     made.pixel_scale = getattr(net, "pixel_scale", None)
@@ -112,24 +113,65 @@ def value(node, *xs):
     return getattr(ops, node.op)(x, *attrs.values(), *w.values())[0]  # an activation
 
 
-def measure(nodes, images, batch_size=100):
-    """-> ranges {node: (lowest, highest value over the images, 0 among them)}, and moments {node:
-    E[x x^T] (K, K)} of what each filter of K weights sees, over one place in PLACES.
-    """
-    found, moments = {node: (0.0, 0.0) for node in nodes}, {}
+def runs(nodes, images, batch_size):
+    """Yields {node: what it gives} for each batch of uint8 images."""
     for start in range(0, len(images), batch_size):
         x = images[start : start + batch_size].astype(np.float32) / np.float32(255)
         values = {nodes[0]: x}
         for node in nodes[1:]:
-            y = values[node] = value(node, *(values[one] for one in node.inputs))
-            if not np.isfinite(y).all():
+            values[node] = value(node, *(values[one] for one in node.inputs))
+            if not np.isfinite(values[node]).all():
                 raise ExportError(f"layer {node.path} ({node.op}) gives values that are not finite")
-            low, high = found[node]
-            found[node] = min(low, float(y.min())), max(high, float(y.max()))
+        yield values
+
+
+def measure(nodes, images, batch_size=100):
+    """-> ranges {node: (lowest, highest value over the images, 0 among them)}, and moments {node:
+    E[x x^T] (K, K)} of what each filter of K weights sees, over one place in PLACES.
+    """
+    ranges, moments = {node: (0.0, 0.0) for node in nodes}, {}
+    for values in runs(nodes, images, batch_size):
+        for node, y in values.items():
+            low, high = ranges[node]
+            ranges[node] = min(low, float(y.min())), max(high, float(y.max()))
             if node.op in ("conv", "dense") and node is not nodes[-1]:
                 seen = patches(node, values[node.inputs[0]])
                 moments[node] = moments.get(node, 0) + seen.T @ seen / len(images)
-    return found, moments
+    return ranges, moments
+
+
+def equalize(nodes, images, batch_size=100):
+    """Give channels behind a ReLU ranges that are nearer to each other; net stays what it is.
+
+    One scale is for all channels of a tensor, so one of small values has few codes. Channel k is
+    divided by f_k = sqrt(max_k / max), and the weights that read it are multiplied by f_k:
+    relu(v / f) = relu(v) / f for f > 0.   Source: Nagel et al. 2019.
+    """
+    read, pairs = readers(nodes), []
+    for node in nodes:
+        if node.op in ("conv", "dense") and _alone(read, node, "relu"):
+            after = found = _alone(read, node, "relu")
+            while following := _alone(read, found, "max_pool", "global_avg_pool"):
+                found = following
+            reader = _alone(read, found, "conv", "dense")
+            pairs += [(node, after, reader)] if reader else []
+    largest = {after: 0.0 for _, after, _ in pairs}  # (F,)
+    for values in runs(nodes, images, batch_size):
+        for after in largest:
+            y = values[after].reshape(-1, values[after].shape[-1])
+            largest[after] = np.maximum(largest[after], y.max(axis=0))
+    for node, after, reader in pairs:
+        share = largest[after] / (largest[after].max() or 1.0)
+        f = np.sqrt(np.maximum(share, 1e-2)).astype(np.float32)  # (F,)
+        w, b = node.weights["w"], node.weights["b"]
+        node.weights = {"w": w / f, "b": None if b is None else b / f}
+        reader.weights = {**reader.weights, "w": reader.weights["w"] * f[:, None]}
+
+
+def _alone(read, node, *kinds):
+    """The one reader of the node, if it is of these kinds."""
+    found = read[node]
+    return found[0] if len(found) == 1 and found[0].op in kinds else None
 
 
 def patches(node, x):
@@ -219,7 +261,7 @@ class _Build:
 
     def weighted(self, node, numbers):
         """Convolution or dense layer, with the activation that alone reads it."""
-        x, after = self.given(node), self.alone(node, ACTIVATIONS)
+        x, after = self.given(node), _alone(self.read, node, *ACTIVATIONS)
         w, b, scales = weights(node, x, self.moments[node])
         arrays = {"w": w, "b": b}
         out = after or node
@@ -238,11 +280,6 @@ class _Build:
         made = self.step(node.op, node, scale, zero, numbers, arrays)
         self.places[out] = made
         return made
-
-    def alone(self, node, kinds):
-        """The one reader of the node, if it is of these kinds."""
-        found = self.read[node]
-        return found[0] if len(found) == 1 and found[0].op in kinds else None
 
     def table(self, node, after, scale, zero):
         """(scale of an index, index of 0, codes uint8 (TABLE,)) of an activation behind the sums.
@@ -273,7 +310,7 @@ class _Build:
     def add(self, node):
         """The branches' scales over the new one are q_k / 2^s, with one s."""
         given = [self.steps[self.places[one]] for one in node.inputs]
-        after = self.alone(node, ("relu",))
+        after = _alone(self.read, node, "relu")
         scale, zero = codes(*self.ranges[after or node])
         ratios = np.array([x.scale for x in given]) / scale
         q, s = multiplier(ratios, ratios.max())
