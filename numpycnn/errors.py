@@ -54,7 +54,7 @@ class MissingPackage(NumpyCNNError, ImportError):
 
 
 class RankError(NumpyCNNError, RuntimeError):
-    """Processes that train together cannot: one differs from the others, is missing, or silent."""
+    """Processes that work together cannot: one differs from the others, is missing, or silent."""
 
 
 class TrainingDiverged(NumpyCNNError, ValueError):

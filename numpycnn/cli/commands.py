@@ -204,7 +204,7 @@ def study(args):
     )
     command = f"numpycnn study STUDY{' --full' * args.full}{' --quick' * args.quick}{typed}"
     result = studies.run(
-        chosen, out, jobs=args.jobs, quick=args.quick, say=say, command=command, **given
+        chosen, out, jobs=args.jobs, on=args.on, quick=args.quick, say=say, command=command, **given
     )
     lines = [f"{name:<14} {found['verdict']}" for name, found in result["studies"].items()]
     if result.get("trial"):

@@ -17,7 +17,7 @@ import warnings
 
 from .. import backend, data, files
 from ..errors import MissingPackage, RunFolderError, unknown
-from . import baselines, results
+from . import baselines, cluster, results
 from .full import ENDING
 from .job import perform
 from .plan import QUICK, code, plan
@@ -27,25 +27,27 @@ GIVEN = "seeds", "epochs", "limit", "measure_most", "data"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def run(studies, out, *, jobs=None, quick=False, say=print, command="", **given):
+def run(studies, out, *, jobs=None, on=None, quick=False, say=print, command="", **given):
     """Run studies, {name: Study}, into the folder `out` -> {"out", "failed", "trial",
     "studies"}.
 
     "studies": {name: what results.publish returns}. `given`: seeds (how many, from 0 on), epochs,
     limit and data replace those of the studies (plan.resolve). `quick`: a trial in minutes.
     `jobs`: processes, each with one thread (by default one a core, where joblib is installed); a
-    single one has all threads. What is done in `out` is not run again. `command`: what to type to
-    reproduce the results, with STUDY for the study's name; it is written into the tables.
+    single one has all threads. `on`: "dask://host:port", a cluster that does them instead
+    (cluster.py). What is done in `out` is not run again. `command`: what to type to reproduce the
+    results, with STUDY for the study's name; it is written into the tables.
 
     Raises, before anything starts, UnknownNameError, ValueError, DatasetError, MissingPackage, and
-    OSError for a folder that cannot be written; OSError when the disk is full: finished jobs are
-    kept.
+    OSError for a folder that cannot be written; OSError when the disk is full, and RankError for a
+    cluster that fails: finished jobs are kept.
     """
     out = pathlib.Path(out).absolute()
     if out.exists() and not out.is_dir():
         raise RunFolderError(f"{out} is a file; expected a folder, or a name that is free")
     files.check_writable(out)
-    jobs = processes(jobs)
+    address = cluster.check(on) if on else None
+    jobs = -1 if on else processes(jobs)
     for key, value in given.items():
         if key not in GIVEN:
             raise unknown("setting of a study", key, GIVEN)
@@ -62,7 +64,8 @@ def run(studies, out, *, jobs=None, quick=False, say=print, command="", **given)
     if any(job["facts"]["settings"]["model"] in baselines.BASELINES for job in everything.values()):
         baselines.require()
     try:
-        return finish(studies, planned, list(everything.values()), out, jobs, say, command, quick)
+        ended = outcomes(list(everything.values()), jobs, address, out)
+        return finish(studies, planned, list(everything.values()), out, ended, say, command, quick)
     except OSError as error:
         if error.errno not in FULL:
             raise
@@ -85,8 +88,8 @@ def processes(jobs):
     return jobs
 
 
-def finish(studies, planned, everything, out, jobs, say, command, quick=False):
-    """Run the jobs, publish each study when its last one has ended -> what run returns.
+def finish(studies, planned, everything, out, outcomes, say, command, quick=False):
+    """Take the jobs' outcomes, publish each study when its last one has come -> what run returns.
 
     One at full length is published whenever a job of it has ended.
     """
@@ -96,7 +99,7 @@ def finish(studies, planned, everything, out, jobs, say, command, quick=False):
     for name, some in planned.items():
         for (variant, _), job in some.items():
             users.setdefault(job["folder"], []).append((name, variant))
-    with contextlib.closing(outcomes(everything, jobs)) as ended:
+    with contextlib.closing(outcomes) as ended:
         for outcome in ended:
             folder = outcome["job"]["folder"]
             failed += "error" in outcome
@@ -128,12 +131,17 @@ def finish(studies, planned, everything, out, jobs, say, command, quick=False):
     }
 
 
-def outcomes(everything, jobs):
+def outcomes(everything, jobs, address=None, out=None):
     """Yields attempt(job) of each, in the order in which they end.
 
     Raises OSError at once when the disk is full.
     """
-    ended = (attempt(job) for job in everything) if jobs == 1 else side_by_side(everything, jobs)
+    if address:
+        ended = cluster.outcomes(attempt, everything, address, out)
+    elif jobs == 1:
+        ended = (attempt(job) for job in everything)
+    else:
+        ended = side_by_side(everything, jobs)
     with contextlib.closing(ended):
         for outcome in ended:
             if outcome.get("full"):
@@ -154,11 +162,18 @@ def side_by_side(everything, jobs):
             warnings.filterwarnings("ignore", message=".*tasks have been successfully executed")
             parallel = joblib.Parallel(jobs, return_as=kind, batch_size=1)
             yield from parallel(joblib.delayed(attempt)(job) for job in everything)
-    except TerminatedWorkerError as error:
+    except Exception as error:
+        # Ray is known by its name alone; attempt returns a job's own errors
+        if not isinstance(error, TerminatedWorkerError) and not _of_ray(error):
+            raise
         raise OSError(
             errno.ECHILD, "a process of a study was killed, perhaps for want of memory; finished "
             "jobs are kept: give the same command again, with fewer --jobs"
         ) from error  # fmt: skip
+
+
+def _of_ray(error):
+    return type(error).__module__.partition(".")[0] == "ray"
 
 
 def attempt(job):

@@ -39,7 +39,14 @@ def study(sub):
         "--data", type=given, metavar="DATA", help="as for train (default: fashion-mnist)"
     )
     group = sub.add_argument_group("where")
-    group.add_argument(
+    place = group.add_mutually_exclusive_group()
+    place.add_argument(
+        "--on",
+        type=given,
+        metavar="dask://HOST:PORT",
+        help="a dask cluster, which trains them; its machines must share the folder and the data",
+    )
+    place.add_argument(
         "--jobs",
         type=positive,
         metavar="N",
