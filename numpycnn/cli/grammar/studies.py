@@ -44,7 +44,8 @@ def study(sub):
         "--on",
         type=given,
         metavar="dask://HOST:PORT",
-        help="a dask cluster, which trains them; its machines must share the folder and the data",
+        help="a dask cluster, which trains them; its machines must share the folder and the data "
+        "(default: this machine)",
     )
     place.add_argument(
         "--jobs",
