@@ -10,6 +10,7 @@ from .output import check_new, say
 from .table import as_csv
 
 MANY = 100  # pictures from which a progress bar shows how far it is
+SAID = 20  # pictures that cannot be read and are named, where a table names them all
 CHUNK = 64  # pictures in memory at a time
 
 
@@ -31,6 +32,10 @@ def predict(args):
         found, broken, said = answers(net, chunk, alone=len(paths) == 1)
         results, lines = results + found, lines + said
         errors |= broken
+    for error in list(errors.values())[: SAID if args.csv else None]:
+        say(f"numpycnn predict: {error}")
+    if args.csv and len(errors) > SAID:
+        say(f"numpycnn predict: {len(errors) - SAID:,} more are named in {args.csv}")
     result = {"predictions": results}
     if errors:
         result["errors"] = [{"image": path, "error": text} for path, text in errors.items()]
@@ -106,7 +111,7 @@ def answers(net, pairs, alone=False):
 
 
 def read(paths, shape, metadata, alone=False):
-    """{path: image} of those that can be read, {path: error} of the others, which are said.
+    """{path: image} of those that can be read, {path: error} of the others.
 
     metadata: the checkpoint's, which says how pictures were read for training.
 
@@ -122,7 +127,6 @@ def read(paths, shape, metadata, alone=False):
             if alone:
                 raise
             errors[path] = str(error)
-            say(f"numpycnn predict: {error}")
     return images, errors
 
 

@@ -76,6 +76,16 @@ def test_a_broken_picture_is_a_row_that_says_why(folder, run):
     assert [one["image"] for one in facts["errors"]] == ["photos/1.png"]
 
 
+def test_of_many_broken_pictures_the_table_names_all(folder, run):
+    for i in range(30):
+        with open(f"photos/x{i:02}.png", "wb") as file:
+            file.write(b"no picture")
+    code, _, err = run("predict", "photos", "--checkpoint", "net.npz", "--csv", "out.csv")
+    assert (code, err.count("\n")) == (3, 21)
+    assert err.splitlines()[-1] == "numpycnn predict: 10 more are named in out.csv"
+    assert sum("no" in row["note"] for row in rows("out.csv")) == 30
+
+
 def test_a_strange_picture_has_a_note(folder, run):
     from PIL import Image
 
