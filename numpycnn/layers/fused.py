@@ -9,6 +9,7 @@ from ..errors import ShapeError
 from ..ops.checks import pair
 from ..ops.conv import conv_padding, conv_size
 from ..ops.fused import Norm, conv_bn_relu, conv_bn_relu_backward
+from ..ops.mirror import check_pool
 from .activation import ReLU
 from .base import Layer
 from .combine import Frozen, Sequential
@@ -33,7 +34,8 @@ class ConvBNReLU(Layer):
 
     opaque = True
 
-    def __init__(self, conv, norm=None, pool=1):
+    def __init__(self, conv, norm=None, pool=1, symmetric=False):
+        self.symmetric = symmetric
         self.conv, self.norm, (self.pool, width) = conv, norm, pair("pool", pool)
         if width != self.pool:
             raise ShapeError(
@@ -55,6 +57,8 @@ class ConvBNReLU(Layer):
 
     def _run(self, x, train, keep):
         conv, (norm, momentum, eps) = self.conv, self._norm()
+        if self.symmetric:
+            check_pool(self._conv_size(x.shape)[1], self.pool, self.pool)
         how = conv.stride, conv.padding, momentum, eps, self.pool
         train = train and self.norm is not None
         return conv_bn_relu(x, *conv.operands(x), norm, train, *how, keep=keep)
@@ -65,11 +69,14 @@ class ConvBNReLU(Layer):
     def infer(self, x):
         return self._run(x, train=False, keep=False)[0]
 
-    def multiply_adds(self, x_shape, y_shape):
+    def _conv_size(self, x_shape):
+        """(OH, OW) of the convolution, which the pool gets."""
         conv = self.conv
         geometry = x_shape[1:3], conv.w.value.shape[:2], conv.stride
-        size = conv_size(*geometry, conv_padding(*geometry, conv.padding))
-        return conv.multiply_adds(x_shape, (x_shape[0], *size))
+        return conv_size(*geometry, conv_padding(*geometry, conv.padding))
+
+    def multiply_adds(self, x_shape, y_shape):
+        return self.conv.multiply_adds(x_shape, (x_shape[0], *self._conv_size(x_shape)))
 
     def backward(self, dy, cache):
         dx, dw, db, dgamma, dbeta = conv_bn_relu_backward(
@@ -99,9 +106,9 @@ def fuse(net, input_gradient=True):
             if isinstance(conv, Conv2D):
                 first = copy.copy(conv)
                 first.input_gradient = False
-                fused.layers[i] = (
-                    ConvBNReLU(first, layer.norm, layer.pool) if conv is not layer else first
-                )
+                fused.layers[i] = first
+                if conv is not layer:
+                    fused.layers[i] = ConvBNReLU(first, layer.norm, layer.pool, layer.symmetric)
             if any(True for _ in conv.params()):
                 break
     return fused
@@ -146,9 +153,8 @@ def _chain(layers):
         else:
             result.append(rest.pop(0))
             continue
-        result.append(
-            ConvBNReLU(conv, norm, rest.pop(0).size[0] if rest and _square(rest[0]) else 1)
-        )
+        pool = rest.pop(0) if rest and _square(rest[0]) else MaxPool2D(1)
+        result.append(ConvBNReLU(conv, norm, pool.size[0], pool.symmetric))
     return result, places
 
 

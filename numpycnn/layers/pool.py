@@ -9,6 +9,7 @@ from ..ops import (
     max_pool2d_backward,
 )
 from ..ops.checks import pair
+from ..ops.mirror import check_pool
 from .base import Layer
 from .config import short
 
@@ -18,6 +19,7 @@ class MaxPool2D(Layer):
 
     - size: of a window, a number or a pair, 2.
     - stride: from window to window, a number or a pair; the size unless given.
+    - symmetric: refuse a width of which the windows leave columns out, for mirror layers, False.
 
     Raises ShapeError for sizes below 1, in forward for a window larger than x.
 
@@ -25,15 +27,19 @@ class MaxPool2D(Layer):
     (8, 14, 14, 32)
     """
 
-    def __init__(self, size=2, stride=None):
+    def __init__(self, size=2, stride=None, symmetric=False):
         self.size = pair("size", size)
         self.stride = self.size if stride is None else pair("stride", stride)
+        self.symmetric = symmetric
 
     def config(self):
         stride = None if self.stride == self.size else short(self.stride)
-        return {"size": short(self.size), "stride": stride}
+        more = {"symmetric": True} if self.symmetric else {}  # older files know no such thing
+        return {"size": short(self.size), "stride": stride, **more}
 
     def forward(self, x, train=False):
+        if self.symmetric and x.ndim == 4:
+            check_pool(x.shape[2], self.size[1], self.stride[1])
         return max_pool2d(x, self.size, self.stride)
 
     def backward(self, dy, cache):

@@ -25,8 +25,9 @@ def mirror_vgg(
 
     `filters` pairs a level, so twice as many maps; no biases, which batch norm makes idle. By
     default 190,562 parameters, 190,034 trained. Input (N, H, W, C), output logits (N, classes).
-    `dropout`: a rate for each level, or one for all. Raises ShapeError for a width that a pool does
-    not halve, since what it leaves out at the right edge would break the symmetry; ValueError.
+    `dropout`: a rate for each level, or one for all. Raises ShapeError, here and for images, for a
+    width that a pool does not halve: what it leaves out at the right edge would break the symmetry;
+    ValueError.
     Source: Cohen & Welling 2016, with the reflection group.
     """
     dropout = rates(dropout, len(filters))
@@ -43,7 +44,7 @@ def mirror_vgg(
             layers += [conv, MirrorBatchNorm(count), ReLU()]
             channels, first = count, False
         if level < len(filters) - 1:
-            layers.append(MaxPool2D(2))
+            layers.append(MaxPool2D(2, symmetric=True))
         if dropout[level]:
             layers.append(Dropout(dropout[level], rng=rng.spawn(1)[0] if rng else None))
     last = Dense(channels, classes, init=init, rng=rng)

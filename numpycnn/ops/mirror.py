@@ -93,6 +93,17 @@ def mirror_conv2d_backward(dy, cache, *, input_gradient=True):
     return dx, *mirror_filters_backward(dboth, db, first)
 
 
+def check_pool(width, size, stride):
+    """Raises ShapeError where a pool's windows leave columns out: those at the right edge, which
+    are others in the mirror image.
+    """
+    if rest := (width - size) % stride:
+        raise ShapeError(
+            f"a pool of {size} columns leaves out the last {rest} of {width}, and a mirror image "
+            "would get another answer: pad or cut the images to a width that every pool divides"
+        )
+
+
 def _check_pairs(x, gamma, beta, running_mean, running_var, train, momentum, eps):
     x, gamma = images(x), floats("gamma", gamma, ndim=1)
     channels(x, 2 * len(gamma))

@@ -678,7 +678,7 @@ DEFAULTS = {
         "init": "he_normal",
         "rng": None,
     },
-    layers.MaxPool2D: {"size": 2, "stride": None},
+    layers.MaxPool2D: {"size": 2, "stride": None, "symmetric": False},
     layers.AvgPool2D: {"size": 2, "stride": None},
     layers.LeakyReLU: {"negative_slope": 0.01},
     layers.PReLU: {"channels": 1, "alpha": 0.25},

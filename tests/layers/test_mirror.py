@@ -113,6 +113,30 @@ def test_an_image_and_its_mirror_image_get_the_same_answer(fused, each_backend):
     assert np.abs(net.infer(x) - net.infer(x[:, ::-1])).max() > 1e-3  # upside down is another
 
 
+@pytest.mark.parametrize("fused", [False, True])
+def test_images_of_a_width_that_would_break_the_symmetry_are_refused(fused, tmp_path):
+    """Built for 28 columns, it takes images of 24, and none of 26, 29 or 30; a saved one too."""
+    net = models.mirror_vgg(filters=(3, 4, 5), depth=1, rng=np.random.default_rng(0))
+    nc.save(tmp_path / "net.npz", net)
+    for one in (net, nc.load(tmp_path / "net.npz")):
+        one = layers.fuse(one) if fused else one
+        assert one.infer(np.zeros((1, 27, 24, 1), np.float32)).shape == (1, 10)
+        for width in (26, 29, 30):
+            x = np.zeros((2, 28, width, 1), np.float32)
+            for run in (one.infer, one.forward, lambda x, one=one: one.forward(x, train=True)):
+                with pytest.raises(ShapeError, match=r"layer \d+ .* leaves out the last 1 of"):
+                    run(x)
+
+
+def test_only_a_symmetric_pool_is_written_as_one():
+    assert layers.MaxPool2D(2).config() == {"size": 2, "stride": None}
+    pool = layers.MaxPool2D(3, 2, symmetric=True)
+    assert repr(pool) == "MaxPool2D(size=3, stride=2, symmetric=True)"
+    assert pool.infer(np.zeros((1, 5, 7, 1))).shape == (1, 2, 3, 1)
+    with pytest.raises(ShapeError, match="leaves out the last 1 of 6"):
+        pool.infer(np.zeros((1, 5, 6, 1)))
+
+
 def test_and_so_it_is_after_training():
     net = models.build("mirror_vgg", filters=(4, 6), depth=1, dropout=0.1, input_shape=(12, 12, 1))
     rng = np.random.default_rng(7)
