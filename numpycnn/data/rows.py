@@ -62,6 +62,11 @@ def take(x, chosen):
     return Rows(x.array, x.index[index]) if isinstance(x, Rows) else Rows(x, index)
 
 
+def span(x, start, stop):
+    """x[start:stop]; of Rows as Rows, without a copy."""
+    return Rows(x.array, x.index[start:stop]) if isinstance(x, Rows) else x[start:stop]
+
+
 def pieces(x):
     """Yields (i, x[i:j]) of all images in order, each piece small enough to be in memory."""
     step = max(1, min(MOST, PIECE // max(1, int(np.prod(x.shape[1:])) * x.dtype.itemsize)))

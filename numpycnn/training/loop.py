@@ -8,6 +8,7 @@ import numpy as np
 from .. import distributed, ops, optim
 from .. import schedule as schedules
 from ..data.batches import batches
+from ..data.rows import span
 from ..errors import TrainingDiverged
 from ..layers.fused import fuse
 from ..metrics import confusion_matrix, per_class
@@ -258,10 +259,11 @@ def measure(logits, y, names=None):
 def score_of(net, x, y):
     """(loss, accuracy) of net on images x, labels y (N,); at most MOST logits stand in memory."""
     rows = max(256, MOST // checks.count_classes(net, x) // 256 * 256)
-    parts = [score(logits(net, x[i : i + rows]), y[i : i + rows]) for i in range(0, len(x), rows)]
+    starts = range(0, len(x), rows)
+    parts = [score(logits(net, span(x, i, i + rows)), y[i : i + rows]) for i in starts]
     if len(parts) == 1:
         return parts[0]
-    sizes = [min(rows, len(x) - i) for i in range(0, len(x), rows)]
+    sizes = [min(rows, len(x) - i) for i in starts]
     return tuple(float(np.average(values, weights=sizes)) for values in zip(*parts, strict=True))
 
 

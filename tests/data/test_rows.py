@@ -7,10 +7,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from numpycnn import data
+from numpycnn import data, layers
 from numpycnn.data import rows
 from numpycnn.data.batches import batches
 from numpycnn.data.dataset import Dataset
+from numpycnn.training import loop
 
 X = np.random.default_rng(0).integers(0, 256, (60, 6, 5, 1)).astype("u1")
 Y = np.arange(60) % 3
@@ -49,6 +50,31 @@ def test_what_is_in_a_file(mapped):
     twice = rows.take(rows.take(mapped, Y > 0), np.array([5, 1]))
     assert twice.array is mapped
     np.testing.assert_array_equal(twice, X[Y > 0][[5, 1]])
+
+
+def test_a_span_of_rows_is_no_copy(mapped):
+    part = rows.span(rows.Rows(mapped, np.arange(60)[::-1]), 5, 50)
+    assert isinstance(part, rows.Rows)
+    np.testing.assert_array_equal(part, X[::-1][5:50])
+    assert rows.in_file(rows.span(mapped, 5, 50))
+    np.testing.assert_array_equal(rows.span(X, 5, 50), X[5:50])
+
+
+def test_validation_in_a_file_is_read_batch_by_batch(mapped, monkeypatch):
+    largest, whole = [], rows.Rows.__getitem__
+
+    def read(self, chosen):
+        found = whole(self, chosen)
+        largest.append(len(found))
+        return found
+
+    monkeypatch.setattr(rows.Rows, "__getitem__", read)
+    x, y = rows.Rows(mapped, np.arange(600) % 60), np.arange(600) % 3
+    net = layers.Sequential(
+        layers.Standardize(), layers.Flatten(), layers.Dense(30, 3, rng=np.random.default_rng(0))
+    )
+    assert loop.score_of(net, x, y) == loop.score_of(net, np.asarray(x), y)
+    assert max(largest) <= 256
 
 
 def test_pieces_hold_all_in_order_and_are_small(mapped, monkeypatch):
