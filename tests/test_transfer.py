@@ -65,10 +65,20 @@ def test_another_size_where_the_network_allows_it():
     for name, shape in (
         ("alexnet", (20, 20, 1)),
         ("mirror_vgg", (16, 19, 1)),
-        ("vgg", (16, 16, 3)),
+        ("vgg", (16, 16, 2)),
     ):
         with pytest.raises(ShapeError, match=r"do not fit this network, which was made for \(16"):
             models.with_new_head(trained(name), 3, input_shape=shape)
+
+
+@pytest.mark.parametrize("name", ["vgg", "mirror_vgg", "densenet"])
+def test_a_network_of_grey_images_takes_colours_and_sees_grey_as_before(name):
+    net = trained(name)
+    new = models.with_new_head(net, 10, input_shape=(16, 16, 3))
+    new.layers[-1] = net.layers[-1]
+    grey = np.repeat(X, 3, axis=3)
+    np.testing.assert_allclose(nc.predict(new, grey), nc.predict(net, X), rtol=1e-4, atol=1e-6)
+    assert new.spec["arguments"]["input_shape"] == (16, 16, 3)
 
 
 def test_what_has_no_head_is_told_what_to_do():
@@ -79,6 +89,8 @@ def test_what_has_no_head_is_told_what_to_do():
             models.with_new_head(net, 3)
     with pytest.raises(ValueError, match="at least 2 classes, not 1"):
         models.with_new_head(own(), 1)
+    with pytest.raises(ShapeError, match="std > 0"):
+        models.with_new_head(models.build("lenet5"), 3, std=0.0)
     with pytest.raises(ValueError, match="no Standardize layer"):
         models.with_new_head(own(), 3, mean=0.5)
 

@@ -9,7 +9,7 @@ import warnings
 
 from .. import files
 from ..errors import unknown
-from .networks import input_shape, model, network_and_data, reading
+from .networks import classifier, input_shape, model, network_and_data, pictures, reading
 from .output import check_new, say
 from .prediction import predict
 
@@ -47,16 +47,23 @@ def _train(args, ranks):
     given = {name: getattr(args, name, None) for name in recipes.NAMES}
     given["reading"] = reading(args) or None
     given = {name: value for name, value in given.items() if value is not None}
+    start = None  # the trained network to begin with
     if args.resume:
         given = ranks.first(lambda: recipes.resumed(args.out, given))
+    elif "start" in given:
+        recipes.check_start(given)
     recipes.check(given)
+    if "start" in given:
+        start = classifier(pathlib.Path(args.out, "last.npz") if args.resume else given["start"])
+        given.setdefault("model", training.model_of(start))
     if args.out and ranks.leads:
         files.check_folder(pathlib.Path(args.out), args.force or args.resume)
     if "reading" in given and "data" not in given:
         raise ValueError(f"{', '.join(given['reading'])}: for data of your own; give it as --data")
+    like = {} if start is None else {"like": treated(start, args.resume)}
     dataset = ranks.in_turn(
         lambda: (
-            data.load(given["data"], **(given.get("reading") or {}))
+            data.load(given["data"], **(given.get("reading") or {}), **like)
             if "data" in given
             else data.load_default()
         )
@@ -67,7 +74,7 @@ def _train(args, ranks):
     out = ranks.first(lambda: args.out or str(training.new_folder(recipe)))
     out = pathlib.Path(out)
     try:
-        result = training.train(recipe, dataset, out, args.resume, say)
+        result = training.train(recipe, dataset, out, args.resume, say, start)
     except KeyboardInterrupt as stop:
         if getattr(stop, "out", None):
             stop.args = (
@@ -83,6 +90,12 @@ def _train(args, ranks):
     text = accuracy_table(result["per_class"], result["test_accuracy"])
     text = "\n".join([text, *training.closing_lines(result)])
     return result, text, 0 if result["report"] else 1
+
+
+def treated(start, resume):
+    """How pictures become images of a network to begin with: in its size, but in their colours."""
+    found = pictures(start)
+    return found if resume or found["colour"] else {**found, "colour": None}
 
 
 def accuracy_table(per_class, accuracy):

@@ -11,7 +11,7 @@ from ..optim import OPTIMIZERS
 from ..training import checkpoint
 from ..training.arguments import check_sampling
 from ..training.history import why_not_epochs
-from . import architecture
+from . import architecture, suiting
 
 # Short recipes: a few were tried, none is tuned.
 RECIPES = {
@@ -25,6 +25,9 @@ RECIPES = {
     "resnet": dict(epochs=4, batch_size=32, lr=2e-3, schedule="one_cycle", augment="flip,crop"),
     "densenet": dict(epochs=4, batch_size=32, lr=2e-3, schedule="one_cycle", augment="flip,crop"),
 }
+# Fine-tuning, --from: lr and BODY were chosen on MNIST's training images that were not in use.
+FINE = dict(epochs=2, batch_size=32, lr=5e-3, schedule="one_cycle", augment="crop")
+BODY = 0.3  # of the learning rate, for what is trained below the new head
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Recipe:
     augment: str
     patience: int | None = None  # epochs without a better validation accuracy, then training ends
     reading: dict | None = None  # how the person's own data are read: data.options.Options
+    start: str | None = None  # --from: the trained network that it begins with
+    freeze: int | str | None = None  # its first layers that are not trained, or "all" but the head
     # None: as the model, the optimiser or fit has it
     filters: list | None = None
     dropout: list | None = None
@@ -78,8 +83,13 @@ def typed(fields):
     for name, value in fields.items():
         if value is not None:
             text = ",".join(map(str, value)) if isinstance(value, list) else files.quoted(value)
-            words += [f"--{name.replace('_', '-')}", text]
+            words += [f"--{option(name)}", text]
     return words
+
+
+def option(name):
+    """A setting's name on the command line."""
+    return "from" if name == "start" else name.replace("_", "-")
 
 
 def check(given):
@@ -88,29 +98,56 @@ def check(given):
     Raises UnknownNameError, ValueError.
     """
     model = given.get("model", "vgg")
-    if model not in RECIPES:
-        raise unknown("model", model, RECIPES)
-    architecture.arguments(model, given)
+    if "start" not in given:
+        if model not in RECIPES:
+            raise unknown("model", model, RECIPES)
+        if "freeze" in given:
+            raise ValueError("--freeze keeps layers of a trained network as they are: give --from")
+        architecture.arguments(model, given)
     if given.get("optimizer") not in (None, *OPTIMIZERS):
         raise unknown("optimizer", given["optimizer"], OPTIMIZERS)
     check_sampling(given.get("sampling"), given.get("class_weight"))
 
 
+def check_start(given):
+    """Refuse, beside --from, what the trained network brings. Raises ValueError."""
+    others = [f"--{name}" for name in ("model", *architecture.NAMES) if name in given]
+    if others:
+        raise ValueError(f"--from brings a network that is made already: leave out {others[0]}")
+    if "data" not in given:
+        raise ValueError("--from needs the data that the network shall learn now: give --data")
+
+
 def complete(given, dataset):
-    """-> the Recipe of the settings that are given, and for the rest of the model's own.
+    """-> the Recipe of the settings that are given, and for the rest of the model's own, as they
+    suit the data.
 
     Raises ValueError and UnknownNameError for what training would refuse later.
     """
     model = given.get("model", "vgg")
     check(given)
-    val = len(dataset.x_train) // 12 if dataset.x_val is None else 0
+    val = suiting.validation(dataset.y_train) if dataset.x_val is None else 0
     defaults = {"data": dataset.name, "seed": 0, "val": val, "limit": None}
     rate = {"lr": RATES[given["optimizer"]]} if given.get("optimizer") in RATES else {}
-    recipe = Recipe(**{"model": model, **defaults, **RECIPES[model], **rate, **given})
+    own = FINE if "start" in given else RECIPES[model]
+    own = own | suiting.length(own, len(dataset.y_train) - given.get("val", val), given)
+    given = {**given, "augment": _augment(given, own, dataset)}
+    recipe = Recipe(**{"model": model, **defaults, **own, **rate, **given})
     if not recipe.val and dataset.x_val is None and "patience" not in given:
         recipe = dataclasses.replace(recipe, patience=None)
     _check(recipe, dataset)
     return recipe
+
+
+def _augment(given, own, dataset):
+    """The steps of augmentation: as given, or by the data, or the model's own that suit them."""
+    if given.get("augment", "auto") != "auto":
+        return given["augment"]
+    steps, _ = suiting.augmentation(dataset)
+    if "augment" not in given and "start" not in given and suiting.known(dataset):
+        suitable = [step for step in own["augment"].split(",") if step in steps]
+        return ",".join(suitable) or "none"
+    return steps
 
 
 def _check(recipe, dataset):
@@ -153,13 +190,12 @@ def resumed(out, given):
         _check_epochs(out, given["epochs"], metadata.get("fit"))
         stored = {**stored, "epochs": given["epochs"]}
     for name, value in given.items():
-        if stored.get(name) != value:
+        if stored.get(name) != value and (name, value) != ("augment", "auto"):
             was, now = (_words(name, v) for v in (stored.get(name), value))
-            title = name.replace("_", "-")
             raise RunFolderError(
-                f"the run in {out} has {title} {was}, not {now}; resume it as it was"
+                f"the run in {out} has {option(name)} {was}, not {now}; resume it as it was"
             )
-    return {name: stored.get(name) for name in NAMES}
+    return {name: stored[name] for name in NAMES if stored.get(name) is not None}
 
 
 def _words(name, value):

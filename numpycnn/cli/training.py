@@ -11,15 +11,20 @@ import numpy as np
 
 from .. import distributed, files, models, ops
 from ..data.augment import augmentation
+from ..errors import ShapeError
 from ..files import check_writable, claim, duration, plain
 from ..inspection import out_of_distribution
+from ..inspection.report import first_filters
 from ..optim import OPTIMIZERS
 from ..report import grids, training_page
 from ..training import loop
 from ..training.history import ended
 from ..training.lock import locked
+from ..training.pixels import standardizes
 from ..training.run import FitRun
-from . import architecture
+from . import architecture, suiting
+from .networks import input_shape
+from .recipes import BODY
 
 TRIAL = 6  # steps that are timed to say how long training will take
 
@@ -31,8 +36,10 @@ def new_folder(recipe):
     return claim(runs, f"{recipe.model}-{pathlib.Path(recipe.data).resolve().name}")
 
 
-def train(recipe, dataset, out, resume=False, say=lambda line: None):
+def train(recipe, dataset, out, resume=False, say=lambda line: None, start=None):
     """Train by the recipe, evaluate the last epoch on the test set, fill the run's folder -> dict.
+
+    start: the trained network that --from names; with `resume` that of the run.
 
     Its keys: model, data, parameters, epochs, test_accuracy, test_loss, seconds, out, per_class,
     train_seconds, files (what last.npz and best.npz reached), report (None where it could not be
@@ -41,19 +48,18 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None):
     talks; the others return None.
     """
     if not distributed.current().leads:
-        return _train(recipe, dataset, out, resume, lambda line: None)
+        return _train(recipe, dataset, out, resume, lambda line: None, start)
     with locked(out):
-        return _train(recipe, dataset, out, resume, say)
+        return _train(recipe, dataset, out, resume, say, start)
 
 
-def _train(recipe, dataset, out, resume, say):
-    start = time.perf_counter()
-    net = network(recipe, dataset)
+def _train(recipe, dataset, out, resume, say, start):
+    began = time.perf_counter()
+    net = start if resume and start else network(recipe, dataset, start)
     (x, y), validation = _parts(recipe, dataset)
-    say(
-        f"{recipe.model}: {net.summary(x.shape[1:]).total:,} parameters; "
-        f"{dataset.name}: {dataset.source}"
-    )
+    _introduce(net, recipe, dataset, say)
+    if not resume:
+        _note_data(recipe, dataset, y, say)
     _announce(net, x, y, validation, recipe, out, resume, say)
     history = loop.fit(
         net,
@@ -63,7 +69,7 @@ def _train(recipe, dataset, out, resume, say):
         batch_size=recipe.batch_size,
         optimizer=optimizer(recipe, net),
         schedule=recipe.schedule,
-        augment=augmentation(recipe.augment),
+        augment=augmentation(recipe.augment, x.shape[1]),
         validation=validation,
         label_smoothing=recipe.label_smoothing or 0.0,
         class_weight=recipe.class_weight,
@@ -81,7 +87,9 @@ def _train(recipe, dataset, out, resume, say):
     _note_familiarity(out, validation[0] if enough else dataset.x_train, say)
     logits = loop.logits(net, dataset.x_test)
     result = _result(net, recipe, dataset, validation, history, logits)
-    result |= {"seconds": time.perf_counter() - start, "out": str(out)}
+    result |= {"seconds": time.perf_counter() - began, "out": str(out)}
+    if sentence := suiting.one_class(logits.argmax(axis=1), dataset.y_test, dataset.classes):
+        say(f"note: {sentence}")
     result["report"] = str(pathlib.Path(out, "report.html"))
     try:
         files.write(pathlib.Path(out, "result.json"), json.dumps(plain(result), indent=2).encode())
@@ -155,8 +163,48 @@ def closing_lines(result):
     return [*lines, f"In {result['out']}: {'; '.join(parts)}"]
 
 
-def network(recipe, dataset):
-    """The recipe's model for the data set's image size, classes, and pixels' mean and deviation."""
+def _introduce(net, recipe, dataset, say):
+    """Says what is trained, on what."""
+    counts = net.summary(dataset.x_train.shape[1:])
+    parameters = f"{counts.total:,} parameters"
+    if recipe.start:
+        parameters += f", {counts.trainable:,} of them trained, begun with {recipe.start}"
+    say(f"{recipe.model}: {parameters}; {dataset.name}: {dataset.source}")
+
+
+def _note_data(recipe, dataset, y, say):
+    """Says how the data were taken, and what they are too few for."""
+    height, width, channels = dataset.x_train.shape[1:]
+    if recipe.start and dataset.pictures:
+        colour = "in colour" if channels == 3 else "grey"
+        say(
+            f"the pictures become {height} x {width} pixels, {colour}; --size, --colour change that"
+        )
+    steps, why = suiting.augmentation(dataset)
+    if recipe.augment == steps and not suiting.known(dataset):
+        say(f"augmentation: {steps}; {why}")
+    notes = []
+    if recipe.limit is None:
+        notes.append(suiting.few(y, dataset.classes))
+    if recipe.sampling is None and recipe.class_weight is None:
+        notes.append(suiting.unequal(y, dataset.classes))
+    for sentence in filter(None, notes):
+        say(f"note: {sentence}")
+
+
+def model_of(net):
+    """The name of a trained network's model; "network" for one that is not in models."""
+    return (getattr(net, "spec", None) or {}).get("model") or "network"
+
+
+def network(recipe, dataset, start=None):
+    """The recipe's model for the data set's image size, classes, and pixels' mean and deviation.
+
+    With `start`, a trained network, that one with a new head, frozen as the recipe says. Raises
+    ShapeError for images that it cannot take, TypeError, ValueError.
+    """
+    if start is not None:
+        return _with_new_head(recipe, dataset, start)
     return models.build(
         recipe.model,
         seed=recipe.seed,
@@ -168,11 +216,30 @@ def network(recipe, dataset):
     )
 
 
+def _with_new_head(recipe, dataset, start):
+    classes, shape = len(dataset.classes), dataset.x_train.shape[1:]
+    pixels = {"mean": dataset.mean, "std": dataset.std} if standardizes(start) else {}
+    try:
+        net = models.with_new_head(start, classes, recipe.seed, **pixels, input_shape=shape)
+    except ShapeError as error:
+        height, width, channels = input_shape(start)
+        way_out = f"; leave out --size, or give --size {height}x{width}"
+        if channels != shape[2]:
+            way_out = "; leave out --grey" if (recipe.reading or {}).get("colour") is False else ""
+        raise ShapeError(f"--from {recipe.start}: {error}{way_out}") from None
+    except TypeError as error:
+        raise TypeError(f"--from {recipe.start}: {error}") from None
+    return net if recipe.freeze is None else models.freeze(net, recipe.freeze)
+
+
 def optimizer(recipe, net):
-    """The recipe's optimiser of the network."""
+    """The recipe's optimiser of the network; a body that has learnt already has a lower rate."""
     kind = OPTIMIZERS[recipe.optimizer or "adam"]
     decay = {} if recipe.weight_decay is None else {"weight_decay": recipe.weight_decay}
-    return kind(net.params(), lr=recipe.lr, **decay)
+    found = kind(net.params(), lr=recipe.lr, **decay)
+    if recipe.start:
+        found.scale(models.body(net), BODY)
+    return found
 
 
 def _metadata(recipe, dataset):
@@ -223,7 +290,7 @@ def _seconds_per_step(net, x, y, recipe):
     trial, size = copy.deepcopy(net), min(recipe.batch_size, len(x))
     few = np.resize(np.arange(len(x)), TRIAL * size)
     settings = {"epochs": 1, "batch_size": size, "progress": False}
-    settings |= {"augment": augmentation(recipe.augment), "optimizer": recipe.optimizer}
+    settings |= {"augment": augmentation(recipe.augment, x.shape[1]), "optimizer": recipe.optimizer}
     with warnings.catch_warnings():  # what there is to say of the data is said of all of it
         warnings.simplefilter("ignore")
         loop.fit(trial, x[few[: 2 * size]], y[few[: 2 * size]], **settings)
@@ -253,5 +320,5 @@ def _write_report(out, net, recipe, dataset, history, result, probabilities):
         probabilities=probabilities,
         images=grids.as_uint8(dataset.x_test),
         classes=dataset.classes,
-        first_filters=next((p.value for p in net.params() if p.value.ndim == 4), None),
+        first_filters=first_filters(net),
     )

@@ -176,13 +176,16 @@ AUGMENTATIONS = {
 }
 
 
-def augmentation(names):
+def augmentation(names, height=28):
     """The steps named in "flip,crop" as one function of (x, rng); None for "none".
 
-    Raises UnknownNameError.
+    crop shifts images of this height by up to a fourteenth of it, and by 2 pixels at least. Raises
+    UnknownNameError.
     """
     steps = [name for name in names.split(",") if name not in ("", "none")]
     for name in steps:
         if name not in AUGMENTATIONS:
             raise unknown("augmentation", name, [*AUGMENTATIONS, "none"])
-    return compose(*(AUGMENTATIONS[name] for name in steps)) if steps else None
+    crop = {"crop": partial(random_crop, pad=max(2, height // 14))}
+    known = {**AUGMENTATIONS, **crop}
+    return compose(*(known[name] for name in steps)) if steps else None

@@ -157,14 +157,14 @@ class Dataset:
 
     def split(self, n, seed=0):
         """-> (x_train, y_train), (x_val, y_val): n training images, each class in proportion, set
-        apart.
+        apart; where n is large enough, one at least of each class that has two.
         """
         if not 0 < n < len(self.y_train):
             raise DatasetError(
                 f"{self.name}: a validation split of {n}; expected 1 to {len(self.y_train) - 1}"
             )
         chosen = np.zeros(len(self.y_train), bool)
-        chosen[stratified(self.y_train, n, seed)] = True
+        chosen[stratified(self.y_train, n, seed, every=True)] = True
         x, y = self.x_train, self.y_train
         return (take(x, ~chosen), y[~chosen]), (take(x, chosen), y[chosen])
 
@@ -196,12 +196,12 @@ def _sums(x):
     return x.sum(), x @ x
 
 
-def stratified(labels, n, seed, balanced=False):
+def stratified(labels, n, seed, balanced=False, every=False):
     """Sorted indices of n labels: each class in proportion, or (balanced) equally often where it
     has enough.
 
     Every class is shuffled; the i-th of its m members has rank (i + 1/2) / m, or i; the n lowest
-    win.
+    win. With `every` the first member of each class with two has the rank 0.
     """
     order = np.random.default_rng(seed).permutation(len(labels))
     rank = np.empty(len(labels))
@@ -209,4 +209,6 @@ def stratified(labels, n, seed, balanced=False):
         members = order[labels[order] == label]
         place = np.arange(len(members))
         rank[members] = place if balanced else (place + 0.5) / len(members)
+        if every and len(members) > 1:
+            rank[members[0]] = 0
     return np.sort(np.lexsort((labels, rank))[:n])

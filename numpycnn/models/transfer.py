@@ -13,7 +13,7 @@ import copy
 import numpy as np
 
 from ..errors import ShapeError
-from ..layers import Dense, Frozen, Sequential, Standardize
+from ..layers import Conv2D, Dense, Frozen, Sequential, Standardize
 from ..layers.traverse import generators, named_buffers, walk
 from .registry import build
 
@@ -23,9 +23,11 @@ def with_new_head(net, classes, seed=0, mean=None, std=None, input_shape=None, i
 
     net: a Sequential that ends in a Dense layer, as all classifiers of models do. `mean` and `std`
     are those of the new training pixels, scaled to [0, 1], for its Standardize; `input_shape` the
-    (H, W, C) of the new images where it is another. Head and dropout draw from `seed`; what freeze
-    froze is trained again. Raises TypeError for a network without such a head, ShapeError for
-    images that do not fit, ValueError for fewer than two classes.
+    (H, W, C) of the new images where it is another. For colours a network of grey images gets a
+    third of its first convolution's weights in each channel, so that it sees grey as before. Head
+    and dropout draw from `seed`; what freeze froze is trained again. Raises TypeError for a network
+    without such a head, ShapeError for images that do not fit, ValueError for fewer than two
+    classes.
     """
     if isinstance(classes, bool) or not isinstance(classes, (int, np.integer)) or classes < 2:
         raise ValueError(f"a new head needs a whole number of at least 2 classes, not {classes!r}")
@@ -43,8 +45,8 @@ def with_new_head(net, classes, seed=0, mean=None, std=None, input_shape=None, i
     changed = {"classes": int(classes)}
     if mean is not None or std is not None:
         layer = _standardize(new)
-        layer.mean = layer.mean if mean is None else float(mean)
-        layer.std = layer.std if std is None else float(std)
+        mean, std = (layer.mean if mean is None else mean), (layer.std if std is None else std)
+        vars(layer).update(vars(Standardize(mean, std)))  # which refuses what is none
         changed |= {"mean": layer.mean, "std": layer.std}
     if input_shape is not None and tuple(input_shape) != getattr(new, "input_shape", None):
         changed["input_shape"] = tuple(int(n) for n in input_shape)
@@ -137,6 +139,10 @@ def _standardize(net):
 def _take_images(net, shape):
     """Let net be made for images of this shape (H, W, C). Raises ShapeError where it cannot."""
     made_for = getattr(net, "input_shape", None)
+    leaves = (layer for _, layer in walk(net) if not any(layer.children()))
+    first = next((layer for layer in leaves if any(layer.params())), None)
+    if isinstance(first, Conv2D) and first.w.value.shape[2] == 1 and shape[2] == 3:
+        first.w.value = np.repeat(first.w.value / 3, 3, axis=2)  # (kh, kw, 1, F) -> (kh, kw, 3, F)
     try:
         if getattr(net, "spec", None):
             build(net.spec["model"], **net.spec["arguments"])  # has rules of its own

@@ -137,10 +137,10 @@ def test_train_to_people_shows_each_class_and_the_report(trained, run):
     assert os.path.join("run", "report.html") in out
 
 
-def test_the_validation_images_are_a_twelfth_unless_told(data, no_report, run):
+def test_the_validation_images_are_a_fifth_of_so_few_unless_told(data, no_report, run):
     assert run("train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "a")[0] == 0
-    assert checkpoint.read("a/last.npz")[0]["recipe"]["val"] == 64 // 12
-    assert checkpoint.read("a/last.npz")[0]["fit"]["settings"]["images"] == 64 - 64 // 12
+    assert checkpoint.read("a/last.npz")[0]["recipe"]["val"] == 12
+    assert checkpoint.read("a/last.npz")[0]["fit"]["settings"]["images"] == 64 - 12
     assert (
         run("train", "--model", "alexnet", "--data", data, "--epochs", 1, "--out", "b", "--val", 0)[
             0

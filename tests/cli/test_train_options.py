@@ -21,14 +21,14 @@ SMALL = ["--filters", "4,6", "--dropout", "0.1", "--epochs", "1", "--batch-size"
 def in_python(data, model=None, optimizer=optim.Adam, lr=2e-3, decay=None, **settings):
     """What `numpycnn train SMALL` is in Python, with other settings -> its arrays."""
     d = nc.data.load(data)
-    (x, y), validation = d.split(64 // 12, 0)
+    (x, y), validation = d.split(12, 0)
     arguments = {"filters": [4, 6], "dropout": 0.1, **(model or {})}
     shape = {"classes": 4, "input_shape": (12, 12, 1), "mean": d.mean, "std": d.std}
     net = nc.models.build("vgg", 0, **shape, **arguments)
     chosen = optimizer(net.params(), lr, **({} if decay is None else {"weight_decay": decay}))
     nc.fit(
         net, x, y, epochs=1, batch_size=16, optimizer=chosen, schedule="one_cycle", seed=0,
-        augment=augmentation("flip,crop"), validation=validation, progress=False, **settings,
+        augment=augmentation("crop"), validation=validation, progress=False, **settings,
     )  # fmt: skip
     return arrays(net)
 

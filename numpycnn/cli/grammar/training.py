@@ -1,7 +1,17 @@
 """What `numpycnn train` takes."""
 
 from .shared import reading
-from .values import given, lower, name_or_number, natural, positive, rate, several, share
+from .values import (
+    all_or_number,
+    given,
+    lower,
+    name_or_number,
+    natural,
+    positive,
+    rate,
+    several,
+    share,
+)
 
 
 def train(sub):
@@ -10,6 +20,7 @@ def train(sub):
         "",
         ("", "the paper's network on Fashion-MNIST"),
         ("--data photos --size 64", "a folder of your own pictures"),
+        ("--data photos --from a/best.npz", "begin with a trained network"),
         ("--model alexnet --out runs/a", "another network, into your folder"),
         ("--resume --out runs/a", "go on where that run was stopped"),
         stray="--data",
@@ -54,6 +65,21 @@ def _network(group):
         type=given,
         metavar="MODEL",
         help="vgg, mirror_vgg, alexnet, resnet, densenet, keras_cnn or lenet5 (default: vgg)",
+    )
+    group.add_argument(
+        "--from",
+        type=given,
+        dest="start",
+        metavar="CHECKPOINT",
+        help="begin with a trained network, pretrained:accurate or your file.npz: a new last layer "
+        "for the classes, the others learn at 0.3 of the rate (default: a new network)",
+    )
+    group.add_argument(
+        "--freeze",
+        type=all_or_number,
+        metavar="N|all",
+        help="with --from: the first N layers, as summary counts them, stay as they are; all: all "
+        "but the last (default: none)",
     )
     group.add_argument(
         "--filters",
@@ -135,7 +161,8 @@ def _training(group):
         type=given,
         metavar="LIST",
         help="random changes of each image: flip, crop, rotate, rotate-45, erase, "
-        "vertical-flip, with commas; or none (default: flip,crop)",
+        "vertical-flip, with commas; none; or auto, by the nature of the data (default: flip,crop, "
+        "but crop for digits; auto for your own data)",
     )
     group.add_argument(
         "--patience",

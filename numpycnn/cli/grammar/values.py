@@ -21,6 +21,11 @@ def positive(text):
     return _whole(text, 1)
 
 
+def all_or_number(text):
+    """The word all as it is, or a whole number of at least 1."""
+    return text if text == "all" else positive(text)
+
+
 def natural(text):
     """A whole number of at least 0."""
     return _whole(text, 0)
