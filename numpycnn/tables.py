@@ -45,7 +45,7 @@ def as_html(rows, left=1, title="", lines=(), badges=()):
 
 def _cell(text, left, badges):
     side = "left" if left else "right"
-    wrap = "normal;min-width:min(30em,60vw)" if len(text) > LONG else "nowrap"
+    wrap = "normal;min-width:min(30em,40vw)" if len(text) > LONG else "nowrap"
     style = f"{CELL}{LINE}text-align:{side};white-space:{wrap}"
     return f'<td style="{style}">{_marked(text, badges)}</td>'
 

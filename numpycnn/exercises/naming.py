@@ -107,7 +107,7 @@ def _shape(exercise, name, runs, wrong):
         said = {shaped(exercise, r) for r in wrong}
         if len(said) == 1 and None not in said:
             return f"{text}: {said.pop()}{scope}"
-    searches = (exchanged, twin, as_if, rearranged)
+    searches = (exchanged, twin, as_if, rearranged, reduced)
     why = next((found for search in searches if (found := search(exercise, name, runs))), "")
     return f"{text}{': ' + why if why else ''}{scope}"
 

@@ -252,7 +252,13 @@ REDUCED = [
     ("the sum of the magnitudes of", lambda v, axis: np.abs(v).sum(axis)),
     ("the mean of the magnitudes of", lambda v, axis: np.abs(v).mean(axis)),
     ("the largest magnitude of", lambda v, axis: np.abs(v).max(axis)),
+    ("the first of", lambda v, axis: _taken(v, axis, 0)),
+    ("the last of", lambda v, axis: _taken(v, axis, -1)),
 ]
+
+
+def _taken(v, axes, index):
+    return v[tuple(index if i in axes else slice(None) for i in range(v.ndim))]
 
 
 def reduced(exercise, name, runs):
@@ -351,6 +357,8 @@ def _candidates(exercise, run):
     for name, v in floats.items():
         found[f"the negative part of {name}"] = np.minimum(v, 0)
         found[f"the positive part of {name}"] = np.maximum(v, 0)
+        found[f"1 where {name} <= 0"] = 1.0 * (v <= 0)
+        found[f"1 where {name} > 0"] = 1.0 * (v > 0)
         found[f"|{name}|"] = np.abs(v)
         found[f"{name} squared"] = v * v
         for mask, m in masks.items():

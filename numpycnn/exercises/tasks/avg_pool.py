@@ -42,6 +42,8 @@ AVG_POOL = Exercise(
             ("it is the first value of each window", pooled(lambda v: v.flat[0])),
             ("it is half way from the smallest to the largest value", pooled(_middle)),
             ("windows begin at i, j, not at i*s, j*s", pooled(np.mean, lambda size, s: 1)),
+            ("windows begin one row too low", pooled(np.mean, down=1)),
+            ("windows begin one column too far right", pooled(np.mean, right=1)),
             ("the last row and column of each window are left out", pooled(_without_last)),
         ]
     },

@@ -93,6 +93,15 @@ def _running(name, kind):
         m = a["momentum"]
         return (1 - m) * a[name] + m * _batch(a, kind) if a["train"] else a[name]
 
+    def twice(a):
+        m = a["momentum"]
+        once = m * a[name] + (1 - m) * _batch(a, kind)
+        return m * once + (1 - m) * _batch(a, kind) if a["train"] else a[name]
+
+    def first(a):
+        m = a["momentum"]
+        return m * a[name] + (1 - m) * a["x"].reshape(-1, 3)[0] if a["train"] else a[name]
+
     twins = [
         ("momentum and 1 - momentum are exchanged", exchanged),
         (
@@ -100,6 +109,8 @@ def _running(name, kind):
             lambda a: _batch(a, kind) if a["train"] else a[name],
         ),
         ("it stays as it was", lambda a: a[name]),
+        ("training updates it twice", twice),
+        ("the first value of each channel stands in the place of the batch's", first),
         (
             "it is updated when not training too",
             lambda a: a["momentum"] * a[name] + (1 - a["momentum"]) * _batch(a, kind),

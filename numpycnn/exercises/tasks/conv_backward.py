@@ -6,7 +6,7 @@ from ... import ops
 from ..exercise import Exercise, Probe
 from . import computations
 from .common import FILTER, IMAGE, judge, noise
-from .patches import ASSIGNED, STEPS, cases, scatter
+from .patches import ASSIGNED, MOVED, STEPS, cases, scatter
 
 
 def _backward_probes(rng):
@@ -91,6 +91,7 @@ CONV_BACKWARD = Exercise(
             *((words, _dx(step=step)) for words, step in STEPS),
             ("the padding is not cut off before the image", _dx(crop=False)),
             ("copies of a pixel are averaged, not added", _dx(count=True)),
+            *((words, _dx(**how)) for words, how in MOVED),
         ],
         "dw": [
             (

@@ -66,9 +66,14 @@ def _padded(before, after, value=0):
     return twin
 
 
-def _edge(a):
-    p = ((0, 0), (a["pad"],) * 2, (a["pad"],) * 2, (0, 0))
-    return ops.conv2d(np.pad(a["x"], p, "edge"), a["w"], a["b"], a["stride"], 0)[0]
+def _bordered(mode):
+    """A twin: the image padded in another way."""
+
+    def twin(a):
+        p = ((0, 0), (a["pad"],) * 2, (a["pad"],) * 2, (0, 0))
+        return ops.conv2d(np.pad(a["x"], p, mode), a["w"], a["b"], a["stride"], 0)[0]
+
+    return twin
 
 
 def _uneven_paddings():
@@ -97,6 +102,10 @@ def _moved_patches():
         "the patches begin at i, j*s: the rows have no stride",
         _begins(lambda i, j, s: (i, j * s)),
     )
+    yield (
+        "the patches begin at i*(s+1), j*(s+1)",
+        _begins(lambda i, j, s: (i * (s + 1), j * (s + 1))),
+    )
     yield "i and j are exchanged where the patch is cut", _begins(lambda i, j, s: (j * s, i * s))
 
 
@@ -106,7 +115,7 @@ def _begins(place):
     def twin(a):
         kh, kw, p = *a["w"].shape[:2], a["pad"]
         y = _conv(a)
-        far = max(y.shape[1:3]) * a["stride"] + max(kh, kw)
+        far = max(y.shape[1:3]) * (a["stride"] + 1) + max(kh, kw)
         x = np.pad(a["x"], ((0, 0), (p, far), (p, far), (0, 0)))
         for i, j in np.ndindex(y.shape[1:3]):
             r, c = place(i, j, a["stride"])
@@ -174,7 +183,9 @@ CONV_LOOPS = Exercise(
                 "the first filter stands for all",
                 lambda a: _conv(a, np.repeat(a["w"][..., :1], a["w"].shape[3], 3)),
             ),
-            ("the image's border is repeated, where zeros are wanted", _edge),
+            ("the image's border is repeated, where zeros are wanted", _bordered("edge")),
+            ("the image is mirrored at its border, where zeros are wanted", _bordered("reflect")),
+            ("the image goes on at the other side, where zeros are wanted", _bordered("wrap")),
             *_uneven_paddings(),
             *_moved_patches(),
             (

@@ -72,6 +72,8 @@ HE_TWINS = [
     ),
     ("it is 1: nothing is scaled", lambda a: 1.0),
     ("it is 0.01, whatever the shape", lambda a: 0.01),
+    ("it is sqrt(2), whatever the shape", lambda a: np.sqrt(2)),
+    ("it is sqrt(2) / fan_in: the root is taken of 2 alone", lambda a: np.sqrt(2) / _fan_in(a)),
     ("it is multiplied where it must be divided", lambda a: np.sqrt(_fan_in(a) / 2)),
     (
         "the number of all weights stands in the place of fan_in",
@@ -243,6 +245,7 @@ LSUV = Exercise(
             ("the deviation of the layer's input is used, not that of its output", _lsuv_by_input),
             ("only the first layer is scaled", lambda a: _lsuv_of(a, [0])),
             ("the last layer is not scaled", lambda a: _lsuv_of(a, range(0, len(a["layers"]) - 1))),
+            ("the first layer is not scaled", lambda a: _lsuv_of(a, range(1, len(a["layers"])))),
             ("only the last layer is scaled", lambda a: _lsuv_of(a, [len(a["layers"]) - 1])),
             ("nothing is scaled", lambda a: _lsuv_of(a, [])),
             ("it is divided by the variance, not by its root", _lsuv(lambda y, w: y.var())),

@@ -13,6 +13,7 @@ from .windows import (
     averaged,
     backward_probes,
     forward_probes,
+    from_the_end,
     mean_share,
     next_cell,
     pooled,
@@ -71,6 +72,8 @@ MAX_POOL = Exercise(
             ("it is the median, not the maximum", pooled(np.median)),
             ("it is the number of the largest value's place", pooled(np.argmax)),
             ("windows begin at i, j, not at i*s, j*s", pooled(np.max, lambda size, s: 1)),
+            ("windows begin one row too low", pooled(np.max, down=1)),
+            ("windows begin one column too far right", pooled(np.max, right=1)),
         ]
     },
     steps=computations.max_pool,
@@ -119,6 +122,7 @@ MAX_POOL_BACKWARD = Exercise(
             ("a pixel that won several windows gets their mean, not their sum", averaged(at_cell)),
             ("all values of a window but the largest get dy", spread(all_others)),
             ("the winner's number is taken one too high", spread(next_cell(1))),
+            ("the winner's place is counted from the window's end", spread(from_the_end)),
             ("the winner's number is taken one too low", spread(next_cell(-1))),
             (
                 "it is 1 at the winner: dy is not used",

@@ -86,6 +86,7 @@ BORDERS = [
     ("the image is mirrored at its border, where zeros are wanted", {"mode": "reflect"}),
     ("the image goes on at the other side, where zeros are wanted", {"mode": "wrap"}),
     ("the padding is made of ones, not of zeros", {"constant_values": 1}),
+    ("the padding is made of -1, not of zeros", {"constant_values": -1}),
 ]
 
 
@@ -132,6 +133,8 @@ IM2COL = Exercise(
             ("the channels come first in a row, before its pixels", _ordered(5, 3, 4)),
             ("a patch is read column by column", _ordered(4, 3, 5)),
             ("a row is in the order channel, column, row", _ordered(5, 4, 3)),
+            ("a row is in the order row, channel, column", _ordered(3, 5, 4)),
+            ("a row is in the order column, channel, row", _ordered(4, 5, 3)),
             *((words, _turned(flip)) for words, flip in FLIPS),
             (
                 "the patches are turned by 180 degrees",
@@ -158,8 +161,9 @@ def _col2im_probes(rng):
 
 
 def scatter(
-    patches, shape, stride, pad, collect=True, step=None, crop=True, count=False, first=False
-):
+    patches, shape, stride, pad, collect=True, step=None, crop=True, count=False, first=False,
+    down=0, across=0,
+):  # fmt: skip
     """A twin of col2im: patches (N, OH, OW, kh, kw, C) put back, one after the other."""
     n, h, w, c = shape
     (top, bottom), (left, right) = pad
@@ -169,7 +173,7 @@ def scatter(
     places = list(np.ndindex(patches.shape[1:3]))
     for i, j in reversed(places) if first else places:
         sh, sw = stride if step is None else step(*stride)
-        a, b = i * sh, j * sw
+        a, b = i * sh + down, j * sw + across
         place = np.s_[:, a : a + kh, b : b + kw]
         out[place] = patches[:, i, j] + (out[place] if collect else 0)
         hits[place] += 1
@@ -200,6 +204,11 @@ def _whole(a):
     return ops.col2im(a["cols"], shape, a["kernel_size"], a["stride"], 0)
 
 
+MOVED = [
+    ("the patches go back one row too low", {"down": 1}),
+    ("the patches go back one column too far right", {"across": 1}),
+    ("the patches go back one row and column too far", {"down": 1, "across": 1}),
+]
 ASSIGNED = "where patches overlap the last one counts: = stands in the place of +="
 COL2IM = Exercise(
     "col2im",
@@ -218,6 +227,7 @@ COL2IM = Exercise(
             (ASSIGNED, _scattered(collect=False)),
             (ASSIGNED.replace("last", "first"), _scattered(collect=False, first=True)),
             ("copies of a pixel are averaged, not added", _scattered(count=True)),
+            *((words, _scattered(**how)) for words, how in MOVED),
             *((words, _scattered(step=step)) for words, step in STEPS),
             ("the padding is not cut off before the image", _scattered(crop=False)),
             ("the padding is not cut off: it is given back too", _whole),

@@ -61,6 +61,7 @@ RELU = Exercise(
             ),
             ("values above 1 are cut off", lambda a: np.clip(a["x"], 0, 1)),
             ("values above 6 are cut off", lambda a: np.clip(a["x"], 0, 6)),
+            ("values above 10 are cut off", lambda a: np.clip(a["x"], 0, 10)),
             (
                 "it gives 1 where x is positive: that is its derivative",
                 lambda a: (a["x"] > 0) * 1.0,

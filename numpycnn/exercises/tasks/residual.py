@@ -32,6 +32,14 @@ def _first(a):
     return ops.conv2d(a["x"], a["w1"])[0]
 
 
+def _leaky(slope):
+    def twin(a):
+        h = _first(a)
+        return a["x"] + ops.conv2d(np.where(h > 0, h, slope * h), a["w2"])[0]
+
+    return twin
+
+
 RESIDUAL = Exercise(
     "residual_block",
     "a residual block, forward",
@@ -51,6 +59,10 @@ RESIDUAL = Exercise(
     twins={
         "y": [
             ("the ReLU between the convolutions is missing", lambda a: a["x"] + _body(a, False)),
+            *(
+                (f"a leaky ReLU, of slope {k:g}, stands in the place of the ReLU", _leaky(k))
+                for k in (0.01, 0.1, 0.2)
+            ),
             ("there is a ReLU after the sum", lambda a: np.maximum(a["x"] + _body(a), 0)),
             (
                 "there is a ReLU after the second convolution",

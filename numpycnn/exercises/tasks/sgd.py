@@ -152,6 +152,10 @@ SGD = Exercise(
                 _around(lambda a, u: a["value"] - a["lr"] * _looking(a, u)),
             ),
             (
+                "the weight decay is there twice, in the gradient and off the value itself",
+                lambda a: _sgd()(a | {"value": a["value"] * (1 - a["lr"] * a["decay"])}),
+            ),
+            (
                 "the weight decay is taken off the value itself, and not multiplied by lr",
                 _around(lambda a, u: a["value"], rate=False),
             ),

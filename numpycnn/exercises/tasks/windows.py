@@ -48,8 +48,11 @@ def backward_probes(op):
     return probes
 
 
-def pooled(f, step=None):
-    """A twin: f(window) -> a number, by loops; step(size, stride) -> another step of windows."""
+def pooled(f, step=None, down=0, right=0):
+    """A twin: f(window) -> a number, by loops; step(size, stride) -> another step of windows.
+
+    `down` and `right` move the windows; those at the end are cut by the image's border.
+    """
 
     def twin(a):
         (size, _), (s, _), x = a["size"], a["stride"], a["x"]
@@ -57,7 +60,8 @@ def pooled(f, step=None):
         y = np.zeros((len(x), oh, ow, x.shape[3]))
         s = step(size, s) if step else s
         for n, i, j, c in np.ndindex(y.shape):
-            y[n, i, j, c] = f(x[n, i * s : i * s + size, j * s : j * s + size, c])
+            r, q = i * s + down, j * s + right
+            y[n, i, j, c] = f(x[n, r : r + size, q : q + size, c])
         return y
 
     return twin
@@ -99,6 +103,10 @@ def averaged(shares):
 def next_cell(by):
     """The winner's number is off by `by`."""
     return lambda dy, winner, size: at_cell(dy, (winner + by) % size**2, size)
+
+
+def from_the_end(dy, winner, size):
+    return at_cell(dy, size**2 - 1 - winner, size)
 
 
 def at_cell(dy, winner, size):
