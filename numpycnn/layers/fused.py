@@ -24,8 +24,10 @@ class ConvBNReLU(Layer):
 
     It shares the layers conv and norm that it is made of, which may be a MirrorConv2D and its
     MirrorBatchNorm; x (N, H, W, C) -> y (N, OH // pool, OW // pool, F). Without a norm the same op
-    runs with its values of use: mean 0, variance 1, gamma 1, beta 0. Raises ShapeError for a pool
-    that is no whole number of at least 1, or a pair of two.
+    runs with its values of use: mean 0, variance 1, gamma 1, beta 0. With `symmetric`
+    a width that the pool does not halve is refused, which would end a mirror network's symmetry.
+    Raises ShapeError for that, and for a pool that is no whole number of at least 1, or a pair of
+    two.
 
     >>> layer = ConvBNReLU(Conv2D(1, 8, 3), BatchNorm(8), pool=2)
     >>> layer.infer(np.zeros((4, 28, 28, 1), np.float32)).shape
