@@ -1,5 +1,6 @@
 """LeNet-5, in the form that is usual today: tanh, average pooling, softmax, not radial units."""
 
+from ..errors import ShapeError
 from ..layers import AvgPool2D, Conv2D, Dense, Flatten, Sequential, Standardize, Tanh
 
 
@@ -8,9 +9,12 @@ def lenet5(classes=10, input_shape=(28, 28, 1), init="lecun_normal", mean=0.0, s
 
     The first convolution keeps the size, where the source pads 28x28 to 32x32; the second does not
     pad, and sees all maps. By default 61,706 parameters. Input (N, H, W, C), at least 12 x 12,
-    output logits (N, classes). Source: LeCun et al. 1998, II.B.
+    output logits (N, classes). Raises ShapeError for smaller images. Source: LeCun et al. 1998,
+    II.B.
     """
     height, width, channels = input_shape
+    if min(height, width) < 12:
+        raise ShapeError(f"lenet5 needs images of at least 12 x 12 pixels, not {height} x {width}")
     layers = [
         Standardize(mean, std),
         Conv2D(channels, 6, 5, init=init, rng=rng), Tanh(), AvgPool2D(2),

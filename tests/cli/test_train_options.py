@@ -176,3 +176,20 @@ def test_balanced_sampling_of_mapped_arrays_has_the_bits_of_those_in_memory(data
         code, _, err = run("train", "--data", place, *SMALL, "--sampling", "balanced", "--out", out)
         assert code == 0, err
     assert same(arrays(nc.load("a/last.npz")), arrays(nc.load("b/last.npz")))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "lenet5"], "lenet5 needs images of at least 12 x 12 pixels, not 8 x 8"),
+        (["--model", "keras_cnn"], "of 8 x 8 pixels nothing is left"),
+        (["--filters", "4,4,4,4,4", "--dropout", "0"], "larger than the input"),
+    ],
+)
+def test_pictures_too_small_for_the_model(options, message, data, run):
+    x = np.load(data)["x_train"][:, :8, :8]
+    write_data(data, x_train=x, x_test=x[:40])
+    code, out, err = run("train", "--data", data, *options, "--out", "run")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+    assert not os.path.exists("run")
