@@ -100,6 +100,34 @@ FORGED = {
         model([p.node("ConstantOfShape", ["s"], ["y"])], [i64("s", 1 << 20, 1 << 20)]),
         "too large",
     ),
+    "images of the batch left out": (
+        model(
+            [p.node("Flatten", ["x"], ["f"]), p.node("Gather", ["f", "i"], ["y"], axis=0)],
+            [i64("i", 0)],
+        ),
+        "along \\[0\\], expected constants",
+    ),
+    "more features than there are": (
+        model(
+            [p.node("Flatten", ["x"], ["f"]), p.node("Gather", ["f", "i"], ["y"], axis=1)],
+            [i64("i", *[0] * 33)],
+        ),
+        "of 32 features",
+    ),
+    "a feature that there is not": (
+        model(
+            [p.node("Flatten", ["x"], ["f"]), p.node("Gather", ["f", "i"], ["y"], axis=1)],
+            [i64("i", 99)],
+        ),
+        "out of bounds",
+    ),
+    "an order of too many features": (
+        model(
+            [p.node("Flatten", ["x"], ["f"]), p.node("Relu", ["f"], ["y"])],
+            dims=("N", 5, 30, 30),
+        ),
+        "change their order",
+    ),
     "enlarged 10,000 times": (
         model(
             [p.node("Resize", ["x", "", "s"], ["y"], coordinate_transformation_mode="asymmetric")],

@@ -83,6 +83,22 @@ def decoder():
     )
 
 
+class Flattened(nn.Module):
+    """Two flattened images side by side, of which some features go on, and come out."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(2, 3, 3, padding=1), nn.Conv2d(2, 2, 1)
+
+    def forward(self, x):
+        return torch.cat([self.a(x).flatten(1), torch.relu(self.b(x)).flatten(1)], 1)[:, 5:50]
+
+
+def unflattened():
+    """An image of features that no dense layer makes."""
+    return nn.Sequential(nn.Unflatten(1, (2, 2, 3)), nn.Conv2d(2, 3, 2), nn.Flatten())
+
+
 NETWORKS = {
     "tutorial": (tutorial, (1, 28, 28)),
     "lenet": (lenet, (1, 28, 28)),
@@ -90,6 +106,8 @@ NETWORKS = {
     "resnet": (ResNet, (1, 28, 28)),
     "dense block": (DenseBlock, (1, 28, 28)),
     "decoder": (decoder, (7,)),
+    "flattened": (Flattened, (2, 4, 3)),
+    "unflattened": (unflattened, (12,)),
 }
 REFUSED = {
     "depthwise": (
