@@ -25,6 +25,7 @@ _NAMES = {
     "explain": "explainer",
     "feature_maps": "inspection", "look": "inspection",
     "show": "report.grids",
+    "compile": "layers.compiled",
     "use": "backend",
 }  # fmt: skip
 

@@ -53,6 +53,10 @@ class MissingPackage(NumpyCNNError, ImportError):
         super().__init__(f'{package} is not installed: pip install "numpycnn[{extra}]"')
 
 
+class CompiledError(NumpyCNNError, RuntimeError):
+    """A compiled network is out of date, or asked for what it was not compiled for."""
+
+
 class RankError(NumpyCNNError, RuntimeError):
     """Processes that work together cannot: one differs from the others, is missing, or silent."""
 

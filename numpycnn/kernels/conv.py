@@ -18,13 +18,19 @@ def conv2d(x, w, b, stride, padding):
     return y, conv2d_cache(y, x, w, b is not None, stride, padding)
 
 
-def correlate(x, w, b, stride, padding, epilogue=None):
-    """y of conv2d; None if the epilogue keeps only its z."""
+def prepare(w, b, stride, padding):
+    """What correlate with an epilogue needs of w and b, for many x."""
+    form = conv_winograd if conv_winograd.fits(w, stride, padding) else conv_direct
+    return form.prepare(w, b)
+
+
+def correlate(x, w, b, stride, padding, epilogue=None, weights=None):
+    """y of conv2d; None if the epilogue keeps only its z. `weights`: what prepare gave."""
     if conv_winograd.fits(w, stride, padding):
-        return conv_winograd.correlate(x, w, b, padding, epilogue=epilogue)
+        return conv_winograd.correlate(x, w, b, padding, epilogue=epilogue, weights=weights)
     if epilogue is None and conv_kn2row.fits(w, stride, padding):
         return conv_kn2row.correlate(x, w, b, padding)
-    return conv_direct.correlate(x, w, b, stride, padding, epilogue=epilogue)
+    return conv_direct.correlate(x, w, b, stride, padding, epilogue=epilogue, weights=weights)
 
 
 def conv2d_backward(dy, cache, input_gradient):

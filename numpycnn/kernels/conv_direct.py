@@ -58,10 +58,20 @@ def _patches(images, oh, ow, stride, sides, c):
     return starts.ravel().astype(np.int64)
 
 
-def correlate(x, w, b, stride, padding, dilation=(1, 1), epilogue=None):
+def prepare(w, b):
+    """The Weights of correlate with the same arguments."""
+    panels = in_panels(w)
+    bias = np.zeros(len(panels) * WIDTH, np.float32)
+    if b is not None:
+        bias[: w.shape[3]] = b
+    return Weights(panels, bias, w.shape[:2])
+
+
+def correlate(x, w, b, stride, padding, dilation=(1, 1), epilogue=None, weights=None):
     """y = conv2d(x, w, b) by tiles; `dilation` - 1 zeros are put between the pixels of x.
 
     x (N, H, W, C), w (kh, kw, C, F) -> y (N, OH, OW, F), or None if the epilogue keeps only its z.
+    `weights`: what prepare gave, if that was called before.
     """
     n, h, width, c = x.shape
     kh, kw, _, f = w.shape
@@ -69,10 +79,6 @@ def correlate(x, w, b, stride, padding, dilation=(1, 1), epilogue=None):
     height = (h - 1) * dilation[0] + 1 + top + bottom
     frame = Frame((height, (width - 1) * dilation[1] + 1 + left + right), top, left, dilation)
     oh, ow = ((s - k) // t + 1 for s, k, t in zip(frame.sides, (kh, kw), stride, strict=True))
-    panels = in_panels(w)
-    bias = np.zeros(len(panels) * WIDTH, np.float32)
-    if b is not None:
-        bias[:f] = b
     group = max(1, 196 // (oh * ow))  # small images share a scratch
     pixels = group * oh * ow
     starts = _patches(group, oh, ow, stride, frame.sides, c)
@@ -81,7 +87,7 @@ def correlate(x, w, b, stride, padding, dilation=(1, 1), epilogue=None):
     whole = not len(epilogue.z)  # y itself is wanted
     y = empty((n if whole else 0, oh, ow, f))
     memory = group * frame.sides[0] * frame.sides[1] * c + pixels * (WIDTH + (0 if whole else f))
-    arguments = x, Weights(panels, bias, (kh, kw)), y, epilogue, frame, tables
+    arguments = x, weights or prepare(w, b), y, epilogue, frame, tables
     parallel(_correlate_images, n, *arguments, scratch=memory)
     return y if whole else None
 

@@ -11,6 +11,7 @@ from polynomial interpolation at six points (winograd_points.py); float32 loses 
 half by them. Source: Lavin & Gray 2016. Steps: ops/DERIVATIONS.md, "Winograd's six points".
 """
 
+import functools
 import typing
 
 import numpy as np
@@ -47,6 +48,13 @@ class Tiling(typing.NamedTuple):
     m: int
 
 
+class Weights(typing.NamedTuple):
+    """What a convolution needs of its w and b."""
+
+    transformed: np.ndarray  # (36, C, F) = G w G^T, with zeros to fill up vectors
+    bias: np.ndarray  # (F,), filled up likewise
+
+
 class _Plan:
     """The sizes of one convolution: its tiling, channels rounded up to vectors, scratch memory."""
 
@@ -70,23 +78,33 @@ class _Plan:
         self.steps_c, self.steps_f = steps(tiles, self.c), steps(tiles, self.f)
 
 
-def correlate(x, w, b, padding, turned=False, epilogue=None):
+_plan = functools.lru_cache(256)(_Plan)
+
+
+def prepare(w, b, turned=False):
+    """The Weights of correlate with the same arguments."""
+    c, f = w.shape[:1:-1] if turned else w.shape[2:]
+    transformed = empty((36, -(-c // LANES) * LANES, -(-f // WIDTH) * WIDTH))
+    parallel(_transform_weights, transformed.shape[1], w, turned, transformed)
+    bias = np.zeros(transformed.shape[2], np.float32)
+    if b is not None:
+        bias[:f] = b
+    return Weights(transformed, bias)
+
+
+def correlate(x, w, b, padding, turned=False, epilogue=None, weights=None):
     """y = conv2d(x, w, b), stride 1; with `turned` by w[::-1, ::-1], its channels exchanged.
 
     x (N, H, W, C), w (r, r, C, F), turned (r, r, F, C) -> y (N, OH, OW, F), or None if the
-    epilogue keeps only its z.
+    epilogue keeps only its z. `weights`: what prepare gave, if that was called before.
     """
     c, f = w.shape[:1:-1] if turned else w.shape[2:]
-    plan = _Plan(x.shape, padding, len(w), c, f)
+    plan = _plan(x.shape, padding, len(w), c, f)
     epilogue = epilogue or Epilogue.of(f)
+    weights = weights or prepare(w, b, turned)
     whole = not len(epilogue.z)  # y itself is wanted
     y = empty((len(x) if whole else 0, plan.oh, plan.ow, f))
-    bias = np.zeros(plan.f, np.float32)
-    if b is not None:
-        bias[:f] = b
-    transformed = empty((36, plan.c, plan.f))
-    parallel(_transform_weights, plan.c, w, turned, transformed)
-    arguments = x, transformed, bias, y, epilogue, plan.tiling, plan.steps_c, plan.steps_f
+    arguments = x, *weights, y, epilogue, plan.tiling, plan.steps_c, plan.steps_f
     memory = plan.scratch + (0 if whole else plan.tiling.group * plan.oh * plan.ow * f)
     parallel(_correlate_images, len(x), *arguments, scratch=memory)
     return y if whole else None
@@ -221,7 +239,7 @@ def weight_gradient(x, dy, shape, padding):
     x (N, H, W, C), dy (N, OH, OW, F) -> dw (r, r, C, F)
     """
     c, f = shape[2:]
-    plan = _Plan(x.shape, padding, shape[0], c, f)
+    plan = _plan(x.shape, padding, shape[0], c, f)
     edges = np.array(whole.edges(len(x)))
     sums = empty((len(edges) - 1, 36, plan.c, plan.f))
     arguments = x, dy, edges, sums, plan.tiling, steps(plan.c, 1), steps(plan.c, plan.f)

@@ -8,10 +8,11 @@ same bits for any number of threads.
 
 import numpy as np
 
+from ..backend import backend
 from ..ops import whole
-from ..ops.conv import conv2d_cache, conv_size
-from ..ops.fused import conv_bn_relu_cache
-from .conv import conv2d_backward, correlate
+from ..ops.conv import conv2d_cache, conv_padding, conv_size
+from ..ops.fused import conv_bn_relu_cache, conv_bn_relu_infer
+from .conv import conv2d_backward, correlate, prepare
 from .runtime.epilogue import Epilogue
 from .runtime.memory import empty
 from .runtime.moments import combine
@@ -26,7 +27,7 @@ def conv_bn_relu(x, w, b, norm, train, stride, padding, momentum, eps, pool, kee
     if x.dtype != np.float32:
         return NotImplemented
     if not (train or keep):
-        return _infer(x, w, b, norm, stride, padding, eps, pool), None
+        return _Prepared(w, b, norm, stride, padding, eps, pool).infer(x), None
     f = w.shape[3]
     moments = np.empty((len(x), 2, f), np.float32) if train else None
     a = correlate(x, w, b, stride, padding, Epilogue.of(f, moments=moments))  # (N, OH, OW, F)
@@ -50,16 +51,55 @@ def conv_bn_relu(x, w, b, norm, train, stride, padding, momentum, eps, pool, kee
     return y, conv_bn_relu_cache(y, conv, a, *statistics, norm.gamma, norm.beta, train, pool)
 
 
-def _infer(x, w, b, norm, stride, padding, eps, pool):
-    """y of conv_bn_relu; what lies between convolution and pooling never leaves the cache."""
-    oh, ow = conv_size(x.shape[1:3], w.shape[:2], stride, padding)
-    f = w.shape[3]
-    y = empty((len(x), oh // pool, ow // pool, f))
-    scale = norm.gamma / np.sqrt(norm.running_var.astype(np.float64) + eps)
-    copies = f // len(norm.gamma)
-    rows = repeated(copies * (ow // pool), scale, norm.beta - scale * norm.running_mean)
-    correlate(x, w, b, stride, padding, Epilogue.of(f, rows=rows, pool=pool, z=_flat(y)))
-    return y
+def conv_bn_relu_prepared(w, b, norm, stride, padding, eps, pool):
+    """-> a function of x: conv_bn_relu_infer, which prepares the weights once"""
+    return _Prepared(w, b, norm, stride, padding, eps, pool)
+
+
+class _Prepared:
+    """y of conv_bn_relu in use; what lies between convolution and pooling never leaves the cache.
+
+    The first x of a shape goes through the op and its checks; others of it come here at once.
+    """
+
+    def __init__(self, w, b, norm, *how):
+        self.arguments = w, b, norm, *how
+        self.weights, self.shapes, self.checked = {}, {}, set()
+
+    def __call__(self, x):
+        plain = x.dtype == np.float32 and x.flags.c_contiguous
+        if plain and x.shape[1:] in self.checked and backend() == "numba":
+            return self.infer(x)
+        y = conv_bn_relu_infer(x, *self.arguments)
+        if y.dtype == np.float32:
+            self.checked.add(x.shape[1:])
+        return y
+
+    def infer(self, x):
+        """x (N, H, W, C), float32 -> y (N, OH/pool, OW/pool, F)"""
+        known = self.shapes.get(x.shape[1:]) or self._of(x.shape)
+        stride, padding, pool, size, rows, weights = known
+        y = empty((len(x), *size))
+        w, b = self.arguments[:2]
+        epilogue = Epilogue.of(size[2], rows=rows, pool=pool, z=_flat(y))
+        correlate(x, w, b, stride, padding, epilogue, weights)
+        return y
+
+    def _of(self, shape):
+        """What all x of this shape share: sizes, batch norm's scale and shift, weights."""
+        w, b, norm, stride, padding, eps, pool = self.arguments
+        padding = conv_padding(shape[1:3], w.shape[:2], stride, padding)
+        oh, ow = conv_size(shape[1:3], w.shape[:2], stride, padding)
+        f = w.shape[3]
+        scale = norm.gamma / np.sqrt(norm.running_var.astype(np.float64) + eps)
+        copies = f // len(norm.gamma)
+        rows = repeated(copies * (ow // pool), scale, norm.beta - scale * norm.running_mean)
+        if padding not in self.weights:
+            self.weights[padding] = prepare(w, b, stride, padding)
+        size = oh // pool, ow // pool, f
+        known = stride, padding, pool, size, rows, self.weights[padding]
+        self.shapes[shape[1:]] = known
+        return known
 
 
 def _flat(images):

@@ -44,7 +44,7 @@ class ConvBNReLU(Layer):
                 f"ConvBNReLU pools square windows, not {pool!r}; put a MaxPool2D after it"
             )
 
-    def _norm(self):
+    def norm_arrays(self):
         """The arrays of the op's batch norm, its momentum and eps."""
         norm, filters = self.norm, self.conv.w.value.shape[3]
         if norm is None:
@@ -57,10 +57,14 @@ class ConvBNReLU(Layer):
             )
         return Norm(gamma, beta, norm.running_mean, norm.running_var), norm.momentum, norm.eps
 
-    def _run(self, x, train, keep):
-        conv, (norm, momentum, eps) = self.conv, self._norm()
+    def check(self, x_shape):
+        """Raises ShapeError where pooling would break a mirror layer's symmetry."""
         if self.symmetric:
-            check_pool(self._conv_size(x.shape)[1], self.pool, self.pool)
+            check_pool(self._conv_size(x_shape)[1], self.pool, self.pool)
+
+    def _run(self, x, train, keep):
+        conv, (norm, momentum, eps) = self.conv, self.norm_arrays()
+        self.check(x.shape)
         how = conv.stride, conv.padding, momentum, eps, self.pool
         train = train and self.norm is not None
         return conv_bn_relu(x, *conv.operands(x), norm, train, *how, keep=keep)

@@ -89,6 +89,16 @@ def conv_bn_relu_infer(x, w, b, norm, stride=1, padding="same", eps=1e-5, pool=1
     return conv_bn_relu(x, w, b, norm, False, stride, padding, eps=eps, pool=pool, keep=False)[0]
 
 
+def _check_prepared(w, b, norm, stride, padding, eps, pool):
+    return w, b, norm, pair("stride", stride), padding, eps, pool  # the rest with the first x
+
+
+@op(_check_prepared)
+def conv_bn_relu_prepared(w, b, norm, stride=1, padding="same", eps=1e-5, pool=1):
+    """conv_bn_relu_infer as a function of x alone, for arrays that do not change: x -> y."""
+    return lambda x: conv_bn_relu_infer(x, w, b, norm, stride, padding, eps, pool)
+
+
 @op(backward("conv_bn_relu"))
 def conv_bn_relu_backward(dy, cache, *, input_gradient=True):
     """The four backward passes in turn, the middle of the chain computed again from conv2d's a.

@@ -10,6 +10,7 @@ from .. import schedule as schedules
 from ..data.batches import batches
 from ..data.rows import span
 from ..errors import TrainingDiverged
+from ..layers.compiled import Compiled, prepared
 from ..layers.fused import fuse
 from ..metrics import confusion_matrix, per_class
 from ..tables import as_html
@@ -194,7 +195,7 @@ def predict(net, x, batch_size=256, flip=False):
     of an image and its mirror image (test-time augmentation). Raises ShapeError, TypeError.
     """
     x = checks.check_images(net, x, finite=False)  # what is not finite shows in its image alone
-    s = logits(net, x, batch_size, flip)  # (N, K)
+    s = _logits(net, x, batch_size, flip)  # (N, K)
     checks.check_outputs(s.shape)
     return ops.softmax(s)[0]
 
@@ -204,7 +205,12 @@ def logits(net, x, batch_size=256, flip=False):
 
     With `flip` the mean of the logits of each image and of its mirror image.
     """
-    fast, x = fuse(net), checks.as_input(net, x)
+    return _logits(net, checks.as_input(net, x), batch_size, flip)
+
+
+def _logits(net, x, batch_size, flip):
+    """logits of images x in net's dtype."""
+    fast = net if isinstance(net, Compiled) else prepared(net)
     size = arguments.whole("batch_size", batch_size, 1)
 
     def of(i):

@@ -37,7 +37,7 @@ def measure(x, finite=True):
     """
     low, high, bad, first = np.inf, -np.inf, 0, None
     for i, part in pieces(x):
-        if not np.isfinite([part.min(), part.max()]).all():
+        if part.dtype != np.uint8 and not np.isfinite([part.min(), part.max()]).all():
             wrong = ~np.isfinite(part)
             if first is None:
                 index = np.unravel_index(wrong.argmax(), part.shape)

@@ -24,7 +24,8 @@ WINOGRAD = 4e-5  # the tolerance where a sum goes through Winograd's points and 
 COMPARED = {
     "conv2d", "conv2d_backward", "dense", "dense_backward", "batch_norm", "batch_norm_backward",
     "max_pool2d", "max_pool2d_backward", "avg_pool2d", "avg_pool2d_backward", "relu", "leaky_relu",
-    "conv_bn_relu", "conv_bn_relu_backward", "adam_update", "dropout", "dropout_backward",
+    "conv_bn_relu", "conv_bn_relu_prepared", "conv_bn_relu_backward", "adam_update", "dropout",
+    "dropout_backward",
 }  # fmt: skip
 
 
@@ -232,7 +233,11 @@ def test_fused_convolution_in_inference(ran, case):
     x, w, b = draw(N, h, width, c), draw(kh, kw, c, f, seed=1), draw(f, seed=2)
     arrays = x, w, b, *normalisation(f)
     y = fused.conv_bn_relu_infer(*grouped(arrays), pool=pool)
-    assert ran == ["conv_bn_relu"]
+    _, *rest = grouped(arrays)
+    prepared = fused.conv_bn_relu_prepared(*rest, pool=pool)
+    for _ in range(2):  # with the checks, and without
+        np.testing.assert_array_equal(prepared(x), y)
+    assert ran == ["conv_bn_relu", "conv_bn_relu_prepared", "conv_bn_relu"]
     numpycnn.use("numpy")
     agree([y], [fused.conv_bn_relu_infer(*grouped(doubled(arrays)), pool=pool)], WINOGRAD)
 

@@ -2,7 +2,7 @@
 
 Fresh pages cost more than a pass over them. A block is free when no array refers to it, by Python's
 own reference count, so that nothing a caller still holds (a cache, a view) is ever written over.
-Arrays begin at multiples of a cache line, all of which a vector may fill: NumPy's begin in the
+Its arrays begin at multiples of a cache line, all of which a vector may fill: NumPy's begin in the
 middle of one.
 """
 
@@ -22,7 +22,9 @@ KEEP = 400
 def empty(shape, dtype=np.float32):
     """An uninitialised array, as np.empty, in a block that is reused once no array refers to it."""
     nbytes = math.prod(shape if isinstance(shape, tuple) else (shape,)) * np.dtype(dtype).itemsize
-    block = _Block(nbytes) if nbytes < SMALL else _take(nbytes)
+    if nbytes < SMALL:
+        return np.empty(shape, dtype)
+    block = _take(nbytes)
     return np.ndarray(shape, dtype, block.memory, block.start)
 
 
