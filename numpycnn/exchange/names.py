@@ -149,7 +149,9 @@ def _renamed(own, state):
     for (path, group), (name, arrays) in zip(ours.items(), theirs.items(), strict=True):
         expected, came = _kind({p.name.rpartition(".")[2]: p.there() for p in group}), _kind(arrays)
         if expected != came:
-            raise CheckpointError(f"{shown(name, 60)} is {came}, expected {expected} for {path}")
+            raise CheckpointError(
+                f"{shown(name, 60)} is {shown(came, 100)}, expected {expected} for {path}"
+            )
         renamed |= {p.name: arrays[p.name.rpartition(".")[2]] for p in group}
     return renamed
 

@@ -1,10 +1,12 @@
 """A network's weights alone, as .safetensors with PyTorch's names and axes."""
 
 import copy
+import os
 
 import numpy as np
 
 from .. import files
+from ..errors import CheckpointError
 from . import safetensors
 from .check import difference, noise
 from .names import copies, load_state, places, state_dict
@@ -29,7 +31,10 @@ def load(path, net, flatten=None):
     Raises CheckpointError, and changes nothing then.
     """
     arrays, _ = safetensors.load(path)
-    load_state(net, arrays, flatten)
+    try:
+        load_state(net, arrays, flatten)
+    except CheckpointError as error:
+        raise CheckpointError(f"{files.shown(os.fsdecode(path))}: {error}") from None
 
 
 def _read_back(content, net, shape):

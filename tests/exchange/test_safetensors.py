@@ -71,6 +71,19 @@ def test_cut_flipped_and_spliced_files(tmp_path):
         attempt(path, damaged, own.load)
 
 
+def test_flipped_bits_of_a_network_s_weights(tmp_path):
+    net = sequential(L.Conv2D(1, 2, 3), L.BatchNorm(2), L.Add(L.Identity(), L.Conv2D(2, 2, 3)))
+    weights.save(tmp_path / "y.safetensors", net)
+    content = (tmp_path / "y.safetensors").read_bytes()
+    for damaged in flips(content, 200):
+        attempt(tmp_path / "x.safetensors", damaged, lambda path: weights.load(path, net) or True)
+    named = own.load(tmp_path / "y.safetensors")[0]
+    own.save(tmp_path / "x.safetensors", {f"a\n{name}\x1b[2J": v for name, v in named.items()})
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: a.*expected") as caught:
+        weights.load(tmp_path / "x.safetensors", net)
+    assert str(caught.value).isprintable()
+
+
 def forged(header, body=b""):
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + body
