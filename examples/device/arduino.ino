@@ -1,11 +1,16 @@
-// The network on an Arduino with an Arm processor (Nano 33 BLE, Portenta, Due, ...): put net.c, by
+// The network on an Arduino with an Arm processor (Nano 33 BLE, Portenta, Due, ...). Put net.c, of
 //     numpycnn export pretrained:small --to c --out net.c
-// beside this file. An image of NET_PIXELS bytes comes over the serial line, its class goes back.
-extern "C" {
-#include "net.c"
-}
+// into the folder of this sketch, which compiles both. An image of PIXELS bytes comes over the
+// serial line; its class and the milliseconds that it took go back.
+#include <stdint.h>
 
-static uint8_t image[NET_PIXELS];
+#define PIXELS 784
+#define CLASSES 10
+
+extern "C" void net_infer(const uint8_t *image, int32_t *logits);
+extern "C" const char *const net_names[CLASSES];
+
+static uint8_t image[PIXELS];
 
 void setup() {
   Serial.begin(115200);
@@ -13,13 +18,13 @@ void setup() {
 }
 
 void loop() {
-  if (Serial.readBytes((char *)image, NET_PIXELS) < NET_PIXELS) return;
-  int32_t logits[NET_CLASSES];
+  if (Serial.readBytes((char *)image, PIXELS) < PIXELS) return;
+  int32_t logits[CLASSES];
   unsigned long start = millis();
   net_infer(image, logits);
   unsigned long took = millis() - start;
   int best = 0;
-  for (int k = 1; k < NET_CLASSES; k++)
+  for (int k = 1; k < CLASSES; k++)
     if (logits[k] > logits[best]) best = k;
   Serial.print(net_names[best]);
   Serial.print(", ms: ");

@@ -8,9 +8,10 @@ import subprocess
 import numpy as np
 import pytest
 
-from numpycnn.exchange import c
+from numpycnn.exchange import c, int8
 from numpycnn.exchange.c import build, memory
 from numpycnn.exchange.structure import ExportError
+from tests.exchange.networks import classifier
 from tests.exchange.test_int8 import NETWORKS, images, quantized
 from tests.helpers import ROOT
 
@@ -76,6 +77,38 @@ def test_a_board_under_qemu_gives_the_same_bits(board):
     found, instructions = build.on_board(text, DEVICE, board, x)
     assert np.array_equal(found, made.integers(x))
     assert min(instructions) > made.multiply_adds()
+
+
+ARDUINO = """
+#include <cstdio>
+#include <cstdlib>
+struct {
+    void begin(long) {}
+    explicit operator bool() { return true; }
+    size_t readBytes(char *to, size_t n) { return fread(to, 1, n, stdin); }
+    void print(const char *text) { printf("%s", text); }
+    void println(unsigned long) { puts(""); exit(0); }
+} Serial;
+static unsigned long millis() { return 0; }
+#include "arduino.ino"
+int main() { for (setup();;) loop(); }
+"""
+
+
+@needs("gcc", "g++")
+def test_the_arduinos_sketch_reads_an_image_and_names_its_class(tmp_path):
+    """With a serial line that is this computer's standard input and output."""
+    net = classifier("vgg", filters=(3, 4), depth=1)
+    made = int8.quantize(net, images(net, 4))
+    made.metadata["classes"] = [f"class {k}" for k in range(10)]
+    (tmp_path / "net.c").write_text(c.export(made, "net")[0])
+    (tmp_path / "sketch.cpp").write_text(ARDUINO)
+    compiled = ["gcc", "-std=c99", "-c", "net.c"], ["g++", f"-I{DEVICE}", "sketch.cpp", "net.o"]
+    for command in compiled:
+        subprocess.run(command, cwd=tmp_path, check=True)
+    x = images(net, 1, seed=4)
+    found = subprocess.run(tmp_path / "a.out", input=x.tobytes(), capture_output=True, check=True)
+    assert found.stdout.decode() == f"class {made.integers(x).argmax()}, ms: \n"
 
 
 @pytest.mark.parametrize("name", NETWORKS)
