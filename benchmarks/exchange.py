@@ -2,7 +2,7 @@
 
 The same weights: numpycnn.predict (softmax included) on what numpycnn.compile makes of the network,
 onnxruntime on what `numpycnn export --to onnx --softmax` writes. Both are made once, before the
-clock runs. Batches of 1 and of 250, on 1 and 2 threads.
+clock runs. 250 images, one by one and in one batch, on 1 and 2 threads.
 """
 
 from .common import TIME_COLUMNS, Report, arguments
@@ -62,7 +62,7 @@ def main():
             Contender("onnxruntime", onnxruntime, job, ("onnxruntime", "numpycnn.exchange.onnx")),
         ]
         report.args.threads = threads  # of the race
-        words = f"batch {batch}, {threads} thread{'s' * (threads > 1)}"
+        words = f"250 images by {batch}, {threads} thread{'s' * (threads > 1)}"
         results = report.race(words, contenders)
         firsts = [one.info.get("first") for one in results.values() if not one.missing]
         for other in firsts[1:]:
