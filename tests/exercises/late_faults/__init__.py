@@ -14,6 +14,6 @@ def late(exercise, what, *words):
 
 
 from . import (  # noqa: E402, F401, I001  each adds its own
-    blocks, convolution, critic, dense, generative, loss, more_passes, more_training, norm,
-    optimisers, patches, pooling, training,
+    blocks, convolution, critic, dense, generative, last_rounds, loss, more_passes,
+    more_training, norm, optimisers, patches, pooling, training,
 )  # fmt: skip
