@@ -42,7 +42,7 @@ def _claim(args, stack):
 
 def _train(args, ranks):
     from .. import data
-    from . import recipes, training
+    from . import outcome, recipes, training
 
     given = {name: getattr(args, name, None) for name in recipes.NAMES}
     given["reading"] = reading(args) or None
@@ -88,7 +88,7 @@ def _train(args, ranks):
     if not ranks.leads:
         return None, "", 0
     text = accuracy_table(result["per_class"], result["test_accuracy"])
-    text = "\n".join([text, *training.closing_lines(result)])
+    text = "\n".join([text, *outcome.closing_lines(result)])
     return result, text, 0 if result["report"] else 1
 
 

@@ -72,6 +72,8 @@ class Recipe:
         return [*typed(fields), *reading]
 
 
+WITHOUT_NORM = ("alexnet", "lenet5", "keras_cnn")  # which muon's own rate ruins
+
 OPTIONAL = {field.name for field in dataclasses.fields(Recipe) if field.default is None}
 NAMES = tuple(field.name for field in dataclasses.fields(Recipe))
 RATES = {"sgd": 0.1, "rmsprop": 1e-3, "muon": 0.015}  # where --lr is not given; the others: as Adam
@@ -106,6 +108,11 @@ def check(given):
         architecture.arguments(model, given)
     if given.get("optimizer") not in (None, *OPTIMIZERS):
         raise unknown("optimizer", given["optimizer"], OPTIMIZERS)
+    if given.get("optimizer") == "muon" and model in WITHOUT_NORM and given.get("lr") is None:
+        raise ValueError(
+            f"--optimizer muon is made for networks with batch norm; {model} has none: give --lr, "
+            "or another optimizer"
+        )
     check_sampling(given.get("sampling"), given.get("class_weight"))
 
 

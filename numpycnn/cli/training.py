@@ -1,13 +1,8 @@
 """`numpycnn train` from a recipe and a data set to the folder with checkpoints and report."""
 
-import copy
-import functools
 import json
 import pathlib
 import time
-import warnings
-
-import numpy as np
 
 from .. import distributed, files, models, ops
 from ..data.augment import augmentation
@@ -18,15 +13,11 @@ from ..inspection.report import first_filters
 from ..optim import OPTIMIZERS
 from ..report import grids, training_page
 from ..training import loop
-from ..training.history import ended
 from ..training.lock import locked
 from ..training.pixels import standardizes
-from ..training.run import FitRun
-from . import architecture, suiting
+from . import announcement, architecture, outcome, suiting
 from .networks import input_shape
 from .recipes import BODY
-
-TRIAL = 6  # steps that are timed to say how long training will take
 
 
 def new_folder(recipe):
@@ -57,10 +48,10 @@ def _train(recipe, dataset, out, resume, say, start):
     began = time.perf_counter()
     net = start if resume and start else network(recipe, dataset, start)
     (x, y), validation = _parts(recipe, dataset)
-    _introduce(net, recipe, dataset, say)
+    announcement.introduce(net, recipe, dataset, say)
     if not resume:
-        _note_data(recipe, dataset, y, say)
-    _announce(net, x, y, validation, recipe, out, resume, say)
+        announcement.note_data(recipe, dataset, y, say)
+    announcement.announce(net, x, y, validation, recipe, out, resume, say)
     history = loop.fit(
         net,
         x,
@@ -86,7 +77,7 @@ def _train(recipe, dataset, out, resume, say, start):
     enough = validation is not None and len(validation[0]) >= out_of_distribution.ENOUGH
     _note_familiarity(out, validation[0] if enough else dataset.x_train, say)
     logits = loop.logits(net, dataset.x_test)
-    result = _result(net, recipe, dataset, validation, history, logits)
+    result = outcome.result(net, recipe, dataset, validation, history, logits)
     result |= {"seconds": time.perf_counter() - began, "out": str(out)}
     if sentence := suiting.one_class(logits.argmax(axis=1), dataset.y_test, dataset.classes):
         say(f"note: {sentence}")
@@ -110,86 +101,6 @@ def _parts(recipe, dataset):
     if recipe.val:
         return dataset.split(recipe.val, recipe.seed)
     return (dataset.x_train, dataset.y_train), None
-
-
-def _result(net, recipe, dataset, validation, history, logits):
-    """What result.json and --json say of the trained network; logits: of the test images."""
-    measured = loop.measure(logits, dataset.y_test, list(dataset.classes))
-    recall = measured["per_class"]["recall"].tolist()
-    return {
-        "model": recipe.model,
-        "data": dataset.name,
-        "parameters": net.summary(dataset.x_train.shape[1:]).total,
-        "epochs": history.epochs,
-        "test_accuracy": measured["accuracy"],
-        "test_loss": measured["loss"],
-        "train_seconds": sum(history["seconds"]),
-        "files": _reached(history, measured["accuracy"], validation, len(dataset.y_test)),
-        "per_class": dict(zip(dataset.classes, recall, strict=True)),
-    }
-
-
-def _reached(history, test_accuracy, validation, test):
-    """{file: {"epoch", its accuracies or loss, and on how many images}}"""
-    best, last = history.best(), history.epochs - 1
-    val = 0 if validation is None else len(validation[1])
-
-    def epoch(i):
-        facts = {"epoch": i + 1, "train_loss": history["loss"][i]}
-        return facts | ({"val_accuracy": history["val_accuracy"][i], "val": val} if val else {})
-
-    tested = {"test_accuracy": test_accuracy, "test": test}
-    found = {"last.npz": epoch(last) | tested}
-    found["best.npz"] = found["last.npz"] if best == last else epoch(best)
-    return found
-
-
-def closing_lines(result):
-    """The last lines for people: the report, and which file has which accuracy."""
-    lines = [f"Report: {result['report']}"] if result["report"] else []
-    last, best = result["files"].values()
-    files_of = {"last.npz": last, "best.npz": best}
-    if last == best:
-        files_of = {"last.npz and best.npz": last}
-    parts = []
-    for name, facts in files_of.items():
-        shares = [
-            f"{facts[f'{kind}_accuracy']:.2%} of {facts[kind]:,} {title} images"
-            for kind, title in (("test", "test"), ("val", "validation"))
-            if kind in facts
-        ]
-        shares = shares or [f"the lowest training loss, {facts['train_loss']:.4f}"]
-        parts.append(f"{name} (epoch {facts['epoch']}): {', '.join(shares)}")
-    return [*lines, f"In {result['out']}: {'; '.join(parts)}"]
-
-
-def _introduce(net, recipe, dataset, say):
-    """Says what is trained, on what."""
-    counts = net.summary(dataset.x_train.shape[1:])
-    parameters = f"{counts.total:,} parameters"
-    if recipe.start:
-        parameters += f", {counts.trainable:,} of them trained, begun with {recipe.start}"
-    say(f"{recipe.model}: {parameters}; {dataset.name}: {dataset.source}")
-
-
-def _note_data(recipe, dataset, y, say):
-    """Says how the data were taken, and what they are too few for."""
-    height, width, channels = dataset.x_train.shape[1:]
-    if recipe.start and dataset.pictures:
-        colour = "in colour" if channels == 3 else "grey"
-        say(
-            f"the pictures become {height} x {width} pixels, {colour}; --size, --colour change that"
-        )
-    steps, why = suiting.augmentation(dataset)
-    if recipe.augment == steps and not suiting.known(dataset):
-        say(f"augmentation: {steps}; {why}")
-    notes = []
-    if recipe.limit is None:
-        notes.append(suiting.few(y, dataset.classes))
-    if recipe.sampling is None and recipe.class_weight is None:
-        notes.append(suiting.unequal(y, dataset.classes))
-    for sentence in filter(None, notes):
-        say(f"note: {sentence}")
 
 
 def model_of(net):
@@ -263,39 +174,6 @@ def _note_familiarity(out, x, say):
             out_of_distribution.add(pathlib.Path(out, name), x)
     except (ValueError, TypeError, OSError) as error:
         say(f"predict will not tell when an image is nothing like this data: {error}")
-
-
-def _announce(net, x, y, validation, recipe, out, resume, say):
-    """Says how much there is to do, and how long it will take."""
-    per_epoch = -(-len(x) // recipe.batch_size)
-    steps = recipe.epochs * per_epoch
-    if resume:
-        read = functools.partial(FitRun.read_state, pathlib.Path(out, "last.npz"))
-        state = distributed.current().first(read)
-        if ended(state["history"], recipe.epochs, recipe.patience):
-            say(f"the run in {out} is complete; evaluating it again")
-            return
-        steps -= len(state["history"]["loss"]) * per_epoch + state["running"]["step"]
-    estimate = duration(steps * _seconds_per_step(net, x, y, recipe))
-    left = " left" if resume else ""
-    checked = f" and {len(validation[0]):,} validation images" if validation else " images"
-    say(
-        f"{len(x):,} training{checked}, {recipe.epochs} epochs, {steps:,} steps{left}: "
-        f"about {estimate}; into {out}"
-    )
-
-
-def _seconds_per_step(net, x, y, recipe):
-    """How long a training step takes: a few on a copy, timed once the kernels are compiled."""
-    trial, size = copy.deepcopy(net), min(recipe.batch_size, len(x))
-    few = np.resize(np.arange(len(x)), TRIAL * size)
-    settings = {"epochs": 1, "batch_size": size, "progress": False}
-    settings |= {"augment": augmentation(recipe.augment, x.shape[1]), "optimizer": recipe.optimizer}
-    with warnings.catch_warnings():  # what there is to say of the data is said of all of it
-        warnings.simplefilter("ignore")
-        loop.fit(trial, x[few[: 2 * size]], y[few[: 2 * size]], **settings)
-        history = loop.fit(trial, x[few], y[few], **settings)
-    return history["seconds"][0] / TRIAL
 
 
 def _write_report(out, net, recipe, dataset, history, result, probabilities):

@@ -9,7 +9,7 @@ import pytest
 
 import numpycnn as nc
 from numpycnn import files
-from numpycnn.cli import recipes, training
+from numpycnn.cli import outcome, recipes, training
 from numpycnn.data import augment
 from numpycnn.errors import (
     DownloadError,
@@ -293,10 +293,10 @@ def test_best_of_another_epoch_is_told_apart():
     ):
         if not val:
             history |= {"val_accuracy": [float("nan")] * 3}
-        reached = training._reached(
+        reached = outcome.reached(
             training.loop.History(history), 0.75, val and ([], [0] * val), 1000
         )
-        lines = training.closing_lines({"report": None, "out": "run", "files": reached})
+        lines = outcome.closing_lines({"report": None, "out": "run", "files": reached})
         assert lines[-1].endswith(end)
         assert "last.npz (epoch 3): 75.00% of 1,000 test images" in lines[-1]
 

@@ -124,6 +124,7 @@ def test_the_report_names_the_command_with_its_options(data, run, tmp_path):
         (["--weight-decay", "-1"], "finite number of at least 0"),
         (["--weight-decay", "inf"], "finite number of at least 0"),
         (["--optimizer", "adma"], "did you mean adam"),
+        (["--model", "alexnet", "--optimizer", "muon"], "alexnet has none: give --lr"),
         (["--activation", "rleu"], "did you mean relu"),
         (["--activation", "ReLU"], "did you mean relu"),
         (["--init", "he"], "unknown init 'he'"),
