@@ -33,50 +33,61 @@ def both(padding):
     return padding if isinstance(padding, tuple) else (padding, padding)
 
 
-def conv_terms(x_shape, w_shape, stride, padding):
+def conv_terms(x_shape, w_shape, stride, padding, dilation=(1, 1)):
     """Yields (n, i, j, r, s, di, dj): output pixel (i, j) meets input pixel (r, s) at w[di, dj].
 
-    r = i*stride + di - top, s = j*stride + dj - left; outside the image are zeros, left out.
+    r = i*stride + di*dilation - top, s likewise; outside the image are zeros, left out.
     """
     (batch, height, width, _), (kh, kw) = x_shape, w_shape[:2]
-    top, oh = before(height, kh, stride[0], both(padding)[0])
-    left, ow = before(width, kw, stride[1], both(padding)[1])
+    top, oh = before(height, (kh - 1) * dilation[0] + 1, stride[0], both(padding)[0])
+    left, ow = before(width, (kw - 1) * dilation[1] + 1, stride[1], both(padding)[1])
     for n in range(batch):
         for i in range(oh):
             for j in range(ow):
                 for di in range(kh):
                     for dj in range(kw):
-                        r, s = i * stride[0] + di - top, j * stride[1] + dj - left
+                        r = i * stride[0] + di * dilation[0] - top
+                        s = j * stride[1] + dj * dilation[1] - left
                         if 0 <= r < height and 0 <= s < width:
                             yield n, i, j, r, s, di, dj
 
 
-def conv2d(x, w, b, stride, padding):
-    """y[n,i,j,f] = b[f] + sum_{di,dj,c} x[n,r,s,c] * w[di,dj,c,f]"""
-    oh, ow = (before(x.shape[a + 1], w.shape[a], stride[a], both(padding)[a])[1] for a in (0, 1))
+def channel_pairs(w_shape, groups):
+    """Yields (k, c, f): filter f meets channel k of x, which is channel c of the filter's group."""
+    c, f = w_shape[2:]
+    for filter in range(f):
+        group = filter * groups // f
+        for channel in range(c):
+            yield group * c + channel, channel, filter
+
+
+def conv2d(x, w, b, stride, padding, dilation=(1, 1), groups=1):
+    """y[n,i,j,f] = b[f] + sum_{di,dj,c} x[n,r,s,k] * w[di,dj,c,f], k: channel c of f's group"""
+    span = [(w.shape[a] - 1) * dilation[a] + 1 for a in (0, 1)]
+    oh, ow = (before(x.shape[a + 1], span[a], stride[a], both(padding)[a])[1] for a in (0, 1))
     y = np.zeros((x.shape[0], oh, ow, w.shape[3])).tolist()
     X, W = x.tolist(), w.tolist()
-    for n, i, j, r, s, di, dj in conv_terms(x.shape, w.shape, stride, padding):
-        for c in range(w.shape[2]):
-            for f in range(w.shape[3]):
-                y[n][i][j][f] += X[n][r][s][c] * W[di][dj][c][f]
+    pairs = list(channel_pairs(w.shape, groups))
+    for n, i, j, r, s, di, dj in conv_terms(x.shape, w.shape, stride, padding, dilation):
+        for k, c, f in pairs:
+            y[n][i][j][f] += X[n][r][s][k] * W[di][dj][c][f]
     return np.array(y).reshape(x.shape[0], oh, ow, w.shape[3]) + (
         0 if b is None else b.astype(float)
     )
 
 
-def conv2d_backward(dy, x, w, stride, padding):
-    """dx[n,r,s,c]    += dy[n,i,j,f] * w[di,dj,c,f]
-    dw[di,dj,c,f] += dy[n,i,j,f] * x[n,r,s,c]
+def conv2d_backward(dy, x, w, stride, padding, dilation=(1, 1), groups=1):
+    """dx[n,r,s,k]    += dy[n,i,j,f] * w[di,dj,c,f]
+    dw[di,dj,c,f] += dy[n,i,j,f] * x[n,r,s,k]
     db[f]         += dy[n,i,j,f]
     """
     dx, dw = np.zeros(x.shape).tolist(), np.zeros(w.shape).tolist()
     X, W, G = x.tolist(), w.tolist(), dy.tolist()
-    for n, i, j, r, s, di, dj in conv_terms(x.shape, w.shape, stride, padding):
-        for c in range(w.shape[2]):
-            for f in range(w.shape[3]):
-                dx[n][r][s][c] += G[n][i][j][f] * W[di][dj][c][f]
-                dw[di][dj][c][f] += G[n][i][j][f] * X[n][r][s][c]
+    pairs = list(channel_pairs(w.shape, groups))
+    for n, i, j, r, s, di, dj in conv_terms(x.shape, w.shape, stride, padding, dilation):
+        for k, c, f in pairs:
+            dx[n][r][s][k] += G[n][i][j][f] * W[di][dj][c][f]
+            dw[di][dj][c][f] += G[n][i][j][f] * X[n][r][s][k]
     return np.array(dx), np.array(dw), sum_to_channels(dy)
 
 

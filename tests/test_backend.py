@@ -52,7 +52,7 @@ def test_the_table_has_every_op():
 
 
 DEFAULTS = {
-    "conv2d": {"b": None, "stride": 1, "padding": "same"},
+    "conv2d": {"b": None, "stride": 1, "padding": "same", "dilation": 1, "groups": 1},
     "conv2d_backward": {"input_gradient": True},
     "conv_transpose2d": {"b": None, "stride": 1, "padding": "same"},
     "max_pool2d": {"size": 2, "stride": None},
@@ -137,7 +137,7 @@ def test_the_decorator_fills_in_what_is_missing():
 
 def test_im2col_and_col2im_have_the_defaults_of_convolution():
     for function in ops.im2col, ops.col2im:
-        assert defaults(function) == {"stride": 1, "padding": "same"}
+        assert defaults(function) == {"stride": 1, "padding": "same", "dilation": 1}
 
 
 def arrays(name, dtype=np.float32, seed=71):

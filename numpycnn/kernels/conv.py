@@ -10,9 +10,12 @@ from ..ops.conv import conv2d_cache
 from . import conv_direct, conv_kn2row, conv_winograd
 
 
-def conv2d(x, w, b, stride, padding):
-    """x (N, H, W, C), w (kh, kw, C, F) -> y (N, OH, OW, F)"""
-    if x.dtype != np.float32:
+def conv2d(x, w, b, stride, padding, dilation, groups):
+    """x (N, H, W, C), w (kh, kw, C, F) -> y (N, OH, OW, F)
+
+    Of several groups the reference makes convolutions of one, which come back here.
+    """
+    if x.dtype != np.float32 or dilation != (1, 1) or groups > 1:
         return NotImplemented
     y = correlate(x, w, b, stride, padding)
     return y, conv2d_cache(y, x, w, b is not None, stride, padding)
@@ -35,7 +38,9 @@ def correlate(x, w, b, stride, padding, epilogue=None, weights=None):
 
 def conv2d_backward(dy, cache, input_gradient):
     """dy (N, OH, OW, F) -> dx (N, H, W, C) or None, dw (kh, kw, C, F), db (F,) or None"""
-    x, w, has_bias, stride, padding = cache
+    x, w, has_bias, stride, padding, dilation, groups = cache
+    if dilation != (1, 1) or groups > 1:
+        return NotImplemented
     sides = zip(padding, w.shape[:2], strict=True)
     beyond = any(max(pair) >= k for pair, k in sides)  # would cut dy, not pad it
     if dy.dtype != np.float32 or beyond:

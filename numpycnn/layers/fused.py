@@ -26,8 +26,8 @@ class ConvBNReLU(Layer):
     MirrorBatchNorm; x (N, H, W, C) -> y (N, OH // pool, OW // pool, F). Without a norm the same op
     runs with its values of use: mean 0, variance 1, gamma 1, beta 0. With `symmetric`
     a width that the pool does not halve is refused, which would end a mirror network's symmetry.
-    Raises ShapeError for that, and for a pool that is no whole number of at least 1, or a pair of
-    two.
+    Raises ShapeError for that, for a pool that is no whole number of at least 1, or a pair of two,
+    and for a convolution with groups or dilation, which the op has not.
 
     >>> layer = ConvBNReLU(Conv2D(1, 8, 3), BatchNorm(8), pool=2)
     >>> layer.infer(np.zeros((4, 28, 28, 1), np.float32)).shape
@@ -43,6 +43,8 @@ class ConvBNReLU(Layer):
             raise ShapeError(
                 f"ConvBNReLU pools square windows, not {pool!r}; put a MaxPool2D after it"
             )
+        if not _plain(conv):
+            raise ShapeError(f"ConvBNReLU has no groups and no dilation: leave {conv} as it is")
 
     def norm_arrays(self):
         """The arrays of the op's batch norm, its momentum and eps."""
@@ -98,6 +100,7 @@ class ConvBNReLU(Layer):
 def fuse(net, input_gradient=True):
     """A network that computes the same, with conv (+ batch norm) + ReLU (+ pool) in one layer.
 
+    Convolutions with groups or dilation stay as they are.
     net is unchanged. Both share parameters, running statistics and generators. For training, with
     input_gradient=False, the first convolution gives None for dx, which costs time and which nobody
     needs, and so do frozen layers before the first trained one.
@@ -144,7 +147,7 @@ def _chain(layers):
     result, places, rest = [], [], list(layers)
     while rest:
         places.append(len(layers) - len(rest))
-        kinds = [type(one) for one in rest]
+        kinds = [type(one) if _plain(one) else None for one in rest[:3]]
         if kinds[:3] in ([Conv2D, BatchNorm, ReLU], [MirrorConv2D, MirrorBatchNorm, ReLU]):
             conv, norm, _ = rest[:3]
             del rest[:3]
@@ -162,6 +165,11 @@ def _chain(layers):
         pool = rest.pop(0) if rest and _square(rest[0]) else MaxPool2D(1)
         result.append(ConvBNReLU(conv, norm, pool.size[0], pool.symmetric))
     return result, places
+
+
+def _plain(layer):
+    """Whether it is no convolution with groups or dilation."""
+    return getattr(layer, "groups", 1) == 1 and getattr(layer, "dilation", (1, 1)) == (1, 1)
 
 
 def _square(layer):

@@ -34,7 +34,8 @@ class MirrorConv2D(Conv2D):
         super().__init__(whole, filters, kernel_size, stride, padding, bias, init, rng)
 
     def config(self):
-        more = super().config()
+        *place, _, _ = super().config().items()  # it has neither dilation nor groups
+        more = dict(place)
         whole = more["in_channels"]
         return {**more, "in_channels": whole if self.first else whole // 2, "first": self.first}
 

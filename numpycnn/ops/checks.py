@@ -72,6 +72,15 @@ def pair(name, value, least=1):
     return int(pair[0]), int(pair[1])
 
 
+def group_count(groups, channels, what="channels"):
+    """`groups` as an int. Raises ShapeError unless it is a whole number that divides `channels`."""
+    if not isinstance(groups, (int, np.integer)) or isinstance(groups, bool) or groups < 1:
+        raise ShapeError(f"groups must be a whole number of at least 1, not {groups!r}")
+    if channels % groups:
+        raise ShapeError(f"{channels} {what} cannot be divided into {groups} groups of one size")
+    return int(groups)
+
+
 def backward(op):
     """The check of the backward pass of `op`: its cache, and dy in the shape and dtype of its y.
 

@@ -4,7 +4,8 @@ A patch of kh x kw pixels and C channels is a row of im2col, in memory order; a 
 of w.reshape(kh*kw*C, F). Their product is the convolution; the chain rule does the rest.
 
 N images, H x W pixels, C in-channels, F filters, OH x OW output pixels:
-    H + top + bottom = padded height,    OH = floor((padded height - kh) / stride) + 1
+    H + top + bottom = padded height,    OH = floor((padded height - span) / stride) + 1,
+    span = (kh - 1) * dilation + 1, which is kh without dilation
 """
 
 import numpy as np
@@ -12,35 +13,40 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ..backend import Cache, op
 from ..errors import ShapeError
-from .checks import backward, channels, floats, images, pair, same_dtype
+from .checks import backward, channels, floats, group_count, images, pair, same_dtype
 from .sums import channel_sum
 
 # ---- sizes ------------------------------------------------------------------------------------
 
 
-def conv_padding(size, kernel_size, stride, padding):
+def spanned(kernel_size, dilation):
+    """((kh - 1) * d + 1, ...): how many pixels a kernel spans whose places are `dilation` apart."""
+    return tuple((k - 1) * d + 1 for k, d in zip(kernel_size, dilation, strict=True))
+
+
+def conv_padding(size, kernel_size, stride, padding, dilation=(1, 1)):
     """((top, bottom), (left, right)) of zeros, from "same", "valid", an int, a pair or this itself.
 
     "same" gives OH = ceil(H / stride), an odd zero at the end, as in Keras.
     Raises ShapeError for negative padding, or a kernel larger than the padded input.
     """
+    span = spanned(kernel_size, dilation)
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
             raise ShapeError(f"padding must be 'same', 'valid' or a whole number, not {padding!r}")
         pads = ((0, 0), (0, 0))
         if padding == "same":
-            pads = tuple(
-                _same_padding(*axis) for axis in zip(size, kernel_size, stride, strict=True)
-            )
+            pads = tuple(_same_padding(*axis) for axis in zip(size, span, stride, strict=True))
     elif _is_pair_of_pairs(padding):
         pads = tuple(pair("padding", p, least=0) for p in padding)
     else:
         pads = tuple((p, p) for p in pair("padding", padding, least=0))
 
-    for n, k, p in zip(size, kernel_size, pads, strict=True):
+    for n, k, p in zip(size, span, pads, strict=True):
         if k > n + sum(p):
+            wide = "" if span == tuple(kernel_size) else f", which dilation makes {span},"
             raise ShapeError(
-                f"the kernel {tuple(kernel_size)} is larger than the input {tuple(size)} "
+                f"the kernel {tuple(kernel_size)}{wide} is larger than the input {tuple(size)} "
                 f"padded by {pads}"
             )
     return pads
@@ -62,36 +68,39 @@ def _is_pair_of_pairs(padding):
     )
 
 
-def conv_size(size, kernel_size, stride, pads):
+def conv_size(size, kernel_size, stride, pads, dilation=(1, 1)):
     """(OH, OW) of a convolution over (H, W), with the padding that conv_padding gives."""
+    span = spanned(kernel_size, dilation)
     return tuple(
-        (n + sum(p) - k) // s + 1
-        for n, k, s, p in zip(size, kernel_size, stride, pads, strict=True)
+        (n + sum(p) - k) // s + 1 for n, k, s, p in zip(size, span, stride, pads, strict=True)
     )
 
 
 # ---- patches ----------------------------------------------------------------------------------
 
 
-def im2col(x, kernel_size, stride=1, padding="same"):
+def im2col(x, kernel_size, stride=1, padding="same", dilation=1):
     """cols[n, i, j] = xpad[n, i*s : i*s+kh, j*s : j*s+kw, :].ravel(): the patches of x, one a row.
 
+    With a dilation d, every d-th pixel of patches that span (kh - 1)*d + 1 pixels.
     x (N, H, W, C) -> cols (N, OH, OW, kh*kw*C). Raises ShapeError as conv2d does.
     """
     x = images(x)
     kh, kw = pair("kernel_size", kernel_size)
     sh, sw = pair("stride", stride)
-    pads = conv_padding(x.shape[1:3], (kh, kw), (sh, sw), padding)
+    down, across = pair("dilation", dilation)
+    pads = conv_padding(x.shape[1:3], (kh, kw), (sh, sw), padding, (down, across))
 
     xpad = np.pad(x, ((0, 0), *pads, (0, 0)))  # (N, H + top + bottom, W + left + right, C)
-    windows = sliding_window_view(xpad, (kh, kw), axis=(1, 2))  # a view: nothing is copied yet
-    windows = windows[:, ::sh, ::sw]  # (N, OH, OW, C, kh, kw)
+    span = spanned((kh, kw), (down, across))
+    windows = sliding_window_view(xpad, span, axis=(1, 2))  # a view: nothing is copied yet
+    windows = windows[:, ::sh, ::sw, :, ::down, ::across]  # (N, OH, OW, C, kh, kw)
     patches = windows.transpose(0, 1, 2, 4, 5, 3)  # (N, OH, OW, kh, kw, C), w's order
     return patches.reshape(*patches.shape[:3], kh * kw * x.shape[3])
 
 
-def col2im(cols, shape, kernel_size, stride=1, padding="same"):
-    """xpad[n, i*s+di, j*s+dj, c] += cols[n, i, j, (di, dj, c)]: the transpose of im2col.
+def col2im(cols, shape, kernel_size, stride=1, padding="same", dilation=1):
+    """xpad[n, i*s+di*d, j*s+dj*d, c] += cols[n, i, j, (di, dj, c)]: the transpose of im2col.
 
     A pixel that stood in several patches gets the sum of its copies, as the chain rule wants it.
     cols (N, OH, OW, kh*kw*C) -> (N, H, W, C), which is `shape`. Raises ShapeError.
@@ -99,8 +108,9 @@ def col2im(cols, shape, kernel_size, stride=1, padding="same"):
     n, h, w, c = shape
     kh, kw = pair("kernel_size", kernel_size)
     sh, sw = pair("stride", stride)
-    pads = conv_padding((h, w), (kh, kw), (sh, sw), padding)
-    oh, ow = conv_size((h, w), (kh, kw), (sh, sw), pads)
+    down, across = pair("dilation", dilation)
+    pads = conv_padding((h, w), (kh, kw), (sh, sw), padding, (down, across))
+    oh, ow = conv_size((h, w), (kh, kw), (sh, sw), pads, (down, across))
     expected = n, oh, ow, kh * kw * c
     if cols.shape != expected:
         raise ShapeError(
@@ -113,7 +123,8 @@ def col2im(cols, shape, kernel_size, stride=1, padding="same"):
     # kh*kw additions of whole images; one place of the patch meets a pixel at most once.
     for di in range(kh):
         for dj in range(kw):
-            xpad[:, di : di + sh * oh : sh, dj : dj + sw * ow : sw] += patches[:, :, :, di, dj]
+            i, j = di * down, dj * across
+            xpad[:, i : i + sh * oh : sh, j : j + sw * ow : sw] += patches[:, :, :, di, dj]
     return xpad[:, top : top + h, left : left + w]  # what fell on the padding is dropped
 
 
@@ -130,60 +141,107 @@ def _bias(b, filters, dtype):
     return b.astype(dtype, copy=False)
 
 
-def _check_conv(x, w, b, stride, padding):
+def _check_conv2d(x, w, b, stride, padding, dilation, groups):
     x, w = same_dtype(images(x), floats("w", w, ndim=4))
-    channels(x, w.shape[2])
-    stride = pair("stride", stride)
-    padding = conv_padding(x.shape[1:3], w.shape[:2], stride, padding)
-    return x, w, _bias(b, w.shape[3], x.dtype), stride, padding
+    groups = group_count(groups, w.shape[3], "filters")
+    channels(x, w.shape[2] * groups)
+    stride, dilation = pair("stride", stride), pair("dilation", dilation)
+    padding = conv_padding(x.shape[1:3], w.shape[:2], stride, padding, dilation)
+    return x, w, _bias(b, w.shape[3], x.dtype), stride, padding, dilation, groups
 
 
-def conv2d_cache(y, x, w, has_bias, stride, padding):
-    """What conv2d keeps: stride (sh, sw), padding ((top, bottom), (left, right))."""
-    return Cache("conv2d", y, x=x, w=w, has_bias=has_bias, stride=stride, padding=padding)
+def _check_conv(x, w, b, stride, padding):
+    """Of ops that are made of plain convolutions."""
+    return _check_conv2d(x, w, b, stride, padding, 1, 1)[:5]
 
 
-@op(_check_conv)
-def conv2d(x, w, b=None, stride=1, padding="same"):
-    """y[n,i,j,f] = b[f] + sum_{di,dj,c} xpad[n, i*s+di, j*s+dj, c] * w[di,dj,c,f]
+def conv2d_cache(y, x, w, has_bias, stride, padding, dilation=(1, 1), groups=1):
+    """What conv2d keeps: stride (sh, sw), padding ((top, bottom), (left, right)), dilation pairs."""
+    place = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return Cache("conv2d", y, x=x, w=w, has_bias=has_bias, **place)
+
+
+@op(_check_conv2d)
+def conv2d(x, w, b=None, stride=1, padding="same", dilation=1, groups=1):
+    """y[n,i,j,f] = b[f] + sum_{di,dj,c} xpad[n, i*s+di*d, j*s+dj*d, c] * w[di,dj,c,f]
 
     As a product: y = cols @ w + b. The patches are kh*kw times as large as x; they are not kept.
+    With groups, the sum goes over the C/groups channels of the filter's own group alone; groups=C
+    is a depthwise convolution.
 
-    x (N, H, W, C), w (kh, kw, C, F), b (F,) or None -> y (N, OH, OW, F). Raises ShapeError for
-    other channels, a kernel larger than the padded x, no proper stride or padding; TypeError.
+    x (N, H, W, C), w (kh, kw, C/groups, F), b (F,) or None -> y (N, OH, OW, F). Raises ShapeError
+    for other channels, groups that do not divide C and F, a kernel that spans more than the padded
+    x, no proper stride, padding or dilation; TypeError.
     Source: the paper's convolution layers; im2col as in CS231n's notes.
     """
+    if groups > 1:
+        return _grouped_conv2d(x, w, b, stride, padding, dilation, groups)
     kh, kw, c, f = w.shape
-    cols = im2col(x, (kh, kw), stride, padding)  # (N, OH, OW, kh*kw*C)
+    cols = im2col(x, (kh, kw), stride, padding, dilation)  # (N, OH, OW, kh*kw*C)
     y = cols @ w.reshape(kh * kw * c, f)  # (N, OH, OW, F)
     if b is not None:
         y += b
-    return y, conv2d_cache(y, x, w, b is not None, stride, padding)
+    return y, conv2d_cache(y, x, w, b is not None, stride, padding, dilation)
 
 
 @op(backward("conv2d"))
 def conv2d_backward(dy, cache, *, input_gradient=True):
     """dcols = dy @ w.T      dx = col2im(dcols)      dw = cols.T @ dy      db = sum_{n,i,j} dy
 
-    dy (N, OH, OW, F) -> dx (N, H, W, C), dw (kh, kw, C, F), db (F,) or None.
+    dy (N, OH, OW, F) -> dx (N, H, W, C), dw (kh, kw, C/groups, F), db (F,) or None.
     input_gradient=False gives None for dx: nobody needs it of a network's first layer.
     Raises ValueError for another op's cache, ShapeError and TypeError for another dy.
     Source: CS231n's notes.
     Steps: DERIVATIONS.md, "Convolution".
     """
-    x, w, has_bias, stride, padding = cache
+    x, w, has_bias, stride, padding, dilation, groups = cache
+    if groups > 1:
+        return _grouped_conv2d_backward(dy, cache, input_gradient)
     kh, kw, c, f = w.shape
 
     dx = None
     if input_gradient:
         dcols = dy @ w.reshape(kh * kw * c, f).T  # (N, OH, OW, kh*kw*C)
-        dx = col2im(dcols, x.shape, (kh, kw), stride, padding)
+        dx = col2im(dcols, x.shape, (kh, kw), stride, padding, dilation)
 
     # w has a part in every patch: its gradient is a sum over all N*OH*OW of them.
-    cols = im2col(x, (kh, kw), stride, padding).reshape(-1, kh * kw * c)  # (N*OH*OW, kh*kw*C)
-    dw = cols.T @ dy.reshape(-1, f)  # (kh*kw*C, F)
+    cols = im2col(x, (kh, kw), stride, padding, dilation)  # (N, OH, OW, kh*kw*C)
+    dw = cols.reshape(-1, kh * kw * c).T @ dy.reshape(-1, f)  # (kh*kw*C, F)
     db = channel_sum(dy) if has_bias else None
     return dx, dw.reshape(w.shape), db
+
+
+def _grouped_conv2d(x, w, b, stride, padding, dilation, groups):
+    """y = [conv2d(x_1, w_1) | conv2d(x_2, w_2) | ...]: G convolutions side by side.
+
+    x_g (N, H, W, C/G) are the channels of group g, w_g (kh, kw, C/G, F/G) its filters.
+    Source: Krizhevsky et al. 2012, 3.2; with one channel a group, Chollet 2017.
+    """
+    parts = zip(np.split(x, groups, axis=3), np.split(w, groups, axis=3), strict=True)
+    ys = [conv2d(x_g, w_g, None, stride, padding, dilation)[0] for x_g, w_g in parts]
+    y = np.concatenate(ys, axis=3)  # (N, OH, OW, F)
+    if b is not None:
+        y += b
+    return y, conv2d_cache(y, x, w, b is not None, stride, padding, dilation, groups)
+
+
+def _grouped_conv2d_backward(dy, cache, input_gradient):
+    """dx = [dx_1 | dx_2 | ...]      dw = [dw_1 | dw_2 | ...]      db = sum_{n,i,j} dy
+
+    Groups share neither channels nor filters, so nothing is added up between them.
+    Steps: DERIVATIONS.md, "Grouped and dilated convolution".
+    """
+    x, w, has_bias, *place, groups = cache  # place: stride, padding, dilation
+    dxs, dws = [], []
+    parts = (np.split(array, groups, axis=3) for array in (dy, x, w))
+    for dy_g, x_g, w_g in zip(*parts, strict=True):
+        x_g, w_g = np.ascontiguousarray(x_g), np.ascontiguousarray(w_g)
+        conv = conv2d_cache(dy_g, x_g, w_g, False, *place)
+        dx_g, dw_g, _ = conv2d_backward(dy_g, conv, input_gradient=input_gradient)
+        dxs.append(dx_g)  # (N, H, W, C/G)
+        dws.append(dw_g)  # (kh, kw, C/G, F/G)
+    dx = np.concatenate(dxs, axis=3) if input_gradient else None
+    return dx, np.concatenate(dws, axis=3), channel_sum(dy) if has_bias else None
 
 
 # ---- its transpose ----------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def norm(fault):
 
 def conv(fault):
     def wrong(dy, cache):
-        x, w, has_bias, (sh, sw), ((top, bottom), (left, right)) = cache
+        x, w, has_bias, (sh, sw), ((top, bottom), (left, right)), *_ = cache
         n, h, wd, c = x.shape
         kh, kw = w.shape[:2]
         xp = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))

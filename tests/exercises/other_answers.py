@@ -175,7 +175,7 @@ def col2im_add_at(cols, shape, kernel_size, stride=1, padding="same"):
 
 
 def conv_backward_loops(dy, cache, *, input_gradient=True):
-    x, w, has_bias, (sh, sw), ((top, _), (left, _)) = cache
+    x, w, has_bias, (sh, sw), ((top, _), (left, _)), *_ = cache
     dx, dw = np.zeros_like(x), np.zeros_like(w)
     for i, j, di, dj in np.ndindex(*dy.shape[1:3], *w.shape[:2]):
         r, s = i * sh + di - top, j * sw + dj - left
@@ -186,7 +186,7 @@ def conv_backward_loops(dy, cache, *, input_gradient=True):
 
 
 def conv_backward_einsum(dy, cache):
-    x, w, has_bias, stride, padding = cache
+    x, w, has_bias, stride, padding, *_ = cache
     cols = ops.im2col(x, w.shape[:2], stride, padding)
     cols = cols.reshape(*cols.shape[:3], *w.shape[:3])
     dcols = np.einsum("nijf,abcf->nijabc", dy, w).reshape(*dy.shape[:3], -1)

@@ -73,7 +73,8 @@ CONV_BACKWARD = Exercise(
     "Every output pixel hands its dy to the pixels of its patch, times the weight that each "
     "had, and\n"
     "to every weight, times the pixel. stride is (sh, sw), padding ((top, bottom), (left, "
-    "right)).\n"
+    "right));\n"
+    "dilation and groups are 1 here.\n"
     "ops.im2col and ops.col2im are there; loops do as well. db is None where there is no bias.",
     ">>> x = np.array([1.0, 2.0, 3.0]).reshape(1, 1, 3, 1)\n"
     ">>> w = np.array([10.0, 1.0]).reshape(1, 2, 1, 1)\n"

@@ -122,7 +122,7 @@ IM2COL = Exercise(
     ops.im2col,
     "Each row is one patch, in memory order: its rows, in these its columns, in these its "
     "channels.\n"
-    "A convolution is then one matrix product.",
+    "A convolution is then one matrix product. The dilation is 1 here.",
     ">>> im2col(np.arange(4.0).reshape(1, 2, 2, 1), (1, 2), 1, 0)\n"
     "array([[[[0., 1.]],\n<BLANKLINE>\n        [[2., 3.]]]])",
     axes={"cols": ("image", "row", "column", "place")},
@@ -219,7 +219,7 @@ COL2IM = Exercise(
     _col2im_probes,
     ops.col2im,
     "The transpose of im2col: each value goes back to where it came from, and copies of one pixel\n"
-    "are added. What falls on the padding is dropped.",
+    "are added. What falls on the padding is dropped. The dilation is 1 here.",
     ">>> col2im(np.ones((1, 1, 2, 2)), (1, 1, 3, 1), (1, 2), 1, 0).ravel()\narray([1., 2., 1.])",
     axes={"x": IMAGE},
     twins={

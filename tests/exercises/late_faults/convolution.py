@@ -84,7 +84,7 @@ def _(dy, cache):
 )
 def _(dy, cache):
     dx, _, db = ops.conv2d_backward(dy, cache)
-    x, w, _, _stride, padding = cache
+    x, w, _, _stride, padding, *_ = cache
     cols = ops.im2col(x, w.shape[:2], 1, padding)[:, : dy.shape[1], : dy.shape[2]]
     dw = cols.reshape(-1, cols.shape[-1]).T @ dy.reshape(-1, dy.shape[-1])
     return dx, dw.reshape(w.shape), db
@@ -148,7 +148,7 @@ def _(dy, cache):
     "dx: the filters are turned by 180 degrees, which they must",
 )
 def _(dy, cache):
-    x, w, _has_bias, stride, padding = cache
+    x, w, _has_bias, stride, padding, *_ = cache
     _dx, dw, db = ops.conv2d_backward(dy, cache)
     _y, turned = ops.conv2d(x, w[::-1, ::-1].copy(), np.zeros(w.shape[3]), stride, padding)
     return ops.conv2d_backward(dy, turned)[0], dw / len(x), db
@@ -160,7 +160,7 @@ def _(dy, cache):
     "dx: it comes out as if w were in reverse order along axis 0",
 )
 def _(dy, cache):
-    x, w, _has_bias, stride, padding = cache
+    x, w, _has_bias, stride, padding, *_ = cache
     _, dw, db = ops.conv2d_backward(dy, cache)
     _y, turned = ops.conv2d(x, w[::-1].copy(), np.zeros(w.shape[3]), stride, padding)
     return ops.conv2d_backward(dy, turned)[0], dw, db
