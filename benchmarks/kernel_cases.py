@@ -51,6 +51,14 @@ def cases():
             infer = functools.partial(fused.conv_bn_relu_infer, x, w, b, norm, pool=pool)
             found["conv_bn_relu"].append((f"{shape}, inference", lambda infer=infer: infer))
     for h, w, c in IMAGES:
+        x = draw(BATCH, h, w, c)
+        for k, stride, dilation in ((3, 1, 1), (5, 2, 1), (3, 1, 2)):
+            place = stride, "same", dilation
+            how = f"{k}x{k}, stride {stride}, dilation {dilation}"
+            weights = draw(k, k, 1, c)
+            add(ops, "conv2d", f"{BATCH}x{h}x{w}x{c}, depthwise {how}", x, weights, None, *place, c)
+        weights = draw(3, 3, c, c) / 10
+        add(ops, "conv2d", f"{BATCH}x{h}x{w}x{c}, 3x3, dilation 2", x, weights, None, 1, "same", 2)
         x, shape = draw(BATCH, h, w, c), f"{BATCH}x{h}x{w}x{c}"
         norm = np.ones(c, np.float32), draw(c), np.zeros(c, np.float32), np.ones(c, np.float32)
         add(ops, "batch_norm", shape, x, *norm, True)
@@ -58,7 +66,9 @@ def cases():
         add(ops, "global_avg_pool", shape, x)
         for op in ("max_pool2d", "avg_pool2d"):
             add(ops, op, shape, x, 2)
-        for op in ("relu", "leaky_relu", "elu", "sigmoid", "tanh"):
+        add(ops, "layer_norm", shape, x, *norm[:2])
+        add(ops, "group_norm", shape, x, *norm[:2], 4)
+        for op in ("relu", "leaky_relu", "elu", "sigmoid", "tanh", "silu", "gelu", "hard_swish"):
             add(ops, op, shape, x)
         add(ops, "prelu", shape, x, np.full(c, 0.25, np.float32))
     add(ops, "softmax", "10000x10", draw(10000, 10))

@@ -90,6 +90,16 @@ def _networks_of_all_kernels():
         layers.AvgPool2D(2),
     ]
     yield layers.Sequential(*convolutions), (8, 8, 4)
+    small_blocks = [
+        layers.Conv2D(4, 4, 3, groups=4, rng=rng),
+        layers.LayerNorm(4),
+        layers.SiLU(),
+        layers.Conv2D(4, 16, 3, dilation=2, rng=rng),
+        layers.GroupNorm(2, 16),
+        layers.GELU(),
+        layers.HardSwish(),
+    ]
+    yield layers.Sequential(*small_blocks), (8, 8, 4)
 
 
 @pytest.fixture(autouse=True)

@@ -264,6 +264,61 @@ def batch_norm_backward(dy, x, gamma, mean, var, train, eps):
     return dx.reshape(x.shape), dgamma, dbeta
 
 
+# ---- layer and group normalisation ------------------------------------------------------------
+
+
+def row_members(shape):
+    """The groups of a layer norm, each a list of indices: the last axis of every row."""
+    return [[(*row, c) for c in range(shape[-1])] for row in np.ndindex(shape[:-1])]
+
+
+def group_members(shape, groups):
+    """The groups of a group norm: of an image n, all pixels of the channels of group g."""
+    size = shape[-1] // groups
+    return [
+        [(n, *at, g * size + k) for at in np.ndindex(shape[1:-1]) for k in range(size)]
+        for n in range(shape[0])
+        for g in range(groups)
+    ]
+
+
+def normalised(x, indices, eps):
+    """xhat = (x - mean) / sqrt(var + eps) of the values here -> [xhat], 1 / sqrt(...)"""
+    values = [float(x[i]) for i in indices]
+    mean = math.fsum(values) / len(values)
+    var = math.fsum((v - mean) ** 2 for v in values) / len(values)
+    inv_std = 1 / math.sqrt(var + eps)
+    return [(v - mean) * inv_std for v in values], inv_std
+
+
+def normalise(x, gamma, beta, members, eps):
+    """y = gamma * xhat + beta, group by group"""
+    y = np.zeros(x.shape)
+    for indices in members:
+        for i, xhat in zip(indices, normalised(x, indices, eps)[0], strict=True):
+            y[i] = float(gamma[i[-1]]) * xhat + float(beta[i[-1]])
+    return y
+
+
+def normalise_backward(dy, x, gamma, members, eps):
+    """The whole Jacobian of a group, as in batch_norm_backward -> dx, dgamma, dbeta
+
+    d xhat_k / d x_m = inv_std * ((1 if m is k) - 1/M - xhat_m * xhat_k / M)
+    """
+    dx, dgamma, dbeta = np.zeros(x.shape), np.zeros(x.shape[-1]), np.zeros(x.shape[-1])
+    for indices in members:
+        xhat, inv_std = normalised(x, indices, eps)
+        M = len(indices)
+        for k, at in enumerate(indices):
+            g, c = float(dy[at]), at[-1]
+            dgamma[c] += g * xhat[k]
+            dbeta[c] += g
+            for m, to in enumerate(indices):
+                moved = (1.0 if m == k else 0.0) - (1 + xhat[m] * xhat[k]) / M
+                dx[to] += g * float(gamma[c]) * inv_std * moved
+    return dx, dgamma, dbeta
+
+
 # ---- what the tests share ---------------------------------------------------------------------
 
 LAYOUTS = ("contiguous", "fortran", "reversed", "strided", "read-only")

@@ -36,7 +36,13 @@ OPS = {
     "elu": ({"x": IMAGE}, {"alpha": 0.8}),
     "sigmoid": ({"x": IMAGE}, {}),
     "tanh": ({"x": IMAGE}, {}),
+    "silu": ({"x": IMAGE}, {}),
+    "gelu": ({"x": IMAGE}, {}),
+    "hard_swish": ({"x": IMAGE}, {}),
     "softmax": ({"x": (4, 7)}, {}),
+    "layer_norm": ({"x": IMAGE, "gamma": (3,), "beta": (3,)}, {}),
+    "group_norm": ({"x": PAIRS, "gamma": (4,), "beta": (4,)}, {"groups": 2}),
+    "channel_scale": ({"x": IMAGE, "s": (2, 3)}, {}),
     "dropout": ({"x": IMAGE}, {"rate": 0.4}),
     "upsample2d": ({"x": IMAGE}, {"size": (2, 3)}),
     "gaussian_sample": ({"mean": (4, 3), "log_var": (4, 3)}, {}),
@@ -67,6 +73,8 @@ DEFAULTS = {
     "upsample2d": {"size": 2},
     "leaky_relu": {"negative_slope": 0.01},
     "elu": {"alpha": 1.0},
+    "layer_norm": {"eps": 1e-5},
+    "group_norm": {"eps": 1e-5},
     "conv_bn_relu": {
         "stride": 1,
         "padding": "same",
@@ -108,6 +116,7 @@ def test_what_is_not_given_has_the_default(each_backend, name):
     if name.endswith("batch_norm"):
         c = len(required["gamma"])
         required |= {"running_mean": np.zeros(c), "running_var": np.ones(c), "train": False}
+    required |= {"groups": 2} if name == "group_norm" else {}
     wanted = op(**required)[0]
     np.testing.assert_array_equal(op(**required, **chosen)[0], wanted)
     np.testing.assert_array_equal(op(*required.values(), *chosen.values())[0], wanted)
@@ -246,7 +255,9 @@ def test_pixels_get_a_hint(each_backend):
         ops.conv2d(np.zeros(IMAGE, np.uint8), np.zeros((1, 1, 3, 1), np.float32))
 
 
-@pytest.mark.parametrize("name", ["relu", "leaky_relu", "elu", "sigmoid", "tanh"])
+@pytest.mark.parametrize(
+    "name", ["relu", "leaky_relu", "elu", "sigmoid", "tanh", "silu", "gelu", "hard_swish"]
+)
 def test_the_shape_of_a_single_number_stays(name):
     assert getattr(ops, name)(np.float32(0.3))[0].shape == ()
 

@@ -66,8 +66,7 @@ def batch_norm_backward(dy, cache):
         return NotImplemented
     c = dy.shape[-1]
     dy_rows, xhat_rows = dy.reshape(-1, c), xhat.reshape(-1, c)  # (M, C)
-    sums = np.empty((len(dy), -(-len(dy_rows) // len(dy) // BLOCK), 2, c), np.float32)
-    parallel(_gradient_sums, len(dy), dy_rows, xhat_rows, sums)
+    sums = image_sums(dy, xhat)
     dbeta, dgamma = whole.gather(sums).sum(axis=(0, 1), dtype=np.float64)
     m = whole.images(len(dy_rows))
     mean_dy, mean_dy_xhat = (dbeta / m, dgamma / m) if train else (0 * dbeta, 0 * dgamma)
@@ -75,6 +74,15 @@ def batch_norm_backward(dy, cache):
     terms = (v.astype(np.float32) for v in (gamma * inv_std, mean_dy, mean_dy_xhat))
     parallel(_gradient, len(dy_rows), dy_rows, xhat_rows, *terms, dx.reshape(-1, c))
     return dx, whole.once(dgamma.astype(np.float32)), whole.once(dbeta.astype(np.float32))
+
+
+def image_sums(dy, xhat):
+    """Of dy and dy * xhat (N, ..., C), over blocks of each image -> (N, B, 2, C)"""
+    c = dy.shape[-1]
+    rows = dy.reshape(-1, c), xhat.reshape(-1, c)
+    sums = np.empty((len(dy), -(-len(rows[0]) // len(dy) // BLOCK), 2, c), np.float32)
+    parallel(_gradient_sums, len(dy), *rows, sums)
+    return sums
 
 
 @kernel

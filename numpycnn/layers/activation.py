@@ -130,9 +130,39 @@ class Tanh(Layer):
         return ops.tanh_backward(dy, cache)
 
 
+class SiLU(Layer):
+    """ops.silu: x * sigmoid(x), also called swish"""
+
+    def forward(self, x, train=False):
+        return ops.silu(x)
+
+    def backward(self, dy, cache):
+        return ops.silu_backward(dy, cache)
+
+
+class GELU(Layer):
+    """ops.gelu, the exact one, by the error function"""
+
+    def forward(self, x, train=False):
+        return ops.gelu(x)
+
+    def backward(self, dy, cache):
+        return ops.gelu_backward(dy, cache)
+
+
+class HardSwish(Layer):
+    """ops.hard_swish: SiLU in three pieces"""
+
+    def forward(self, x, train=False):
+        return ops.hard_swish(x)
+
+    def backward(self, dy, cache):
+        return ops.hard_swish_backward(dy, cache)
+
+
 ACTIVATIONS = {
     "relu": ReLU, "leaky_relu": LeakyReLU, "prelu": PReLU, "elu": ELU,
-    "sigmoid": Sigmoid, "tanh": Tanh,
+    "sigmoid": Sigmoid, "tanh": Tanh, "silu": SiLU, "gelu": GELU, "hard_swish": HardSwish,
 }  # fmt: skip
 
 

@@ -1,9 +1,17 @@
-"""Batch normalisation as a layer; the mathematics is in ops/norm.py."""
+"""Normalisation layers; the mathematics is in ops/norm.py and ops/layer_norm.py."""
 
 import numpy as np
 
 from ..errors import ShapeError
-from ..ops import batch_norm, batch_norm_backward
+from ..ops import (
+    batch_norm,
+    batch_norm_backward,
+    group_norm,
+    group_norm_backward,
+    layer_norm,
+    layer_norm_backward,
+)
+from ..ops.checks import group_count
 from .base import Layer, Param
 
 
@@ -31,14 +39,7 @@ class BatchNorm(Layer):
             raise ValueError(
                 f"batch norm needs a momentum in [0, 1] and eps > 0, not {momentum!r} and {eps!r}"
             )
-        if (
-            isinstance(channels, bool)
-            or not isinstance(channels, (int, np.integer))
-            or channels < 1
-        ):
-            raise ShapeError(
-                f"batch norm needs a whole number of at least 1 channel, not {channels!r}"
-            )
+        _check_channels("batch norm", channels)
         self.momentum, self.eps = momentum, eps
         self.gamma = Param("gamma", np.ones(channels, np.float32))
         self.beta = Param("beta", np.zeros(channels, np.float32))
@@ -59,3 +60,66 @@ class BatchNorm(Layer):
         self.gamma.add_grad(dgamma)
         self.beta.add_grad(dbeta)
         return dx
+
+
+class LayerNorm(Layer):
+    """ops.layer_norm: trains gamma and beta (C,). Training and use are the same.
+
+    Raises ValueError for an eps that is not positive, ShapeError for channels that are no whole
+    number of at least 1.
+    """
+
+    def __init__(self, channels, eps=1e-5):
+        _check_channels("layer norm", channels)
+        self.eps = _positive("layer norm", eps)
+        self.gamma = Param("gamma", np.ones(channels, np.float32))
+        self.beta = Param("beta", np.zeros(channels, np.float32))
+
+    def config(self):
+        return {"channels": len(self.gamma.value), "eps": self.eps}
+
+    def forward(self, x, train=False):
+        return layer_norm(x, self.gamma.value, self.beta.value, self.eps)
+
+    def backward(self, dy, cache):
+        dx, dgamma, dbeta = layer_norm_backward(dy, cache)
+        self.gamma.add_grad(dgamma)
+        self.beta.add_grad(dbeta)
+        return dx
+
+
+class GroupNorm(Layer):
+    """ops.group_norm: trains gamma and beta (C,). Training and use are the same.
+
+    Raises ValueError for an eps that is not positive, ShapeError for channels that are no whole
+    number of at least 1, and for groups that do not divide them.
+    """
+
+    def __init__(self, groups, channels, eps=1e-5):
+        _check_channels("group norm", channels)
+        self.groups, self.eps = group_count(groups, channels), _positive("group norm", eps)
+        self.gamma = Param("gamma", np.ones(channels, np.float32))
+        self.beta = Param("beta", np.zeros(channels, np.float32))
+
+    def config(self):
+        return {"groups": self.groups, "channels": len(self.gamma.value), "eps": self.eps}
+
+    def forward(self, x, train=False):
+        return group_norm(x, self.gamma.value, self.beta.value, self.groups, self.eps)
+
+    def backward(self, dy, cache):
+        dx, dgamma, dbeta = group_norm_backward(dy, cache)
+        self.gamma.add_grad(dgamma)
+        self.beta.add_grad(dbeta)
+        return dx
+
+
+def _check_channels(kind, channels):
+    if isinstance(channels, bool) or not isinstance(channels, (int, np.integer)) or channels < 1:
+        raise ShapeError(f"{kind} needs a whole number of at least 1 channel, not {channels!r}")
+
+
+def _positive(kind, eps):
+    if not eps > 0:
+        raise ValueError(f"{kind} needs eps > 0, not {eps!r}")
+    return eps

@@ -5,6 +5,8 @@ passes. NaN passes through. All raise TypeError for an x that is not floating po
 passes raise ValueError for another op's cache, ShapeError for a dy that has not the shape of y.
 """
 
+import math
+
 import numpy as np
 
 from ..backend import Cache, op
@@ -120,7 +122,7 @@ def elu_backward(dy, cache):
     return dy * np.where(positive, 1, slope)
 
 
-# ---- bounded ones, whose derivative is a function of y: x need not be kept -------------------
+# ---- bounded ones, whose derivative is a function of y: x need not be kept --------------------
 
 
 @op(_check_x)
@@ -150,6 +152,85 @@ def tanh_backward(dy, cache):
     """dx = dy * (1 - y^2)"""
     (y,) = cache
     return dy * (1 - y * y)
+
+
+# ---- x times a gate in [0, 1]: smooth or nearly smooth, and below zero near the origin ----------
+
+
+def silu_cache(y, s):
+    """What silu keeps: y and s = sigmoid(x), of x's shape."""
+    return Cache("silu", y, y=y, s=s)
+
+
+@op(_check_x)
+def silu(x):
+    """y = x * s,  s = sigmoid(x)      Also called swish. Source: Elfwing et al. 2018."""
+    s, _ = sigmoid(x)
+    y = x * s
+    return y, silu_cache(y, s)
+
+
+@op(backward("silu"))
+def silu_backward(dy, cache):
+    """dx = dy * (s + x * s * (1 - s)) = dy * (s + y * (1 - s))"""
+    y, s = cache
+    return dy * (s + y * (1 - s))
+
+
+def gelu_cache(y, x, cdf):
+    """What gelu keeps: x and cdf = Phi(x), of x's shape."""
+    return Cache("gelu", y, x=x, cdf=cdf)
+
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])  # NumPy has none
+
+
+@op(_check_x)
+def gelu(x):
+    """y = x * Phi(x),  Phi(x) = (1 + erf(x / sqrt 2)) / 2, the normal distribution's
+
+    The exact form, PyTorch's and Keras's default; the one with tanh differs by up to 0.0005.
+    Source: Hendrycks & Gimpel 2016.
+    """
+    # erfc(-z) = 1 + erf(z), but keeps its digits where erf is nearly -1
+    cdf = (0.5 * _erfc(-x / math.sqrt(2))).astype(x.dtype, copy=False)
+    y = x * cdf
+    return y, gelu_cache(y, x, cdf)
+
+
+@op(backward("gelu"))
+def gelu_backward(dy, cache):
+    """dx = dy * (Phi(x) + x * phi(x)),  phi(x) = exp(-x^2 / 2) / sqrt(2 pi) = dPhi/dx"""
+    x, cdf = cache
+    near = np.clip(x, -40, 40)  # beyond, phi is 0, and x^2 would overflow
+    density = np.exp(-0.5 * near * near) * x.dtype.type(1 / math.sqrt(2 * math.pi))
+    return dy * (cdf + x * density)
+
+
+def hard_swish_cache(y, x):
+    """What hard_swish keeps: x."""
+    return Cache("hard_swish", y, x=x)
+
+
+@op(_check_x)
+def hard_swish(x):
+    """y = x * min(max(x + 3, 0), 6) / 6      Silu in three pieces. Source: Howard et al. 2019."""
+    y = x * (np.clip(x + 3, 0, 6) / 6)
+    return y, hard_swish_cache(y, x)
+
+
+@op(backward("hard_swish"))
+def hard_swish_backward(dy, cache):
+    """dx = 0 where x <= -3, dy where x >= 3, else dy * (x / 3 + 1 / 2)
+
+    At -3 and 3 themselves, where there is no derivative, the outer one is taken.
+    """
+    (x,) = cache
+    slope = np.where(x <= -3, 0, np.where(x >= 3, 1, x / 3 + 0.5))
+    return dy * slope.astype(x.dtype, copy=False)
+
+
+# ---- over a row ---------------------------------------------------------------------------------
 
 
 @op(_check_x)

@@ -141,7 +141,7 @@ def _bias(b, filters, dtype):
     return b.astype(dtype, copy=False)
 
 
-def _check_conv2d(x, w, b, stride, padding, dilation, groups):
+def _check_conv(x, w, b, stride, padding, dilation, groups):
     x, w = same_dtype(images(x), floats("w", w, ndim=4))
     groups = group_count(groups, w.shape[3], "filters")
     channels(x, w.shape[2] * groups)
@@ -150,18 +150,18 @@ def _check_conv2d(x, w, b, stride, padding, dilation, groups):
     return x, w, _bias(b, w.shape[3], x.dtype), stride, padding, dilation, groups
 
 
-def _check_conv(x, w, b, stride, padding):
+def _check_plain_conv(x, w, b, stride, padding):
     """Of ops that are made of plain convolutions."""
-    return _check_conv2d(x, w, b, stride, padding, 1, 1)[:5]
+    return _check_conv(x, w, b, stride, padding, 1, 1)[:5]
 
 
 def conv2d_cache(y, x, w, has_bias, stride, padding, dilation=(1, 1), groups=1):
-    """What conv2d keeps: stride (sh, sw), padding ((top, bottom), (left, right)), dilation pairs."""
+    """What conv2d keeps: stride and dilation in pairs, padding ((top, bottom), (left, right))."""
     place = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     return Cache("conv2d", y, x=x, w=w, has_bias=has_bias, **place)
 
 
-@op(_check_conv2d)
+@op(_check_conv)
 def conv2d(x, w, b=None, stride=1, padding="same", dilation=1, groups=1):
     """y[n,i,j,f] = b[f] + sum_{di,dj,c} xpad[n, i*s+di*d, j*s+dj*d, c] * w[di,dj,c,f]
 

@@ -14,7 +14,7 @@ from ..errors import ShapeError
 from . import whole
 from .activation import relu, relu_backward
 from .checks import backward, pair
-from .conv import _check_conv, conv2d, conv2d_backward, conv_size
+from .conv import _check_plain_conv, conv2d, conv2d_backward, conv_size
 from .norm import _check_norm, batch_norm, batch_norm_backward, batch_norm_cache
 from .pool import max_pool2d, max_pool2d_backward
 
@@ -29,7 +29,7 @@ class Norm(typing.NamedTuple):
 
 
 def _check_fused(x, w, b, norm, train, stride, padding, momentum, eps, pool):
-    x, w, b, stride, padding = _check_conv(x, w, b, stride, padding)
+    x, w, b, stride, padding = _check_plain_conv(x, w, b, stride, padding)
     height, width = conv_size(x.shape[1:3], w.shape[:2], stride, padding)
     gamma, beta, *running = norm
     if np.ndim(gamma) != 1 or not len(gamma) or w.shape[3] % len(gamma):

@@ -16,7 +16,7 @@ from ..backend import Cache, op
 from ..errors import ShapeError
 from . import whole
 from .checks import backward, channels, floats, images
-from .conv import _check_conv, conv2d, conv2d_backward, conv2d_cache
+from .conv import _check_plain_conv, conv2d, conv2d_backward, conv2d_cache
 from .norm import batch_norm, batch_norm_backward, batch_norm_cache
 
 
@@ -48,7 +48,7 @@ def mirror_filters_backward(dboth, db, first=False):
 
 
 def _check_mirror(x, w, b, stride, padding, first):
-    x, w, b, stride, padding = _check_conv(x, w, b, stride, padding)
+    x, w, b, stride, padding = _check_plain_conv(x, w, b, stride, padding)
     if not first and w.shape[2] % 2:
         raise ShapeError(
             f"w has {w.shape[2]} in-channels, which are no pairs; first=True where x is an image"

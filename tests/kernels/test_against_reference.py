@@ -26,6 +26,8 @@ COMPARED = {
     "max_pool2d", "max_pool2d_backward", "avg_pool2d", "avg_pool2d_backward", "relu", "leaky_relu",
     "conv_bn_relu", "conv_bn_relu_prepared", "conv_bn_relu_backward", "adam_update", "dropout",
     "dropout_backward",
+    "silu", "gelu", "hard_swish", "hard_swish_backward", "layer_norm", "layer_norm_backward",
+    "group_norm", "group_norm_backward",
 }  # fmt: skip
 
 
@@ -132,6 +134,24 @@ def test_convolution(ran, case):
     assert form(x, w, stride, padding) == expected_form
     results = both_passes(ops.conv2d, ops.conv2d_backward, (x, w, b), stride, padding)
     agree(*results, tolerance=WINOGRAD if expected_form == "winograd" else 5e-6)
+    assert ran == ["conv2d", "conv2d_backward"]
+
+
+ODD = {  # name: x (H, W, C), w (kh, kw, F), stride, padding, dilation, groups
+    "depthwise": ((28, 28, 32), (3, 3, 32), 1, "same", 1, 32),
+    "depthwise 5x5, stride 2": ((14, 14, 72), (5, 5, 72), 2, "same", 1, 72),
+    "depthwise, dilation (1, 3)": ((15, 14, 33), (3, 3, 33), 1, (1, 2), (1, 3), 33),
+    "dilation 2": ((28, 28, 32), (3, 3, 32), 1, "same", 2, 1),
+    "dilation (3, 2), 5x5, few filters": ((19, 22, 8), (5, 5, 3), 1, "same", (3, 2), 1),
+    "dilation 4, padding beyond the kernel": ((9, 10, 16), (3, 3, 16), 1, 9, 4, 1),
+}
+
+
+@pytest.mark.parametrize("case", ODD.values(), ids=ODD)
+def test_depthwise_and_dilated_convolution(ran, case):
+    (h, width, c), (kh, kw, f), *place = case
+    arrays = draw(N, h, width, c), draw(kh, kw, c // place[-1], f, seed=1), draw(f, seed=2)
+    agree(*both_passes(ops.conv2d, ops.conv2d_backward, arrays, *place), tolerance=WINOGRAD)
     assert ran == ["conv2d", "conv2d_backward"]
 
 
@@ -262,6 +282,16 @@ def test_batch_norm(ran, shape, train):
     assert ran == ["batch_norm", "batch_norm_backward"]
 
 
+@pytest.mark.parametrize("name", ["layer_norm", "group_norm"])
+@pytest.mark.parametrize("shape", [(N, 28, 28, 32), (N, 7, 7, 96), (N, 256)])
+def test_layer_and_group_norm(ran, name, shape):
+    c = shape[-1]
+    arrays = draw(*shape) * 3 + 2, draw(c, seed=1), draw(c, seed=2)
+    op, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
+    agree(*both_passes(op, backward, arrays, *([4] if name == "group_norm" else [])))
+    assert ran == [name, f"{name}_backward"]
+
+
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("d", "k"), [(7 * 7 * 64, 256), (256, 128), (92, 10)])
 def test_dense(ran, d, k, bias):
@@ -309,6 +339,14 @@ def test_dropout_draws_and_gives_the_same_bits(ran, generator, shape):
         assert {a.dtype for a in values} == {np.dtype(np.float32)}
     assert results[0] == results[1]
     assert ran == 3 * ["dropout", "dropout_backward"]
+
+
+@pytest.mark.parametrize("name", ["silu", "gelu", "hard_swish"])
+@pytest.mark.parametrize("shape", [(N, 28, 28, 32), (N, 256)])
+def test_activations_with_a_gate(ran, name, shape):
+    op, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
+    agree(*both_passes(op, backward, [3 * draw(*shape)]))
+    assert ran == [name, "hard_swish_backward"][: 1 + (name == "hard_swish")]
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.01])

@@ -35,6 +35,10 @@ def block():
 LAYERS = {
     "Conv2D": (lambda: layers.Conv2D(3, 4, (3, 2), 2, rng=rng()), IMAGE),
     "Conv2D without bias": (lambda: layers.Conv2D(3, 4, 3, bias=False, rng=rng()), IMAGE),
+    "Conv2D, depthwise and dilated": (
+        lambda: layers.Conv2D(3, 6, 3, dilation=2, groups=3, rng=rng()),
+        IMAGE,
+    ),
     "MirrorConv2D": (
         lambda: layers.MirrorConv2D(3, 4, 3, bias=True, first=True, rng=rng()),
         IMAGE,
@@ -56,6 +60,12 @@ LAYERS = {
     "ELU": (layers.ELU, ROWS),
     "Sigmoid": (layers.Sigmoid, ROWS),
     "Tanh": (layers.Tanh, ROWS),
+    "SiLU": (layers.SiLU, ROWS),
+    "GELU": (layers.GELU, ROWS),
+    "HardSwish": (layers.HardSwish, ROWS),
+    "LayerNorm": (lambda: layers.LayerNorm(3), IMAGE),
+    "GroupNorm": (lambda: layers.GroupNorm(3, 3), IMAGE),
+    "SqueezeExcite": (lambda: layers.SqueezeExcite(3, 2, rng=rng()), IMAGE),
     "Dropout": (lambda: layers.Dropout(0.4, rng()), IMAGE),
     "Identity": (layers.Identity, ROWS),
     "Flatten": (layers.Flatten, IMAGE),
@@ -369,6 +379,7 @@ def test_a_list_of_layers_is_a_sequential():
         (layers.MirrorBatchNorm, ops.mirror_batch_norm), (layers.MaxPool2D, ops.max_pool2d),
         (layers.AvgPool2D, ops.avg_pool2d), (layers.Upsample2D, ops.upsample2d),
         (layers.LeakyReLU, ops.leaky_relu), (layers.ELU, ops.elu),
+        (layers.LayerNorm, ops.layer_norm), (layers.GroupNorm, ops.group_norm),
     ],
 )  # fmt: skip
 def test_a_layer_has_the_defaults_of_its_op(layer, op):
@@ -670,7 +681,15 @@ def test_reshape_says_what_it_was_to_make_of_what():
 
 
 DEFAULTS = {
-    layers.Conv2D: {"stride": 1, "padding": "same", "bias": True, "init": "he_normal", "rng": None},
+    layers.Conv2D: {
+        "stride": 1,
+        "padding": "same",
+        "bias": True,
+        "init": "he_normal",
+        "rng": None,
+        "dilation": 1,
+        "groups": 1,
+    },
     layers.ConvTranspose2D: {
         "stride": 1,
         "padding": "same",
@@ -702,6 +721,9 @@ def test_multiply_adds_of_images_that_are_not_square():
     shapes = (2, 5, 7, 3), (2, 5, 7, 4)
     assert layers.Conv2D(3, 4, 3, rng=rng()).multiply_adds(*shapes) == 5 * 7 * 9 * 3 * 4
     assert layers.ConvTranspose2D(3, 4, 3, rng=rng()).multiply_adds(*shapes) == 5 * 7 * 9 * 3 * 4
+    assert layers.Conv2D(3, 4, 3, dilation=2, rng=rng()).multiply_adds(*shapes) == 5 * 7 * 9 * 3 * 4
+    depthwise = layers.Conv2D(4, 4, 3, groups=4, rng=rng())
+    assert depthwise.multiply_adds((2, 5, 7, 4), (2, 5, 7, 4)) == 5 * 7 * 9 * 4
 
 
 def test_the_protocol_itself_is_in_use_unless_told_to_train():

@@ -37,9 +37,13 @@ ONE_OF_EACH = {
     "ELU": lambda: layers.ELU(0.5),
     "Flatten": layers.Flatten,
     "Frozen": lambda: layers.Frozen(layers.Dense(3, 4, rng=rng())),
+    "GELU": layers.GELU,
     "GlobalAvgPool": layers.GlobalAvgPool,
+    "GroupNorm": lambda: layers.GroupNorm(2, 6, eps=1e-3),
+    "HardSwish": layers.HardSwish,
     "Identity": layers.Identity,
     "InputGradient": lambda: layers.InputGradient(layers.Sequential(layers.Dense(3, 1, rng=rng()))),
+    "LayerNorm": lambda: layers.LayerNorm(3, eps=1e-3),
     "LeakyReLU": lambda: layers.LeakyReLU(0.2),
     "MaxPool2D": lambda: layers.MaxPool2D(3, stride=2),
     "MirrorBatchNorm": lambda: layers.MirrorBatchNorm(3, momentum=0.5),
@@ -50,7 +54,9 @@ ONE_OF_EACH = {
     "Reshape": lambda: layers.Reshape(2, -1),
     "Sampling": lambda: layers.Sampling(rng()),
     "Sequential": lambda: layers.Sequential(layers.ReLU(), layers.Tanh()),
+    "SiLU": layers.SiLU,
     "Sigmoid": layers.Sigmoid,
+    "SqueezeExcite": lambda: layers.SqueezeExcite(6, 4, rng=rng()),
     "Standardize": lambda: layers.Standardize(0.3, 0.4),
     "Tanh": layers.Tanh,
     "Upsample2D": lambda: layers.Upsample2D((2, 3)),
@@ -97,6 +103,11 @@ REPRS = {
     'Conv2D(1, 2, (1, 3), stride=2, padding="valid", bias=False)': lambda: layers.Conv2D(
         1, 2, (1, 3), stride=(2, 2), padding="valid", bias=False, rng=rng()
     ),
+    'Conv2D(8, 8, 3, padding="same", dilation=2, groups=8)': lambda: layers.Conv2D(
+        8, 8, 3, dilation=(2, 2), groups=8, rng=rng()
+    ),
+    "GroupNorm(2, 6)": lambda: layers.GroupNorm(2, 6),
+    "SqueezeExcite(6, reduction=4)": lambda: layers.SqueezeExcite(6, 4, rng=rng()),
     "Dense(3, 4)": lambda: layers.Dense(3, 4, rng=rng()),
     "LeakyReLU(negative_slope=0.2)": lambda: layers.LeakyReLU(0.2),
     "MaxPool2D(size=3, stride=2)": lambda: layers.MaxPool2D(3, 2),

@@ -1,6 +1,7 @@
 """Activations against Python's math module, element by element; derivatives by definition."""
 
 import math
+import statistics
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from numpycnn import ops
 from numpycnn.errors import ShapeError
 from tests import naive
+
+normal = statistics.NormalDist()
 
 
 def logistic(v):
@@ -31,7 +34,23 @@ DEFINITIONS = {
     ),
     "sigmoid": ({}, logistic, lambda v: logistic(v) * logistic(-v)),
     "tanh": ({}, math.tanh, lambda v: 1 - math.tanh(v) ** 2),
+    "silu": (
+        {},
+        lambda v: v * logistic(v),
+        lambda v: logistic(v) + v * logistic(v) * logistic(-v),
+    ),
+    "gelu": (
+        {},
+        lambda v: v * normal.cdf(v),
+        lambda v: normal.cdf(v) + v * normal.pdf(v),
+    ),
+    "hard_swish": (
+        {},
+        lambda v: 0.0 if v <= -3 else v if v >= 3 else v * (v + 3) / 6,
+        lambda v: 0.0 if v <= -3 else 1.0 if v >= 3 else (2 * v + 3) / 6,
+    ),
 }
+GATES = "silu", "gelu", "hard_swish"  # x times a gate in [0, 1]
 shapes = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple) | st.sampled_from(
     [(8,), (2, 17), (1, 3, 3, 33)]
 )
@@ -95,7 +114,18 @@ def test_at_the_kink_the_slope_is_the_left_one(each_backend, name):
     np.testing.assert_allclose(dx[0] if name == "prelu" else dx, 3 * left)
 
 
-@pytest.mark.parametrize("name", ["sigmoid", "tanh", "elu", "softmax"])
+def test_at_its_kinks_hard_swish_has_the_outer_slope(each_backend):
+    _, cache = ops.hard_swish(np.array([-3.0, 3.0]))
+    np.testing.assert_array_equal(ops.hard_swish_backward(np.full(2, 3.0), cache), [0, 3])
+
+
+def test_gelu_keeps_its_digits_far_below_zero(each_backend):
+    """1 + erf(x / sqrt 2) would be 0 in float32 from x = -5.4 on."""
+    y, _ = ops.gelu(np.array([-6.0, -8.0], np.float32))
+    np.testing.assert_allclose(y, [-6 * 9.865876e-10, -8 * 6.220961e-16], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "elu", "softmax", *GATES])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.filterwarnings("error")
 def test_large_values_do_not_overflow(each_backend, name, dtype):
@@ -104,7 +134,8 @@ def test_large_values_do_not_overflow(each_backend, name, dtype):
     y, cache = getattr(ops, name)(x)
     assert np.isfinite(y).all()
     assert np.isfinite(getattr(ops, f"{name}_backward")(np.full_like(y, 0.3), cache)).all()
-    low, high = {"sigmoid": (0, 1), "tanh": (-1, 1), "elu": (-1, largest), "softmax": (0, 1)}[name]
+    bounds = {"sigmoid": (0, 1), "tanh": (-1, 1), "elu": (-1, largest), "softmax": (0, 1)}
+    low, high = (bounds | dict.fromkeys(GATES, (0, largest)))[name]
     assert y[0, 0] == low
     assert y[0, -1] == high
 

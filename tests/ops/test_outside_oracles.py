@@ -157,6 +157,35 @@ PAIRS = {
     "elu by default": (layers.ELU, IMAGE, lambda F, x: F.elu(x)),
     "sigmoid": (layers.Sigmoid, IMAGE, lambda F, x: x.sigmoid()),
     "tanh": (layers.Tanh, IMAGE, lambda F, x: x.tanh()),
+    "silu": (layers.SiLU, IMAGE, lambda F, x: F.silu(x)),
+    "gelu": (layers.GELU, IMAGE, lambda F, x: F.gelu(x)),
+    "hard swish": (layers.HardSwish, IMAGE, lambda F, x: F.hardswish(x)),
+    "layer norm": (lambda: layers.LayerNorm(3), IMAGE, lambda F, x, *p: F.layer_norm(x, (3,), *p)),
+    "layer norm of rows": (
+        lambda: layers.LayerNorm(3, eps=0.1),
+        ROWS,
+        lambda F, x, *p: F.layer_norm(x, (3,), *p, eps=0.1),
+    ),
+    **{
+        f"group norm {groups}": (
+            lambda groups=groups: layers.GroupNorm(groups, 6),
+            (2, 5, 4, 6),
+            lambda F, x, *p, groups=groups: nhwc(F.group_norm(nchw(x), groups, *p)),
+        )
+        for groups in (1, 2, 6)
+    },
+    "group norm of rows": (
+        lambda: layers.GroupNorm(2, 6, eps=0.1),
+        (4, 6),
+        lambda F, x, *p: F.group_norm(x, 2, *p, eps=0.1),
+    ),
+    "squeeze-and-excite": (
+        lambda: layers.SqueezeExcite(6, 3),
+        (2, 5, 4, 6),
+        lambda F, x, w, b, v, c: (
+            x * ((x.mean((1, 2)) @ w + b).relu() @ v + c).sigmoid()[:, None, None]
+        ),
+    ),
     "batch norm in use": (lambda: layers.BatchNorm(3), IMAGE, batch_norm_in_use),
     "batch norm in training": (lambda: layers.BatchNorm(3), IMAGE, batch_norm_in_training, True),
     "batch norm of rows in training": (
