@@ -172,7 +172,10 @@ def silu(x):
 
 @op(backward("silu"))
 def silu_backward(dy, cache):
-    """dx = dy * (s + x * s * (1 - s)) = dy * (s + y * (1 - s))"""
+    """dx = dy * (s + x * s * (1 - s)) = dy * (s + y * (1 - s))
+
+    Steps: DERIVATIONS.md, "Activations with a gate".
+    """
     y, s = cache
     return dy * (s + y * (1 - s))
 
@@ -200,7 +203,10 @@ def gelu(x):
 
 @op(backward("gelu"))
 def gelu_backward(dy, cache):
-    """dx = dy * (Phi(x) + x * phi(x)),  phi(x) = exp(-x^2 / 2) / sqrt(2 pi) = dPhi/dx"""
+    """dx = dy * (Phi(x) + x * phi(x)),  phi(x) = exp(-x^2 / 2) / sqrt(2 pi) = dPhi/dx
+
+    Steps: DERIVATIONS.md, "Activations with a gate".
+    """
     x, cdf = cache
     near = np.clip(x, -40, 40)  # beyond, phi is 0, and x^2 would overflow
     density = np.exp(-0.5 * near * near) * x.dtype.type(1 / math.sqrt(2 * math.pi))

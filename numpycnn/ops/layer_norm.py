@@ -34,7 +34,7 @@ def _normalised_backward(dxhat, xhat, inv_std, axes):
     return inv_std * (dxhat - mean_dxhat - xhat * mean_product)
 
 
-def _check_values(op, x, gamma, beta, eps):
+def _check_values(op, x, gamma, beta):
     x, gamma = same_dtype(floats("x", x, (2, 3, 4)), floats("gamma", gamma, ndim=1))
     beta = floats("beta", beta, ndim=1).astype(x.dtype, copy=False)
     channels(x, len(gamma))
@@ -42,13 +42,11 @@ def _check_values(op, x, gamma, beta, eps):
         raise ShapeError(
             f"{op}: beta has the shape {beta.shape}, but gamma has {len(gamma)} channels"
         )
-    if not eps > 0:
-        raise ValueError(f"{op} needs eps > 0, not {eps!r}")
     return x, gamma, beta
 
 
 def _check_layer_norm(x, gamma, beta, eps):
-    return *_check_values("layer_norm", x, gamma, beta, eps), float(eps)
+    return *_check_values("layer_norm", x, gamma, beta), float(eps)
 
 
 def layer_norm_cache(y, xhat, gamma, inv_std):
@@ -62,7 +60,7 @@ def layer_norm(x, gamma, beta, eps=1e-5):
 
     mean and var are of the C values of one row, or of one pixel of an image.
     x (N, C), (N, T, C) or (N, H, W, C), gamma, beta (C,) -> y like x.
-    Raises ShapeError for other channels, ValueError for an eps that is not positive, TypeError.
+    Raises ShapeError for other channels, TypeError.
     Source: Ba et al. 2016; over a pixel's channels, Liu et al. 2022 (ConvNeXt).
     """
     xhat, inv_std = _normalised(x, -1, eps)  # (..., C), (..., 1)
@@ -84,7 +82,7 @@ def layer_norm_backward(dy, cache):
 
 
 def _check_group_norm(x, gamma, beta, groups, eps):
-    x, gamma, beta = _check_values("group_norm", x, gamma, beta, eps)
+    x, gamma, beta = _check_values("group_norm", x, gamma, beta)
     return x, gamma, beta, group_count(groups, len(gamma)), float(eps)
 
 
@@ -109,8 +107,8 @@ def group_norm(x, gamma, beta, groups, eps=1e-5):
     mean and var are of one image's C/groups neighbouring channels, over all its pixels: with
     groups=1 of the whole image, with groups=C of each channel by itself (instance norm).
     x (N, C), (N, T, C) or (N, H, W, C), gamma, beta (C,) -> y like x.
-    Raises ShapeError for other channels and for groups that do not divide them, ValueError for an
-    eps that is not positive, TypeError. Source: Wu & He 2018.
+    Raises ShapeError for other channels and for groups that do not divide them, TypeError.
+    Source: Wu & He 2018.
     """
     xhat, inv_std = _normalised(_in_groups(x, groups), PIXELS_AND_GROUP, eps)  # (N, P, G, C/G)
     xhat = xhat.reshape(x.shape)
