@@ -11,7 +11,7 @@ from ..layers.traverse import walk
 from ..ops.conv import conv_padding
 from . import graph
 
-FEATUREWISE = L.ReLU, L.Sigmoid, L.Tanh, L.LeakyReLU, L.ELU
+FEATUREWISE = L.ReLU, L.Sigmoid, L.Tanh, L.LeakyReLU, L.ELU, L.SiLU, L.GELU, L.HardSwish
 MOST = 1 << 22  # weights of a matrix that only changes the order of features
 
 
@@ -47,11 +47,23 @@ def zeros(shape, rng):
     return np.zeros(shape, np.float32)
 
 
-def conv(w, b, stride, padding, kind=L.Conv2D):
-    """A convolution, or its transpose, of these weights, in our order."""
-    c, f = w.shape[2:] if kind is L.Conv2D else w.shape[:1:-1]
-    layer = kind(1, 1, w.shape[:2], stride, padding, bias=b is not None, init=zeros)
-    return _filled(layer, w, b, f, c)
+def conv(w, b, stride, padding, dilation=1, groups=1):
+    """A convolution of weights (kh, kw, C/groups, F).
+
+    Raises CheckpointError for a bias, or groups, that do not fit.
+    """
+    kh, kw, _, f = w.shape
+    bias, place = b is not None, {"dilation": dilation, "groups": groups}
+    if groups < 1 or f % groups:
+        raise CheckpointError(f"a convolution has {f} filters in {groups} groups")
+    layer = L.Conv2D(groups, groups, (kh, kw), stride, padding, bias, init=zeros, **place)
+    return _filled(layer, w, b, f)
+
+
+def conv_transpose(w, b, stride, padding):
+    """A transposed convolution of weights (kh, kw, F, C)."""
+    layer = L.ConvTranspose2D(1, 1, w.shape[:2], stride, padding, b is not None, init=zeros)
+    return _filled(layer, w, b, w.shape[2])
 
 
 def dense(w, b):
@@ -59,7 +71,7 @@ def dense(w, b):
     return _filled(L.Dense(1, 1, bias=b is not None, init=zeros), w, b, w.shape[1])
 
 
-def _filled(layer, w, b, outputs, inputs=None):
+def _filled(layer, w, b, outputs):
     layer.w.value = np.array(w, np.float32, order="C")
     if b is not None:
         layer.b.value = np.array(b, np.float32).reshape(-1)
@@ -76,6 +88,37 @@ def batch_norm(gamma, beta, mean, var, momentum, eps):
     if any(v.shape != (channels,) for v in values):
         raise CheckpointError("the four arrays of a batch norm differ in length")
     layer.gamma.value, layer.beta.value, layer.running_mean, layer.running_var = values
+    return layer
+
+
+def example_norm(gamma, beta, eps, groups=None):
+    """LayerNorm, or with groups GroupNorm, of two arrays (C,). Raises CheckpointError."""
+    c = np.size(gamma)
+    if np.shape(beta) != (c,) or (groups is not None and (groups < 1 or c % groups)):
+        raise CheckpointError(f"a norm of {groups} groups has arrays of {c} and {np.size(beta)}")
+    layer = L.LayerNorm(c, eps) if groups is None else L.GroupNorm(groups, c, eps)
+    layer.gamma.value, layer.beta.value = np.float32(gamma), np.float32(beta)
+    return layer
+
+
+def squeeze_excite(gate):
+    """SqueezeExcite of the layers that make its gate. Raises CheckpointError for other ones."""
+    kinds = [type(layer) for layer in gate]
+    if kinds != [L.GlobalAvgPool, L.Dense, L.ReLU, L.Dense, L.Sigmoid]:
+        raise CheckpointError(
+            "a product of two values, expected squeeze-and-excite: an image times GlobalAvgPool, "
+            f"Dense, ReLU, Dense and Sigmoid of it; not {', '.join(k.__name__ for k in kinds)}"
+        )
+    squeeze, excite = gate[1], gate[3]
+    channels, hidden = squeeze.w.value.shape
+    if channels // (channels // hidden or 1) != hidden or excite.w.value.shape[1] != channels:
+        raise CheckpointError(
+            f"squeeze-and-excite of {channels} channels to {hidden}, which no whole reduction gives"
+        )
+    layer = L.SqueezeExcite(channels, channels // hidden, init=zeros)
+    for own, given in ((layer.gate.layers[1], squeeze), (layer.gate.layers[3], excite)):
+        own.w.value = given.w.value
+        own.b.value = own.b.value if given.b is None else given.b.value
     return layer
 
 
@@ -141,7 +184,12 @@ def _after(last, piece):
         bias = np.broadcast_to(piece.shift, (piece.channels,))
         if isinstance(last, L.Dense):
             return [dense(last.w.value, bias)]
-        return [conv(last.w.value, bias, last.stride, last.padding, type(last))]
+        if isinstance(last, L.Conv2D):
+            return [conv(last.w.value, bias, *last.place())]
+        return [conv_transpose(last.w.value, bias, last.stride, last.padding)]
+    if isinstance(last, (L.LayerNorm, L.GroupNorm)):
+        gamma, beta = last.gamma.value * piece.scale, last.beta.value * piece.scale + piece.shift
+        return [example_norm(gamma, beta, last.eps, getattr(last, "groups", None))]
     return [piece] if last is None else [last, piece]
 
 
@@ -171,7 +219,8 @@ def settle(net, shape):
         layer = dict(walk(net)).get(node.path)
         if node.op == "conv" and np.ndim(layer.padding) == 2:
             size, w = node.inputs[0].shape[:2], layer.w.value
-            if conv_padding(size, w.shape[:2], layer.stride, "same") != layer.padding:
+            how = layer.stride, "same", layer.dilation
+            if conv_padding(size, w.shape[:2], *how) != layer.padding:
                 raise CheckpointError(f"layer {node.path}: zeros {layer.padding} that differ")
             layer.padding = "same"
         if node.op == "standardize" and (node.path != "0" or node.attrs["std"] > 1):
@@ -223,7 +272,15 @@ def _picked(layer, order):
 
 
 def branched(kind, chains):
-    """Add or Concat of chains of layers; an empty chain is x itself."""
+    """Add or Concat of chains of layers; an empty chain is x itself.
+
+    Of SqueezeExcite one is empty, and the other makes its gate. Raises CheckpointError.
+    """
+    if kind is L.SqueezeExcite:
+        gates = [chain for chain in chains if chain]
+        if len(chains) != 2 or len(gates) != 1:
+            raise CheckpointError("a product of two values, of which neither is the image itself")
+        return squeeze_excite(gates[0])
     made = []
     for chain in chains:
         made.append(

@@ -118,13 +118,13 @@ class _Trace:
         return self.add("standardize", x, x.shape, path, mean=layer.mean, std=layer.std)
 
     def Conv2D(self, layer, x, path):
-        w, (h, width, _) = layer.w.value, self.image(x, layer.w.value.shape[2])
-        pads = conv_padding((h, width), w.shape[:2], layer.stride, layer.padding)
-        size = conv_size((h, width), w.shape[:2], layer.stride, pads)
+        w, dilation = layer.w.value, layer.dilation
+        h, width, _ = self.image(x, w.shape[2] * layer.groups)
+        pads = conv_padding((h, width), w.shape[:2], layer.stride, layer.padding, dilation)
+        size = conv_size((h, width), w.shape[:2], layer.stride, pads, dilation)
+        place = {"stride": layer.stride, "pads": pads, "dilation": dilation, "groups": layer.groups}
         weights = {"w": w, "b": value_of(layer.b)}
-        return self.add(
-            "conv", x, (*size, w.shape[3]), path, weights, stride=layer.stride, pads=pads
-        )
+        return self.add("conv", x, (*size, w.shape[3]), path, weights, **place)
 
     def ConvTranspose2D(self, layer, x, path):
         w, size = layer.w.value, self.image(x, layer.w.value.shape[3])[:2]
@@ -149,6 +149,23 @@ class _Trace:
         weights |= {"mean": layer.running_mean, "var": layer.running_var}
         return self.add("batch_norm", x, x.shape, path, weights, eps=layer.eps)
 
+    def LayerNorm(self, layer, x, path):
+        self.channels(x, len(layer.gamma.value))
+        weights = {"gamma": layer.gamma.value, "beta": layer.beta.value}
+        return self.add("layer_norm", x, x.shape, path, weights, eps=layer.eps)
+
+    def GroupNorm(self, layer, x, path):
+        self.channels(x, len(layer.gamma.value))
+        weights = {"gamma": layer.gamma.value, "beta": layer.beta.value}
+        how = {"groups": layer.groups, "eps": layer.eps}
+        return self.add("group_norm", x, x.shape, path, weights, **how)
+
+    def SqueezeExcite(self, layer, x, path):
+        """The last node reads the image and its gate, features (C,)."""
+        self.image(x, layer.channels)
+        gate = self.layer(layer.gate, x, deeper(path, "gate"))
+        return self.add("channel_scale", [x, gate], x.shape, path)
+
     def mirror(self, layer, x, path):
         return self.layer(plain(layer, x.shape), x, path)
 
@@ -162,6 +179,15 @@ class _Trace:
 
     def Tanh(self, layer, x, path):
         return self.add("tanh", x, x.shape, path)
+
+    def SiLU(self, layer, x, path):
+        return self.add("silu", x, x.shape, path)
+
+    def GELU(self, layer, x, path):
+        return self.add("gelu", x, x.shape, path)
+
+    def HardSwish(self, layer, x, path):
+        return self.add("hard_swish", x, x.shape, path)
 
     def LeakyReLU(self, layer, x, path):
         return self.add("leaky_relu", x, x.shape, path, alpha=layer.negative_slope)

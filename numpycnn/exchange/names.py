@@ -3,7 +3,8 @@
 A layer is named by its kind and its number among its kind in the chain: conv1, batch_norm1, dense2;
 what is inside a branch by the branch's place: add1.branches.0.conv1. Arrays are weight, bias,
 running_mean and running_var. Axes: (kh, kw, C, F) is (F, C, kh, kw) there, a transposed
-convolution's (kh, kw, F, C) is (C, F, kh, kw), a dense layer's (D, K) is (K, D).
+convolution's (kh, kw, F, C) is (C, F, kh, kw), a dense layer's (D, K) is (K, D). With groups, C
+stands for the channels of one.
 """
 
 import dataclasses
@@ -26,12 +27,17 @@ ARRAYS = {  # {kind: {attribute: (name there, axes there)}}
         "gamma": ("weight", None), "beta": ("bias", None),
         "running_mean": ("running_mean", None), "running_var": ("running_var", None),
     },
+    L.LayerNorm: {"gamma": ("weight", None), "beta": ("bias", None)},
+    L.GroupNorm: {"gamma": ("weight", None), "beta": ("bias", None)},
     L.PReLU: {"alpha": ("weight", None)},
 }  # fmt: skip
 ARRAYS |= {L.MirrorConv2D: ARRAYS[L.Conv2D], L.MirrorBatchNorm: ARRAYS[L.BatchNorm]}
 
 
-NUMBERWISE = "relu", "sigmoid", "tanh", "leaky_relu", "elu", "prelu", "batch_norm", "standardize"
+NUMBERWISE = (
+    "relu", "sigmoid", "tanh", "leaky_relu", "elu", "silu", "gelu", "hard_swish", "prelu",
+    "batch_norm", "standardize",
+)  # fmt: skip
 
 
 @dataclasses.dataclass

@@ -55,6 +55,8 @@ def inside(layer, path=""):
         return members(layer)
     if type(layer) in (L.Add, L.Concat):
         return [(f"branches.{i}", branch) for i, branch in enumerate(layer.branches)]
+    if type(layer) is L.SqueezeExcite:
+        return [("gate", layer.gate)]
     if type(layer) is L.Frozen:
         return [("layer", layer.layer)]
     if type(layer) is L.ConvBNReLU:

@@ -205,8 +205,9 @@ def conv2d_backward(dy, cache, *, input_gradient=True):
         dx = col2im(dcols, x.shape, (kh, kw), stride, padding, dilation)
 
     # w has a part in every patch: its gradient is a sum over all N*OH*OW of them.
-    cols = im2col(x, (kh, kw), stride, padding, dilation)  # (N, OH, OW, kh*kw*C)
-    dw = cols.reshape(-1, kh * kw * c).T @ dy.reshape(-1, f)  # (kh*kw*C, F)
+    cols = im2col(x, (kh, kw), stride, padding, dilation)
+    cols = cols.reshape(-1, kh * kw * c)  # (N*OH*OW, kh*kw*C)
+    dw = cols.T @ dy.reshape(-1, f)  # (kh*kw*C, F)
     db = channel_sum(dy) if has_bias else None
     return dx, dw.reshape(w.shape), db
 

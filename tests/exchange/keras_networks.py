@@ -36,7 +36,21 @@ def residual():
     return keras.Model(inputs, K.Dense(4)(K.Dense(9, activation="sigmoid")(x)))
 
 
-NETWORKS = {one.__name__: one for one in (tutorial, strided, residual)}
+def mobile():
+    """Depthwise and grouped convolutions, dilation, squeeze-and-excite, gates, norms."""
+    x = inputs = keras.Input((12, 14, 1))
+    x = K.Conv2D(8, 3, 2, "same", activation="hard_silu")(x)
+    y = K.DepthwiseConv2D(3, padding="same", depth_multiplier=2, activation="swish")(x)
+    s = K.GlobalAveragePooling2D()(y)
+    s = K.Dense(16, activation="sigmoid")(K.Dense(4, activation="relu")(s))
+    y = K.Multiply()([y, K.Reshape((1, 1, 16))(s)])
+    x = K.Add()([x, K.GroupNormalization(4, epsilon=1e-4)(K.Conv2D(8, 1)(y))])
+    x = K.Conv2D(8, 3, padding="same", groups=2, dilation_rate=2, activation="gelu")(x)
+    x = K.Flatten()(K.LayerNormalization(center=False)(x))
+    return keras.Model(inputs, K.Dense(4)(K.LayerNormalization()(K.Dense(9)(x))))
+
+
+NETWORKS = {one.__name__: one for one in (tutorial, strided, residual, mobile)}
 
 
 def ready(make, seed=0):

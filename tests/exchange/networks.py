@@ -19,6 +19,9 @@ def randomized(net, seed=3):
             layer.running_var[...] = rng.uniform(0.3, 2, n)
             layer.gamma.value[...] = rng.uniform(0.5, 1.5, n)
             layer.beta.value[...] = rng.normal(size=n) * 0.3
+        if isinstance(layer, (L.LayerNorm, L.GroupNorm)):
+            layer.gamma.value[...] = rng.uniform(0.5, 1.5, layer.gamma.value.shape)
+            layer.beta.value[...] = rng.normal(size=layer.beta.value.shape) * 0.3
         if isinstance(layer, L.PReLU):
             layer.alpha.value[...] = rng.uniform(0, 0.5, layer.alpha.value.shape)
         if getattr(layer, "b", None) is not None:
@@ -125,6 +128,28 @@ def odd():
         "a layer used twice": (
             *((4, 5, 2), m.conv(2, 3, 3), shared := m.conv(3, 3, 3), L.ReLU()),
             *(L.Add(L.Identity(), shared), L.Flatten(), L.Concat(L.Identity(), m.dense(60, 2))),
+        ),
+        "groups and dilation": (
+            *((9, 11, 4), m.conv(4, 8, 3, groups=2), L.BatchNorm(8), L.SiLU()),
+            *(m.conv(8, 8, 3, dilation=(2, 3)), L.ReLU(), m.conv(8, 6, (3, 2), 1, 1, dilation=2)),
+        ),
+        "depthwise": (
+            *((10, 9, 3), m.conv(3, 3, 3, 2, groups=3), L.BatchNorm(3), L.HardSwish()),
+            *(m.conv(3, 6, (2, 3), groups=3, bias=False), L.BatchNorm(6), L.GELU()),
+            m.conv(6, 6, 3, 1, "valid", groups=6, dilation=2),
+        ),
+        "squeeze-and-excite": (
+            *((5, 6, 8), m.conv(8, 8, 3), L.SqueezeExcite(8, 3, rng=m.rng), L.ReLU()),
+            *(L.Add(L.Identity(), L.SqueezeExcite(8, 4, rng=m.rng)), L.GlobalAvgPool()),
+        ),
+        "norms of an example": (
+            *((4, 5, 6), L.LayerNorm(6, 1e-4), L.GELU(), m.conv(6, 6, 3), L.GroupNorm(2, 6, 1e-3)),
+            *(L.SiLU(), L.Flatten(), m.dense(120, 8), L.LayerNorm(8), L.HardSwish()),
+            *(L.GroupNorm(4, 8), m.dense(8, 3)),
+        ),
+        "features between images, gated": (
+            *((3, 4, 2), L.Flatten(), L.LayerNorm(24), L.GELU(), m.dense(24, 30), L.SiLU()),
+            *(L.Reshape(2, 5, 3), L.GroupNorm(3, 3), m.conv(3, 2, 3)),
         ),
         "a layer of one's own": ((4, 5, 2), m.conv(2, 3, 3), Doubled()),
     }

@@ -139,16 +139,20 @@ def test_a_step_of_training_changes_running_statistics_alike():
 def test_what_is_not_known_is_named_in_one_line(tmp_path):
     K = keras.layers
     model = keras.Sequential([
-        *(keras.Input((8, 8, 2)), K.DepthwiseConv2D(3, name="deep"), K.Conv2D(4, 3, groups=2)),
-        *(K.MaxPooling2D(2, padding="same"), K.Activation("gelu"), K.Flatten(), K.Dense(2)),
+        *(keras.Input((8, 8, 2)), K.SeparableConv2D(4, 3, name="two"), K.Activation("softplus")),
+        *(K.MaxPooling2D(2, padding="same"), K.RMSNormalization(), K.Flatten(), K.Dense(2)),
     ])  # fmt: skip
     with pytest.raises(CheckpointError) as caught:
         exchange.from_keras(model)
-    for word in ("DepthwiseConv2D (deep)", "groups 2", "padding same", "activation gelu"):
+    for word in ("SeparableConv2D (two)", "RMSNormalization", "padding same", "softplus"):
         assert word in str(caught.value)
     twice, x = K.Dense(3), keras.Input((3,))
     with pytest.raises(CheckpointError, match="is used 2 times"):
         exchange.from_keras(keras.Model(x, twice(twice(x))))
+    net = L.Sequential(L.Conv2D(1, 1, 3, 2, 1, dilation=2))
+    net.input_shape = (7, 7, 1)
+    with pytest.raises(ExportError, match="no stride beside a dilation"):
+        exchange.to_keras(net)
     net = L.Sequential(L.ConvTranspose2D(1, 1, 2, 3, "valid"))
     net.input_shape = (4, 4, 1)
     with pytest.raises(ExportError, match="kernel smaller than its stride"):

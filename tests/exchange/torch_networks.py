@@ -38,6 +38,18 @@ class DenseBlock(nn.Module):
         return self.last(torch.cat(found, 1).mean((2, 3)))
 
 
+class Gated(nn.Module):
+    """A product that is no squeeze-and-excite."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.gate = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        x = self.conv(x)
+        return x * torch.sigmoid(self.gate(x.mean((2, 3), keepdim=True)))
+
+
 class Crossing(nn.Module):
     """Branches that cross, which no tree of layers can say."""
 
@@ -71,6 +83,65 @@ def vgg():
         *(nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.LeakyReLU(0.1), nn.MaxPool2d(2)),
         *(nn.Conv2d(16, 24, 4, padding="same"), nn.BatchNorm2d(24), nn.PReLU(24)),
         *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(24, 10)),
+    )
+
+
+class Excite(nn.Module):
+    """Squeeze-and-excite: by dense layers, as its authors wrote it, or by 1x1 convolutions."""
+
+    def __init__(self, c, dense):
+        super().__init__()
+        down, up = (nn.Linear, nn.Linear) if dense else (nn.Conv2d, nn.Conv2d)
+        size = () if dense else (1,)
+        self.dense, self.down, self.up = dense, down(c, c // 4, *size), up(c // 4, c, *size)
+
+    def forward(self, x):
+        s = nn.functional.adaptive_avg_pool2d(x, 1)
+        s = s.flatten(1) if self.dense else s
+        s = torch.sigmoid(self.up(torch.relu(self.down(s))))
+        return x * (s.view(*s.shape, 1, 1) if self.dense else s)
+
+
+class Inverted(nn.Module):
+    """MobileNet's block."""
+
+    def __init__(self, c, activation, dense):
+        super().__init__()
+        self.body = nn.Sequential(
+            *(nn.Conv2d(c, 2 * c, 1, bias=False), nn.BatchNorm2d(2 * c), activation()),
+            *(nn.Conv2d(2 * c, 2 * c, 5, padding=2, groups=2 * c), nn.BatchNorm2d(2 * c)),
+            *(activation(), Excite(2 * c, dense), nn.Conv2d(2 * c, c, 1, bias=False)),
+        )
+
+    def forward(self, x):
+        return x + self.body(x)
+
+
+class ChannelsLast(nn.Module):
+    """ConvNeXt's norm: the channels of each pixel."""
+
+    def __init__(self, c):
+        super().__init__()
+        self.norm = nn.LayerNorm(c, eps=1e-6)
+
+    def forward(self, x):
+        return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def mobile():
+    return nn.Sequential(
+        *(nn.Conv2d(1, 8, 3, 2, 1), nn.Hardswish(), Inverted(8, nn.Hardswish, True)),
+        *(nn.Conv2d(8, 12, 3, 2, 2, dilation=2, groups=4), Inverted(12, nn.SiLU, False)),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 16), nn.SiLU(), nn.Linear(16, 4)),
+    )
+
+
+def modern():
+    return nn.Sequential(
+        *(nn.Conv2d(1, 8, 4, 4), ChannelsLast(8), nn.Conv2d(8, 8, 7, padding=3, groups=8)),
+        *(nn.GroupNorm(2, 8), nn.GELU(), nn.Conv2d(8, 6, 1), nn.InstanceNorm2d(6, affine=True)),
+        *(nn.Flatten(), nn.Linear(294, 12), nn.LayerNorm(12), nn.GELU(), nn.GroupNorm(3, 12)),
+        nn.Linear(12, 4),
     )
 
 
@@ -108,17 +179,24 @@ NETWORKS = {
     "decoder": (decoder, (7,)),
     "flattened": (Flattened, (2, 4, 3)),
     "unflattened": (unflattened, (12,)),
+    "mobile": (mobile, (1, 28, 28)),
+    "modern": (modern, (1, 28, 28)),
 }
 REFUSED = {
-    "depthwise": (
-        lambda: nn.Sequential(nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3, groups=8), nn.GELU()),
-        ["Conv", "groups 8", "Erf|Gelu"],
+    "other activations": (
+        lambda: nn.Sequential(nn.Conv2d(1, 8, 3), nn.Softplus(), nn.GELU("tanh")),
+        ["Softplus", "Pow|Gelu|Mul"],
+    ),
+    "transposed groups": (
+        lambda: nn.Sequential(nn.Conv2d(1, 8, 3), nn.ConvTranspose2d(8, 8, 2, groups=8)),
+        ["ConvTranspose", "groups 8"],
     ),
     "pools": (
         lambda: nn.Sequential(nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(2, ceil_mode=True)),
         ["MaxPool", "padding of a pool", "AveragePool", "ceil_mode"],
     ),
-    "dilated": (lambda: nn.Conv2d(1, 2, 3, dilation=2), ["Conv", r"dilations \[2, 2\]"]),
+    "dilated": (lambda: nn.MaxPool2d(2, dilation=2), ["MaxPool", r"dilations \[2, 2\]"]),
+    "a gate of its own": (lambda: Gated(), ["a product of two values"]),
     "padded": (lambda: nn.Sequential(nn.ZeroPad2d((0, 2, 1, 0)), nn.ReLU()), ["Relu", "padded"]),
     "crossing": (Crossing, ["cross"]),
 }
@@ -133,6 +211,9 @@ def ready(make, seed=0):
             if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
                 module.running_mean.normal_()
                 module.running_var.uniform_(0.5, 2)
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.normal_()
+            if isinstance(module, (nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d)):
                 module.weight.uniform_(0.5, 1.5)
                 module.bias.normal_()
             if isinstance(module, nn.PReLU):

@@ -4,9 +4,18 @@ import numpy as np
 
 from ... import layers as L
 from ...errors import CheckpointError
-from ..assemble import Affine, Margin, batch_norm, conv, dense, prelu
+from ..assemble import (
+    Affine,
+    Margin,
+    batch_norm,
+    conv,
+    conv_transpose,
+    dense,
+    example_norm,
+    prelu,
+)
 
-MERGES = "Add", "Concatenate"
+MERGES = {"Add": L.Add, "Concatenate": L.Concat, "Multiply": L.SqueezeExcite}
 ACTIVATIONS = {
     "linear": list,
     "relu": lambda: [L.ReLU()],
@@ -14,9 +23,12 @@ ACTIVATIONS = {
     "tanh": lambda: [L.Tanh()],
     "elu": lambda: [L.ELU()],
     "leaky_relu": lambda: [L.LeakyReLU(0.2)],
+    **dict.fromkeys(("silu", "swish"), lambda: [L.SiLU()]),
+    "gelu": lambda: [L.GELU()],
+    **dict.fromkeys(("hard_silu", "hard_swish"), lambda: [L.HardSwish()]),
 }
 EXPECTED = {  # settings that numpycnn has no other values of
-    "data_format": ("channels_last", None), "groups": (1,), "dilation_rate": ([1, 1], 1),
+    "data_format": ("channels_last", None), "rms_scaling": (False,),
     "keepdims": (False,), "max_value": (None,), "threshold": (0.0,), "interpolation": ("nearest",),
     "output_padding": (None,), "axis": (-1, [-1]), "renorm": (False,), "noise_shape": (None,),
 }  # fmt: skip
@@ -33,6 +45,8 @@ def objections(one):
         for key, values in EXPECTED.items()
         if key in settings and settings[key] not in values and kind != "Softmax"
     ]
+    if kind == "Conv2DTranspose" and settings.get("dilation_rate") not in ([1, 1], 1):
+        found.append(f"dilation_rate {settings['dilation_rate']!s:.40}")
     if kind.endswith("Pooling2D") and settings.get("padding", "valid") != "valid":
         found.append("padding same")
     if kind == "ReLU" and settings.get("negative_slope"):
@@ -67,7 +81,16 @@ def _convolution(settings, weights):
 
 
 def _conv(settings, weights):
-    return [conv(*_convolution(settings, weights))]
+    place = tuple(settings["dilation_rate"]), settings["groups"]
+    return [conv(*_convolution(settings, weights), *place)]
+
+
+def _depthwise(settings, weights):
+    """Filters (kh, kw, C, m) are ours (kh, kw, 1, C*m): of each channel, m side by side."""
+    w, *rest = _convolution(settings, weights)
+    kh, kw, c, m = w.shape
+    place = tuple(settings["dilation_rate"]), c
+    return [conv(w.reshape(kh, kw, 1, c * m), *rest, *place)]
 
 
 def _conv_transpose(settings, weights):
@@ -75,7 +98,7 @@ def _conv_transpose(settings, weights):
     if padding == "valid" and (np.array(w.shape[:2]) < stride).any():
         name = settings["name"]
         raise CheckpointError(f"{name!r:.60} has a kernel smaller than its stride")
-    return [conv(w, b, stride, padding, L.ConvTranspose2D)]
+    return [conv_transpose(w, b, stride, padding)]
 
 
 def _dense(settings, weights):
@@ -89,6 +112,19 @@ def _batch_norm(settings, weights):
     gamma = weights[0] if scale else np.ones_like(mean)
     beta = weights[int(scale)] if center else np.zeros_like(mean)
     return [batch_norm(gamma, beta, mean, var, settings["momentum"], settings["epsilon"])]
+
+
+def _example_norm(settings, weights):
+    """Of LayerNormalization, and with groups of GroupNormalization."""
+    scale, center = bool(settings["scale"]), bool(settings["center"])
+    weights = list(_arrays(settings, weights, scale + center))
+    if not scale and not center:
+        raise CheckpointError(f"{settings['name']!r:.60} has neither gamma nor beta")
+    gamma = weights[0] if scale else np.ones_like(weights[0])
+    beta = weights[int(scale)] if center else np.zeros_like(gamma)
+    groups = settings.get("groups")
+    groups = len(gamma) if groups == -1 else groups
+    return [example_norm(gamma, beta, settings["epsilon"], groups)]
 
 
 def _prelu(settings, weights):
@@ -122,10 +158,13 @@ LAYERS = {
     "Conv2DTranspose": _conv_transpose,
     "Cropping2D": _margin,
     "Dense": _dense,
+    "DepthwiseConv2D": _depthwise,
     "Dropout": lambda s, _: [L.Dropout(s["rate"])],
     "ELU": lambda s, _: [L.ELU(s["alpha"])],
     "Flatten": lambda s, _: [L.Flatten()],
     "GlobalAveragePooling2D": lambda s, _: [L.GlobalAvgPool()],
+    "GroupNormalization": _example_norm,
+    "LayerNormalization": _example_norm,
     "LeakyReLU": lambda s, _: [L.LeakyReLU(s["negative_slope"])],
     "MaxPooling2D": lambda s, _: [L.MaxPool2D(*_window(s))],
     "PReLU": _prelu,

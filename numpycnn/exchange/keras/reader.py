@@ -134,7 +134,7 @@ def _layers(steps, pieces, kinds):
     found = []
     for name, branches in steps:
         if branches:
-            kind = L.Add if kinds[name] == "Add" else L.Concat
+            kind = MERGES[kinds[name]]
             chains = [_layers(one, pieces, kinds) for one in branches]
             found.append(branched(kind, chains))
         found += pieces[name]

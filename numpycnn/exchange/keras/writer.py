@@ -80,6 +80,11 @@ class _Writer:
                 return ys[0]
             kind = self.K.Add if type(layer) is L.Add else self.K.Concatenate
             return kind(name=path or None)(ys)
+        if type(layer) is L.SqueezeExcite:
+            ((gate, place),) = places
+            s = self.layer(gate, x, place, frozen)
+            s = self.K.Reshape((1, 1, layer.channels), name=f"{path}_gate" if path else None)(s)
+            return self.K.Multiply(name=path or None)([x, s])
         for child, place in places:
             x = self.layer(child, x, place, frozen)
         return x
@@ -107,15 +112,20 @@ class _Writer:
         made.set_weights([v.reshape(s) for v, s in zip(values, shapes, strict=True)])
 
     def Conv2D(self, layer, x, name):
-        kh, kw, _, f = layer.w.value.shape
+        kh, kw, c, f = layer.w.value.shape
+        if layer.stride != (1, 1) and layer.dilation != (1, 1):
+            raise ExportError(f"layer {name}: Keras has no stride beside a dilation")
         numbers = not isinstance(layer.padding, str)
         rows, columns = layer.padding if numbers else (0, 0)
         around = ((rows, rows), (columns, columns))
         before = [self.K.ZeroPadding2D(around, name=f"{name}_pad")] if numbers else []
         padding = "valid" if numbers else layer.padding
-        made = self.K.Conv2D(
-            f, (kh, kw), layer.stride, padding, use_bias=layer.b is not None, name=name
-        )
+        place = {"strides": layer.stride, "padding": padding, "dilation_rate": layer.dilation}
+        place |= {"use_bias": layer.b is not None, "name": name}
+        if c == 1 < layer.groups and layer.stride[0] == layer.stride[1]:
+            made = self.K.DepthwiseConv2D((kh, kw), depth_multiplier=f // layer.groups, **place)
+        else:
+            made = self.K.Conv2D(f, (kh, kw), groups=layer.groups, **place)
         return [*before, made]
 
     def ConvTranspose2D(self, layer, x, name):
@@ -137,6 +147,21 @@ class _Writer:
     def BatchNorm(self, layer, x, name):
         settings = {"momentum": layer.momentum, "epsilon": layer.eps}
         return [self.K.BatchNormalization(**settings, name=name)]
+
+    def LayerNorm(self, layer, x, name):
+        return [self.K.LayerNormalization(epsilon=layer.eps, name=name)]
+
+    def GroupNorm(self, layer, x, name):
+        return [self.K.GroupNormalization(layer.groups, epsilon=layer.eps, name=name)]
+
+    def SiLU(self, layer, x, name):
+        return [self.K.Activation("silu", name=name)]
+
+    def GELU(self, layer, x, name):
+        return [self.K.Activation("gelu", name=name)]
+
+    def HardSwish(self, layer, x, name):
+        return [self.K.Activation("hard_silu", name=name)]
 
     def PReLU(self, layer, x, name):
         axes = range(1, len(x.shape) - (len(layer.alpha.value) > 1))

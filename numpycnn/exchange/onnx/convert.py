@@ -26,9 +26,11 @@ def objection(node):
         return str(node)
     auto, pool = a.get("auto_pad", "NOTSET"), node.op.endswith("Pool")
     mode = a.get("mode", "constant")
+    plain = node.op != "Conv"
     reasons = {
-        f"groups {a.get('group')}": a.get("group", 1) != 1,
-        f"dilations {a.get('dilations')}": any(n != 1 for n in a.get("dilations", [])),
+        f"groups {a.get('group')}": plain and a.get("group", 1) != 1,
+        f"dilations {a.get('dilations')}": plain and any(n != 1 for n in a.get("dilations", [])),
+        f"approximate {a.get('approximate')}": a.get("approximate", "none") != "none",
         "padding of a pool": pool and any(a.get("pads", [])),
         "ceil_mode": a.get("ceil_mode", 0) != 0,
         f"auto_pad {auto}": auto not in ("NOTSET", "VALID")
@@ -107,6 +109,10 @@ def flatten(node, value, given):
     """Flatten, Squeeze, and a Reshape to features."""
     if node.op == "Flatten" and node.attrs.get("axis", 1) != 1:
         raise CheckpointError(f"{node} from the axis {node.attrs['axis']}")
+    if node.op == "Reshape" and given[1] is not None and given[1].size == 3:
+        return [], _groups(node, value, given[1].tolist())
+    if value.axes == "groups" and node.op == "Reshape" and given[1] is not None:
+        return [], _whole(node, value, given[1].tolist())
     if node.op == "Reshape":
         target = None if given[1] is None else given[1].tolist()
         if (
@@ -127,6 +133,51 @@ def flatten(node, value, given):
     shape = value.shape()
     reordered = value.axes == "nchw" and shape[2] > 1 and max(shape[:2]) > 1
     return [L.Flatten()], Value(size, "flat", chw(shape) if reordered else None)
+
+
+def _groups(node, value, shape):
+    """An image or features as (N, groups, -1), for the InstanceNormalization after it."""
+    dims = resolved(shape[1:], value.dims)
+    if value.axes not in ("nchw", "flat") or value.order is not None or value.channels % dims[0]:
+        raise CheckpointError(f"{node} of {value.dims} to {dims}, expected groups of channels")
+    return Value(dims, "groups", whole=value)
+
+
+def _whole(node, value, shape):
+    if resolved(shape[1:], value.dims) != value.whole.dims:
+        raise CheckpointError(f"{node} to {shape}, expected {value.whole.dims} again")
+    return value.whole
+
+
+def layer_norm(node, value, given):
+    """LayerNormalization over channels, the last axis -> LayerNorm. Raises CheckpointError."""
+    gamma, beta = weights(node, given, 2)
+    rank = len(value.dims) + 1
+    if value.axes not in ("nhwc", "flat") or node.attrs.get("axis", -1) % rank != rank - 1:
+        raise CheckpointError(f"{node} of {value.dims}, expected one over channels, the last axis")
+    beta = np.zeros_like(gamma) if beta is None else beta
+    eps = _short(node.attrs.get("epsilon", 1e-5))
+    return [assemble.example_norm(value.own(gamma), value.own(beta), eps)], value
+
+
+def instance_norm(node, value, given):
+    """InstanceNormalization of an image, or of groups -> GroupNorm. Raises CheckpointError."""
+    scale, shift = weights(node, given, 2)
+    if value.axes not in ("nchw", "groups") or scale.shape != (value.dims[0],):
+        raise CheckpointError(f"{node} of {value.dims}, expected an image or groups of channels")
+    channels = (value if value.whole is None else value.whole).channels
+    size = channels // len(scale)  # of a group
+    eps = _short(node.attrs.get("epsilon", 1e-5))
+    gamma, beta = np.repeat(scale, size), np.repeat(shift, size)
+    return [assemble.example_norm(gamma, beta, eps, len(scale))], value
+
+
+def unsqueeze(node, value, given):
+    """Features as (C, 1, 1), the gate of a squeeze-and-excite. Raises CheckpointError."""
+    axes = node.attrs.get("axes") or (given[1].tolist() if len(given) > 1 else [])
+    if value.axes != "flat" or value.order is not None or [a % 4 for a in axes] != [2, 3]:
+        raise CheckpointError(f"{node} of {value.dims} by the axes {axes}")
+    return [], Value([*value.dims, 1, 1], "pooled")
 
 
 def pick(node, value, given):
@@ -164,6 +215,12 @@ OPERATORS = {
     "BatchNormalization": batch_norm,
     "Conv": spatial.conv,
     "ConvTranspose": spatial.conv_transpose,
+    "Gelu": _plain(L.GELU),  # also what patterns.py makes of Erf
+    "HardSwish": _plain(L.HardSwish),
+    "InstanceNormalization": instance_norm,
+    "LayerNormalization": layer_norm,
+    "Swish": _plain(L.SiLU),  # x times its Sigmoid: patterns.py
+    "Unsqueeze": unsqueeze,
     "Elu": _plain(L.ELU, "alpha", 1.0),
     "GlobalAveragePool": spatial.global_pool,
     "LeakyRelu": _plain(L.LeakyReLU, "alpha", 0.01),
@@ -177,5 +234,5 @@ OPERATORS = {
 }
 NUMBERWISE = {
     "Add", "BatchNormalization", "Cast", "Div", "Dropout", "Elu", "Identity", "LeakyRelu", "Mul",
-    "Neg", "PRelu", "Relu", "Sigmoid", "Sub", "Tanh",
+    "Gelu", "HardSwish", "Neg", "PRelu", "Relu", "Sigmoid", "Sub", "Swish", "Tanh",
 }  # fmt: skip

@@ -5,6 +5,7 @@ computed one, of which the axes are known; every operator becomes layers. Images
 Keras exports them, NHWC with a Transpose on both sides of a convolution.
 """
 
+import dataclasses
 import json
 import math
 
@@ -16,13 +17,14 @@ from .. import graph
 from ..assemble import Reorder, branched, joined, settle, standardize
 from ..nesting import nest
 from ..reading import read
-from . import convert
+from . import convert, patterns
 from .folding import fold
 from .model import parse
 from .value import Value, resolved, together, transposed
 
 FLOAT, UINT8 = 1, 2  # types of the input
 LARGEST = 1 << 24  # values of one image, anywhere in the network
+JOINS = {"Add": L.Add, "Concat": L.Concat, "Mul": L.SqueezeExcite}
 PASSING = "Cast", "Identity", "Dropout"  # y = x in use
 TO_NHWC, TO_NCHW = [0, 2, 3, 1], [0, 3, 1, 2]
 
@@ -38,6 +40,7 @@ def load(path):
 
 def network(model):
     """Raises CheckpointError, ValueError."""
+    model = dataclasses.replace(model, nodes=patterns.joined(model.nodes, model.constants))
     unknown = [text for node in model.nodes if (text := convert.objection(node))]
     if unknown:
         raise CheckpointError(f"numpycnn has no layers for {', '.join(unknown)}")
@@ -127,7 +130,8 @@ class _Reader:
     def computed(self, node, given, computed):
         name, values = node.outputs[0], [self.values[one] for one in computed]
         padded = any(one.pads for one in values)
-        if node.op in ("Add", "Concat") and not padded and len(computed) == len(node.inputs) > 1:
+        joins = node.op in JOINS and len(computed) == len(node.inputs) > 1
+        if joins and not padded:
             self.values[name] = together(node, values)
             self.pieces[name], computed = [], self.shorter(node.op, computed, name)
         elif padded and node.op not in ("Conv", "Transpose", *PASSING):
@@ -178,6 +182,12 @@ class _Reader:
     def image(self, node, value, shape):
         """Features that become an image."""
         dims = resolved(shape.tolist()[1:], value.dims)
+        if value.axes == "groups":
+            return convert.flatten(node, value, [None, shape])
+        after = self.next.get(node.outputs[0], [])
+        gate = value.axes == "flat" and value.order is None and math.prod(dims) == max(dims)
+        if gate and [one.op for one in after] == ["Mul"] and len(after[0].inputs) == 2:
+            return [], Value(dims, "pooled")
         made = Value(dims, self.axes(node.outputs[0], 4))
         if value.axes == "pooled" and made.shape() == (1, 1, value.dims[0]):
             return [], value
@@ -197,8 +207,8 @@ class _Reader:
         pieces = []
         for name, branches in steps:
             if branches:
-                kind = L.Add if self.kinds[name] == "Add" else L.Concat
-                pieces.append(branched(kind, [self.layers(one) for one in branches]))
+                chains = [self.layers(one) for one in branches]
+                pieces.append(branched(JOINS[self.kinds[name]], chains))
             pieces += self.pieces[name]
         return joined(pieces)
 

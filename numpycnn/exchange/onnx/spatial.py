@@ -6,31 +6,37 @@ import numpy as np
 
 from ... import layers as L
 from ...errors import CheckpointError
-from ...ops.conv import conv_padding
+from ...ops.conv import conv_padding, conv_size
 from .. import assemble
 from ..graph import transposed_pads
 from .value import Value, image, weights
 
 
 def conv(node, value, given):
-    """Conv: weights (F, C, kh, kw) -> Conv2D. Raises CheckpointError."""
-    (c, *size), (w, b) = image(node, value), weights(node, given, 2)
-    if w.ndim != 4 or w.shape[1] != c:
+    """Conv: weights (F, C/groups, kh, kw) -> Conv2D; 1x1 of a mean -> Dense.
+
+    Raises CheckpointError.
+    """
+    w, b = weights(node, given, 2)
+    if value.axes == "pooled" and w.shape[2:] == (1, 1) and w.shape[1] == value.channels:
+        return [assemble.dense(w[:, :, 0, 0].T, b)], Value([w.shape[0], 1, 1], "pooled")
+    (c, *size), groups = image(node, value), node.attrs.get("group", 1)
+    if w.ndim != 4 or w.shape[1] * groups != c:
         raise CheckpointError(
-            f"{node} has weights {w.shape} for {c} channels, expected (F, {c}, kh, kw)"
+            f"{node} has weights {w.shape} for {c} channels in {groups} groups, "
+            f"expected (F, {c // max(groups, 1)}, kh, kw)"
         )
     stride = tuple(node.attrs.get("strides", (1, 1)))
-    padding = _padding(node, size, w.shape[2:], stride, value.pads or ((0, 0), (0, 0)))
-    layer = assemble.conv(w.transpose(2, 3, 1, 0), b, stride, padding)
-    pads = conv_padding(size, w.shape[2:], stride, padding)
-    size = [
-        (n + sum(p) - k) // s + 1
-        for n, p, k, s in zip(size, pads, w.shape[2:], stride, strict=True)
-    ]
+    dilation = tuple(node.attrs.get("dilations", (1, 1)))
+    before = value.pads or ((0, 0), (0, 0))
+    padding = _padding(node, size, w.shape[2:], stride, dilation, before)
+    layer = assemble.conv(w.transpose(2, 3, 1, 0), b, stride, padding, dilation, groups)
+    pads = conv_padding(size, w.shape[2:], stride, padding, dilation)
+    size = conv_size(size, w.shape[2:], stride, pads, dilation)
     return [layer], Value([w.shape[0], *size], "nchw")
 
 
-def _padding(node, size, kernel, stride, before):
+def _padding(node, size, kernel, stride, dilation, before):
     """ "same", or numbers for both sides alike; `before`: what a Pad gave.
 
     Raises CheckpointError for anything else.
@@ -42,9 +48,9 @@ def _padding(node, size, kernel, stride, before):
     pads = tuple((a + c, b + d) for (a, b), (c, d) in zip(own, before, strict=True))
     if all(a == b for a, b in pads):
         numbers = tuple(a for a, _ in pads)
-        same = conv_padding(size, kernel, stride, "same") == pads
+        same = conv_padding(size, kernel, stride, "same", dilation) == pads
         return "valid" if numbers == (0, 0) else "same" if same else numbers
-    if conv_padding(size, kernel, stride, "same") == pads:
+    if conv_padding(size, kernel, stride, "same", dilation) == pads:
         return "same"
     raise CheckpointError(f"{node}: padding {pads} is neither the same on both sides nor 'same'")
 
@@ -68,7 +74,7 @@ def conv_transpose(node, value, given):
         raise CheckpointError(
             f"{node}: it cuts off {pads}, neither the same on both sides nor 'same'"
         )
-    layer = assemble.conv(w.transpose(2, 3, 1, 0), b, stride, padding, L.ConvTranspose2D)
+    layer = assemble.conv_transpose(w.transpose(2, 3, 1, 0), b, stride, padding)
     size = [n - sum(p) for n, p in zip(full, pads, strict=True)]
     return [layer], Value([w.shape[1], *size], "nchw")
 

@@ -13,12 +13,14 @@ class Value:
     """A computed value: its dims without the batch, and what they are.
 
     axes: "nchw", "nhwc", "flat", or "pooled" for the (C, 1, 1) or (1, 1, C) of a global average,
-    which is flat for us. order[i]: which of our features stands at place i of a flat one.
+    which is flat for us, or "groups" (G, -1) of the value `whole`, which becomes itself again.
+    order[i]: which of our features stands at place i of a flat one.
     """
 
     dims: list
     axes: str
     order: np.ndarray | None = None
+    whole: object = None
     pads: tuple | None = None  # ((top, bottom), (left, right)) that a Pad gave; dims are without
 
     def shape(self):
@@ -49,8 +51,17 @@ def resolved(shape, dims):
 
 
 def together(node, values):
-    """The value of an Add or Concat of computed ones."""
+    """The value of an Add, a Concat or a Mul of computed ones."""
     first = values[0]
+    if node.op == "Mul":  # an image times the gate of a squeeze-and-excite
+        images = [v for v in values if v.axes in ("nchw", "nhwc")]
+        if (
+            len(values) != 2
+            or len(images) != 1
+            or {v.axes for v in values} - {images[0].axes} != {"pooled"}
+        ):
+            raise CheckpointError(f"{node} of the values {[v.dims for v in values]}")
+        return images[0]
     same = all(v.axes == first.axes for v in values)
     orders = all(np.array_equal(v.order, first.order) for v in values)
     if not same or (

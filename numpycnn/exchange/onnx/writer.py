@@ -11,6 +11,7 @@ from . import protobuf
 
 ELEMENTWISE = {
     "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "leaky_relu": "LeakyRelu", "elu": "Elu",
+    "hard_swish": "HardSwish",
 }  # fmt: skip
 
 
@@ -100,6 +101,7 @@ class Writer:
         w, (begins, ends) = node.weights["w"], zip(*node.attrs["pads"], strict=True)
         given = self.weights(node, w.transpose(3, 2, 0, 1), node.weights["b"])
         place = {"kernel_shape": list(w.shape[:2]), "strides": list(node.attrs["stride"])}
+        place |= {"dilations": list(node.attrs["dilation"]), "group": node.attrs["groups"]}
         return self.emit("Conv", [*ins, *given], **place, pads=[*begins, *ends])
 
     def conv_transpose(self, node, ins):
@@ -125,7 +127,7 @@ class Writer:
             (node,) = self.readers[node]
             if node.op == "reshape":
                 return graph.chw(node.shape) if len(node.shape) == 3 else None
-            if node.op not in (*ELEMENTWISE, "batch_norm", "prelu", "standardize"):
+            if node.op not in (*ELEMENTWISE, "silu", "gelu", "batch_norm", "prelu", "standardize"):
                 return None
         return None
 
@@ -135,6 +137,49 @@ class Writer:
         values = [v if order is None else v[order] for v in values]
         given = [self.constant(v, f"{node.path}.norm") for v in values]
         return self.emit("BatchNormalization", [*ins, *given], epsilon=float(node.attrs["eps"]))
+
+    def silu(self, node, ins):
+        self.order[node] = self.order.get(node.inputs[0])
+        return self.emit("Mul", [*ins, self.emit("Sigmoid", ins)])
+
+    def gelu(self, node, ins):
+        """x * (erf(x / sqrt 2) + 1) / 2, as PyTorch writes it: opset 17 has no Gelu."""
+        self.order[node] = self.order.get(node.inputs[0])
+        root, one, half = (
+            self.constant(np.float32(v), f"{node.path}.gelu") for v in (np.sqrt(2), 1, 0.5)
+        )
+        erf = self.emit("Erf", [self.emit("Div", [*ins, root])])
+        return self.emit("Mul", [self.emit("Mul", [*ins, self.emit("Add", [erf, one])]), half])
+
+    def layer_norm(self, node, ins):
+        image, order = len(node.shape) == 3, self.order.get(node.inputs[0])
+        self.order[node] = order
+        values = (v if order is None else v[order] for v in node.weights.values())
+        given = [self.constant(v, f"{node.path}.norm") for v in values]
+        x = self.emit("Transpose", ins, perm=[0, 2, 3, 1]) if image else ins[0]
+        eps = float(node.attrs["eps"])
+        y = self.emit("LayerNormalization", [x, *given], axis=-1, epsilon=eps)
+        return self.emit("Transpose", [y], perm=[0, 3, 1, 2]) if image else y
+
+    def group_norm(self, node, ins):
+        """As PyTorch writes it: an instance norm of the groups, then gamma and beta."""
+        image, groups = len(node.shape) == 3, node.attrs["groups"]
+        x = ins[0] if image else self.plain(node.inputs[0])
+        ones, zeros = np.ones(groups, np.float32), np.zeros(groups, np.float32)
+        given = [self.constant(v, f"{node.path}.group") for v in (ones, zeros)]
+        x = self.emit("Reshape", [x, self.dims((groups, -1))])
+        eps = float(node.attrs["eps"])
+        y = self.emit("InstanceNormalization", [x, *given], epsilon=eps)
+        shape = (node.shape[2], *node.shape[:2]) if image else node.shape
+        y = self.emit("Reshape", [y, self.dims(shape)])
+        gamma, beta = (v.reshape(-1, 1, 1) if image else v for v in node.weights.values())
+        y = self.emit("Mul", [y, self.constant(gamma, f"{node.path}.gamma")])
+        return self.emit("Add", [y, self.constant(beta, f"{node.path}.beta")])
+
+    def channel_scale(self, node, ins):
+        axes = self.constant(np.array([2, 3], np.int64), "axes")
+        gate = self.emit("Unsqueeze", [self.plain(node.inputs[1]), axes])
+        return self.emit("Mul", [ins[0], gate])
 
     def prelu(self, node, ins):
         order = self.order[node] = self.order.get(node.inputs[0])

@@ -79,6 +79,8 @@ def _new(layer, path, made):
     if type(layer) in (L.Add, L.Concat):
         kind = modules.Sum if type(layer) is L.Add else modules.Concatenation
         return kind([one for _, one in found])
+    if type(layer) is L.SqueezeExcite:
+        return modules.SqueezeExcite(found[0][1])
     module = modules.Frozen() if isinstance(layer, L.Frozen) else nn.Sequential()
     for name, one in found:
         module.add_module(name, one)
@@ -99,11 +101,11 @@ def _mirror_conv(layer):
 def _conv(layer):
     kh, kw, c, f = layer.w.value.shape
     odd = kh % 2 and kw % 2 and layer.stride == (1, 1)
-    padding = {"same": (kh // 2, kw // 2) if odd else 0, "valid": 0}.get(
-        layer.padding, layer.padding
-    )
+    around = tuple(n // 2 * d for n, d in zip((kh, kw), layer.dilation, strict=True))
+    padding = {"same": around if odd else 0, "valid": 0}.get(layer.padding, layer.padding)
     kind = modules.SameConv2d if layer.padding == "same" and not odd else nn.Conv2d
-    return kind(c, f, (kh, kw), layer.stride, padding, bias=layer.b is not None)
+    place = layer.stride, padding, layer.dilation, layer.groups
+    return kind(c * layer.groups, f, (kh, kw), *place, bias=layer.b is not None)
 
 
 def _conv_transpose(layer):
@@ -127,8 +129,12 @@ MODULES = {
     "Dropout": lambda layer: nn.Dropout(layer.rate),
     "ELU": lambda layer: nn.ELU(layer.alpha),
     "Flatten": lambda layer: modules.Flatten(),
+    "GELU": lambda layer: nn.GELU(),
     "GlobalAvgPool": lambda layer: modules.GlobalAvgPool(),
+    "GroupNorm": lambda layer: nn.GroupNorm(layer.groups, len(layer.gamma.value), layer.eps),
+    "HardSwish": lambda layer: nn.Hardswish(),
     "Identity": lambda layer: nn.Identity(),
+    "LayerNorm": lambda layer: modules.LayerNorm(len(layer.gamma.value), layer.eps),
     "LeakyReLU": lambda layer: nn.LeakyReLU(layer.negative_slope),
     "MaxPool2D": lambda layer: nn.MaxPool2d(layer.size, layer.stride),
     "MirrorBatchNorm": _batch_norm,
@@ -138,6 +144,7 @@ MODULES = {
     "ReLU": lambda layer: nn.ReLU(),
     "Reshape": lambda layer: modules.Reshape(layer.shape),
     "Sampling": lambda layer: modules.Sampling(),
+    "SiLU": lambda layer: nn.SiLU(),
     "Sigmoid": lambda layer: nn.Sigmoid(),
     "Standardize": lambda layer: modules.Standardize(layer.mean, layer.std),
     "Tanh": lambda layer: nn.Tanh(),

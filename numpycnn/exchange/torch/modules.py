@@ -48,8 +48,8 @@ class SameConv2d(nn.Conv2d):
     """Padding of ceil(H / stride): an odd zero behind, as in Keras."""
 
     def forward(self, x):
-        size = x.shape[2:]
-        (top, bottom), (left, right) = conv_padding(size, self.kernel_size, self.stride, "same")
+        place = self.kernel_size, self.stride, "same", self.dilation
+        (top, bottom), (left, right) = conv_padding(x.shape[2:], *place)
         return super().forward(nn.functional.pad(x, (left, right, top, bottom)))
 
 
@@ -71,6 +71,24 @@ class BatchNorm(nn.BatchNorm2d):
 
     def _check_input_dim(self, x):
         pass
+
+
+class LayerNorm(nn.LayerNorm):
+    """Over the channels: of each pixel by itself, where x is an image."""
+
+    def forward(self, x):
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class SqueezeExcite(nn.Module):
+    """y = x * gate(x), one number a channel."""
+
+    def __init__(self, gate):
+        super().__init__()
+        self.gate = gate
+
+    def forward(self, x):
+        return x * self.gate(x)[:, :, None, None]
 
 
 class MirrorConv2d(nn.Conv2d):

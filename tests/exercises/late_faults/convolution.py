@@ -179,7 +179,7 @@ def _(dy, cache):
 
 @late("conv2d_backward", "dx gets the padding too", "it is right once its border is cut off")
 def _(dy, cache):
-    x, w, _, stride, ((t, b), (left, r)) = cache
+    x, w, _, stride, ((t, b), (left, r)), *_ = cache
     _, dw, db = ops.conv2d_backward(dy, cache)
     n, h, wd, c = x.shape
     dcols = dy @ w.reshape(-1, w.shape[3]).T
