@@ -8,6 +8,7 @@ lie side by side in x, w and y.
 
 import numpy as np
 
+from ..ops import whole
 from .runtime.memory import empty
 from .runtime.threads import kernel, parallel
 
@@ -84,10 +85,14 @@ def _input_gradient(dy, w, dx, corner, stride, dilation, lo, hi):
 
 
 def weight_gradient(x, dy, shape, place):
-    """dw of the convolution's `shape` (kh, kw, 1, C): a sum for each image, added up in float64"""
+    """dw of the convolution's `shape` (kh, kw, 1, C): a sum for each image, a shard in float64"""
     sums = np.zeros((len(x), *shape[:2], shape[3]), np.float32)
     parallel(_weight_gradient, len(x), x, dy, sums, *_numbers(*place))
-    return sums.sum(axis=0, dtype=np.float64).astype(np.float32).reshape(shape)
+
+    def added(images):
+        return images.sum(axis=0, dtype=np.float64).astype(np.float32)
+
+    return whole.by_shards(added, sums).reshape(shape)
 
 
 @kernel

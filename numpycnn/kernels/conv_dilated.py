@@ -29,8 +29,8 @@ def join(parts, dilation, size):
     _, rows, columns, c = parts.shape
     down, across = dilation
     wide = parts.reshape(-1, down, across, rows, columns, c).transpose(0, 3, 1, 4, 2, 5)
-    whole = wide.reshape(-1, rows * down, columns * across, c)
-    return np.ascontiguousarray(whole[:, : size[0], : size[1]])
+    images = wide.reshape(-1, rows * down, columns * across, c)
+    return np.ascontiguousarray(images[:, : size[0], : size[1]])
 
 
 def sizes(x_shape, padding, dilation):

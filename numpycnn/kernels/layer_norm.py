@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from ..ops import whole
 from ..ops.layer_norm import group_norm_cache, layer_norm_cache
-from .norm import channel_sums
+from .norm import image_sums
 from .runtime.memory import empty
 from .runtime.threads import kernel, parallel
 
@@ -44,13 +45,22 @@ def _layer_norm(x, xhat, y, inv_std, gamma, beta, eps, lo, hi):
 def layer_norm_backward(dy, cache):
     """dy (..., C) -> dx (..., C), dgamma (C,), dbeta (C,)"""
     xhat, gamma, inv_std = cache
-    if dy.dtype != np.float32:
+    if dy.dtype != np.float32 or not dy.size:
         return NotImplemented
     dx = empty(dy.shape)
     rows = [a.reshape(-1, dy.shape[-1]) for a in (dy, xhat, dx)]
     parallel(_layer_norm_backward, len(rows[0]), *rows, inv_std.reshape(-1), gamma)
-    dbeta, dgamma = channel_sums(*rows[:2])
-    return dx, dgamma.astype(np.float32), dbeta.astype(np.float32)
+    dbeta, dgamma = _channel_sums(dy, xhat)
+    return dx, dgamma, dbeta
+
+
+def _channel_sums(dy, xhat):
+    """dbeta = sum dy, dgamma = sum dy * xhat, both (C,), a shard of the images in float64"""
+
+    def added(images):
+        return images.sum(axis=(0, 1), dtype=np.float64).astype(np.float32)
+
+    return whole.by_shards(added, image_sums(dy, xhat))
 
 
 @kernel
@@ -133,8 +143,8 @@ def group_norm_backward(dy, cache):
     dx, c = empty(dy.shape), dy.shape[-1]
     images = (a.reshape(len(dy), -1, c) for a in (dy, xhat, dx))
     parallel(_group_norm_backward, len(dy), *images, inv_std.reshape(len(dy), -1), gamma)
-    dbeta, dgamma = channel_sums(dy.reshape(-1, c), xhat.reshape(-1, c))
-    return dx, dgamma.astype(np.float32), dbeta.astype(np.float32)
+    dbeta, dgamma = _channel_sums(dy, xhat)
+    return dx, dgamma, dbeta
 
 
 @kernel
