@@ -10,10 +10,11 @@ from ..layers.traverse import named_params
 
 KINDS = (
     layers.AvgPool2D, layers.BatchNorm, layers.Conv2D, layers.ConvTranspose2D, layers.Dense,
-    layers.Dropout, layers.ELU, layers.Flatten, layers.GlobalAvgPool, layers.Identity,
-    layers.LeakyReLU, layers.MaxPool2D, layers.MirrorBatchNorm, layers.MirrorConv2D,
-    layers.MirrorMean, layers.PReLU, layers.ReLU, layers.Reshape, layers.Sampling, layers.Sigmoid,
-    layers.Standardize, layers.Tanh, layers.Upsample2D,
+    layers.Dropout, layers.ELU, layers.Flatten, layers.GELU, layers.GlobalAvgPool,
+    layers.GroupNorm, layers.HardSwish, layers.Identity, layers.LayerNorm, layers.LeakyReLU,
+    layers.MaxPool2D, layers.MirrorBatchNorm, layers.MirrorConv2D, layers.MirrorMean, layers.PReLU,
+    layers.ReLU, layers.Reshape, layers.Sampling, layers.SiLU, layers.Sigmoid, layers.Standardize,
+    layers.Tanh, layers.Upsample2D,
 )  # fmt: skip
 SOURCE = 6000  # letters of a layer's source text
 
@@ -76,6 +77,8 @@ def _share(layer, x, dy):
 
 def _conv(trace, node, layer, x, y, cache):
     node["attrs"].update(stride=layer.stride, pads=cache.padding)
+    if node["kind"] == "Conv2D":
+        node["attrs"].update(dilation=layer.dilation, groups=layer.groups)
 
 
 def _mirror_conv(trace, node, layer, x, y, cache):
@@ -177,7 +180,8 @@ ABOUT = {
     "BatchNorm": _norm, "MirrorBatchNorm": _norm, "MirrorConv2D": _mirror_conv, "ReLU": _relu,
     "Dropout": _dropout, "Standardize": _standardize,
     "Sampling": _sampling, "Own": _own, "Upsample2D": _upsample, "ELU": _keep("alpha"),
-    "LeakyReLU": _keep("negative_slope"),
+    "LeakyReLU": _keep("negative_slope"), "LayerNorm": _keep("eps"),
+    "GroupNorm": _keep("eps", "groups"),
 }  # fmt: skip
 
 

@@ -13,11 +13,21 @@ its own, Fork, whose gradient is the sum of what comes back.
 
 import numpy as np
 
-from ..layers import Add, Concat, ConvBNReLU, Frozen, MaxPool2D, ReLU, Sequential
+from ..layers import (
+    Add,
+    Concat,
+    ConvBNReLU,
+    Frozen,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+    SqueezeExcite,
+)
 from ..layers.base import pair_of
 from ..layers.traverse import preserve_gradients
 from ..models.autoencoder import Autoencoder
 from ..models.vae import VAE
+from ..ops import channel_scale, channel_scale_backward
 from .kinds import describe, gradients, kind_of
 
 
@@ -49,6 +59,8 @@ class Trace:
             return self._run_vae(layer, x, came, path)
         if type(layer) in (Add, Concat):
             return self._run_branches(layer, x, came, path)
+        if type(layer) is SqueezeExcite:
+            return self._run_squeeze_excite(layer, x, came, path)
         chain = _chain(layer)
         if chain is not None:
             return self._run_chain(chain, x, came, path)
@@ -146,6 +158,20 @@ class Trace:
         y, k, split = self.join(name, name, path, list(numbers), ys)
         # a branch of no layers hands the fork's own value on
         return y, k, lambda dy: gather([b(p) for b, p in zip(backs, split(dy), strict=True)])
+
+    def _run_squeeze_excite(self, layer, x, came, path):
+        """x goes to the gate, and to the product with it."""
+        fork, gather = self.fork(x, came, path, "SqueezeExcite")
+        s, end, back = self.run(layer.gate, x, fork, f"{path}.gate".lstrip("."))
+        y, cache = channel_scale(x, s)
+        k = self.node("ChannelScale", "SqueezeExcite", path, [fork, end], y)
+
+        def backward(dy):
+            dx, ds = channel_scale_backward(dy, cache)
+            self.nodes[k]["dxs"] = [self.store.put(dx[0]), self.store.put(ds[0])]
+            return gather([back(ds), dx])
+
+        return y, k, backward
 
     def _run_vae(self, vae, x, came, path):
         """encoder, sampling, decoder; the statistics also go to the KL term at the end.

@@ -24,7 +24,8 @@ PAGE = Path(__file__).parent / "page"
 # The mathematics runs in the page, in its worker, and in the tests; the rest draws.
 MATHS = (
     "shapes", "store", "conv", "passes", "passes_loss", "cells_conv", "cells_weights",
-    "cells_point", "cells_pool", "cells_norm", "cells_mirror", "cells_join", "cells_loss",
+    "cells_point", "cells_pool", "cells_norm", "cells_layer_norm", "cells_mirror", "cells_join",
+    "cells_loss",
     "network", "checks",
 )  # fmt: skip
 VIEW = (

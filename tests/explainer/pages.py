@@ -70,6 +70,21 @@ def others():
     )  # fmt: skip
 
 
+def small_blocks():
+    """What small networks are made of: groups, dilation, gates, norms of an example."""
+    return shaken(
+        L.Sequential(
+            L.Standardize(0.3, 0.4),
+            L.Conv2D(1, 6, 3, dilation=2, rng=rng()), L.LayerNorm(6), L.GELU(),
+            L.Conv2D(6, 6, (3, 2), stride=2, groups=6, rng=rng(4)), L.GroupNorm(2, 6), L.SiLU(),
+            L.SqueezeExcite(6, 2, rng=rng(5)),
+            L.Conv2D(6, 8, 3, padding=1, dilation=(1, 2), groups=2, rng=rng(6)), L.HardSwish(),
+            L.Add(L.Identity(), L.SqueezeExcite(8, 4, rng=rng(7))), L.GroupNorm(8, 8),
+            L.GlobalAvgPool(), L.LayerNorm(8), L.Dense(8, 4, rng=rng(8)),
+        )
+    )  # fmt: skip
+
+
 def conditional_vae():
     return shaken(
         models.vae(latent=3, classes=2, filters=(4, 6), depth=1, input_shape=(8, 8, 1), rng=rng())

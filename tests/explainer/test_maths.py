@@ -1,6 +1,7 @@
 """The page's mathematics, run by node: every number it explains, and every fault in it."""
 
 import contextlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def verified(path, least, cells=40):
     return found
 
 
-@pytest.mark.parametrize("net", [pages.hard, pages.others, pages.mirror])
+@pytest.mark.parametrize("net", [pages.hard, pages.others, pages.mirror, pages.small_blocks])
 def test_every_number_of_every_layer_is_the_sum_that_the_page_shows(tmp_path, net):
     verified(pages.write(tmp_path / "page.html", net(), label=2), 3000)
 
@@ -125,9 +126,10 @@ def faulty_page(tmp_path_factory):
     with contextlib.ExitStack() as kept:
         found = {
             net: kept.enter_context(pages.Page(pages.write(folder / net.__name__, net(), label=2)))
-            for net in (pages.hard, pages.mirror)
+            for net in (pages.hard, pages.mirror, pages.small_blocks)
         }
-        yield lambda fault: found[pages.mirror if fault.startswith("mirror") else pages.hard]
+        own = {"mirror": pages.mirror, "small blocks": pages.small_blocks}
+        yield lambda fault: found[own.get(re.split("[,:]", fault)[0], pages.hard)]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -3,8 +3,10 @@
 // what is shown of it. groups are matrices of factors a and b; goA and goB say where each is made.
 
 const CELLS = {};
-const steps = (s, i, p, pad) => `${s > 1 ? s : ""}${i}+${p}${pad ? `-${pad}` : ""}`; // an index as text
-const back = (s, r, i, pad) => `${r}${pad ? `+${pad}` : ""}-${s > 1 ? s : ""}${i}`;
+const times = (d, p) => `${d > 1 ? d : ""}${p}`;
+const steps = (s, i, p, pad, d) => `${times(s, i)}+${times(d, p)}${pad ? `-${pad}` : ""}`; // an index as text
+const back = (s, r, i, pad) => `${r}${pad ? `+${pad}` : ""}-${times(s, i)}`;
+const over = (d, index) => (d > 1 ? `(${index})/${d}` : index);
 
 function finish(groups, bias, more) {
   // sums the groups up
@@ -23,20 +25,23 @@ function finish(groups, bias, more) {
   return {value, abs, n, groups, bias, ...more};
 }
 
-// sum over c, p, q of image[i*s+p-top, j*s+q-left, c] * w[p, q, c, f]: one matrix a channel c
+// sum over c, p, q of image[i*s+p*d-top, j*s+q*d-left, c] * w[p, q, c, f]: one matrix a channel c of
+// those in the filter's group
 function patchSum(image, w, g, [i, j, f], labels) {
-  const [H, W, C] = image.s;
-  const {kh, kw, F} = g;
-  const {top, left, sh, sw} = pads(g);
+  const [H, W] = image.s;
+  const {kh, kw, C, F} = g;
+  const {top, left, sh, sw, dh, dw} = pads(g);
+  const first = groupOf(f, F, g) * C;
   const groups = [];
   for (let c = 0; c < C; c++) {
-    const one = {...labels(c), channel: c, rows: kh, cols: kw, a: [], b: [], goA: [], goB: []};
+    const seen = first + c; // the image's channel
+    const one = {...labels(seen), channel: seen, rows: kh, cols: kw, a: [], b: [], goA: [], goB: []};
     for (let p = 0; p < kh; p++)
       for (let q = 0; q < kw; q++) {
-        const r = i * sh + p - top;
-        const t = j * sw + q - left;
+        const r = i * sh + p * dh - top;
+        const t = j * sw + q * dw - left;
         const inside = r >= 0 && r < H && t >= 0 && t < W;
-        const m = inside ? flat(image.s, [r, t, c]) : -1;
+        const m = inside ? flat(image.s, [r, t, seen]) : -1;
         const k = ((p * kw + q) * C + c) * F + f;
         one.a.push(inside ? image.v[m] : 0);
         one.goA.push(m);
@@ -45,25 +50,30 @@ function patchSum(image, w, g, [i, j, f], labels) {
       }
     groups.push(one);
   }
-  return {groups, box: {i: i * sh - top, j: j * sw - left, h: kh, w: kw}};
+  const box = {i: i * sh - top, j: j * sw - left, h: (kh - 1) * dh + 1, w: (kw - 1) * dw + 1};
+  return {groups, box};
 }
 
-// sum over f, i, j of map[i, j, f] * w[r+top-i*s, t+left-j*s, c, f]: one matrix a channel f. As the
-// output moves on, the place in the kernel moves back: the filter appears turned by 180 degrees.
+// sum over f, i, j of map[i, j, f] * w[(r+top-i*s)/d, (t+left-j*s)/d, c, f]: one matrix a channel f of
+// those in c's group. As the output moves on, the place in the kernel moves back: the filter appears
+// turned by 180 degrees.
 function turnedSum(map, w, g, [r, t, c], labels) {
-  const [OH, OW, F] = map.s;
-  const {kh, kw, C} = g;
-  const {top, left, sh, sw} = pads(g);
-  const reach = (x, pad, k, s) => {
+  const [OH, OW, maps] = map.s;
+  const {kh, kw, C, F} = g;
+  const {top, left, sh, sw, dh, dw} = pads(g);
+  const reach = (x, pad, k, s, d) => {
     // the outputs whose patch holds x
     const found = [];
-    for (let o = Math.ceil((x + pad - k + 1) / s); o <= Math.floor((x + pad) / s); o++) found.push(o);
+    for (let o = Math.ceil((x + pad - (k - 1) * d) / s); o <= Math.floor((x + pad) / s); o++)
+      if ((x + pad - o * s) % d === 0) found.push(o);
     return found;
   };
-  const rows = reach(r, top, kh, sh);
-  const cols = reach(t, left, kw, sw);
+  const rows = reach(r, top, kh, sh, dh);
+  const cols = reach(t, left, kw, sw, dw);
   const groups = [];
-  for (let f = 0; f < F; f++) {
+  const each = maps / g.groups;
+  const first = Math.floor(c / C) * each;
+  for (let f = first; f < first + each; f++) {
     const one = {
       ...labels(f),
       channel: f,
@@ -78,7 +88,7 @@ function turnedSum(map, w, g, [r, t, c], labels) {
       for (const j of cols) {
         const inside = i >= 0 && i < OH && j >= 0 && j < OW;
         const m = inside ? flat(map.s, [i, j, f]) : -1;
-        const k = (((r + top - i * sh) * kw + (t + left - j * sw)) * C + c) * F + f;
+        const k = ((((r + top - i * sh) / dh) * kw + (t + left - j * sw) / dw) * C + (c % C)) * F + f;
         one.a.push(inside ? map.v[m] : 0);
         one.goA.push(m);
         one.b.push(w.v[k]);
@@ -86,24 +96,26 @@ function turnedSum(map, w, g, [r, t, c], labels) {
       }
     groups.push(one);
   }
-  const box = rows.length && cols.length ? {i: rows[0], j: cols[0], h: rows.length, w: cols.length} : null;
+  const long = (list) => list[list.length - 1] - list[0] + 1;
+  const box = rows.length && cols.length ? {i: rows[0], j: cols[0], h: long(rows), w: long(cols)} : null;
   return {groups, box};
 }
 
-// sum over i, j of image[i*s+p-top, j*s+q-left, c] * map[i, j, f]: the products of one weight
+// sum over i, j of image[i*s+p*d-top, j*s+q*d-left, c] * map[i, j, f]: the products of one weight
 function weightSum(image, map, g, [p, q, c, f], goImage, goMap) {
   const [H, W] = image.s;
   const [OH, OW] = map.s;
-  const {top, left, sh, sw} = pads(g);
+  const {top, left, sh, sw, dh, dw} = pads(g);
+  const seen = groupOf(f, g.F, g) * g.C + c; // the image's channel
   const rows = [];
   let value = 0;
   let abs = 0;
   for (let i = 0; i < OH; i++)
     for (let j = 0; j < OW; j++) {
-      const r = i * sh + p - top;
-      const t = j * sw + q - left;
+      const r = i * sh + p * dh - top;
+      const t = j * sw + q * dw - left;
       if (r < 0 || r >= H || t < 0 || t >= W) continue;
-      const m = flat(image.s, [r, t, c]);
+      const m = flat(image.s, [r, t, seen]);
       const o = flat(map.s, [i, j, f]);
       const a = image.v[m];
       const b = map.v[o];
@@ -111,7 +123,7 @@ function weightSum(image, map, g, [p, q, c, f], goImage, goMap) {
       value += a * b;
       abs += Math.abs(a * b);
     }
-  const span = {i: p - top, j: q - left, h: (OH - 1) * sh + 1, w: (OW - 1) * sw + 1};
+  const span = {i: p * dh - top, j: q * dw - left, h: (OH - 1) * sh + 1, w: (OW - 1) * sw + 1};
   return {value, abs, n: rows.length, rows, span};
 }
 
@@ -141,7 +153,10 @@ function biasSum(n, f) {
 const goX = (cell, slot = 0) => ({to: "x", slot, cell});
 const goDy = (cell, user = 0) => ({to: "dy", user, cell});
 const goGrad = (name) => (cell) => ({to: "grad", name, cell});
-const pads = ({pads: [[top], [left]], stride: [sh, sw]}) => ({top, left, sh, sw});
+const pads = ({pads: [[top], [left]], stride: [sh, sw], dilation: [dh, dw]}) => ({top, left, sh, sw, dh, dw});
+const groupOf = (f, F, {groups}) => Math.floor((f * groups) / F); // of filter f
+const inGroups = ({groups, C}) =>
+  groups > 1 ? ` There are ${groups} groups of ${C} in-channels: a filter sees those of its own.` : "";
 const shared = (n) =>
   n.run.run === "train"
     ? " This is the image's share of the batch's gradient, which is the sum over its images."

@@ -68,6 +68,50 @@ CELLS.Add = {
   }),
 };
 
+CELLS.ChannelScale = {
+  does: "every channel of the image times its gate, between 0 and 1",
+  y(n, i) {
+    const x = ref.x(n, i);
+    const s = ref.x(n, i % n.X(1).v.length, 1);
+    const value = x.v * s.v;
+    return {value, abs: Math.abs(value), n: 1, eq: "y_{i,j,c} = x_{i,j,c} · s_c", line: L`${x} · ${s} = ${value}`};
+  },
+  dx(n, i, slot) {
+    const C = n.X(1).v.length;
+    if (slot === 0) {
+      const dy = ref.dy(n, i);
+      const s = ref.x(n, i % C, 1);
+      const value = dy.v * s.v;
+      return {
+        value,
+        abs: Math.abs(value),
+        n: 1,
+        eq: "dx_{i,j,c} = dy_{i,j,c} · s_c",
+        line: L`${dy} · ${s} = ${value}`,
+        note: "The other way back to x leads through the gate.",
+      };
+    }
+    const x = n.X();
+    const dy = n.DY();
+    const rows = [];
+    for (let k = i; k < x.v.length; k += C) {
+      const [a, b] = [dy.v[k], x.v[k]];
+      const label = at(x.s, k).slice(0, -1).join(", ");
+      rows.push({label, a, b, goA: goDy(k), goB: goX(k), product: a * b});
+    }
+    const products = rows.map((r) => r.product);
+    return {
+      value: sum(products),
+      abs: sumAbs(products),
+      n: rows.length,
+      rows,
+      head: ["place", "dy", "x", "product"],
+      eq: "ds_c = \\sum_{i,j} dy_{i,j,c} · x_{i,j,c}",
+      note: "One gate scales all pixels of its channel, so its gradient is a sum over all of them.",
+    };
+  },
+};
+
 CELLS.Concat = {
   does: "the branches' channels side by side",
   y(n, k) {

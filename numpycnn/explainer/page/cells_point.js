@@ -88,6 +88,24 @@ Object.assign(CELLS, {
     abs: (n, x) => logistic(x) * Math.abs(x),
   }),
   Tanh: pointCell("bends every number into \u22121 .. 1", "y = \\tanh x", "dx = dy · (1 - y^2)"),
+  SiLU: pointCell(
+    "lets a number through as far as a gate is open, which the number itself opens",
+    "y = x · s, \\quad s = \\frac{1}{1 + e^{-x}}",
+    "dx = dy · (s + x s (1 - s))",
+    {line: (n, x, v) => L`${x} · ${logistic(x.v)} = ${v}`},
+  ),
+  GELU: pointCell(
+    "lets a number through as far as a gate is open: the share of a normal distribution below it",
+    "y = x · Φ(x)",
+    "dx = dy · (Φ(x) + x φ(x))",
+    {line: (n, x, v) => L`${x} · ${normal(x.v)} = ${v}`},
+  ),
+  HardSwish: pointCell(
+    "lets a number through as far as a gate is open, which has three straight pieces",
+    "y = x · \\frac{\\min(\\max(x + 3, 0), 6)}{6}",
+    "dx = dy · (\\frac{x}{3} + \\frac{1}{2}) \\text{ between } -3 \\text{ and } 3\\text{, else } 0 \\text{ or } dy",
+    {line: (n, x, v) => L`${x} · ${Math.min(Math.max(x.v + 3, 0), 6) / 6} = ${v}`},
+  ),
   PReLU: pointCell(
     "lets through what is positive, and of the rest a share that is learned",
     "y = x \\text{ where } x > 0\\text{, else } α_c x",

@@ -6,7 +6,7 @@ CELLS.Conv2D = {
     const {w, b} = n.P;
     const g = geometry(w, n.attrs);
     const place = at(n.s, k);
-    const {top, left, sh, sw} = pads(g);
+    const {top, left, sh, sw, dh, dw} = pads(g);
     const parts = patchSum(n.X(), w, g, place, (c) => ({
       label: `in-channel ${c}`,
       an: "patch of x",
@@ -17,13 +17,14 @@ CELLS.Conv2D = {
     return {
       ...finish(parts.groups, b && b.v[place[2]], {goBias: b && goGrad("b")(place[2])}),
       box: {...parts.box, on: "A"},
-      eq: `y_{i,j,f} = ${b ? "b_f + " : ""}\\sum_{p,q,c} x_{${steps(sh, "i", "p", top)},\u2009${steps(sw, "j", "q", left)},\u2009c} · w_{p,q,c,f}`,
+      note: inGroups(g).trim(),
+      eq: `y_{i,j,f} = ${b ? "b_f + " : ""}\\sum_{p,q,c} x_{${steps(sh, "i", "p", top, dh)},\u2009${steps(sw, "j", "q", left, dw)},\u2009c} · w_{p,q,c,f}`,
     };
   },
   dx(n, k) {
     const {w} = n.P;
     const g = geometry(w, n.attrs);
-    const {top, left, sh, sw} = pads(g);
+    const {top, left, sh, sw, dh, dw} = pads(g);
     const parts = turnedSum(n.DY(), w, g, at(n.X().s, k), (f) => ({
       label: `filter ${f}`,
       an: "dy, where x went",
@@ -34,8 +35,8 @@ CELLS.Conv2D = {
     return {
       ...finish(parts.groups),
       box: parts.box && {...parts.box, on: "B"},
-      note: TURNED,
-      eq: `dx_{r,s,c} = \\sum_{i,j,f} dy_{i,j,f} · w_{${back(sh, "r", "i", top)},\u2009${back(sw, "s", "j", left)},\u2009c,f}`,
+      note: TURNED + inGroups(g),
+      eq: `dx_{r,s,c} = \\sum_{i,j,f} dy_{i,j,f} · w_{${over(dh, back(sh, "r", "i", top))},\u2009${over(dw, back(sw, "s", "j", left))},\u2009c,f}`,
     };
   },
   grads: {
@@ -43,13 +44,13 @@ CELLS.Conv2D = {
       const {w} = n.P;
       const g = geometry(w, n.attrs);
       const place = at(w.s, k);
-      const {top, left, sh, sw} = pads(g);
+      const {top, left, sh, sw, dh, dw} = pads(g);
       return {
         ...weightSum(n.X(), n.DY(), g, place, goX, goDy),
-        on: {A: place[2], B: place[3]},
+        on: {A: groupOf(place[3], g.F, g) * g.C + place[2], B: place[3]},
         note: ONE_WEIGHT + shared(n),
         head: ["output", "x", "dy", "product"],
-        eq: `dw_{p,q,c,f} = \\sum_{i,j} x_{${steps(sh, "i", "p", top)},\u2009${steps(sw, "j", "q", left)},\u2009c} · dy_{i,j,f}`,
+        eq: `dw_{p,q,c,f} = \\sum_{i,j} x_{${steps(sh, "i", "p", top, dh)},\u2009${steps(sw, "j", "q", left, dw)},\u2009c} · dy_{i,j,f}`,
       };
     },
     b: (n, f) => ({...biasSum(n, f), on: {B: f}}),

@@ -225,6 +225,7 @@ function chosen(n, [x]) {
   };
   if (["ReLU", "LeakyReLU", "PReLU", "ELU"].includes(n.kind))
     for (let i = 0; i < x.v.length; i++) mix(x.v[i] > 0 ? 1 : 0);
+  if (n.kind === "HardSwish") for (const v of x.v) mix(v <= -3 ? 0 : v < 3 ? 1 : 2);
   if (n.kind === "MaxPool2D")
     for (let k = 0; k < size(n.s); k++) mix(winner(windowAt(n.attrs, x.s, ...at(n.s, k)).map((i) => x.v[i])));
   return h;

@@ -19,6 +19,18 @@ const pointwise = (f, slope, grads = () => ({})) => ({
 });
 
 const logistic = (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
+// The normal distribution's Phi, by Marsaglia's series, and its density.
+const density = (x) => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
+function normal(x) {
+  if (!(Math.abs(x) <= 8)) return x > 0 ? 1 : x < 0 ? 0 : NaN;
+  let term = x;
+  let total = x;
+  for (let k = 3; total + term !== total; k += 2) {
+    term *= (x * x) / k;
+    total += term;
+  }
+  return 0.5 + total * density(x);
+}
 const alphaOf = (P, i) => P.alpha.v[i % P.alpha.v.length];
 const ACT = {
   // value and slope; at 0, where there is no slope, the left one, as the library's
@@ -35,6 +47,12 @@ const ACT = {
   ],
   Sigmoid: [logistic, (x) => logistic(x) * logistic(-x)],
   Tanh: [Math.tanh, (x) => 1 - Math.tanh(x) ** 2],
+  SiLU: [(x) => x * logistic(x), (x) => logistic(x) * (1 + x * logistic(-x))],
+  GELU: [(x) => x * normal(x), (x) => normal(x) + x * density(x)],
+  HardSwish: [
+    (x) => (x * Math.min(Math.max(x + 3, 0), 6)) / 6,
+    (x) => (x <= -3 ? 0 : x >= 3 ? 1 : x / 3 + 1 / 2),
+  ],
   Dropout: [(x, n, P, i) => x * P.mask.v[i], (x, n, P, i) => P.mask.v[i]],
   Standardize: [(x, n) => (x - n.attrs.mean) / n.attrs.std, (x, n) => n.attrs.unit / n.attrs.std],
 };
@@ -169,6 +187,14 @@ const PASSES = {
       return y;
     },
     pull: (n, x, dy) => ({dxs: x.map((t, b) => map(t, (_, i) => dy[concatPlace(x, b, i)])), grads: {}}),
+  },
+};
+PASSES.ChannelScale = {
+  run: (n, [x, s]) => map(x, (v, i) => v * s.v[i % s.v.length]),
+  pull: (n, [x, s], dy) => {
+    const C = s.v.length;
+    const products = map(x, (v, i) => v * dy[i]);
+    return {dxs: [map(x, (_, i) => dy[i] * s.v[i % C]), channelSums(products, C)], grads: {}};
   },
 };
 for (const [kind, [f, slope]] of Object.entries(ACT)) PASSES[kind] = pointwise(f, slope);

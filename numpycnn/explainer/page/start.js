@@ -104,6 +104,14 @@ function gradientPanels(n, e) {
     to[axis] = c % t.s[axis]; // of a mirror layer's pair, the same weight
     pick(flat(t.s, to));
   };
+  const moveX = (axis) => {
+    // with groups, a channel of x has its place in the group, and its group's filters
+    const groups = n.attrs.groups ?? 1;
+    if (t.s.length < 4 || groups < 2) return move(axis);
+    const [, , C, F] = t.s;
+    const each = F / groups;
+    return (c) => pick(flat(t.s, [place[0], place[1], c % C, Math.floor(c / C) * each + (place[3] % each)]));
+  };
   const axes = t.s.length === 4 ? (swapped ? [3, 2] : [2, 3]) : [t.s.length - 1, t.s.length - 1];
   const source = run().nodes[n.inputs[0]];
   const channel = (array, c) => Math.min(c ?? 0, layout(array).maps - 1);
@@ -114,7 +122,7 @@ function gradientPanels(n, e) {
       box: e.span && side === "A" ? e.span : null,
       cell: dense ? place[at0] : t.s.length === 1 && layout(array).flat ? place[0] : null,
       pick: dense ? move(at0) : layout(array).flat && t.s.length === 1 ? move(0) : null,
-      setChannel: move(axis),
+      setChannel: (side === "A" ? moveX : move)(axis),
       grey: greyOf(from, "y"),
       label: label(side === "B" ? n : from),
     });
