@@ -103,6 +103,9 @@ def example_norm(gamma, beta, eps, groups=None):
 
 def squeeze_excite(gate):
     """SqueezeExcite of the layers that make its gate. Raises CheckpointError for other ones."""
+    last = gate[-1]
+    if isinstance(last, L.Reshape) and last.shape[:-1] == (1, 1):  # as Keras has it
+        gate = gate[:-1]
     kinds = [type(layer) for layer in gate]
     if kinds != [L.GlobalAvgPool, L.Dense, L.ReLU, L.Dense, L.Sigmoid]:
         raise CheckpointError(

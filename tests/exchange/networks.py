@@ -145,7 +145,7 @@ def odd():
         "norms of an example": (
             *((4, 5, 6), L.LayerNorm(6, 1e-4), L.GELU(), m.conv(6, 6, 3), L.GroupNorm(2, 6, 1e-3)),
             *(L.SiLU(), L.Flatten(), m.dense(120, 8), L.LayerNorm(8), L.HardSwish()),
-            *(L.GroupNorm(4, 8), m.dense(8, 3)),
+            *(L.GroupNorm(2, 8, 0.01), m.dense(8, 3)),
         ),
         "features between images, gated": (
             *((3, 4, 2), L.Flatten(), L.LayerNorm(24), L.GELU(), m.dense(24, 30), L.SiLU()),

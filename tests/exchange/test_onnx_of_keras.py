@@ -14,7 +14,7 @@ from tests.exchange import keras_networks as theirs
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@pytest.mark.parametrize("name", theirs.NETWORKS)
+@pytest.mark.parametrize("name", sorted(theirs.NETWORKS.keys() - {"normal"}))
 def test_networks_of_keras(name, tmp_path):
     net, x = theirs.ready(theirs.NETWORKS[name])
     expected = theirs.answers(net, x)

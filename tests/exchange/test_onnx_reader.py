@@ -50,7 +50,7 @@ def test_networks_of_torch(name, dynamo, tmp_path):
     y = got.infer(nhwc(x.numpy()))
     if name == "tutorial":  # it ends in a log-softmax, ours in logits
         y = y - np.log(np.exp(y).sum(1, keepdims=True))
-    assert largest(y, expected) <= 1e-6 * max(1, np.abs(expected).max())
+    assert largest(y, expected) <= 2e-6 * max(1, np.abs(expected).max())
     nc.save(tmp_path / "x.npz", got)
     assert np.array_equal(
         nc.load(tmp_path / "x.npz").infer(nhwc(x.numpy())), got.infer(nhwc(x.numpy()))

@@ -139,8 +139,8 @@ def mobile():
 def modern():
     return nn.Sequential(
         *(nn.Conv2d(1, 8, 4, 4), ChannelsLast(8), nn.Conv2d(8, 8, 7, padding=3, groups=8)),
-        *(nn.GroupNorm(2, 8), nn.GELU(), nn.Conv2d(8, 6, 1), nn.InstanceNorm2d(6, affine=True)),
-        *(nn.Flatten(), nn.Linear(294, 12), nn.LayerNorm(12), nn.GELU(), nn.GroupNorm(3, 12)),
+        *(nn.GroupNorm(2, 8), nn.GELU(), nn.Conv2d(8, 6, 1), nn.InstanceNorm2d(6, 0.01, 0.1, True)),
+        *(nn.Flatten(), nn.Linear(294, 12), nn.LayerNorm(12), nn.GELU(), nn.GroupNorm(3, 12, 0.01)),
         nn.Linear(12, 4),
     )
 
@@ -187,13 +187,12 @@ REFUSED = {
         lambda: nn.Sequential(nn.Conv2d(1, 8, 3), nn.Softplus(), nn.GELU("tanh")),
         ["Softplus", "Pow|Gelu|Mul"],
     ),
-    "transposed groups": (
-        lambda: nn.Sequential(nn.Conv2d(1, 8, 3), nn.ConvTranspose2d(8, 8, 2, groups=8)),
-        ["ConvTranspose", "groups 8"],
-    ),
     "pools": (
-        lambda: nn.Sequential(nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(2, ceil_mode=True)),
-        ["MaxPool", "padding of a pool", "AveragePool", "ceil_mode"],
+        lambda: nn.Sequential(
+            *(nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(2, ceil_mode=True)),
+            *(nn.Conv2d(1, 2, 1), nn.ConvTranspose2d(2, 2, 2, groups=2)),
+        ),
+        ["MaxPool", "padding of a pool", "AveragePool", "ceil_mode", "ConvTranspose", "groups 2"],
     ),
     "dilated": (lambda: nn.MaxPool2d(2, dilation=2), ["MaxPool", r"dilations \[2, 2\]"]),
     "a gate of its own": (lambda: Gated(), ["a product of two values"]),

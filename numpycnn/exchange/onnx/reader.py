@@ -179,12 +179,20 @@ class _Reader:
             )
         return value
 
+    def readers(self, name):
+        """Yields the nodes that read a value, or what is only another name of it."""
+        for node in self.next.get(name, []):
+            if node.op in PASSING:
+                yield from self.readers(node.outputs[0])
+            else:
+                yield node
+
     def image(self, node, value, shape):
         """Features that become an image."""
         dims = resolved(shape.tolist()[1:], value.dims)
         if value.axes == "groups":
             return convert.flatten(node, value, [None, shape])
-        after = self.next.get(node.outputs[0], [])
+        after = list(self.readers(node.outputs[0]))
         gate = value.axes == "flat" and value.order is None and math.prod(dims) == max(dims)
         if gate and [one.op for one in after] == ["Mul"] and len(after[0].inputs) == 2:
             return [], Value(dims, "pooled")
