@@ -131,7 +131,11 @@ class Tanh(Layer):
 
 
 class SiLU(Layer):
-    """ops.silu: x * sigmoid(x), also called swish"""
+    """y = x / (1 + exp(-x)), also called swish, of any shape; see ops.silu.
+
+    >>> SiLU().infer(np.array([-2.0, 0.0, 3.0])).round(3)
+    array([-0.238,  0.   ,  2.858])
+    """
 
     def forward(self, x, train=False):
         return ops.silu(x)
@@ -141,7 +145,11 @@ class SiLU(Layer):
 
 
 class GELU(Layer):
-    """ops.gelu, the exact one, by the error function"""
+    """y = x * Phi(x), the exact one, of any shape; see ops.gelu.
+
+    >>> GELU().infer(np.array([-2.0, 0.0, 3.0])).round(3)
+    array([-0.046,  0.   ,  2.996])
+    """
 
     def forward(self, x, train=False):
         return ops.gelu(x)
@@ -151,7 +159,11 @@ class GELU(Layer):
 
 
 class HardSwish(Layer):
-    """ops.hard_swish: SiLU in three pieces"""
+    """y = x * min(max(x + 3, 0), 6) / 6: SiLU in three pieces; see ops.hard_swish.
+
+    >>> HardSwish().infer(np.array([-4.0, -1.5, 3.0]))
+    array([-0.   , -0.375,  3.   ])
+    """
 
     def forward(self, x, train=False):
         return ops.hard_swish(x)

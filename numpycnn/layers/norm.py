@@ -63,10 +63,16 @@ class BatchNorm(Layer):
 
 
 class LayerNorm(Layer):
-    """ops.layer_norm: trains gamma and beta (C,). Training and use are the same.
+    """The channels of each pixel, or each row, to mean 0 and variance 1; see ops.layer_norm.
 
-    Raises ValueError for an eps that is not positive, ShapeError for channels that are no whole
+    - channels: C. gamma (ones) and beta (zeros), (C,), are trained.
+    - eps: added to the variance, 1e-5.
+
+    No example sees another: training and use are the same. Raises ValueError for an eps that is not positive, ShapeError for channels that are no whole
     number of at least 1.
+
+    >>> LayerNorm(2).infer(np.array([[1.0, 3.0]])).round(3)  # mean 2, deviation 1
+    array([[-1.,  1.]])
     """
 
     def __init__(self, channels, eps=1e-5):
@@ -89,10 +95,18 @@ class LayerNorm(Layer):
 
 
 class GroupNorm(Layer):
-    """ops.group_norm: trains gamma and beta (C,). Training and use are the same.
+    """Groups of an image's channels to mean 0 and variance 1 over all pixels; see ops.group_norm.
 
-    Raises ValueError for an eps that is not positive, ShapeError for channels that are no whole
+    - groups: how many; of neighbouring channels, channels/groups in each. 1: the whole image
+      together; as many as channels: each by itself (instance norm).
+    - channels: C. gamma (ones) and beta (zeros), (C,), are trained.
+    - eps: added to the variance, 1e-5.
+
+    No image sees another: training and use are the same. Raises ValueError for an eps that is not positive, ShapeError for channels that are no whole
     number of at least 1, and for groups that do not divide them.
+
+    >>> GroupNorm(2, 4).infer(np.array([[1.0, 3.0, 5.0, 9.0]])).round(3)
+    array([[-1.,  1., -1.,  1.]])
     """
 
     def __init__(self, groups, channels, eps=1e-5):

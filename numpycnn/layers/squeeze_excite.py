@@ -14,10 +14,18 @@ from .pool import GlobalAvgPool
 class SqueezeExcite(Layer):
     """y[n,i,j,c] = x[n,i,j,c] * s[n,c],  s = sigmoid(relu(mean(x) @ w1 + b1) @ w2 + b2)
 
-    `gate` makes s of x: w1 (C, C/reduction) squeezes the mean of each channel over all pixels, w2
-    (C/reduction, C) excites. Backward: x gets dy * s, and what comes back through the gate.
+    - channels: C, of images x (N, H, W, C).
+    - reduction: w1 (C, C // reduction) squeezes the means of all channels, w2 brings them back to
+      C gates; 16 in the source.
+    - init: a name in layers.init, a deviation, or a function of (shape, rng); He's.
+    - rng: the Generator that draws w1 and w2; fresh entropy without.
+
+    The layers that make s are in `gate`. Backward: x gets dy * s, and what the gate gives back.
     Raises ShapeError for a reduction that is no whole number from 1 to the number of channels.
-    Source: Hu et al. 2018, which has a reduction of 16.
+    Source: Hu et al. 2018.
+
+    >>> SqueezeExcite(8, reduction=4).infer(np.ones((2, 5, 5, 8), np.float32)).shape
+    (2, 5, 5, 8)
     """
 
     def __init__(self, channels, reduction=16, init="he_normal", rng=None):
