@@ -68,7 +68,9 @@ class LayerNorm(Layer):
     - channels: C. gamma (ones) and beta (zeros), (C,), are trained.
     - eps: added to the variance, 1e-5.
 
-    No example sees another: training and use are the same. Raises ValueError for an eps that is not positive, ShapeError for channels that are no whole
+    No example sees another: training and use are the same.
+
+    Raises ValueError for an eps that is not positive, ShapeError for channels that are no whole
     number of at least 1.
 
     >>> LayerNorm(2).infer(np.array([[1.0, 3.0]])).round(3)  # mean 2, deviation 1
@@ -102,7 +104,9 @@ class GroupNorm(Layer):
     - channels: C. gamma (ones) and beta (zeros), (C,), are trained.
     - eps: added to the variance, 1e-5.
 
-    No image sees another: training and use are the same. Raises ValueError for an eps that is not positive, ShapeError for channels that are no whole
+    No image sees another: training and use are the same.
+
+    Raises ValueError for an eps that is not positive, ShapeError for channels that are no whole
     number of at least 1, and for groups that do not divide them.
 
     >>> GroupNorm(2, 4).infer(np.array([[1.0, 3.0, 5.0, 9.0]])).round(3)
