@@ -1,7 +1,6 @@
 """The page's mathematics, run by node: every number it explains, and every fault in it."""
 
 import contextlib
-import re
 from pathlib import Path
 
 import numpy as np
@@ -128,8 +127,8 @@ def faulty_page(tmp_path_factory):
             net: kept.enter_context(pages.Page(pages.write(folder / net.__name__, net(), label=2)))
             for net in (pages.hard, pages.mirror, pages.small_blocks)
         }
-        own = {"mirror": pages.mirror, "small blocks": pages.small_blocks}
-        yield lambda fault: found[own.get(re.split("[,:]", fault)[0], pages.hard)]
+        words = {"mirror": pages.mirror, "small": pages.small_blocks}
+        yield lambda fault: found[words.get(fault.split()[0].strip(",:"), pages.hard)]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
