@@ -21,7 +21,7 @@ PLACES = 7  # of an image: every seventh is enough for moments
 DAMPING = 0.01  # of the moments' mean, so that they have an inverse
 TABLE = 1024  # entries of an activation's table: four an output code
 SLOPED = "leaky_relu", "prelu"
-TABLED = "tanh", "sigmoid", "elu"
+TABLED = "tanh", "sigmoid", "elu", "silu", "gelu", "hard_swish"
 ACTIVATIONS = ("relu", *SLOPED, *TABLED)
 KNOWN = (
     *("input", "standardize", "conv", "dense", "add", "max_pool", "avg_pool", "global_avg_pool"),
