@@ -62,6 +62,11 @@ def small_networks():
         "one filter": chain(conv(1, 1), L.ELU(), L.Flatten(), dense(64, 2)),
         "wide stride": chain(conv(2, 5, 4, 3, padding=2), L.ReLU(), L.Flatten(), dense(45, 3),
                              shape=(8, 7, 2)),
+        "gates": chain(
+            *(L.Conv2D(1, 4, 3, rng=rng(1)), L.SiLU(), L.MaxPool2D(2)),
+            *(L.Conv2D(4, 5, 3, rng=rng(2)), L.GELU(), L.Conv2D(5, 6, 3, rng=rng(3))),
+            *(L.HardSwish(), L.GlobalAvgPool(), L.Dense(6, 3, rng=rng(4))),
+        ),
     }  # fmt: skip
 
 
@@ -235,6 +240,12 @@ def test_images_of_zeros_calibrate_and_are_answered(name):
             "layer 2",
         ),
         (lambda: chain(L.Flatten(), L.PReLU(64), L.Dense(64, 2)), "behind sums alone"),
+        (
+            lambda: chain(
+                L.Conv2D(1, 2, 3), L.Conv2D(2, 2, 3, groups=2), L.Flatten(), L.Dense(128, 2)
+            ),
+            r"layer 2 \(conv\) has no integer form",
+        ),
     ],
 )
 def test_what_cannot_go_is_named(net, message):
