@@ -12,7 +12,7 @@ import numpycnn as nc
 from numpycnn import layers as L
 from numpycnn import models
 from numpycnn.exchange import int8
-from numpycnn.exchange.int8 import convert, steps
+from numpycnn.exchange.int8 import calibrate, convert, steps, weights
 from numpycnn.exchange.structure import ExportError
 from tests.exchange.networks import classifier, randomized
 
@@ -172,11 +172,13 @@ def test_channels_that_are_evened_out_give_the_same_answers():
     net.layers[1].w.value[..., 0] *= 50  # and its batch norm does not undo that in use
     nodes = convert.prepared(net, net.input_shape)
     before = nodes[2].weights["w"].copy()
-    convert.equalize(nodes, x)
-    ranges = [values[nodes[3]].reshape(-1, 6).max(axis=0) for values in convert.runs(nodes, x, 99)]
+    calibrate.equalize(nodes, x)
+    ranges = [
+        values[nodes[3]].reshape(-1, 6).max(axis=0) for values in calibrate.runs(nodes, x, 99)
+    ]
     assert ranges[0].max() / ranges[0].min() < 20
     assert not np.allclose(before, nodes[2].weights["w"])
-    (values,) = convert.runs(nodes, x, 99)
+    (values,) = calibrate.runs(nodes, x, 99)
     assert np.allclose(values[nodes[-1]], net.infer(x), rtol=1e-4, atol=1e-5)
     net.layers[1].w.value[..., 0] /= 50
 
@@ -185,9 +187,9 @@ def test_rounding_makes_up_for_its_errors():
     r = rng(0)
     x = r.standard_normal((400, 12)) @ r.standard_normal((12, 12))
     w, scales = r.standard_normal((12, 5)), np.full(5, 0.1)
-    errors = [x @ (w - convert.rounded(w, scales, m) * scales) for m in (None, x.T @ x)]
+    errors = [x @ (w - weights.rounded(w, scales, m) * scales) for m in (None, x.T @ x)]
     assert np.square(errors[1]).sum() < 0.7 * np.square(errors[0]).sum()
-    assert convert.rounded(np.array([[1000.0]]), np.ones(1), np.ones((1, 1))).item() == 127
+    assert weights.rounded(np.array([[1000.0]]), np.ones(1), np.ones((1, 1))).item() == 127
 
 
 # ---- what went wrong once -----------------------------------------------------------------------

@@ -7,18 +7,16 @@ sums        scale_x * scale_k                no rounding in them
 
 import numpy as np
 
-from ... import ops
 from ...errors import ShapeError
-from ...ops.conv import im2col
 from ...training import checks
 from ..fold import fold
 from ..graph import ExportError, readers, trace
 from ..parts import part
+from .calibrate import alone, equalize, measure, value
 from .network import Int8Network
 from .steps import MOST_SHIFT, Step
+from .weights import weights
 
-PLACES = 7  # of an image: every seventh is enough for moments
-DAMPING = 0.01  # of the moments' mean, so that they have an inverse
 TABLE = 1024  # entries of an activation's table: four an output code
 SLOPED = "leaky_relu", "prelu"
 TABLED = "tanh", "sigmoid", "elu", "silu", "gelu", "hard_swish"
@@ -91,95 +89,6 @@ def _joined(nodes):
             nodes = [one for one in nodes if one is not before]
             read = readers(nodes)
     return nodes
-
-
-def value(node, *xs):
-    """What the node gives for x (N, ...), in floating point."""
-    x, w, attrs = xs[0], node.weights, node.attrs
-    if node.op == "standardize":
-        return (x - np.float32(attrs["mean"])) * np.float32(1 / attrs["std"])
-    if node.op == "conv":
-        return ops.conv2d(x, w["w"], w["b"], attrs["stride"], attrs["pads"])[0]
-    if node.op == "dense":
-        return ops.dense(x, w["w"], w["b"])[0]
-    if node.op in ("max_pool", "avg_pool"):
-        return getattr(ops, f"{node.op}2d")(x, attrs["size"], attrs["stride"])[0]
-    if node.op == "global_avg_pool":
-        return ops.global_avg_pool(x)[0]
-    if node.op == "add":
-        return sum(xs[1:], x)
-    if node.op == "reshape":
-        return x.reshape(len(x), *node.shape)
-    return getattr(ops, node.op)(x, *attrs.values(), *w.values())[0]  # an activation
-
-
-def runs(nodes, images, batch_size):
-    """Yields {node: what it gives} for each batch of uint8 images."""
-    for start in range(0, len(images), batch_size):
-        x = images[start : start + batch_size].astype(np.float32) / np.float32(255)
-        values = {nodes[0]: x}
-        for node in nodes[1:]:
-            values[node] = value(node, *(values[one] for one in node.inputs))
-            if not np.isfinite(values[node]).all():
-                raise ExportError(f"layer {node.path} ({node.op}) gives values that are not finite")
-        yield values
-
-
-def measure(nodes, images, batch_size=100):
-    """-> ranges {node: (lowest, highest value over the images, 0 among them)}, and moments {node:
-    E[x x^T] (K, K)} of what each filter of K weights sees, over one place in PLACES.
-    """
-    ranges, moments = {node: (0.0, 0.0) for node in nodes}, {}
-    for values in runs(nodes, images, batch_size):
-        for node, y in values.items():
-            low, high = ranges[node]
-            ranges[node] = min(low, float(y.min())), max(high, float(y.max()))
-            if node.op in ("conv", "dense") and node is not nodes[-1]:
-                seen = patches(node, values[node.inputs[0]])
-                moments[node] = moments.get(node, 0) + seen.T @ seen / len(images)
-    return ranges, moments
-
-
-def equalize(nodes, images, batch_size=100):
-    """Give channels behind a ReLU ranges that are nearer to each other; net stays what it is.
-
-    One scale is for all channels of a tensor, so one of small values has few codes. Channel k is
-    divided by f_k = sqrt(max_k / max), and the weights that read it are multiplied by f_k:
-    relu(v / f) = relu(v) / f for f > 0.   Source: Nagel et al. 2019.
-    """
-    read, pairs = readers(nodes), []
-    for node in nodes:
-        if node.op in ("conv", "dense") and _alone(read, node, "relu"):
-            after = found = _alone(read, node, "relu")
-            while following := _alone(read, found, "max_pool", "global_avg_pool"):
-                found = following
-            reader = _alone(read, found, "conv", "dense")
-            pairs += [(node, after, reader)] if reader else []
-    largest = {after: 0.0 for _, after, _ in pairs}  # (F,)
-    for values in runs(nodes, images, batch_size):
-        for after in largest:
-            y = values[after].reshape(-1, values[after].shape[-1])
-            largest[after] = np.maximum(largest[after], y.max(axis=0))
-    for node, after, reader in pairs:
-        share = largest[after] / (largest[after].max() or 1.0)
-        f = np.sqrt(np.maximum(share, 1e-2)).astype(np.float32)  # (F,)
-        w, b = node.weights["w"], node.weights["b"]
-        node.weights = {"w": w / f, "b": None if b is None else b / f}
-        reader.weights = {**reader.weights, "w": reader.weights["w"] * f[:, None]}
-
-
-def _alone(read, node, *kinds):
-    """The one reader of the node, if it is of these kinds."""
-    found = read[node]
-    return found[0] if len(found) == 1 and found[0].op in kinds else None
-
-
-def patches(node, x):
-    """What the filters of a convolution or dense layer see: (places, K), one place in PLACES."""
-    if node.op == "conv":
-        x = im2col(x, node.weights["w"].shape[:2], node.attrs["stride"], node.attrs["pads"])
-        x = x.reshape(-1, x.shape[-1])[::PLACES]
-    return x.astype(np.float64)
 
 
 def codes(low, high, top=255):
@@ -261,7 +170,7 @@ class _Build:
 
     def weighted(self, node, numbers):
         """Convolution or dense layer, with the activation that alone reads it."""
-        x, after = self.given(node), _alone(self.read, node, *ACTIVATIONS)
+        x, after = self.given(node), alone(self.read, node, *ACTIVATIONS)
         w, b, scales = weights(node, x, self.moments[node])
         arrays = {"w": w, "b": b}
         out = after or node
@@ -310,7 +219,7 @@ class _Build:
     def add(self, node):
         """The branches' scales over the new one are q_k / 2^s, with one s."""
         given = [self.steps[self.places[one]] for one in node.inputs]
-        after = _alone(self.read, node, "relu")
+        after = alone(self.read, node, "relu")
         scale, zero = codes(*self.ranges[after or node])
         ratios = np.array([x.scale for x in given]) / scale
         q, s = multiplier(ratios, ratios.max())
@@ -348,47 +257,3 @@ class _Build:
     def reshape(self, node):
         x = self.given(node)
         return self.step("reshape", node, x.scale, x.zero)
-
-
-def weights(node, x, moments=None, pixels=1):
-    """(w int8, b int32, scales (F,)) of a convolution or dense layer behind the step x.
-
-    b_k = round(bias_k / (scale_x scale_k) - zero_x * sum w_k), where x may be a sum of `pixels`
-    codes that stands for their mean: scale_x / pixels, zero_x * pixels. A filter of almost no
-    weight would make its bias larger than any int32: its scale is raised until the bias fits into
-    30 bits. Without moments, as for the last layer, all filters have one scale. Raises ExportError
-    where the sums could leave 32 bits all the same.
-    """
-    scale, zero, w = x.scale / pixels, x.zero * pixels, node.weights["w"].astype(np.float64)
-    bias = np.zeros(w.shape[-1]) if node.weights["b"] is None else node.weights["b"].astype(float)
-    axes = tuple(range(w.ndim - 1))
-    largest = np.abs(w).max(axis=axes)
-    scales = np.maximum(largest / 127, np.abs(bias) / (scale * 2**30))
-    scales = np.maximum(scales if moments is not None else scales.max(), 1e-30)
-    scales = scales + np.zeros(w.shape[-1])
-    w = rounded(w.reshape(-1, len(scales)), scales, moments).reshape(w.shape)
-    b = np.rint(bias / (scale * scales) - w.sum(axis=axes, dtype=np.int64) * zero)
-    if (np.abs(b) + 255 * pixels * np.abs(w.astype(np.int64)).sum(axis=axes)).max() >= 2**31:
-        raise ExportError(
-            f"layer {node.path} ({node.op}): sums of {w[..., 0].size:,} products can leave 32 bits"
-        )
-    return w, b.astype(np.int32), scales
-
-
-def rounded(w, scales, moments=None):
-    """W (K, F) int8 near w / scales; with moments H (K, K) such that E[((w - scales W)^T x)^2] =
-    (w - scales W)^T H (w - scales W) is small.
-
-    One weight after the other is rounded, and the ones behind it make up for its error d: they
-    move by d U[i, j] / U[i, i], U^T U = H^-1.   Steps: ../INT8.md. Source: Frantar et al. 2022.
-    """
-    w = w / scales
-    if moments is None:
-        return np.clip(np.rint(w), -127, 127).astype(np.int8)
-    damped = moments + (DAMPING * np.trace(moments) / len(w) + 1e-9) * np.eye(len(w))
-    upper = np.linalg.cholesky(np.linalg.inv(damped)).T  # U
-    whole = np.zeros(w.shape, np.int8)
-    for i in range(len(w)):
-        whole[i] = np.clip(np.rint(w[i]), -127, 127)
-        w[i + 1 :] -= np.outer(upper[i, i + 1 :] / upper[i, i], w[i] - whole[i])
-    return whole
