@@ -2,13 +2,14 @@
 benchmarks.scaling
 
 Each series is compared with its first point. Required: time an image grows no faster than its
-multiply-adds.
+multiply-adds. More threads than there are cores share no work: what they cost is the overhead.
 """
 
 from .common import Report, arguments
 from .contenders import Job, numpycnn_with, our_network
 from .drawing import number
 
+MANY = (2, 4, 8, 16, 32, 64)  # threads
 NOISE = 1.05  # what a growth may exceed 1 by, and still be called equal
 
 
@@ -20,7 +21,7 @@ def main():
         ("batch", "batch", [8, 16] if quick else [32, 64, 128, 256, 512, 1024]),
         ("side", "image side", [14, 28] if quick else [28, 42, 56, 84, 112]),
         ("width", "filters x", [1, 2] if quick else [1, 2, 4]),
-        ("threads", "threads", sorted({1, t})),
+        ("threads", "threads", sorted({1, t}) if quick else sorted({1, t, *MANY})),
     ):
         usual = {"batch": 8 if quick else 32, "threads": t}
         series(report, axis, label, [Job(**{**usual, axis: point}) for point in points])
@@ -52,7 +53,11 @@ def series(report, axis, label, jobs):
         )
         row["growth"] = row["time_grew"] / row["work_grew"]
     if axis == "threads":
-        report.check(f"speed-up of {rows[-1]['point']} threads", rows[0]["ms"] / rows[-1]["ms"])
+        ms = {row["point"]: row["ms"] for row in rows}
+        best, most = report.args.threads, max(ms)
+        report.check(f"speed-up of {best} threads", ms[1] / ms[best], 1.6, 1.8, least=True)
+        if most > best:
+            report.check(f"{most} threads against {best}", ms[most] / ms[best], 1.15)
     else:
         worst = max(rows[1:], key=lambda r: r["growth"])
         note = f"worst at {worst['point']}; {100 * (NOISE - 1):.0f} % are noise"
@@ -72,7 +77,10 @@ def draw(figure, report):
         axes.plot(places, [r["us"] for r in rows], "o-", color=BLUE, label="measured")
         name, expected = "arithmetic", [rows[0]["us"] * r["work_grew"] for r in rows]
         if label == "threads":
-            name, expected = "shared out evenly", [rows[0]["us"] / r["point"] for r in rows]
+            name, expected = (
+                "shared out evenly",
+                [rows[0]["us"] / min(r["point"], report.machine["cores"]) for r in rows],
+            )
         axes.plot(places, expected, "--", color=ORANGE, label=name)
         axes.set_xticks(list(places), [str(r["point"]) for r in rows])
         axes.set_ylim(0, 1.1 * max(*expected, *(r["us"] for r in rows)))

@@ -29,19 +29,26 @@ def conv2d(x, w, b, stride, padding, dilation, groups):
     return y, conv2d_cache(y, x, w, b is not None, *place, groups)
 
 
-def prepare(w, b, stride, padding):
-    """What correlate with an epilogue needs of w and b, for many x."""
-    form = conv_winograd if conv_winograd.fits(w, stride, padding) else conv_direct
-    return form.prepare(w, b)
-
-
-def correlate(x, w, b, stride, padding, epilogue=None, weights=None):
-    """y of conv2d; None if the epilogue keeps only its z. `weights`: what prepare gave."""
+def prepared(w, b, stride, padding):
+    """correlate as a function of x and an epilogue, for weights that do not change."""
     if conv_winograd.fits(w, stride, padding):
-        return conv_winograd.correlate(x, w, b, padding, epilogue=epilogue, weights=weights)
+        weights = conv_winograd.prepare(w, b)
+        return lambda x, epilogue: conv_winograd.correlate(
+            x, w, b, padding, epilogue=epilogue, weights=weights
+        )
+    weights = conv_direct.prepare(w, b)
+    return lambda x, epilogue: conv_direct.correlate(
+        x, w, b, stride, padding, epilogue=epilogue, weights=weights
+    )
+
+
+def correlate(x, w, b, stride, padding, epilogue=None):
+    """y of conv2d; None if the epilogue keeps only its z."""
+    if conv_winograd.fits(w, stride, padding):
+        return conv_winograd.correlate(x, w, b, padding, epilogue=epilogue)
     if epilogue is None and conv_kn2row.fits(w, stride, padding):
         return conv_kn2row.correlate(x, w, b, padding)
-    return conv_direct.correlate(x, w, b, stride, padding, epilogue=epilogue, weights=weights)
+    return conv_direct.correlate(x, w, b, stride, padding, epilogue=epilogue)
 
 
 def conv2d_backward(dy, cache, input_gradient):

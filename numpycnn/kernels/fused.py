@@ -12,7 +12,7 @@ from ..backend import backend
 from ..ops import whole
 from ..ops.conv import conv2d_cache, conv_padding, conv_size
 from ..ops.fused import conv_bn_relu_cache, conv_bn_relu_infer
-from .conv import conv2d_backward, correlate, prepare
+from .conv import conv2d_backward, correlate, prepared
 from .runtime.epilogue import Epilogue
 from .runtime.memory import empty
 from .runtime.moments import combine
@@ -64,7 +64,7 @@ class _Prepared:
 
     def __init__(self, w, b, norm, *how):
         self.arguments = w, b, norm, *how
-        self.weights, self.shapes, self.checked = {}, {}, set()
+        self.convolutions, self.shapes, self.checked = {}, {}, set()
 
     def __call__(self, x):
         plain = x.dtype == np.float32 and x.flags.c_contiguous
@@ -77,16 +77,13 @@ class _Prepared:
 
     def infer(self, x):
         """x (N, H, W, C), float32 -> y (N, OH/pool, OW/pool, F)"""
-        known = self.shapes.get(x.shape[1:]) or self._of(x.shape)
-        stride, padding, pool, size, rows, weights = known
+        convolution, size, rows, pool = self.shapes.get(x.shape[1:]) or self._of(x.shape)
         y = empty((len(x), *size))
-        w, b = self.arguments[:2]
-        epilogue = Epilogue.of(size[2], rows=rows, pool=pool, z=_flat(y))
-        correlate(x, w, b, stride, padding, epilogue, weights)
+        convolution(x, Epilogue.of(size[2], rows=rows, pool=pool, z=_flat(y)))
         return y
 
     def _of(self, shape):
-        """What all x of this shape share: sizes, batch norm's scale and shift, weights."""
+        """For all x of this shape: the convolution, y's size, batch norm's scale and shift."""
         w, b, norm, stride, padding, eps, pool = self.arguments
         padding = conv_padding(shape[1:3], w.shape[:2], stride, padding)
         oh, ow = conv_size(shape[1:3], w.shape[:2], stride, padding)
@@ -94,12 +91,11 @@ class _Prepared:
         scale = norm.gamma / np.sqrt(norm.running_var.astype(np.float64) + eps)
         copies = f // len(norm.gamma)
         rows = repeated(copies * (ow // pool), scale, norm.beta - scale * norm.running_mean)
-        if padding not in self.weights:
-            self.weights[padding] = prepare(w, b, stride, padding)
+        if padding not in self.convolutions:
+            self.convolutions[padding] = prepared(w, b, stride, padding)
         size = oh // pool, ow // pool, f
-        known = stride, padding, pool, size, rows, self.weights[padding]
-        self.shapes[shape[1:]] = known
-        return known
+        self.shapes[shape[1:]] = found = self.convolutions[padding], size, rows, pool
+        return found
 
 
 def _flat(images):
