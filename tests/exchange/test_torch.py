@@ -154,7 +154,9 @@ def test_one_step_of_adam_gives_the_same_weights():
     assert abs(value - loss.item()) < 1e-12
     for name, array in state_dict(net).items():
         if "running" not in name:
-            assert relative(twin.state_dict()[name].numpy(), array) <= 1e-9, name
+            # a bias before batch norm has no gradient but rounding, which Adam divides by eps
+            most = 1e-7 if name.startswith("conv") and name.endswith("bias") else 1e-9
+            assert relative(twin.state_dict()[name].numpy(), array) <= most, name
 
 
 def test_names_are_readable():
