@@ -13,6 +13,8 @@ from .runtime.operands import At, Out, Panel, Rows, Start
 from .runtime.simd import WIDTH, product, steps
 from .runtime.threads import kernel, parallel
 
+ROOM = 96  # rows of a product at a time: whole tiles, and with all shards in a near cache
+
 
 def dense(x, w, b):
     """x (N, D), w (D, K) -> y (N, K)"""
@@ -29,36 +31,42 @@ def dense_backward(dy, cache):
     x, w, has_bias = cache
     if dy.dtype != np.float32 or not (x.size and w.size):
         return NotImplemented
-    dw = whole.by_shards(lambda x, dy: _product(x.T, dy), x, dy)
+    dw = _product(x.T, dy, whole.edges(len(x)))
     db = whole.by_shards(lambda dy: dy.sum(axis=0), dy) if has_bias else None
     return _product(dy, w.T), dw, db
 
 
-def _product(left, right):
-    """left (rows, inner) @ right (inner, columns); both may be transposes of contiguous arrays."""
+def _product(left, right, edges=None):
+    """left (rows, inner) @ right (inner, columns); both may be transposes of contiguous arrays.
+
+    `edges`: the parts of inner that are added up each for itself, then in whole.tree's order.
+    """
     (rows, inner), columns = left.shape, right.shape[1]
     out = empty((rows, columns))
     turned = not right.flags.c_contiguous
     row, step = (inner, 1) if left.flags.c_contiguous else (1, rows)
     flat = (left if left.flags.c_contiguous else left.T).reshape(-1)
-    operands = Rows(flat, steps(rows, row), step, 0), right.T if turned else right, turned
-    memory = (inner + rows) * WIDTH
-    parallel(_panels, -(-columns // WIDTH), *operands, out, steps(rows, WIDTH), scratch=memory)
+    edges = np.array([0, inner] if edges is None else edges)
+    operands = Rows(flat, steps(rows, row), step, 0), row, right.T if turned else right, turned
+    arguments = *operands, edges, out, steps(ROOM, WIDTH)
+    memory = (inner + (len(edges) - 1) * ROOM) * WIDTH
+    parallel(_panels, -(-columns // WIDTH), *arguments, scratch=memory)
     return out
 
 
 @kernel
-def _panels(left, right, turned, out, places, memory, lo, hi):
+def _panels(left, row, right, turned, edges, out, places, memory, lo, hi):
     """Reads left (Rows), right (inner, columns) or its transpose, writes out (rows, columns).
 
-    WIDTH columns of the product at a time; those of `right` are copied side by side first.
+    WIDTH columns of the product at a time, of which those of `right` are copied side by side first,
+    and ROOM rows: each part's sums lie side by side, and are added up there.
     """
     rows, columns = out.shape
     inner = right.shape[1] if turned else right.shape[0]
     flat = memory[: inner * WIDTH]  # (inner, WIDTH)
-    result = memory[inner * WIDTH :]  # (rows, WIDTH)
+    result = memory[inner * WIDTH :]  # (parts, ROOM, WIDTH)
     panel, zero = Panel(flat, WIDTH), Start(np.zeros(WIDTH, np.float32), 0)
-    whole = Out(result, places)
+    sums, parts = Out(result, places), len(edges) - 1
     for p in range(lo, hi):
         first = p * WIDTH
         wide = min(WIDTH, columns - first)
@@ -71,12 +79,29 @@ def _panels(left, right, turned, out, places, memory, lo, hi):
                     target[k] = right[first + k, i]
             else:
                 _copy(right[i, first:], wide, target)
-        product(rows, inner, 1, left, panel, zero, whole, At(0, 0, 0, 0))
-        for i in range(rows):
-            _copy(result[i * WIDTH :], wide, out[i, first:])
+        for top in range(0, rows, ROOM):
+            count = min(ROOM, rows - top)
+            for part in range(parts):
+                begin, length = edges[part], edges[part + 1] - edges[part]
+                at = At(top * row + begin * left.step, begin * WIDTH, 0, part * ROOM * WIDTH)
+                product(count, length, 1, left, panel, zero, sums, at)
+            apart = 1
+            while apart < parts:  # the tree
+                for part in range(0, parts - apart, 2 * apart):
+                    target = result[part * ROOM * WIDTH :]
+                    _add(result[(part + apart) * ROOM * WIDTH :], count * WIDTH, target)
+                apart *= 2
+            for i in range(count):
+                _copy(result[i * WIDTH :], wide, out[top + i, first:])
 
 
 @kernel
 def _copy(source, count, target):
     for k in range(count):
         target[k] = source[k]
+
+
+@kernel
+def _add(source, count, target):
+    for k in range(count):
+        target[k] += source[k]
