@@ -169,7 +169,7 @@ training: History evaluate fit predict
 # readers and the kernels, which nobody could use alone; and two functions that nobody called.
 GONE = """
 cli: Parser choose exit_code natural notes positive rate show
-commands: PAINTERS RECIPE_KEYS classifier count data draw_seen names resumed seen_places
+commands: PAINTERS RECIPE_KEYS count data draw_seen names resumed seen_places
 data.dataset: ROWS
 data.folder: COLOUR GREY ORIENTATION SUFFIXES
 data.npz: NAMES
@@ -181,12 +181,11 @@ init: whitening
 inspection.diagnosis: GAP RISE
 inspection.pictures: draw
 kernels.dense: WORTH
-kernels.fused: conv_bn_relu_infer
 machine.direct: CHUNKS
 machine.epilogue: epilogue
 machine.winograd: B_T CHUNKS NORMS POINTS SMALL
 plots: per_class_bars
-recipes: AUGMENTATIONS KEYS TRIAL announce check check_folder check_writable duration network
+recipes: AUGMENTATIONS KEYS TRIAL announce check_folder check_writable duration network
     new_folder note_familiar plain seconds_a_step stored_recipe train write_report
 run: fit_state
 seen: MOST draw
