@@ -20,6 +20,7 @@ from numpycnn.exchange.c import build
 from numpycnn.training.loop import logits
 
 from .common import CHECK_COLUMNS, Report, arguments, table, where
+from .drawing import number
 from .race import say
 
 IMAGES = 500  # for the ranges
@@ -190,7 +191,7 @@ COLUMNS = {
     "flash": lambda r: f"{r['flash']:,}" if r["flash"] else f"{r['weights']:,} + code",
     "RAM": lambda r: f"{r['ram']:,}",
     "multiply-adds": lambda r: f"{r['multiply_adds']:,}",
-    "instructions, M4": lambda r: f"{r.get('instructions', {}).get('mps2-an386', 0):,.0f}",
+    "instructions, M4": lambda r: number(r.get("instructions", {}).get("mps2-an386")),
 }
 
 
