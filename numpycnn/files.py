@@ -148,12 +148,12 @@ def check_folder(out, force):
     check_writable(out)
 
 
-def check_writable(out):
-    """Refuse a folder that could not be made, or written to. Raises OSError."""
+def check_writable(out, option="--out"):
+    """Refuse a folder that could not be made, or written to, as the option's. Raises OSError."""
     place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
     if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
         raise PermissionError(
-            errno.EACCES, "cannot be written to; choose another place", str(place)
+            errno.EACCES, f"cannot be written to; choose another {option}", str(place)
         )
 
 

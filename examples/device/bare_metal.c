@@ -3,7 +3,7 @@
      numpycnn export pretrained:small --to c --out net.c
      arm-none-eabi-gcc -std=c99 -O2 -mcpu=cortex-m4 -mthumb -nostartfiles \
          -T mps2-an386.ld bare_metal.c -o net.elf
-     qemu-system-arm -M mps2-an386 -nographic -semihosting -kernel net.elf < images.raw
+     qemu-system-arm -M mps2-an386 -display none -serial none -monitor none -semihosting -kernel net.elf < images.raw
 
    For lm3s6965evb, a Cortex-M3 with 64 KB of RAM: -mcpu=cortex-m3, -T lm3s6965evb.ld, -M lm3s6965evb.
    images.raw holds NET_PIXELS bytes an image. A line of output has the logits, the class and how

@@ -21,7 +21,7 @@ def predict(args):
         paths, show = [show], ""
     if args.csv:
         check_new("--csv", args.csv, ".csv")
-        files.check_writable(pathlib.Path(args.csv).parent)
+        files.check_writable(pathlib.Path(args.csv).parent, "--csv")
     paths = in_folders(paths)
     if not paths:
         raise ValueError("no IMAGE is given; expected pictures, or folders of pictures")

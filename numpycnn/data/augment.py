@@ -182,7 +182,7 @@ def augmentation(names, height=28):
     crop shifts images of this height by up to a fourteenth of it, and by 2 pixels at least. Raises
     UnknownNameError.
     """
-    steps = [name for name in names.split(",") if name not in ("", "none")]
+    steps = [name for name in names.split(",") if name != "none"] if names else []
     for name in steps:
         if name not in AUGMENTATIONS:
             raise unknown("augmentation", name, [*AUGMENTATIONS, "none"])

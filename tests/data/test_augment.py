@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from numpycnn.data import augment
-from numpycnn.errors import ShapeError
+from numpycnn.errors import ShapeError, UnknownNameError
 from tests.helpers import pictures
 
 STEPS = [
@@ -203,3 +203,5 @@ def test_augmentations_by_name(names, steps):
     np.testing.assert_array_equal(found(x, np.random.default_rng(3)), wanted)
     assert not np.array_equal(wanted, x)
     assert augment.augmentation("none") is None
+    with pytest.raises(UnknownNameError, match="unknown augmentation ''"):
+        augment.augmentation("flip,,crop")

@@ -740,7 +740,7 @@ def test_the_list(command):
         (["head", "--seeds", "0"], 2, "at least 1"),
         (["head", "--data", "mnits"], 2, "did you mean mnist"),
         (["head", "--data", "no.npz"], 3, "no such file"),
-        (["head", "--data", "synthetic", "--out", "/dev/null/x"], 1, "choose another place"),
+        (["head", "--data", "synthetic", "--out", "/dev/null/x"], 1, "choose another --out"),
     ],
 )
 def test_mistakes_get_one_line(command, arguments, code, text):

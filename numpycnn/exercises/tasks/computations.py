@@ -256,7 +256,7 @@ def gated(gate):
 
 
 def conv2d_backward(a):
-    x, w, has_bias, stride, padding = a["cache"]
+    x, w, has_bias, stride, padding, *_ = a["cache"]
     dy = a["dy"]
     above = yield "dy in dx", dy
     weights = yield "w in dx", w
