@@ -83,6 +83,7 @@ DEFAULTS = {
         "pool": 1,
         "keep": True,
     },
+    "conv_bn_relu_prepared": {"stride": 1, "padding": "same", "eps": 1e-5, "pool": 1},
     "conv_bn_relu_backward": {"input_gradient": True},
 }
 

@@ -94,7 +94,7 @@ def _check_prepared(w, b, norm, stride, padding, eps, pool):
 
 
 @op(_check_prepared)
-def conv_bn_relu_prepared(w, b, norm, stride, padding, eps, pool):
+def conv_bn_relu_prepared(w, b, norm, stride=1, padding="same", eps=1e-5, pool=1):
     """conv_bn_relu_infer as a function of x alone, for arrays that do not change: x -> y."""
     return lambda x: conv_bn_relu_infer(x, w, b, norm, stride, padding, eps, pool)
 
