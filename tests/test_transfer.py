@@ -194,3 +194,9 @@ def test_resume_holds_to_the_rates(tmp_path):
     assert same(fit(0.1, resume=True), whole)
     with pytest.raises(nc.errors.CheckpointError, match="factors"):
         fit(0.2, resume=True)
+
+
+@pytest.mark.parametrize("wrong", [{"mean": 72.9, "std": 90.0}, {"mean": 72.9}, {"std": 90.0}])
+def test_mean_and_deviation_of_pixels_to_255_are_refused(wrong):
+    with pytest.raises(ValueError, match="pixels from 0 to 1: divide by 255"):
+        models.with_new_head(nc.load("pretrained:small"), 4, **wrong)

@@ -10,6 +10,7 @@ PARTS = {"train": "training", "val": "validation", "test": "test"}
 
 
 def images(x, what):
+    """x as a data set holds it: (N, H, W, C), uint8 or float32 in [0, 1]. Raises DatasetError."""
     x = lazy(x)
     if x.ndim != 4 or 0 in x.shape:
         hint = "; for grey images use x[..., None]" if x.ndim == 3 else ""
@@ -49,6 +50,7 @@ def _check_floats(x, what):
 
 
 def labels(y, what):
+    """y as an array of whole numbers (N,). Raises DatasetError, naming `what`."""
     y = np.asarray(y)
     if y.ndim == 2 and len(y):
         raise DatasetError(f"{what} must be integers (N,), not {describe_rows(y)}")
@@ -97,6 +99,7 @@ def check_gaps(data):
 
 
 def check_together(data):
+    """Refuse parts that do not fit together: counts, labels, shapes. Raises DatasetError."""
     for part in data.parts:
         x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
         if len(x) != len(y):

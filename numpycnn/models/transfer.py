@@ -44,6 +44,10 @@ def with_new_head(net, classes, seed=0, mean=None, std=None, input_shape=None, i
         generator.bit_generator.state = type(generator.bit_generator)(child).state
     changed = {"classes": int(classes)}
     if mean is not None or std is not None:
+        if not 0 <= (mean or 0) <= 1 or not 0 <= (std or 0) <= 1:
+            raise ValueError(
+                f"mean {mean} and std {std} are not those of pixels from 0 to 1: divide by 255"
+            )
         layer = _standardize(new)
         mean, std = (layer.mean if mean is None else mean), (layer.std if std is None else std)
         vars(layer).update(vars(Standardize(mean, std)))  # which refuses what is none

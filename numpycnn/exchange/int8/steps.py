@@ -134,6 +134,7 @@ def lookup(step, x):
 
 
 def reshape(step, x):
+    """The same codes in another shape (N, ...)."""
     return x.reshape(len(x), *step.shape)
 
 
