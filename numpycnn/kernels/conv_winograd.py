@@ -20,7 +20,7 @@ from ..ops import whole
 from .runtime.epilogue import Epilogue, finish
 from .runtime.memory import empty
 from .runtime.operands import At, Out, Panel, Rows, Start
-from .runtime.simd import LANES, WIDTH, product, steps
+from .runtime.simd import LANES, WIDTH, narrow_product, product, steps
 from .runtime.threads import kernel, parallel
 from .winograd_points import gradients, inputs, outputs, weight_gradients, weights
 
@@ -63,7 +63,7 @@ class _Plan:
         m = 7 - r
         self.oh, self.ow = h + sum(padding[0]) + 1 - r, w + sum(padding[1]) + 1 - r
         rows, columns = -(-self.oh // m), -(-self.ow // m)
-        self.c, self.f = -(-c // LANES) * LANES, -(-f // WIDTH) * WIDTH
+        self.c, self.f = -(-c // LANES) * LANES, -(-f // LANES) * LANES
         group = max(1, min(48 // (rows * columns), n))
         height, width, top, left = (
             m * rows + r - 1,
@@ -84,7 +84,7 @@ _plan = functools.lru_cache(256)(_Plan)
 def prepare(w, b, turned=False):
     """The Weights of correlate with the same arguments."""
     c, f = w.shape[:1:-1] if turned else w.shape[2:]
-    transformed = empty((36, -(-c // LANES) * LANES, -(-f // WIDTH) * WIDTH))
+    transformed = empty((36, -(-c // LANES) * LANES, -(-f // LANES) * LANES))
     parallel(_transform_weights, transformed.shape[1], w, turned, transformed)
     bias = np.zeros(transformed.shape[2], np.float32)
     if b is not None:
@@ -193,6 +193,7 @@ def _correlate_images(x, weights, bias, y, epilogue, tiling, steps_c, steps_f, m
     """Reads x (N, H, W, C), weights (36, C, F), writes y (N, OH, OW, F), or epilogue.z instead."""
     group, side = tiling.group, tiling.m
     c_up, f_up, tiles = weights.shape[1], weights.shape[2], group * tiling.rows * tiling.columns
+    c = x.shape[3]
     scratch, v, m, half, block = _split(memory, tiling, c_up, f_up)
     rows, panel = Rows(v, steps_c, 1, 0), Panel(weights.reshape(-1), f_up)
     zero, out = Start(np.zeros(WIDTH, np.float32), 0), Out(m, steps_f)
@@ -209,7 +210,10 @@ def _correlate_images(x, weights, bias, y, epilogue, tiling, steps_c, steps_f, m
         for k in range(36):
             for p in range(0, f_up, WIDTH):
                 at = At(k * tiles * c_up, k * c_up * f_up + p, 0, k * tiles * f_up + p)
-                product(count, c_up, 1, rows, panel, zero, out, at)
+                if p + WIDTH <= f_up:
+                    product(count, c, 1, rows, panel, zero, out, at)
+                else:  # one vector is left over
+                    narrow_product(count, c, 1, rows, panel, zero, out, at)
         for t in range(count):
             for column in range(6):
                 at, to = (column * tiles + t) * f_up, column * f_up
@@ -274,6 +278,7 @@ def _gradient_shards(x, dy, edges, sums, tiling, starts, places, memory, lo, hi)
     """Reads x (N, H, W, C), dy (N, OH, OW, F), writes sums (S, 36, C, F) over all tiles."""
     group = tiling.group
     c_up, f_up, tiles = sums.shape[2], sums.shape[3], group * tiling.rows * tiling.columns
+    c = x.shape[3]
     scratch, v, m, half, block = _split(memory, tiling, c_up, f_up)
     block[:] = np.float32(0)
     rows, panel = Rows(v, starts, c_up, 0), Panel(m, f_up)
@@ -292,7 +297,10 @@ def _gradient_shards(x, dy, edges, sums, tiling, starts, places, memory, lo, hi)
                 for p in range(0, f_up, WIDTH):
                     to = k * c_up * f_up + p
                     at = At(k * tiles * c_up, k * tiles * f_up + p, to, to)
-                    product(c_up, count, 1, rows, panel, start, out, at)
+                    if p + WIDTH <= f_up:
+                        product(c, count, 1, rows, panel, start, out, at)
+                    else:
+                        narrow_product(c, count, 1, rows, panel, start, out, at)
 
 
 @kernel

@@ -32,9 +32,12 @@ def draw(*shape, seed=0):
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, simd.ROWS, simd.ROWS + 1, 2 * simd.ROWS + 7])
 @pytest.mark.parametrize("by_row", [0, 1])
-def test_a_product_is_its_reference(count, by_row):
+@pytest.mark.parametrize(
+    ("product", "width"), [(simd.product, simd.WIDTH), (simd.narrow_product, simd.LANES)]
+)
+def test_a_product_is_its_reference(count, by_row, product, width):
     """Strides, skips and places that no kernel uses together."""
-    inner, outer, width = 5, 3, simd.WIDTH
+    inner, outer = 5, 3
     a, b = draw(400), draw(inner * 2 * outer * width + 4, seed=1)
     starts, places = np.arange(count) * 7, (np.arange(count)[::-1] * (width + 3)).copy()
     start, c = draw(count * (width + 3) + width, seed=2), draw(count * (width + 3) + width, seed=3)
@@ -44,7 +47,7 @@ def test_a_product_is_its_reference(count, by_row):
         c.copy(),
     )
     at = At(3, 4, 1, 2)
-    simd.product(count, inner, outer, *factors, start, Out(c, places), at)
+    product(count, inner, outer, *factors, start, Out(c, places), at)
     simd_reference.tile(count, width)(0, inner, outer, *factors, start, Out(wanted, places), at)
     np.testing.assert_allclose(c, wanted, rtol=0, atol=1e-5)
     assert (c != draw(len(c), seed=3)).sum() == count * width  # and nothing else was written

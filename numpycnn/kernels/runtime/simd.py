@@ -1,7 +1,7 @@
 """The one place where vector instructions are written by hand: two small loops.
 
-`product` multiplies a few rows by WIDTH columns, in tiles whose sums stay in registers. operands.py
-has its operands:
+`product` multiplies a few rows by two vectors of columns (WIDTH), or by one (LANES), in tiles whose
+sums stay in registers. operands.py has its operands:
 
     sums[r, :] = start                                       # for each row r
     for o in range(outer):  for i in range(inner):           # what a convolution sums over
@@ -80,8 +80,10 @@ def _multiply_add(builder, total, left, right):
     return product if total is None else builder.fadd(total, product, flags=("contract",))
 
 
-def _tile(count):
-    """A numba function for `count` rows, `first` .. first + count - 1, which LLVM unrolls."""
+def _tile(count, vectors):
+    """A numba function for `count` rows, `first` .. first + count - 1, which LLVM unrolls, and so
+    many vectors of columns.
+    """
 
     @intrinsic
     def tile(typing, first, inner, outer, rows, panel, start, out, at):
@@ -102,11 +104,13 @@ def _tile(count):
             for r in range(count)
         ]
         b_row = cgutils.alloca_once_value(builder, _at(builder, panel.data, at.panel))
-        sums = [[cgutils.alloca_once(builder, _VECTOR) for _ in range(2)] for _ in range(count)]
+        sums = [
+            [cgutils.alloca_once(builder, _VECTOR) for _ in range(vectors)] for _ in range(count)
+        ]
         by_row = builder.icmp_signed("!=", start.by_row, _INT(0))
         for r in range(count):
             begin = builder.add(at.start, builder.select(by_row, places[r], _INT(0)))
-            for k in range(2):
+            for k in range(vectors):
                 place = builder.add(begin, _INT(k * LANES))
                 builder.store(_load(builder, _vector(builder, start.data, place)), sums[r][k])
 
@@ -119,7 +123,7 @@ def _tile(count):
                 builder.store(_at(builder, builder.load(pointer), rows.skip), pointer)
 
         for r in range(count):
-            for k in range(2):
+            for k in range(vectors):
                 place = builder.add(builder.add(at.out, places[r]), _INT(k * LANES))
                 target = _vector(builder, out.data, place)
                 builder.store(builder.load(sums[r][k]), target).align = 4
@@ -129,11 +133,11 @@ def _tile(count):
 
 
 def _products(builder, a_row, step, right, sums):
-    """sums[r] += a_row[r][step] * right, for every row and both vectors of `right`."""
-    vectors = [_load(builder, _vector(builder, right, k * LANES)) for k in range(2)]
-    for pointer, pair in zip(a_row, sums, strict=True):
+    """sums[r] += a_row[r][step] * right, for every row and each vector of `right`."""
+    vectors = [_load(builder, _vector(builder, right, k * LANES)) for k in range(len(sums[0]))]
+    for pointer, row in zip(a_row, sums, strict=True):
         left = _spread(builder, builder.load(_at(builder, builder.load(pointer), step)))
-        for total, vector in zip(pair, vectors, strict=True):
+        for total, vector in zip(row, vectors, strict=True):
             builder.store(_multiply_add(builder, builder.load(total), left, vector), total)
 
 
@@ -143,14 +147,20 @@ def steps(count, step):
     return np.arange(0, count * step, step, dtype=np.int64)
 
 
-_many, _four, _one = (
-    simd_reference.tile(n, WIDTH) if config.DISABLE_JIT else _tile(n) for n in (ROWS, 4, 1)
-)
+def _tiles(vectors):
+    """Of ROWS rows, of four and of one."""
+    if config.DISABLE_JIT:
+        return [simd_reference.tile(n, vectors * LANES) for n in (ROWS, 4, 1)]
+    return [_tile(n, vectors) for n in (ROWS, 4, 1)]
+
+
+_many, _four, _one = _tiles(2)
+_many_narrow, _four_narrow, _one_narrow = _tiles(1)
 
 
 @kernel
 def product(count, inner, outer, rows, panel, start, out, at):
-    """`count` rows times a panel: reads Rows, Panel and Start, writes Out, from At on.
+    """`count` rows times WIDTH columns: reads Rows, Panel and Start, writes Out, from At on.
 
     In tiles of ROWS rows; what is left over in tiles of four and in single rows.
     """
@@ -163,6 +173,21 @@ def product(count, inner, outer, rows, panel, start, out, at):
         t += 4
     while t < count:
         _one(t, inner, outer, rows, panel, start, out, at)
+        t += 1
+
+
+@kernel
+def narrow_product(count, inner, outer, rows, panel, start, out, at):
+    """The same for LANES columns."""
+    t = 0
+    while t + ROWS <= count:
+        _many_narrow(t, inner, outer, rows, panel, start, out, at)
+        t += ROWS
+    while t + 4 <= count:
+        _four_narrow(t, inner, outer, rows, panel, start, out, at)
+        t += 4
+    while t < count:
+        _one_narrow(t, inner, outer, rows, panel, start, out, at)
         t += 1
 
 
