@@ -63,11 +63,11 @@ def threads():
         text = os.environ.get("NUMPYCNN_THREADS", "")
         if text and not (text.isascii() and text.isdigit() and int(text)):
             raise ValueError(f"NUMPYCNN_THREADS must be a whole number of at least 1, not {text!r}")
-        _threads = int(text or _cores())
+        _threads = int(text or processors())
     return _threads
 
 
-def _cores():
+def processors():
     """How many cores this process may use; in a container often fewer than the computer has."""
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))

@@ -4,9 +4,9 @@ Most passes treat every image for itself. Three kinds of them do not, and ask he
 
 - Batch norm needs the means over all images, forward and backward: `gather`, `total`.
 - A gradient of a parameter is a sum over all images. Floating point sums depend on their order, so
-  it is fixed: the batch has four shards, each is added up for itself, and their sums go into a
-  tree, (s0 + s1) + (s2 + s3): `edges`, `tree`, `by_shards`. Four processes with a shard each, two
-  with two and one with all four make the same additions, and get the same bits.
+  it is fixed: the batch has eight shards, each is added up for itself, and their sums go into a
+  tree, ((s0 + s1) + (s2 + s3)) + ..: `edges`, `tree`, `by_shards`. Four processes with two shards
+  each, two with four and one with all eight make the same additions, and get the same bits.
 - Dropout draws for all images, so that an image's numbers do not depend on who holds it: `draw`.
 
 Where no part is set, the process has the whole batch, and nothing is exchanged.

@@ -1,6 +1,8 @@
 """Kernels' runtime: vector loops against their reference, batch moments, shares, reused memory."""
 
+import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ def four_threads(monkeypatch):
     before = backend.backend(), backend.threads()
     numpycnn.use("numba", threads=4)
     monkeypatch.setattr(threads, "paying", lambda work, wake, most: most)
+    monkeypatch.setattr(threads, "processors", lambda: 4)
     yield
     numpycnn.use(*before)
 
@@ -113,17 +116,54 @@ def test_rows():
 # ---- shares --------------------------------------------------------------------------------------
 
 
+@threads.kernel
+def mark(times, ends, lo, hi):
+    """How often each item was in a share; at its first one, where a share ends."""
+    times[lo:hi] += 1
+    ends[lo] = hi
+
+
+@threads.kernel
+def slow(long, times, lo, hi):
+    """Busy for a share that is not the first, or not at all."""
+    for i in range(lo, hi):
+        x = 1.0
+        for _ in range(long * 20_000_000 * (lo > 0)):
+            x = 1.0 / (x + 1e-9)
+        times[i] += x > 0
+
+
+@threads.kernel
+def own(ok, scratch, lo, hi):
+    """Fills the scratch, waits until all others have done so, and finds it as it was."""
+    for _ in range(200):
+        scratch[:] = np.float32(lo)
+        for k in range(len(scratch)):
+            if scratch[k] != lo:
+                return
+    ok[lo] = len(scratch)
+
+
+@threads.kernel
+def fail(wrong, lo, hi):
+    if lo <= wrong < hi:
+        raise ValueError("this share is wrong")
+
+
+@threads.kernel
+def add(a, b, lo, hi):
+    for i in range(lo, hi):
+        a[i] += b
+
+
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 17])
-def test_every_item_is_in_one_share(four_threads, n):
-    seen, lock = [], threading.Lock()
-
-    def work(first, lo, hi):
-        with lock:
-            seen.append((lo, hi))
-
-    threads.parallel(work, n, "first")
-    assert sorted(i for lo, hi in seen for i in range(lo, hi)) == list(range(n))
-    assert len(seen) == min(4, n)
+@pytest.mark.parametrize("work", [mark, mark.py_func])
+def test_every_item_is_in_one_share(four_threads, n, work):
+    for _ in range(5):
+        times, ends = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
+        threads.parallel(work, n, times, ends)
+        assert list(times) == [1] * n + [0]
+        assert np.count_nonzero(ends) == min(4, n)
 
 
 def test_the_threads_that_pay_take_least_time():
@@ -136,7 +176,7 @@ def test_the_threads_that_pay_take_least_time():
         assert threads.paying(work, wake, 3) == min(taken, 3)
 
 
-def test_a_region_wakes_as_many_threads_as_its_own_work_pays_for(four_threads, monkeypatch):
+def test_a_region_asks_as_many_threads_as_its_own_work_pays_for(four_threads, monkeypatch):
     """Alone at first; then by what that took, and by the least that was seen."""
     asked, shares = [], []
     monkeypatch.setattr(threads, "paying", lambda *a: asked.append(a) or min(2, len(asked)))
@@ -157,36 +197,33 @@ def test_a_region_wakes_as_many_threads_as_its_own_work_pays_for(four_threads, m
     assert asked[-1][0] == 0
 
 
+def test_no_more_threads_than_processors(four_threads, monkeypatch):
+    monkeypatch.setattr(threads, "processors", lambda: 2)
+    times, ends = np.zeros(9, np.int64), np.zeros(9, np.int64)
+    threads.parallel(mark, 9, times, ends)
+    assert np.count_nonzero(ends) == 2
+
+
 def test_one_team_grows_as_it_is_needed(four_threads, monkeypatch):
     monkeypatch.setattr(threads, "_teams", {})
     for count in (3, 2, 4, 2):
         numpycnn.use("numba", threads=count)
-        threads.parallel(lambda lo, hi: None, 9)
+        threads.parallel(add, 9, np.zeros(9, np.float32), 1)
     (team,) = threads._teams.values()
     assert len(team.workers) == 3
 
 
 def test_each_share_has_its_own_scratch(four_threads):
-    places = []
-    threads.parallel(
-        lambda scratch, lo, hi: places.append((scratch.ctypes.data, scratch.size)),
-        4,
-        scratch=10_000,
-    )
-    assert len({address for address, _ in places}) == 4
-    assert {size for _, size in places} == {10_000}
+    ok = np.zeros(4, np.int64)
+    threads.parallel(own, 4, ok, scratch=10_001)
+    assert list(ok) == [10_001] * 4
 
 
-def test_an_error_in_any_share_is_raised_and_the_team_works_on(four_threads):
-    for wrong in range(4):
-
-        def work(lo, hi, wrong=wrong):
-            if lo <= wrong < hi:
-                raise KeyError(wrong)
-
-        with pytest.raises(KeyError):
-            threads.parallel(work, 4)
-    test_every_item_is_in_one_share(None, 17)
+@pytest.mark.parametrize("wrong", range(4))
+def test_an_error_in_any_share_is_raised_and_the_team_works_on(four_threads, wrong):
+    with pytest.raises(ValueError, match="this share"):
+        threads.parallel(fail, 4, wrong)
+    test_every_item_is_in_one_share(None, 17, mark)
 
 
 def test_a_share_may_ask_for_shares(four_threads):
@@ -194,6 +231,72 @@ def test_a_share_may_ask_for_shares(four_threads):
     seen = []
     threads.parallel(lambda lo, hi: threads.parallel(lambda a, b: seen.append(b - a), 10), 4)
     assert seen == [10] * 4
+
+
+def test_callers_in_several_threads_do_not_disturb_each_other(four_threads):
+    """The first gets the team, the others work alone."""
+    arrays = [np.zeros(1000, np.int64) for _ in range(4)]
+
+    def call(array):
+        for _ in range(500):
+            threads.parallel(add, len(array), array, 1)
+
+    callers = [threading.Thread(target=call, args=(array,)) for array in arrays]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert all((array == 500).all() for array in arrays)
+
+
+def test_who_sleeps_is_woken(four_threads):
+    """Helpers that had nothing to do for long, and a caller whose helpers take long."""
+    times = np.zeros(4, np.int64)
+    for pause in (0, 0.0005, 0.005, 0.05):
+        for _ in range(5):
+            time.sleep(pause)
+            threads.parallel(slow, 4, 0, times)
+    assert list(times) == [20] * 4
+    threads.parallel(slow, 4, 1, times)
+    assert list(times) == [21] * 4
+
+
+def test_arrays_of_one_shape_and_other_types_are_other_work(four_threads):
+    """Where the kernel is in memory is found by the types of its arguments."""
+    for dtype in (np.float32, np.float64, np.int64, np.float32, np.uint8):
+        for value in (2, np.float32(3)):
+            a = np.zeros(1000, dtype)
+            threads.parallel(add, 1000, a, value)
+            assert (a == value).all()
+
+
+def test_numbas_references_to_arrays_are_not_kept(four_threads):
+    a = np.zeros(1000, np.float32)
+    for _ in range(10):
+        threads.parallel(add, 1000, a, 1)
+    assert sys.getrefcount(a) == 2
+
+
+def test_after_an_interrupt_there_is_a_new_team(four_threads, monkeypatch):
+    """The old one may still write: it keeps its arrays."""
+    monkeypatch.setattr(threads, "_teams", {})
+    monkeypatch.setattr(threads, "_abandoned", [])
+    before, a = threads._team(), np.zeros(1000, np.float32)
+    threads.parallel(add, 1000, a, 1)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threads, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            threads.parallel(add, 1000, a, 1)
+    ((team, (kept, _)),) = threads._abandoned
+    assert team is before
+    assert kept is a
+    threads.parallel(add, 1000, a, 1)
+    assert threads._team() is not before
+    assert (a == 2).all()
 
 
 # ---- memory --------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ def all_threads(numba, monkeypatch):
     from numpycnn.kernels.runtime import threads
 
     monkeypatch.setattr(threads, "paying", lambda work, wake, most: most)
+    monkeypatch.setattr(threads, "processors", lambda: 12)
 
 
 def trained(name, threads, muon=False, **arguments):

@@ -1,55 +1,26 @@
 """Threads for kernels that release the GIL: each gets one contiguous share of the work.
 
 Plain Python threads, not numba's: they survive a fork, several callers may use them at once, and
-kernels compile in a quarter of the time. A kernel's result must not depend on where the shares are
-cut: sums over the batch go into a fixed number of chunks, added up in a fixed order, and have the
-same bits for any number of threads.
+kernels compile in a quarter of the time. They hand work over without Python's lock (handover.py).
+A kernel's result must not depend on where the shares are cut: sums over the batch go into a fixed
+number of chunks, added up in a fixed order, and have the same bits for any number of threads.
 """
 
 import itertools
 import os
 import statistics
-import sys
 import threading
 import time
 
 import numpy as np
-from numba import config, njit
-from numba.core import event
 
-from ...backend import threads
-from .compile_cache import cache_of
+from ...backend import processors, threads
+from .handover import BOX, FAILURE, JOB, SLEEPERS, WAKE, describe, finish, number, serve, start
+from .jit import kernel
 from .memory import empty
 
-
-def kernel(function):
-    """Decorate a function: numba compiles it, once, for each kind of arguments.
-
-    `contract` lets a*b + c be one instruction; no other liberty is taken, so that NaN stays NaN.
-    Division by zero gives infinity as in NumPy: Python's error would keep loops from being
-    vectorised.
-    """
-    compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})(function)
-    if not config.DISABLE_JIT:
-        compiled._cache = cache_of(function)
-    return compiled
-
-
-class _Announce(event.Listener):
-    """Says so when the first kernel is compiled that was not in numba's cache: it takes a while."""
-
-    def on_start(self, found):
-        module = found.data["dispatcher"].py_func.__module__
-        if not module.startswith("numpycnn."):  # somebody else's function
-            return
-        event.unregister("numba:compile", self)
-        sys.stderr.write("numpycnn: compiling the kernels, once: about 20 seconds\n")
-
-    def on_end(self, _):
-        pass
-
-
-event.register("numba:compile", _Announce())
+MOST = 256  # threads
+LINE = 16  # float32 in a cache line
 
 
 def parallel(function, n, *args, scratch=0):
@@ -57,7 +28,7 @@ def parallel(function, n, *args, scratch=0):
 
     With `scratch`, function(*args, scratch, lo, hi): every share gets so many float32 of its own,
     uninitialised. Memory that a kernel took itself would be given back to the system, and cost as
-    much as the work, each time.
+    much as the work, each time. A function that is no kernel gets one share after another.
     """
     most = min(threads(), n)
     team = _team() if most > 1 else None
@@ -68,13 +39,14 @@ def parallel(function, n, *args, scratch=0):
     try:
         region = function, n, *(a.shape for a in args if isinstance(a, np.ndarray))
         work = team.work.get(region, 0.0)
-        count = paying(work, team.wake, most)
-        cuts = [n * i // count for i in range(count + 1)]
-        shares = [(*args, *_scratch(scratch), *cut) for cut in itertools.pairwise(cuts)]
-        alone = team.run(function, shares) * n / cuts[1]
+        count = paying(work, team.wake, min(most, processors(), MOST))
+        begin = time.perf_counter()
+        team.run(function, n, args, scratch, count)
+        alone = (time.perf_counter() - begin) * count
         team.work[region] = min(alone, work or alone)  # of all runs: others may be in the way
     except BaseException:  # Ctrl-C too: a thread may still be at work, and must not be asked again
         _teams.clear()
+        _abandoned.append((team, args))  # with what it may still write to
         raise
     finally:
         team.free.release()
@@ -96,74 +68,108 @@ def _scratch(size):
 
 
 class _Team:
-    """The caller and its waiting threads, of which a region wakes as many as pay.
+    """The caller and its waiting threads, of which a region asks as many as pay.
 
-    Each has a lock to wake it and one that it opens when done. That takes a quarter of the time of
-    concurrent.futures. `work` is what regions take one thread, in seconds; `wake` is measured.
+    `work` is what regions take one thread, in seconds; `wake`, what each further one costs, is
+    measured.
     """
 
     def __init__(self):
         self.free, self.workers, self.work = threading.Lock(), [], {}
+        self.boxes, self.job = _lines(MOST, BOX), _lines(1, JOB)[0]
         self.wake = statistics.median(self._wake() for _ in range(21))
 
     def _wake(self):
-        """How long it takes to wake one thread for nothing, in seconds."""
-        start = time.perf_counter()
-        self.run(_nothing, [(), ()])
-        return time.perf_counter() - start
+        """How long it takes to ask one thread for nothing, in seconds."""
+        begin = time.perf_counter()
+        self.run(_nothing, 2, (self.job,), 0, 2)
+        return time.perf_counter() - begin
 
-    def run(self, function, shares):
-        """Each share by a thread of its own -> seconds that the caller's took, the first one."""
-        own, *others = shares
-        while len(self.workers) < len(others):
-            self.workers.append(_Worker())
-        workers = self.workers[: len(others)]
-        for worker, share in zip(workers, others, strict=True):
-            worker.start(function, share)
-        start = time.perf_counter()
-        try:
-            function(*own)
-        finally:
-            took = time.perf_counter() - start
-            errors = [worker.finish() for worker in workers]
-        for error in errors:
-            if error is not None:
-                raise error
-        return took
+    def run(self, function, n, args, scratch, count):
+        """The n items in `count` shares, each by a thread of its own, the first by the caller."""
+        if count == 1 or not _compiled(function):
+            _in_turn(function, n, args, scratch, count)
+            return
+        for i in range(len(self.workers), count - 1):
+            self.workers.append(_Worker(self.boxes[i], self.job))
+        room = -(-scratch // LINE) * LINE
+        given = (*args, empty(room * count)) if scratch else args
+        kinds = describe(self.job, given)
+        address = _addresses.get((function, kinds)) or _address(function, kinds, given)
+        state = start(self.boxes, self.job, address, n, count, scratch, room)
+        if state == SLEEPERS:
+            for worker in self.workers[: count - 1]:
+                worker.rouse()
+            state = finish(self.boxes, self.job, True)
+        while state >= 0:
+            self.workers[state].done.acquire()
+            state = finish(self.boxes, self.job, False)
+        if state == FAILURE:  # again, by Python, which gets to see the error
+            _in_turn(function, n, args, scratch, count)
 
 
-def _nothing():
+def _compiled(function):
+    """Whether it is a kernel, which needs nothing of Python."""
+    return getattr(function, "targetoptions", {}).get("nogil", False)
+
+
+def _in_turn(function, n, args, scratch, count):
+    for cut in itertools.pairwise(n * i // count for i in range(count + 1)):
+        function(*args, *_scratch(scratch), *cut)
+
+
+def _lines(rows, length):
+    """Zeros (rows, length), int64, that begin at a multiple of two cache lines."""
+    memory = np.zeros(rows * length + 16, np.int64)
+    begin = -memory.ctypes.data // 8 % 16
+    return memory[begin : begin + rows * length].reshape(rows, length)
+
+
+_addresses = {}  # {(kernel, number of its arguments' types): where it is in memory}
+
+
+def _address(function, kinds, args):
+    """Where in memory the kernel is that numba compiled for such arguments."""
+    types = tuple(map(function.typeof_pyval, args))
+    if number(types) != kinds:
+        raise AssertionError(f"the job was described with other types than {types}")
+    signature = (*types, *map(function.typeof_pyval, (0, 0)))  # lo and hi
+    function.compile(signature)
+    found = function.overloads[signature]
+    address = found.library.get_pointer_to_function(found.fndesc.llvm_func_name)
+    _addresses[function, kinds] = address
+    return address
+
+
+@kernel
+def _nothing(job, lo, hi):
     pass
 
 
 class _Worker:
-    def __init__(self):
-        self.wake, self.done, self.job, self.error = threading.Lock(), threading.Lock(), None, None
+    """A thread, and the two locks by which it and its caller sleep."""
+
+    def __init__(self, box, job):
+        self.given = box, job
+        self.wake, self.done = threading.Lock(), threading.Lock()
         self.wake.acquire()
         self.done.acquire()
         threading.Thread(target=self._loop, name="numpycnn", daemon=True).start()
 
     def _loop(self):
         while True:
-            self.wake.acquire()
-            function, args = self.job
-            try:
-                function(*args)
-            except BaseException as error:  # it is raised again where the work was asked for
-                self.error = error
-            self.job = function = args = None  # the arrays are the caller's again
-            self.done.release()
+            if serve(*self.given):
+                self.done.release()
+            else:
+                self.wake.acquire()
 
-    def start(self, function, args):
-        self.job, self.error = (function, args), None
-        self.wake.release()
-
-    def finish(self):
-        self.done.acquire()
-        return self.error
+    def rouse(self):
+        """Wakes it, if it sleeps."""
+        if self.given[0][WAKE]:
+            self.wake.release()
 
 
-_teams = {}
+_teams, _abandoned = {}, []
 
 
 def _team():
