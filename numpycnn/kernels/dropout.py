@@ -7,6 +7,7 @@ import numpy as np
 
 from ..ops import whole
 from ..ops.dropout import dropout_cache
+from .runtime import pcg64
 from .runtime.memory import empty
 from .runtime.threads import kernel, parallel
 
@@ -26,8 +27,12 @@ def dropout(x, rate, rng, train):
 def _bits(rng, shape):
     """16 random bits a value: two values of each draw of 32, in the order of the reference."""
     size = math.prod(shape)
-    draws = rng.integers(1 << 32, size=-(-size // 2), dtype=np.uint32)
-    return draws.view(np.uint16)[:size].reshape(shape)
+    draws = -(-size // 2)
+    if draws % 2 == 0 and pcg64.fits(rng.bit_generator):  # whose draws are halves of 64 bits
+        bits = pcg64.raw(rng.bit_generator, draws // 2)
+    else:
+        bits = rng.integers(1 << 32, size=draws, dtype=np.uint32)
+    return bits.view(np.uint16)[:size].reshape(shape)
 
 
 @kernel

@@ -1,5 +1,6 @@
 """Kernels' runtime: vector loops against their reference, batch moments, shares, reused memory."""
 
+import multiprocessing
 import sys
 import threading
 import time
@@ -11,7 +12,7 @@ pytest.importorskip("numba")
 import numpycnn
 from numpycnn import backend
 from numpycnn.kernels import winograd_points
-from numpycnn.kernels.runtime import memory, moments, rows, simd, simd_reference, threads
+from numpycnn.kernels.runtime import memory, moments, pcg64, rows, simd, simd_reference, threads
 from numpycnn.kernels.runtime.operands import At, Out, Panel, Rows, Start
 
 
@@ -22,6 +23,7 @@ def four_threads(monkeypatch):
     numpycnn.use("numba", threads=4)
     monkeypatch.setattr(threads, "paying", lambda work, wake, most: most)
     monkeypatch.setattr(threads, "processors", lambda: 4)
+    monkeypatch.setattr(threads, "_teams", [])
     yield
     numpycnn.use(*before)
 
@@ -81,6 +83,22 @@ def test_winograds_matrices_convolve(r):
         (np.array(winograd_points.g(r)) @ w) * (np.array(winograd_points.B_T) @ d)
     )
     np.testing.assert_allclose(y, np.correlate(d, w, "valid"), atol=1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 1000, 100_003])
+def test_random_numbers_are_those_of_numpys_generator(four_threads, count):
+    ours, numpys = np.random.default_rng(5), np.random.default_rng(5)
+    for _ in range(3):
+        given, wanted = (
+            pcg64.raw(ours.bit_generator, count),
+            numpys.bit_generator.random_raw(count),
+        )
+        np.testing.assert_array_equal(given, np.atleast_1d(wanted))
+    assert ours.bit_generator.state == numpys.bit_generator.state
+    assert pcg64.fits(ours.bit_generator)
+    ours.integers(2, dtype=np.uint32)
+    assert not pcg64.fits(ours.bit_generator)  # half a number waits
+    assert not pcg64.fits(np.random.MT19937(0))
 
 
 # ---- moments and rows ---------------------------------------------------------------------------
@@ -197,19 +215,40 @@ def test_a_region_asks_as_many_threads_as_its_own_work_pays_for(four_threads, mo
     assert asked[-1][0] == 0
 
 
+def test_a_forked_child_has_a_team_of_its_own(four_threads):
+    a = np.zeros(1000, np.float32)
+    for _ in range(3):
+        threads.parallel(add, 1000, a, 1)
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=in_child, args=(a,))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    threads.parallel(add, 1000, a, 1)
+    assert (a == 4).all()
+
+
+def in_child(a):
+    assert not threads._teams
+    for _ in range(3):
+        threads.parallel(add, 1000, a, 1)
+    assert len(threads._teams[0].workers) == 3
+    assert (a == 6).all()
+
+
 def test_no_more_threads_than_processors(four_threads, monkeypatch):
     monkeypatch.setattr(threads, "processors", lambda: 2)
+    monkeypatch.setattr(threads, "_teams", [])
     times, ends = np.zeros(9, np.int64), np.zeros(9, np.int64)
     threads.parallel(mark, 9, times, ends)
     assert np.count_nonzero(ends) == 2
 
 
-def test_one_team_grows_as_it_is_needed(four_threads, monkeypatch):
-    monkeypatch.setattr(threads, "_teams", {})
+def test_one_team_grows_as_it_is_needed(four_threads):
     for count in (3, 2, 4, 2):
         numpycnn.use("numba", threads=count)
         threads.parallel(add, 9, np.zeros(9, np.float32), 1)
-    (team,) = threads._teams.values()
+    (team,) = threads._teams
     assert len(team.workers) == 3
 
 
@@ -279,7 +318,6 @@ def test_numbas_references_to_arrays_are_not_kept(four_threads):
 
 def test_after_an_interrupt_there_is_a_new_team(four_threads, monkeypatch):
     """The old one may still write: it keeps its arrays."""
-    monkeypatch.setattr(threads, "_teams", {})
     monkeypatch.setattr(threads, "_abandoned", [])
     before, a = threads._team(), np.zeros(1000, np.float32)
     threads.parallel(add, 1000, a, 1)

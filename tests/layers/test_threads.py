@@ -25,6 +25,7 @@ def all_threads(numba, monkeypatch):
 
     monkeypatch.setattr(threads, "paying", lambda work, wake, most: most)
     monkeypatch.setattr(threads, "processors", lambda: 12)
+    monkeypatch.setattr(threads, "_teams", [])
 
 
 def trained(name, threads, muon=False, **arguments):

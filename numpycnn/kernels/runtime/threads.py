@@ -39,7 +39,7 @@ def parallel(function, n, *args, scratch=0):
     try:
         region = function, n, *(a.shape for a in args if isinstance(a, np.ndarray))
         work = team.work.get(region, 0.0)
-        count = paying(work, team.wake, min(most, processors(), MOST))
+        count = paying(work, team.wake, min(most, team.most))
         begin = time.perf_counter()
         team.run(function, n, args, scratch, count)
         alone = (time.perf_counter() - begin) * count
@@ -68,7 +68,9 @@ def _scratch(size):
 
 
 class _Team:
-    """The caller and its waiting threads, of which a region asks as many as pay.
+    """The caller and its waiting threads, of which a region asks as many as pay, up to `most`.
+
+    More threads than processors would wait for each other.
 
     `work` is what regions take one thread, in seconds; `wake`, what each further one costs, is
     measured.
@@ -76,7 +78,8 @@ class _Team:
 
     def __init__(self):
         self.free, self.workers, self.work = threading.Lock(), [], {}
-        self.boxes, self.job = _lines(MOST, BOX), _lines(1, JOB)[0]
+        self.most = min(processors(), MOST)
+        self.boxes, self.job = _lines(self.most, BOX), _lines(1, JOB)[0]
         self.wake = statistics.median(self._wake() for _ in range(21))
 
     def _wake(self):
@@ -169,12 +172,14 @@ class _Worker:
             self.wake.release()
 
 
-_teams, _abandoned = {}, []
+_teams, _abandoned = [], []
+if hasattr(os, "register_at_fork"):
+    # Threads stay behind: a child makes its own.
+    os.register_at_fork(after_in_child=lambda: _teams.clear())
 
 
 def _team():
-    """The team of this process: a forked child makes its own."""
-    process = os.getpid()
-    if process not in _teams:
-        _teams[process] = _Team()
-    return _teams[process]
+    """The team of this process."""
+    if not _teams:
+        _teams.append(_Team())
+    return _teams[0]
