@@ -1,6 +1,7 @@
 """Networks in use alone: what depends on nothing but the weights is computed once."""
 
 import copy
+import weakref
 
 import numpy as np
 
@@ -17,9 +18,9 @@ def compile(net):
     """A network for use alone, with the bits of fuse(net).infer(x): sooner for small batches.
 
     It takes the place of net in numpycnn.predict and evaluate, and computes with a copy of net's
-    weights and layers as they are now. When net's weights change later, by training or by hand, it
-    is out of date, and its infer raises CompiledError until net is compiled again. It does not
-    train. Any number of threads may use it.
+    weights and layers as they are now. When net changes later, by training or by hand, it is out of
+    date, and its infer raises CompiledError until net is compiled again. It does not train. Any
+    number of threads may use it.
     """
     return net if isinstance(net, Compiled) else Compiled(net)
 
@@ -30,10 +31,8 @@ class Compiled(Layer):
     opaque = True
 
     def __init__(self, net):
-        self.net = net
-        self.run = prepared(copy.deepcopy(net)).infer
-        arrays = [(owner, name, getattr(owner, name)) for owner, name in _owners(net)]
-        self.known = [(*place, place[2].tobytes()) for place in arrays]
+        self.net, self.state = net, _State(net)
+        self.run = _prepared(fuse(copy.deepcopy(net))).infer
 
     def __getattr__(self, name):
         """What else the network knows: input_shape, metadata, pixel_scale."""
@@ -42,12 +41,11 @@ class Compiled(Layer):
         return getattr(self.net, name)
 
     def infer(self, x):
-        for owner, name, array, content in self.known:
-            if getattr(owner, name) is not array or array.tobytes() != content:
-                raise CompiledError(
-                    "the network was changed after it was compiled: compile it again, "
-                    "numpycnn.compile(net)"
-                )
+        if not self.state.holds(self.net):
+            raise CompiledError(
+                "the network was changed after it was compiled: compile it again, "
+                "numpycnn.compile(net)"
+            )
         return self.run(np.asarray(x))
 
     def forward(self, x, train=False):
@@ -59,9 +57,71 @@ class Compiled(Layer):
         raise CompiledError("a compiled network has no backward pass: use its net")
 
 
+class _State:
+    """What the layers of a network hold, to see later whether that has changed.
+
+    It does not keep the network itself alive.
+    """
+
+    def __init__(self, net):
+        layers = list(_inside(net))
+        self.own, *others = ((layer, _held(layer)) for layer in layers)
+        self.own, self.others = self.own[1], others
+        params = [param for layer in layers for _, param in attributes(layer, Param)]
+        self.values = [(param, param.value) for param in params]
+        arrays = [getattr(layer, name) for layer in layers for name in layer.buffer_names]
+        arrays += [value for _, value in self.values]
+        self.contents = [(array, array.tobytes()) for array in arrays]
+
+    def holds(self, net):
+        return (
+            _as_before(net, self.own)
+            and all(_as_before(layer, held) for layer, held in self.others)
+            and all(param.value is value for param, value in self.values)
+            and all(array.tobytes() == content for array, content in self.contents)
+        )
+
+
+def _inside(layer):
+    """Yields the layer and all inside it, of Frozen ones too."""
+    yield layer
+    for _, inner in attributes(layer, Layer):
+        yield from _inside(inner)
+
+
+def _held(layer):
+    """Its attributes now: of lists and dicts what is in them."""
+    return {name: _copied(value) for name, value in vars(layer).items()}
+
+
+def _copied(value):
+    return copy.copy(value) if isinstance(value, (list, dict)) else value
+
+
+def _as_before(layer, held):
+    try:
+        return vars(layer) == held  # which takes an array for equal to itself, without a look
+    except ValueError:  # and does not compare two of them
+        return False
+
+
+_preparations = {}  # {id of a network: (its _State, prepared(net))}, while the network lives
+
+
 def prepared(net):
-    """fuse(net) for infer alone, while net's weights stay as they are."""
-    return _prepared(fuse(net))
+    """fuse(net) for infer alone, with the bits of its infer: kept for as long as net is as it is.
+
+    Layers that are not fused are net's own.
+    """
+    state, run = _preparations.get(id(net), (None, None))
+    if run is None or not state.holds(net):
+        run = _prepared(fuse(net))
+        if run is net:  # nothing was fused
+            return run
+        if id(net) not in _preparations:
+            weakref.finalize(net, _preparations.pop, id(net), None)
+        _preparations[id(net)] = _State(net), run
+    return run
 
 
 def _prepared(layer):
@@ -93,14 +153,3 @@ class _Prepared(Layer):
             how = conv.stride, conv.padding, eps, self.layer.pool
             run = self.runs[x.dtype] = conv_bn_relu_prepared(*conv.operands(x), norm, *how)
         return run(x)
-
-
-def _owners(layer):
-    """Yields (object, attribute) of each array that the layer computes with."""
-    for _, inner in attributes(layer, (Param, Layer)):
-        if isinstance(inner, Param):
-            yield inner, "value"
-        else:
-            yield from _owners(inner)
-    for name in layer.buffer_names:
-        yield layer, name

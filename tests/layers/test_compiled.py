@@ -1,6 +1,8 @@
 """A compiled network gives the bits of the fused one, and says when it is out of date."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 import numpycnn
 from numpycnn import layers, models, ops, optim
 from numpycnn.errors import CompiledError
+from numpycnn.layers import compiled as module
 from numpycnn.layers import traverse
 
 CLASSIFIERS = [f.__name__ for f in models.CLASSIFIERS]
@@ -105,9 +108,30 @@ def take_a_step(net):
     optimizer.step()
 
 
-@pytest.mark.parametrize(
-    "change", [change_a_weight, change_a_statistic, replace_a_weight, take_a_step]
-)
+def replace_a_layer(net):
+    net.layers[-1] = layers.Dense(17, 10, rng=np.random.default_rng(9))
+
+
+def put_a_layer_in(net):
+    net.layers.insert(3, layers.ReLU())
+
+
+def set_an_eps(net):
+    next(layer for layer in net.layers if isinstance(layer, layers.BatchNorm)).eps = 0.1
+
+
+def replace_statistics(net):
+    norm = next(layer for layer in net.layers if isinstance(layer, layers.BatchNorm))
+    norm.running_mean = norm.running_mean + 1
+
+
+CHANGES = [
+    change_a_weight, change_a_statistic, replace_a_weight, take_a_step, replace_a_layer,
+    put_a_layer_in, set_an_eps, replace_statistics,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("frozen", [False, True])
 def test_a_network_that_changed_must_be_compiled_again(change, frozen):
     net = made("vgg", filters=(16, 17))
@@ -121,15 +145,35 @@ def test_a_network_that_changed_must_be_compiled_again(change, frozen):
         numpycnn.predict(compiled, images(2))
     again = numpycnn.compile(whole).infer(images(2))
     np.testing.assert_array_equal(again, layers.fuse(whole).infer(images(2)))
-    assert change is replace_a_weight or (again != before).any()
+    assert change in (replace_a_weight, put_a_layer_in) or (again != before).any()
 
 
-def test_predict_and_evaluate_of_the_network_itself_are_never_out_of_date():
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("frozen", [False, True])
+def test_predict_and_evaluate_of_the_network_itself_are_never_out_of_date(change, frozen):
     net, x = made("vgg", filters=(16, 17)), images(5)
+    whole = layers.Sequential(layers.Frozen(net)) if frozen else net
     for _ in range(3):
-        wanted = ops.softmax(layers.fuse(net).infer(x))[0]
-        np.testing.assert_array_equal(numpycnn.predict(net, x, batch_size=2), wanted)
-        take_a_step(net)
+        wanted = ops.softmax(layers.fuse(whole).infer(x))[0]
+        for _ in range(2):
+            np.testing.assert_array_equal(numpycnn.predict(whole, x, batch_size=2), wanted)
+        change(net)
+
+
+def test_predict_prepares_a_network_once_and_lets_it_go(monkeypatch):
+    made_ready = []
+    monkeypatch.setattr(module, "_prepared", lambda net: made_ready.append(1) or net)
+    net, x = made("vgg", filters=(16, 17)), images(1)
+    for _ in range(3):
+        numpycnn.predict(net, x)
+    assert made_ready == [1]
+    where = weakref.ref(net)
+    number = id(net)
+    assert number in module._preparations
+    del net
+    gc.collect()
+    assert where() is None
+    assert number not in module._preparations
 
 
 def test_it_neither_trains_nor_goes_back():
