@@ -83,8 +83,14 @@ def check_patience(patience, validation):
 def make_optimizer(optimizer, net, lr):
     """The optimiser of net: Adam by default; a name, a class, or one that is made already.
 
-    Raises ValueError, also for lr beside one that has its own, and TypeError.
+    Raises ValueError, also for lr beside one that has its own, and for a net without parameters;
+    TypeError.
     """
+    if not any(True for _ in net.params()):
+        raise ValueError(
+            f"{type(net).__name__} has no parameters to train: its layers are frozen, or it is a "
+            "network of whole numbers, which is made of a trained one"
+        )
     rate = {} if lr is None else {"lr": lr}
     if optimizer is None:
         return optim.Adam(net.params(), **rate)

@@ -9,6 +9,7 @@ from numpycnn.errors import (
     ShapeError,
     UnknownNameError,
 )
+from numpycnn.layers import Frozen, Sequential
 from numpycnn.layers.traverse import generators
 from tests.helpers import arrays, fit, pictures, same, small
 
@@ -99,6 +100,14 @@ REFUSED = [
     (X, Y, {"validation": (X[..., 0], Y)}, ShapeError, r"validation: .*x\[\.\.\., None\]"),
     (X, Y, {"validation": (X[:0], Y[:0])}, ShapeError, r"validation: there are no images"),
 ]
+
+
+@pytest.mark.parametrize("optimizer", [None, "muon", optim.SGD])
+def test_what_has_nothing_to_train_is_refused_by_name(optimizer, tmp_path):
+    net = Sequential(Frozen(small()))
+    with pytest.raises(ValueError, match="Sequential has no parameters to train: its layers are"):
+        fit(net, X, Y, optimizer=optimizer, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(("x", "y", "change", "kind", "message"), REFUSED)
