@@ -36,6 +36,7 @@ SMALL = {"ema": 0.995}
 MIRROR = {"erase": 1.0, "crop": 4, "largest": 0.4}
 TRIALS = {  # name: what it has beside BASE
     "fast": FAST,
+    "fast-mirror": {**FAST, "model": "mirror_vgg", "filters": (16, 32, 46), "epochs": 8},
     "low-resolution-first": {**FAST, "epochs": 14, "low": 0.5},  # as long as `fast`
     "erasing": {"erase": 1.0},
     "erasing-first": {"erase": 0.7},
