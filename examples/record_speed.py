@@ -1,32 +1,28 @@
-"""The shortest way to the paper's 94.05 %: mirrored filters, turned by Muon, averaged.
+"""The shortest way to the paper's 94.05 %: a plain VGG-like network, turned by Muon, averaged.
 
     python examples/record_speed.py            # some minutes on 2 cores
-    python examples/record_speed.py --val      # on held-out images
+    python examples/record_speed.py --val      # what its settings were chosen by
     python examples/record_speed.py --quick    # to see that it works
 
-Against the paper's recipe (100 epochs): every filter is used twice, as it is and mirrored left to
-right, so nothing has to be learnt twice and images are not flipped; convolutions are stepped by
-orthogonalised momentum (Muon) instead of Adam, batches are four times as large, the learning rate
-is a triangle, the weights are averaged, labels smoothed, and there is no dropout, for a network
-that sees each image a few times only has no time to learn it by heart.
+Against the paper's recipe (100 epochs): convolutions are stepped by orthogonalised momentum (Muon)
+instead of Adam, batches are four times as large, the learning rate is a triangle, the weights are
+averaged, labels smoothed, and there is no dropout, for a network that sees each image a few times
+only has no time to learn it by heart.
 """
 
 from common import arguments, facts, images, report
 
 import numpycnn as nc
-from numpycnn.data.augment import random_crop
+from numpycnn.data.augment import compose, horizontal_flip, random_crop
 from numpycnn.optim import Muon
 from numpycnn.schedule import triangular
 
-FILTERS = (16, 32, 46)  # pairs: each has its mirror image
-EPOCHS = 9
+EPOCHS = 14
 BATCH_SIZE = 128
 
 args = arguments(__doc__, out="record-speed")
 dataset, train, held = images(args)
-net = nc.models.build(
-    "mirror_vgg", seed=args.seed, filters=FILTERS, mean=dataset.mean, std=dataset.std
-)
+net = nc.models.build("vgg", seed=args.seed, dropout=(0, 0, 0), mean=dataset.mean, std=dataset.std)
 print(net.summary((28, 28, 1)))
 
 history = nc.fit(
@@ -36,7 +32,7 @@ history = nc.fit(
     batch_size=BATCH_SIZE,
     optimizer=Muon(net.params(), lr=0.015, rest=8.0, weight_decay=5e-4),
     schedule=triangular(peak=0.2),
-    augment=random_crop,
+    augment=compose(horizontal_flip, random_crop),
     label_smoothing=0.1,
     ema=0.99,
     validation=held if args.val else None,
