@@ -169,6 +169,14 @@ def fail(wrong, lo, hi):
 
 
 @threads.kernel
+def fail_once(failed, lo, hi):
+    """In the last share, as a kernel does that found no memory, and later would."""
+    if hi == len(failed) and not failed[lo]:
+        failed[lo] = 1
+        raise MemoryError("no memory")
+
+
+@threads.kernel
 def add(a, b, lo, hi):
     for i in range(lo, hi):
         a[i] += b
@@ -262,6 +270,12 @@ def test_each_share_has_its_own_scratch(four_threads):
 def test_an_error_in_any_share_is_raised_and_the_team_works_on(four_threads, wrong):
     with pytest.raises(ValueError, match="this share"):
         threads.parallel(fail, 4, wrong)
+    test_every_item_is_in_one_share(None, 17, mark)
+
+
+def test_an_error_that_does_not_come_again_is_no_success(four_threads):
+    with pytest.raises(RuntimeError, match="fail_once failed in a thread"):
+        threads.parallel(fail_once, 4, np.zeros(4, np.int64))
     test_every_item_is_in_one_share(None, 17, mark)
 
 

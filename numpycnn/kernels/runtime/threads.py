@@ -68,9 +68,8 @@ def _scratch(size):
 
 
 class _Team:
-    """The caller and its waiting threads, of which a region asks as many as pay, up to `most`.
-
-    More threads than processors would wait for each other.
+    """The caller and its waiting threads, of which a region asks as many as pay, up to `most`:
+    more threads than processors would wait for each other.
 
     `work` is what regions take one thread, in seconds; `wake`, what each further one costs, is
     measured.
@@ -107,8 +106,12 @@ class _Team:
         while state >= 0:
             self.workers[state].done.acquire()
             state = finish(self.boxes, self.job, False)
-        if state == FAILURE:  # again, by Python, which gets to see the error
-            _in_turn(function, n, args, scratch, count)
+        if state == FAILURE:
+            _in_turn(function, n, args, scratch, count)  # by Python, which gets to see the error
+            raise RuntimeError(
+                f"{function.__name__} failed in a thread, but not when it was run again: what it "
+                "wrote cannot be trusted. Was there too little memory?"
+            )
 
 
 def _compiled(function):
