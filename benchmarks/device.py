@@ -43,7 +43,7 @@ BOARDS = pathlib.Path(__file__).parents[1] / "examples" / "device"
 
 def networks(args, dataset):
     """{name: network}"""
-    found = {name: nc.load(f"pretrained:{name}") for name in ("small", "accurate", "paper")}
+    found = {name: nc.load(f"pretrained:{name}") for name in ("small-1", "accurate-1", "paper")}
     for name, (model, settings, count) in TRAINED.items():
         path = pathlib.Path(RUNS + "-quick" * args.quick, f"{name}.npz")
         if not path.exists():
@@ -145,10 +145,10 @@ def main():
         say(name)
         made = int8.quantize(net, dataset.x_train[:IMAGES])
         row = compare(name, net, made, dataset, report, count)
-        compilers = COMPILED if name == "small" else COMPILED[1:2]
+        compilers = COMPILED if name == "small-1" else COMPILED[1:2]
         row |= compiled(name, made, dataset.x_test[:few], report, compilers)
         row |= {"multiply_adds": made.multiply_adds(), "weights": made.weight_bytes()}
-        if name == "small":
+        if name == "small-1":
             row["instructions"] = on_boards(name, made, dataset.x_test[: max(2, few // 50)], report)
         rows.append(row)
     small = rows[0]

@@ -2,7 +2,7 @@
 
     python -m benchmarks.finetune [--quick] [--json] [--out FOLDER]
 
-MNIST (and KMNIST, where it is here) with the body of pretrained:small, which has seen Fashion-MNIST
+MNIST (and KMNIST, where it is here) with the body of pretrained:small-1, which has seen Fashion-MNIST
 alone; and three of Fashion-MNIST's classes with a body of the same form that this command trains on
 the other seven. For 50, 100 and 500 images a class and three seeds, all with the same steps. Each
 result is written at once, and the same command goes on where it was stopped.
@@ -22,7 +22,7 @@ from numpycnn.data.dataset import Dataset
 
 from .common import machine, table
 
-FORM = {"filters": (24, 40, 56), "dropout": (0, 0, 0)}  # of pretrained:small
+FORM = {"filters": (24, 40, 56), "dropout": (0, 0, 0)}  # of pretrained:small-1
 ALIKE = "Pullover", "Coat", "Shirt"  # held out: each is mostly taken for one of the others
 WAYS = "from scratch", "fine-tuned"
 IMAGES, SEEDS = (50, 100, 500), (0, 1, 2)
@@ -67,7 +67,7 @@ def run_all(found, path, quick):
 
 def cases(quick):
     """{name: (data set, body, augmentation)}"""
-    small, fashion = nc.load("pretrained:small"), nc.data.load("fashion-mnist")
+    small, fashion = nc.load("pretrained:small-1"), nc.data.load("fashion-mnist")
     digits = [name for name in ("mnist", "kmnist") if nc.data.datasets.present(name)]
     found = {name: (nc.data.load(name), small, "crop") for name in digits}
     others = [name for name in fashion.classes if name not in ALIKE]

@@ -1,5 +1,5 @@
 // The network on an Arduino with an Arm processor (Nano 33 BLE, Portenta, Due, ...). Put net.c, of
-//     numpycnn export pretrained:small --to c --out net.c
+//     numpycnn export pretrained:small-1 --to c --out net.c
 // into the folder of this sketch, which compiles both. An image of PIXELS bytes comes over the
 // serial line; its class and the milliseconds that it took go back.
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* The network on a Cortex-M without an operating system, and under QEMU:
 
-     numpycnn export pretrained:small --to c --out net.c
+     numpycnn export pretrained:small-1 --to c --out net.c
      arm-none-eabi-gcc -std=c99 -O2 -mcpu=cortex-m4 -mthumb -nostartfiles \
          -T mps2-an386.ld bare_metal.c -o net.elf
      qemu-system-arm -M mps2-an386 -display none -serial none -monitor none -semihosting -kernel net.elf < images.raw

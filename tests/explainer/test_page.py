@@ -71,7 +71,7 @@ def test_numbers_that_are_not_finite_give_a_page(tmp_path):
     assert facts_of(path)["runs"][0]["nodes"][-1]["attrs"]["loss"] == "nan"
 
 
-SIZES = ("pretrained:small", 2), ("pretrained:accurate", 3.2), ("lenet5", 1), ("alexnet", 4.1)
+SIZES = ("pretrained:small-1", 2), ("pretrained:accurate", 3.2), ("lenet5", 1), ("alexnet", 4.1)
 
 
 @pytest.mark.parametrize(("name", "most"), SIZES)  # megabytes
@@ -135,7 +135,7 @@ def test_mistakes(tmp_path):
 
 
 def test_what_the_command_lines_words_mean():
-    net = nc.load("pretrained:small")
+    net = nc.load("pretrained:small-1")
     given = source.arguments(net, "synthetic:3", train=5)
     assert given["image"].shape == (28, 28, 1)
     assert len(given["batch"][0]) == len(given["batch"][1]) == 4
@@ -186,9 +186,9 @@ def contrast(a, b):
 
 
 def test_the_steps_that_other_texts_name_are_what_they_say(tmp_path):
-    """examples/one_batch_by_hand.py and numpycnn/README.md link to steps of pretrained:small."""
+    """examples/one_batch_by_hand.py and numpycnn/README.md link to steps of pretrained:small-1."""
     shape = (28, 28, 1)
-    nc.explain(nc.load("pretrained:small"), pages.image(shape), tmp_path / "p")
+    nc.explain(nc.load("pretrained:small-1"), pages.image(shape), tmp_path / "p")
     kinds = [node["kind"] for node in facts_of(tmp_path / "p")["runs"][0]["nodes"]]
     steps = kinds + kinds[::-1]
     package = pathlib.Path(nc.__file__).parent
