@@ -30,7 +30,7 @@ POSTED, DONE, ASLEEP, AWAITED, RUN, SHARE, FAILED, WAKE = range(8)
 BOX = 16  # int64 in a box: two cache lines, as the processor fetches them in pairs
 ADDRESS, ITEMS, SHARES, SCRATCH, ROOM, FUNCTION, FIRST_FAILED, ARGUMENTS = range(8)
 JOB = 1024  # int64 in a job; from ARGUMENTS on it holds the kernel's
-EAGER, LOOKS = 2000, 10000  # looks without a pause for others, and before a thread sleeps: some ms
+EAGER, LOOKS = 2000, 100_000  # looks without a pause for others, and before a thread sleeps: some ms
 FINISHED, FAILURE, SLEEPERS = -1, -2, -3  # what start and finish return
 
 _INT = ir.IntType(64)
@@ -182,10 +182,10 @@ _yield = _call("sched_yield") if hasattr(os, "sched_yield") else _pause
 @kernel
 def _wait(turn):
     """What a thread does between two looks; after a while it lets others have the processor."""
-    if turn < EAGER:
-        _pause()
-    else:
+    if turn > EAGER and turn % 64 == 0:
         _yield()
+    else:
+        _pause()
 
 
 @kernel
