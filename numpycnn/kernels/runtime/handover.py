@@ -30,7 +30,7 @@ POSTED, DONE, ASLEEP, AWAITED, RUN, SHARE, FAILED, WAKE = range(8)
 BOX = 16  # int64 in a box: two cache lines, as the processor fetches them in pairs
 ADDRESS, ITEMS, SHARES, SCRATCH, ROOM, FUNCTION, FIRST_FAILED, ARGUMENTS = range(8)
 JOB = 1024  # int64 in a job; from ARGUMENTS on it holds the kernel's
-EAGER, LOOKS = 2000, 100_000  # looks without a pause for others, and before a thread sleeps: some ms
+EAGER, LOOKS = 2000, 100_000  # looks before others are let in now and then, and before sleep
 FINISHED, FAILURE, SLEEPERS = -1, -2, -3  # what start and finish return
 
 _INT = ir.IntType(64)
