@@ -6,7 +6,7 @@
 
 Every filter is used twice, as it is and mirrored left to right, so an image and its mirror image
 get the same answer: images are not flipped. For the rest the recipe is that of record_speed.py, for
-four times as many epochs: a small network learns longer before it over-fits.
+many more epochs.
 """
 
 from common import arguments, facts, images, report
