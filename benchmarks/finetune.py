@@ -2,10 +2,10 @@
 
     python -m benchmarks.finetune [--quick] [--json] [--out FOLDER]
 
-MNIST (and KMNIST, where it is here) with the body of pretrained:small-1, which has seen Fashion-MNIST
-alone; and three of Fashion-MNIST's classes with a body of the same form that this command trains on
-the other seven. For 50, 100 and 500 images a class and three seeds, all with the same steps. Each
-result is written at once, and the same command goes on where it was stopped.
+MNIST (and KMNIST, where it is here) with the body of pretrained:small-1, which has seen
+Fashion-MNIST alone; and three of Fashion-MNIST's classes with a body of the same form that this
+command trains on the other seven. For 50, 100 and 500 images a class and three seeds, all with the
+same steps. Each result is written at once, and the same command goes on where it was stopped.
 """
 
 import argparse

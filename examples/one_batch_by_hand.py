@@ -7,9 +7,9 @@ layer's sums, a the softmax's activations, y the one-hot labels, a_pre the activ
 last layer. The loss is a mean over the N images, so every gradient carries a 1/N.
 
 The same steps of a trained network, in a browser:
-`numpycnn explain pretrained:small-1 fashion-mnist:0`. Of that page #run=use&step=5 is a convolution,
-step=24 the loss, step=25 its gradient a - y, step=26 the dense layer's dx (with &of=w its dw),
-step=44&of=w a convolution's dw.
+`numpycnn explain pretrained:small-1 fashion-mnist:0`. Of that page #run=use&step=5 is a
+convolution, step=24 the loss, step=25 its gradient a - y, step=26 the dense layer's dx (with &of=w
+its dw), step=44&of=w a convolution's dw.
 """
 
 import numpy as np
