@@ -17,16 +17,16 @@ def main():
     args = arguments(__doc__.splitlines()[0])
     report = Report("scaling", args)
     quick, t = args.quick, args.threads
-    for axis, label, points in (
-        ("batch", "batch", [8, 16] if quick else [32, 64, 128, 256, 512, 1024]),
-        ("side", "image side", [14, 28] if quick else [28, 42, 56, 84, 112]),
-        ("width", "filters x", [1, 2] if quick else [1, 2, 4]),
-        ("threads", "threads", sorted({1, t}) if quick else sorted({1, t, *MANY})),
-        ("threads", "threads, batch 128", sorted({1, t})),
+    usual = 8 if quick else 32
+    for axis, label, batch, points in (
+        ("batch", "batch", usual, [8, 16] if quick else [32, 64, 128, 256, 512, 1024]),
+        ("side", "image side", usual, [14, 28] if quick else [28, 42, 56, 84, 112]),
+        ("width", "filters x", usual, [1, 2] if quick else [1, 2, 4]),
+        ("threads", "threads", usual, sorted({1, t} if quick else {1, t, *MANY})),
+        ("threads", "threads, batch 128", 128, sorted({1, t})),
     ):
-        batch = 128 if "128" in label else 8 if quick else 32
-        usual = {"batch": batch, "threads": t}
-        series(report, axis, label, [Job(**{**usual, axis: point}) for point in points])
+        fixed = {"batch": batch, "threads": t}
+        series(report, axis, label, [Job(**{**fixed, axis: point}) for point in points])
     columns = {
         "series": lambda r: r["what"],
         "point": lambda r: str(r["point"]),
@@ -57,7 +57,8 @@ def series(report, axis, label, jobs):
     if axis == "threads":
         ms = {row["point"]: row["ms"] for row in rows}
         best, most = report.args.threads, max(ms)
-        required, batch = (1.75 if jobs[0].batch == 128 else 1.6), jobs[0].batch
+        batch = jobs[0].batch
+        required = 1.75 if batch == 128 else 1.6
         what = f"speed-up of {best} threads, batch {batch}"
         report.check(what, ms[1] / ms[best], required, 1.8, least=True)
         if most > best:

@@ -10,6 +10,7 @@ before, by an exchange: of two that exchange, one finds what the other has left,
     awaited          1: the caller sleeps until the share is done, and must be woken
     run, share       the function that does a share, and the share's number
     failed           1: the kernel raised an error
+    wake             1: the caller found the thread asleep when it put this share in
 
 LLVM keeps atomic instructions in their order: what belongs to a share is there before its number.
 """

@@ -6,6 +6,8 @@ To jump ahead by n is one such step too, with a^n and c * (1 + a + .. + a^(n-1))
 and c, found by squaring; so each thread can begin anywhere. Source: O'Neill 2014; Brown 1994.
 """
 
+import sys
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -20,8 +22,11 @@ _WIDE = ir.IntType(128)
 
 
 def fits(bits):
-    """Whether `raw` knows this bit generator, and no half of a number waits in it."""
-    return type(bits) is np.random.PCG64 and not bits.state["has_uint32"]
+    """Whether `raw` knows this bit generator, no half of a number waits in it, and the halves of a
+    number lie in memory in the order in which NumPy draws them: the low one first.
+    """
+    known = type(bits) is np.random.PCG64 and sys.byteorder == "little"
+    return known and not bits.state["has_uint32"]
 
 
 def raw(bits, count):
