@@ -1,5 +1,7 @@
 """Images that are not in memory: rows of a memory-mapped array, copied when they are asked for."""
 
+import math
+
 import numpy as np
 
 PIECE = 1 << 22  # bytes of images that are in memory at a time, where all are looked at
@@ -19,7 +21,7 @@ class Rows:
     shape = property(lambda self: (len(self.index), *self.array.shape[1:]))
     ndim = property(lambda self: self.array.ndim)
     dtype = property(lambda self: self.array.dtype)
-    size = property(lambda self: int(np.prod(self.shape)))
+    size = property(lambda self: math.prod(self.shape))
 
     def __len__(self):
         return len(self.index)
@@ -69,6 +71,6 @@ def span(x, start, stop):
 
 def pieces(x):
     """Yields (i, x[i:j]) of all images in order, each piece small enough to be in memory."""
-    step = max(1, min(MOST, PIECE // max(1, int(np.prod(x.shape[1:])) * x.dtype.itemsize)))
+    step = max(1, min(MOST, PIECE // max(1, math.prod(x.shape[1:]) * x.dtype.itemsize)))
     for i in range(0, len(x), step):
         yield i, np.asarray(x[i : i + step])

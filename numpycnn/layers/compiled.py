@@ -1,14 +1,18 @@
 """Networks in use alone: what depends on nothing but the weights is computed once."""
 
 import copy
+import itertools
 import weakref
 
 import numpy as np
 
-from ..errors import CompiledError
+from ..errors import CompiledError, ShapeError
+from ..ops import dense
 from ..ops.fused import conv_bn_relu_prepared
+from ..ops.tape import taped
 from .base import Layer, Param
 from .combine import Identity, Sequential
+from .dense import Dense
 from .dropout import Dropout
 from .fused import ConvBNReLU, fuse
 from .traverse import attributes
@@ -33,6 +37,10 @@ class Compiled(Layer):
     def __init__(self, net):
         self.net, self.state = net, _State(net)
         self.run = _prepared(fuse(copy.deepcopy(net))).infer
+
+    def __reduce__(self):
+        """For copy and pickle: compiled anew, for what is prepared belongs to this process."""
+        return Compiled, (self.net,)
 
     def __getattr__(self, name):
         """What else the network knows: input_shape, metadata, pixel_scale."""
@@ -127,14 +135,70 @@ def prepared(net):
 def _prepared(layer):
     """The layer, or one in its place; fuse made the containers, which are changed."""
     if type(layer) is Sequential:
-        layer.layers = [_prepared(inner) for inner in layer.layers]
-    elif hasattr(layer, "branches"):
+        return _Chain(layer)
+    if hasattr(layer, "branches"):
         layer.branches = [_prepared(branch) for branch in layer.branches]
     elif isinstance(layer, Dropout):
         return Identity()
     elif type(layer) is ConvBNReLU:
         return _Prepared(layer)
+    elif type(layer) is Dense:
+        return _PreparedDense(layer)
     return layer
+
+
+class _Chain(Sequential):
+    """Sequential.infer; few images go through convolutions that follow each other by one call."""
+
+    opaque = True
+
+    def __init__(self, chain):
+        super().__init__([_prepared(inner) for inner in chain.layers])
+        self.places, self.seen, self.steps = chain.places, set(), []
+        others = (layer for layer in self.layers if type(layer) is not Identity)
+        for kind, layers in itertools.groupby(others, type):
+            functions = [layer.infer for layer in layers]
+            self.steps += [taped(_composed(functions))] if kind is _Prepared else functions
+
+    def infer(self, x):
+        kind = x.shape, x.dtype
+        if kind in self.seen:
+            try:
+                return _composed(self.steps)(x)
+            except (ShapeError, TypeError):  # which layer it is says the layer by layer
+                pass
+        y = super().infer(x)
+        self.seen.add(kind)
+        return y
+
+
+def _composed(functions):
+    """x -> the last function of ... of the first of x"""
+
+    def run(x):
+        for function in functions:
+            x = function(x)
+        return x
+
+    return run
+
+
+class _PreparedDense(Layer):
+    """Dense.infer; for few images its product is prepared."""
+
+    opaque = True
+
+    def __init__(self, layer):
+        self.layer, self.seen = layer, set()  # shapes that fit
+        self.product = taped(lambda x: dense(x, layer.w.value)[0])
+
+    def infer(self, x):
+        if x.shape not in self.seen or x.dtype != self.layer.w.value.dtype:
+            y = self.layer.infer(x)
+            self.seen.add(x.shape)
+            return y
+        y = self.product(x)
+        return y if self.layer.b is None else y + self.layer.b.value
 
 
 class _Prepared(Layer):

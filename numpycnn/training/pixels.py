@@ -5,6 +5,7 @@ Another one takes what it is given, but then everything must have the scale of i
 `fit` notes that scale as `net.pixel_scale`; checkpoints hold it.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -37,14 +38,16 @@ def measure(x, finite=True):
     """
     low, high, bad, first = np.inf, -np.inf, 0, None
     for i, part in pieces(x):
-        if part.dtype != np.uint8 and not np.isfinite([part.min(), part.max()]).all():
+        least, most = part.min(), part.max()
+        if part.dtype != np.uint8 and not (math.isfinite(least) and math.isfinite(most)):
             wrong = ~np.isfinite(part)
             if first is None:
                 index = np.unravel_index(wrong.argmax(), part.shape)
                 first = [int(index[0]) + i, *map(int, index[1:])]
             bad += int(wrong.sum())
             part = part[~wrong] if not wrong.all() else np.zeros(1)
-        low, high = min(low, part.min()), max(high, part.max())
+            least, most = part.min(), part.max()
+        low, high = min(low, least), max(high, most)
     if bad and finite:
         raise ValueError(f"{bad} values of the images are NaN or infinite, the first is x{first}")
     return Scale("uint8" if x.dtype == np.uint8 else "float", float(low), float(high))

@@ -9,7 +9,7 @@ import pytest
 
 import numpycnn
 from numpycnn import layers, models, ops, optim
-from numpycnn.errors import CompiledError
+from numpycnn.errors import CompiledError, ShapeError
 from numpycnn.layers import compiled as module
 from numpycnn.layers import traverse
 
@@ -232,3 +232,18 @@ def test_a_mirror_network_refuses_the_widths_that_it_always_refuses():
         run(images(2))
         with pytest.raises(numpycnn.errors.ShapeError, match="leaves out the last"):
             run(np.zeros((2, 28, 30, 1), np.float32))
+
+
+def test_a_layer_of_ones_own_that_refuses_a_value_is_named_each_time():
+    class Dark(layers.Layer):
+        def infer(self, x):
+            if x.max() > 0.5:
+                raise ShapeError("too bright")
+            return x
+
+    net = numpycnn.layers.Sequential(layers.ReLU(), Dark())
+    compiled, dark = numpycnn.compile(net), np.zeros((1, 4), np.float32)
+    for _ in range(2):
+        compiled.infer(dark)
+        with pytest.raises(ShapeError, match=r"layer 1 \(Dark\): too bright"):
+            compiled.infer(dark + 1)

@@ -233,6 +233,15 @@ def start(boxes, job, address, items, shares, scratch, room):
 
 
 @kernel
+def repeat(jobs):
+    """The jobs one after the other, each in one share -> FINISHED, or FAILURE."""
+    for i in range(len(jobs)):
+        if _run(jobs[i, FUNCTION], jobs[i], 0):
+            return FAILURE
+    return FINISHED
+
+
+@kernel
 def finish(boxes, job, own):
     """With `own` does the first share; then waits for the others -> FINISHED, or FAILURE.
 

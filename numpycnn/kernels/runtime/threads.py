@@ -6,6 +6,7 @@ A kernel's result must not depend on where the shares are cut: sums over the bat
 number of chunks, added up in a fixed order, and have the same bits for any number of threads.
 """
 
+import contextlib
 import itertools
 import os
 import statistics
@@ -15,7 +16,21 @@ import time
 import numpy as np
 
 from ...backend import processors, threads
-from .handover import BOX, FAILURE, JOB, SLEEPERS, WAKE, describe, finish, number, serve, start
+from .handover import (
+    ADDRESS,
+    BOX,
+    FAILURE,
+    ITEMS,
+    JOB,
+    SHARES,
+    SLEEPERS,
+    WAKE,
+    describe,
+    finish,
+    number,
+    serve,
+    start,
+)
 from .jit import kernel
 from .memory import empty
 
@@ -30,6 +45,8 @@ def parallel(function, n, *args, scratch=0):
     uninitialised. Memory that a kernel took itself would be given back to the system, and cost as
     much as the work, each time. A function that is no kernel gets one share after another.
     """
+    if (calls := getattr(_recording, "calls", None)) is not None:
+        calls.append((function, n, args, scratch))
     most = min(threads(), n)
     team = _team() if most > 1 else None
     if team is None or not team.free.acquire(blocking=False):  # taken: this caller works alone
@@ -50,6 +67,32 @@ def parallel(function, n, *args, scratch=0):
         raise
     finally:
         team.free.release()
+
+
+_recording = threading.local()  # calls: what parallel is asked for, while somebody wants to know
+
+
+@contextlib.contextmanager
+def recorded():
+    """Gives a list of (function, n, args, scratch), each that this thread asks parallel for."""
+    _recording.calls = []
+    try:
+        yield _recording.calls
+    finally:
+        del _recording.calls
+
+
+def jobs_of(calls):
+    """Recorded calls of kernels as jobs, and the scratch memory of them all.
+
+    They hold addresses: of the calls' arrays, which must be kept, and of the scratch memory.
+    """
+    jobs, scratch = _lines(len(calls), JOB), empty(max((call[3] for call in calls), default=0))
+    for job, (function, n, args, size) in zip(jobs, calls, strict=True):
+        given = (*args, scratch[:size]) if size else args
+        job[ADDRESS] = _address_of(function, describe(job, given), given)
+        job[ITEMS], job[SHARES] = n, 1
+    return jobs, scratch
 
 
 def paying(work, wake, most):
@@ -96,8 +139,7 @@ class _Team:
             self.workers.append(_Worker(self.boxes[i], self.job))
         room = -(-scratch // LINE) * LINE
         given = (*args, empty(room * count)) if scratch else args
-        kinds = describe(self.job, given)
-        address = _addresses.get((function, kinds)) or _address(function, kinds, given)
+        address = _address_of(function, describe(self.job, given), given)
         state = start(self.boxes, self.job, address, n, count, scratch, room)
         if state == SLEEPERS:
             for worker in self.workers[: count - 1]:
@@ -134,8 +176,10 @@ def _lines(rows, length):
 _addresses = {}  # {(kernel, number of its arguments' types): where it is in memory}
 
 
-def _address(function, kinds, args):
-    """Where in memory the kernel is that numba compiled for such arguments."""
+def _address_of(function, kinds, args):
+    """Where in memory the kernel is that numba compiled for such arguments, or compiles now."""
+    if found := _addresses.get((function, kinds)):
+        return found
     types = tuple(map(function.typeof_pyval, args))
     if number(types) != kinds:
         raise AssertionError(f"the job was described with other types than {types}")
