@@ -74,7 +74,9 @@ def test_a_signal_to_one_rank_stops_all_and_others_go_on_to_the_same_bits(togeth
 
 
 @real
-@pytest.mark.parametrize(("what", "rank"), [("weights", 1), ("settings", 3), ("data", 0)])
+@pytest.mark.parametrize(
+    ("what", "rank"), [("weights", 1), ("settings", 3), ("data", 0), ("code", 2)]
+)
 def test_a_rank_that_differs_is_named_on_all(together, what, rank):
     (text,) = set(together["refused"][what])
     assert text.startswith(f"rank {rank} (")

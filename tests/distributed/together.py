@@ -7,14 +7,17 @@ a training of its own) and by every process alone; whoever stops is another one 
 import contextlib
 import json
 import pathlib
+import shutil
 import signal
 import sys
+import tempfile
 
 import numpy as np
 from mpi4py import MPI
 
 import numpycnn as nc
 from numpycnn import distributed
+from numpycnn.distributed import checksums
 from numpycnn.distributed.ranks import Ranks
 from numpycnn.layers import (
     BatchNorm,
@@ -110,6 +113,23 @@ def resumed(folder):
     return {"whole": whole, "resumed": last, "stops": WORLD.allgather(stops)}
 
 
+@contextlib.contextmanager
+def other_code():
+    """Within it the third rank's package has one more line."""
+    package = checksums.PACKAGE
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder, "numpycnn")
+        if WORLD.rank == 2:
+            shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+            with open(copy / "ops" / "dense.py", "a") as file:
+                file.write("\n")
+            checksums.PACKAGE = copy
+        checksums.code.cache_clear()
+        yield
+        checksums.PACKAGE = package
+        checksums.code.cache_clear()
+
+
 def refusals():
     """What each rank is told when one differs, {what: [every rank's text]}."""
     other = network()
@@ -118,10 +138,11 @@ def refusals():
         "weights": {"net": other},
         "settings": {"lr": 0.02 if WORLD.rank == 3 else 0.01},
         "data": {"validation": (X[:5] + (WORLD.rank == 0), Y[:5])},
+        "code": {},
     }
     found = {}
     for what, settings in cases.items():
-        with together(WORLD):
+        with together(WORLD), other_code() if what == "code" else contextlib.nullcontext():
             try:
                 train(75, **settings)
                 text = "trained"

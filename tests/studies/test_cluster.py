@@ -1,8 +1,11 @@
-"""Studies on a real dask cluster of this machine: workers that die, differ, and lose it."""
+"""Studies on a real dask cluster of this machine, and under Ray: workers that die or differ."""
 
 import contextlib
 import os
+import pathlib
 import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from numpycnn import studies
 from numpycnn.errors import MissingPackage, RankError
 from numpycnn.studies import Study, cluster, runner
+from tests.helpers import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore:class.* never predicted", "ignore:invalid value")
 SETTINGS = {"filters": (4,), "depth": 1, "dropout": (0,), "batch_size": 16, "limit": None}
@@ -131,3 +135,40 @@ def test_a_worker_that_dies_under_ray_gets_the_sentence_of_one_that_dies_here(ru
     with pytest.raises(OSError, match=r"a process of a study was killed.* finished jobs are kept"):
         run("out", jobs=2)
     assert not runner._of_ray(ValueError())
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/cmdline").exists(), reason="needs /proc")
+def test_a_worker_of_a_real_ray_is_killed(run, monkeypatch, tmp_path):
+    """As soon as a job is done, which is then kept."""
+    ray = pytest.importorskip("ray")
+    joblib = pytest.importorskip("joblib")
+    ray_joblib = pytest.importorskip("ray.util.joblib")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setitem(VARIANTS, "long", {**SETTINGS, "epochs": 500})
+    ray.init(num_cpus=2, include_dashboard=False, configure_logging=False, log_to_driver=False)
+    try:
+        ray_joblib.register_ray()
+        killer = threading.Thread(target=kill_when_one_is_done, args=(tmp_path / "out",))
+        killer.start()
+        with (
+            joblib.parallel_backend("ray"),
+            pytest.raises(
+                OSError, match=r"a process of a study was killed.* finished jobs are kept"
+            ),
+        ):
+            run("out", jobs=2)
+        killer.join()
+    finally:
+        ray.shutdown()
+    assert 1 <= len(figures(tmp_path / "out")) < 4
+
+
+def kill_when_one_is_done(folder):
+    """Ray's actors, which do jobs."""
+    end = time.monotonic() + 60
+    while not list(folder.rglob("result.json")) and time.monotonic() < end:
+        time.sleep(0.05)
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if b"ray::PoolActor" in (process / "cmdline").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
