@@ -248,29 +248,38 @@ def weight_gradient(x, dy, shape, padding):
     sums = empty((len(edges) - 1, 36, plan.c, plan.f))
     arguments = x, dy, edges, sums, plan.tiling, steps(plan.c, 1), steps(plan.c, plan.f)
     parallel(_gradient_shards, len(sums), *arguments, scratch=plan.scratch)
-    dw = empty((len(sums), *shape))
+    dw = empty(shape)
     parallel(_transform_sums, c, sums, dw)
-    return whole.tree(dw)
+    return dw
 
 
 @kernel
 def _transform_sums(sums, dw, lo, hi):
-    """Reads sums (S, 36, C, F), writes dw (S, r, r, C, F) = G^T sums G of every shard."""
+    """Reads sums (S, 36, C, F), writes dw (r, r, C, F): G^T sums G of every shard, in whole.tree's
+    order.
+    """
     shards, _, c_up, f_up = sums.shape
-    flat, r = sums.reshape(-1), dw.shape[1]
-    half, block = np.empty(6 * r * f_up, np.float32), np.empty(r * r * f_up, np.float32)
+    flat, r, f = sums.reshape(-1), dw.shape[1], dw.shape[3]
+    half, blocks = np.empty(6 * r * f_up, np.float32), np.empty(shards * r * r * f_up, np.float32)
     for c in range(lo, hi):
         for shard in range(shards):
             for column in range(6):
                 at = ((shard * 36 + column) * c_up + c) * f_up
                 weight_gradients(r, flat, at, 6 * c_up * f_up, half, column * f_up, 6 * f_up, f_up)
             for row in range(r):
-                at, to = row * 6 * f_up, row * r * f_up
-                weight_gradients(r, half, at, f_up, block, to, f_up, f_up)
-            for place in range(r * r):
-                target, source = dw[shard, place // r, place % r, c], block[place * f_up :]
-                for k in range(len(target)):
-                    target[k] = source[k]
+                at, to = row * 6 * f_up, (shard * r + row) * r * f_up
+                weight_gradients(r, half, at, f_up, blocks, to, f_up, f_up)
+        size, apart = r * r * f_up, 1
+        while apart < shards:  # the tree
+            for shard in range(0, shards - apart, 2 * apart):
+                target, source = blocks[shard * size :], blocks[(shard + apart) * size :]
+                for k in range(size):
+                    target[k] += source[k]
+            apart *= 2
+        for place in range(r * r):
+            target, source = dw[place // r, place % r, c], blocks[place * f_up :]
+            for k in range(f):
+                target[k] = source[k]
 
 
 @kernel
@@ -281,13 +290,15 @@ def _gradient_shards(x, dy, edges, sums, tiling, starts, places, memory, lo, hi)
     c = x.shape[3]
     scratch, v, m, half, block = _split(memory, tiling, c_up, f_up)
     block[:] = np.float32(0)
-    rows, panel = Rows(v, starts, c_up, 0), Panel(m, f_up)
+    rows, panel, zeros = Rows(v, starts, c_up, 0), Panel(m, f_up), np.zeros(WIDTH, np.float32)
     for shard in range(lo, hi):
-        sums[shard] = np.float32(0)
         total = sums[shard].reshape(-1)
-        start, out = Start(total, 1), Out(total, places)
-        last = edges[shard + 1]
+        out, last = Out(total, places), edges[shard + 1]
+        if edges[shard] == last:  # of no images
+            total[:] = np.float32(0)
         for first in range(edges[shard], last, group):
+            more = first > edges[shard]
+            start = Start(total, 1) if more else Start(zeros, 0)
             images = min(group, last - first)
             _fill(scratch, x[first : first + images], tiling, c_up)
             _transform_inputs(scratch, v, half, tiling, images, tiles, c_up)
@@ -296,7 +307,7 @@ def _gradient_shards(x, dy, edges, sums, tiling, starts, places, memory, lo, hi)
             for k in range(36):
                 for p in range(0, f_up, WIDTH):
                     to = k * c_up * f_up + p
-                    at = At(k * tiles * c_up, k * tiles * f_up + p, to, to)
+                    at = At(k * tiles * c_up, k * tiles * f_up + p, to if more else 0, to)
                     if p + WIDTH <= f_up:
                         product(c, count, 1, rows, panel, start, out, at)
                     else:

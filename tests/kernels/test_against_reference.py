@@ -15,7 +15,7 @@ pytest.importorskip("numba")
 import numpycnn
 from numpycnn import backend, ops
 from numpycnn.kernels import conv_kn2row, conv_winograd
-from numpycnn.ops import fused, update
+from numpycnn.ops import fused, tape, update
 from numpycnn.ops.conv import conv_padding
 
 N = 32
@@ -27,7 +27,7 @@ COMPARED = {
     "conv_bn_relu", "conv_bn_relu_prepared", "conv_bn_relu_backward", "adam_update", "dropout",
     "dropout_backward",
     "silu", "gelu", "hard_swish", "hard_swish_backward", "layer_norm", "layer_norm_backward",
-    "group_norm", "group_norm_backward",
+    "group_norm", "group_norm_backward", "taped",
 }  # fmt: skip
 
 
@@ -258,6 +258,10 @@ def test_fused_convolution_in_inference(ran, case):
     for _ in range(2):  # with the checks, and without
         np.testing.assert_array_equal(prepared(x), y)
     assert ran == ["conv_bn_relu", "conv_bn_relu_prepared", "conv_bn_relu"]
+    taped = tape.taped(prepared)
+    for i in (0, 1, 2):  # recorded, and repeated
+        np.testing.assert_array_equal(taped(x[i : i + 1]), y[i : i + 1])
+    assert ran[3:] == ["taped"]
     numpycnn.use("numpy")
     agree([y], [fused.conv_bn_relu_infer(*grouped(doubled(arrays)), pool=pool)], WINOGRAD)
 
