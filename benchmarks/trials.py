@@ -30,9 +30,11 @@ BASE = {
     "ema": 0.998,
     "batch_size": 128,
     "lr": 0.015,
+    "smoothing": 0.1,
 }
 FAST = {"epochs": 12, "ema": 0.99}
 SMALL = {"ema": 0.995}
+SHORT = {**FAST, "model": "mirror_vgg", "filters": (10, 18, 24), "epochs": 8}
 MIRROR = {"erase": 1.0, "crop": 4, "largest": 0.4}
 TRIALS = {  # name: what it has beside BASE
     "fast": FAST,
@@ -46,6 +48,10 @@ TRIALS = {  # name: what it has beside BASE
     "small-deep": {**SMALL, "filters": (20, 32, 40), "depth": 3},
     "mirror-29": {"model": "mirror_vgg", "filters": (10, 18, 24), "epochs": 60},
     "mirror-29-long": {"model": "mirror_vgg", "filters": (10, 18, 24), "epochs": 120},
+    "mirror-29-short": SHORT,
+    "mirror-29-silu": {**SHORT, "activation": "silu"},
+    "mirror-29-smoothing-3": {**SHORT, "smoothing": 0.03},
+    "mirror-29-smoothing-0": {**SHORT, "smoothing": 0.0},
     "mirror-98": {"model": "mirror_vgg", "filters": (16, 32, 46), **MIRROR},
     "mirror-190": {"model": "mirror_vgg", "filters": (24, 44, 64), **MIRROR},
     "mirror-190-crop-2": {"model": "mirror_vgg", "filters": (24, 44, 64), "erase": 1.0},
@@ -56,7 +62,7 @@ def augmentation(trial):
     """Flip and crop; `erase`: with random erasing up to that share of the epochs; `low`: up to it
     at 20 x 20 pixels. No flips where the network is symmetric.
     """
-    crop = functools.partial(random_crop, pad=trial.get("crop", 2))
+    crop = functools.partial(random_crop, pad=trial["crop"]) if "crop" in trial else random_crop
     plain = crop if trial["model"] == "mirror_vgg" else compose(horizontal_flip, crop)
     if "low" in trial:
         return [(trial["low"], compose(plain, functools.partial(shrink, size=20))), (1.0, plain)]
@@ -73,12 +79,13 @@ def run(name, folder):
     dataset = nc.data.load("fashion-mnist")
     train, (x, y) = dataset.split(5000, seed=0)
     form = {"filters": trial["filters"], "depth": trial["depth"], "dropout": (0, 0, 0)}
+    form |= {"activation": trial["activation"]} if "activation" in trial else {}
     net = nc.models.build(trial["model"], seed=0, **form, mean=dataset.mean, std=dataset.std)
     history = nc.fit(
         net, *train, epochs=trial["epochs"], batch_size=trial["batch_size"],
         optimizer=Muon(net.params(), lr=trial["lr"], rest=8.0, weight_decay=5e-4),
-        schedule=triangular(peak=0.2), augment=augmentation(trial), label_smoothing=0.1,
-        ema=trial["ema"], validation=(x, y), seed=0,
+        schedule=triangular(peak=0.2), augment=augmentation(trial), ema=trial["ema"],
+        label_smoothing=trial["smoothing"], validation=(x, y), seed=0,
         out=folder, resume=(folder / "last.npz").exists(),
     )  # fmt: skip
     s, flipped = logits(net, x), logits(net, x, flip=True)

@@ -9,25 +9,25 @@ from ..layers import (
     MirrorBatchNorm,
     MirrorConv2D,
     MirrorMean,
-    ReLU,
     Sequential,
     Standardize,
 )
+from ..layers import activation as activation_layer
 from ..layers.dropout import rates
 
 
 def mirror_vgg(
-    filters=(24, 44, 64), depth=2, kernel_size=3, dropout=0, classes=10, input_shape=(28, 28, 1),
-    init="he_normal", mean=0.0, std=1.0, rng=None,
+    filters=(24, 44, 64), depth=2, kernel_size=3, dropout=0, activation="relu", classes=10,
+    input_shape=(28, 28, 1), init="he_normal", mean=0.0, std=1.0, rng=None,
 ):  # fmt: skip
     """`depth` times mirror convolution, batch norm, ReLU a level, a pool between levels, dropout
     after each; then GAP, the mean over each filter and its mirror image, and dense.
 
     `filters` pairs a level, so twice as many maps; no biases, which batch norm makes idle. By
     default 190,562 parameters, 190,034 trained. Input (N, H, W, C), output logits (N, classes).
-    `dropout`: a rate for each level, or one for all. Raises ShapeError, here and for images, for a
-    width that a pool does not halve: what it leaves out at the right edge would break the symmetry;
-    ValueError.
+    `dropout`: a rate for each level, or one for all. `activation`: as in vgg; "prelu" has one slope
+    a layer. Raises ShapeError, here and for images, for a width that a pool does not halve: what it
+    leaves out at the right edge would break the symmetry; UnknownNameError, ValueError.
     Source: Cohen & Welling 2016, with the reflection group.
     """
     dropout = rates(dropout, len(filters))
@@ -41,7 +41,7 @@ def mirror_vgg(
     for level, count in enumerate(filters):
         for _ in range(depth):
             conv = MirrorConv2D(channels, count, kernel_size, first=first, init=init, rng=rng)
-            layers += [conv, MirrorBatchNorm(count), ReLU()]
+            layers += [conv, MirrorBatchNorm(count), activation_layer(activation, 1)]
             channels, first = count, False
         if level < len(filters) - 1:
             layers.append(MaxPool2D(2, symmetric=True))

@@ -12,6 +12,7 @@ import pytest
 import numpycnn as nc
 from numpycnn import layers, models
 from numpycnn.errors import ShapeError
+from numpycnn.layers.activation import ACTIVATIONS
 from tests.naive import agree
 
 
@@ -203,3 +204,12 @@ def test_batch_norm_of_pairs_refuses_other_shapes():
 def test_multiply_adds_count_every_map():
     layer = layers.MirrorConv2D(2, 3, 3, rng=np.random.default_rng(0))
     assert layer.multiply_adds((1, 5, 6, 4), (1, 5, 6, 6)) == 5 * 6 * 9 * 4 * 6
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_it_is_symmetric_with_every_activation(name):
+    net, x = models.build("mirror_vgg", seed=1, filters=(4, 5), activation=name), images()
+    net.forward(x, train=True)
+    np.testing.assert_allclose(net.infer(x[:, :, ::-1]), net.infer(x), rtol=0, atol=1e-5)
+    kinds = {type(layer) for layer in net.layers}
+    assert type(layers.activation(name, 1)) in kinds
