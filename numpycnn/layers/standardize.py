@@ -1,5 +1,7 @@
 """The first layer of a network: raw pixels become floating point of mean 0 and deviation 1."""
 
+import warnings
+
 import numpy as np
 
 from ..errors import ShapeError
@@ -12,9 +14,10 @@ LARGEST = 16.0
 class Standardize(Layer):
     """y = (x - mean) / std      x in [0, 1]; uint8 images (0..255) are divided by 255 first
 
-    mean and std are those of the training images, fixed when the network is made. float64 stays
-    float64, every other kind becomes float32. Raises ShapeError for a std that is not positive,
-    TypeError for other dtypes, ValueError for floats that are plainly no pixels from 0 to 1.
+    mean and std are those of the training images, fixed when the network is made; those of pixels
+    from 0 to 255 give a warning. float64 stays float64, every other kind becomes float32. Raises
+    ShapeError for a std that is not positive, TypeError for other dtypes, ValueError for floats
+    that are plainly no pixels from 0 to 1.
 
     >>> Standardize(mean=0.5, std=0.25).infer(np.array([[0, 255]], np.uint8))
     array([[-2.,  2.]], dtype=float32)
@@ -24,6 +27,12 @@ class Standardize(Layer):
         if not std > 0 or not np.isfinite([mean, std]).all():
             raise ShapeError(
                 f"Standardize needs a finite mean and a std > 0, not {mean!r} and {std!r}"
+            )
+        if max(abs(mean), std) > LARGEST:
+            warnings.warn(
+                f"Standardize expects mean and std of pixels from 0 to 1, not {mean:g} and {std:g}: "
+                "divide both by 255",
+                stacklevel=2,
             )
         self.mean, self.std = float(mean), float(std)
 

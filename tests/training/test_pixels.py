@@ -1,5 +1,7 @@
 """The scale of pixels: one contract at every place where images come in."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -188,3 +190,13 @@ def test_predict_leaves_what_is_not_finite_to_its_image():
     assert np.isfinite(nc.predict(small(), x)[[0, 1, 2, 5]]).all()
     with pytest.raises(ValueError, match="from 0 to 255"):
         nc.predict(small(), np.where(np.arange(48)[:, None, None, None] == 3, 255, x))
+
+
+@pytest.mark.parametrize(("mean", "std"), [(72.9, 90.0), (33.3, 78.6), (4.0, 20.0)])
+def test_a_mean_of_pixels_up_to_255_gives_a_warning(mean, std):
+    """They would make all images alike, nearly, and batch norm would make that hard to see."""
+    with pytest.warns(UserWarning, match=r"not .* divide both by 255"):
+        nc.models.build("vgg", mean=mean, std=std)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nc.models.build("vgg", mean=mean / 255, std=std / 255)
