@@ -30,8 +30,8 @@ class Standardize(Layer):
             )
         if max(abs(mean), std) > LARGEST:
             warnings.warn(
-                f"Standardize expects mean and std of pixels from 0 to 1, not {mean:g} and {std:g}: "
-                "divide both by 255",
+                f"Standardize expects mean and std of pixels from 0 to 1, not {mean:g} and "
+                f"{std:g}: divide both by 255",
                 stacklevel=2,
             )
         self.mean, self.std = float(mean), float(std)
