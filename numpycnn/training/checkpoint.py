@@ -8,49 +8,28 @@
     metadata = restore("run/last.npz", net, optimizer)    # into a network that stands already
 
 The structure is in the file: the class and the arguments of every layer (layers/structure.py). No
-pickle; every array has a checksum. The format and its safe reading are in npz.py.
+pickle; every array has a checksum. What is in the file: contents.py; how it gets into a network
+that stands: fill.py; the format and its safe reading: npz.py.
 """
 
 import collections
-import functools
 import inspect
-import json
 import math
 import os
-import platform
-import reprlib
 import warnings
 from pathlib import Path
 
 import numpy as np
 
-from .. import __version__, files, layers, models
+from .. import files, models
 from ..errors import CheckpointError, UnknownNameError, unknown
 from ..layers import structure
 from ..layers.base import Layer
-from ..layers.traverse import generators, named_buffers, named_params, uncovered
 from . import npz, pixels
+from .contents import LAYERS, OWN, arrays_of, describe, structure_of
+from .fill import fill, first_difference, title
 
-LAYERS = {  # what a file may name: this package's own layers
-    name: kind
-    for module in (layers, models)
-    for name, kind in vars(module).items()
-    if isinstance(kind, type) and issubclass(kind, Layer) and kind is not Layer
-}
-HOUSE = f"{layers.__name__.partition('.')[0]}."
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
-OWN = (
-    "format",
-    "versions",
-    "model",
-    "arguments",
-    "structure",
-    "input_shape",
-    "pixel_scale",
-    "optimizer",
-    "random",
-    "arrays",
-)  # save's own metadata
 
 
 def save(path, net, optimizer=None, **metadata):
@@ -79,9 +58,9 @@ def pack(net, optimizer=None, **metadata):
         raise TypeError(
             f"{', '.join(taken)}: save writes metadata of this name itself; choose another"
         )
-    own = _describe(net, optimizer)
+    own = describe(net, optimizer)
     _check_metadata(own)
-    return npz.pack(_arrays(net, optimizer), {**own, **metadata})
+    return npz.pack(arrays_of(net, optimizer), {**own, **metadata})
 
 
 def read(path):
@@ -115,12 +94,12 @@ def load(path, layers=()):
     try:
         net = _build(metadata, arrays, LAYERS | {kind.__name__: kind for kind in layers})
     except Exception as error:  # the arguments come from the file: they may be anything
-        title = "its network" if metadata.get("structure") else _title(metadata)
+        what = "its network" if metadata.get("structure") else title(metadata)
         raise CheckpointError(
-            f"{files.shown(path)}: cannot build {title}: {files.shown(error)}; or build it, then "
+            f"{files.shown(path)}: cannot build {what}: {files.shown(error)}; or build it, then "
             "numpycnn.restore(path, net)"
         ) from None
-    _fill(path, metadata, arrays, net)
+    fill(path, metadata, arrays, net)
     net.metadata = metadata
     net.pixel_scale = _pixel_scale(metadata)
     return net
@@ -133,141 +112,16 @@ def restore(path, net, optimizer=None):
     Raises CheckpointError if the file is damaged or does not fit; then nothing has changed.
     """
     metadata, arrays = read(path)
-    _fill(path, metadata, arrays, net, optimizer)
+    fill(path, metadata, arrays, net, optimizer)
     net.pixel_scale = _pixel_scale(metadata)
-    saved, own = metadata.get("structure"), _structure(net)
+    saved, own = metadata.get("structure"), structure_of(net)
     if saved and own and saved != own:
         warnings.warn(
-            f"{files.shown(path)}: {_first_difference(saved, own)}: the values fit, "
+            f"{files.shown(path)}: {first_difference(saved, own)}: the values fit, "
             "but it is another network than the saved one",
             stacklevel=2,
         )
     return metadata
-
-
-# ---- what a checkpoint holds ------------------------------------------------------------------
-
-
-def _arrays(net, optimizer=None):
-    """{"param/1.w": array, ...}: the arrays themselves, not copies."""
-    params = {name: param.value for name, param in named_params(net).items()}
-    groups = {"param": params, "buffer": named_buffers(net)}
-    if optimizer is not None:
-        groups["optimizer"] = optimizer.state_arrays()
-    return {
-        f"{group}/{name}": array
-        for group, arrays in groups.items()
-        for name, array in arrays.items()
-    }
-
-
-def _describe(net, optimizer):
-    spec, own = getattr(net, "spec", None), _structure(net)
-    if not spec or own != _structure_of(spec["model"], spec["arguments"]):
-        spec = {"model": None, "arguments": {}}  # it was changed since it was built
-    for sentence in (*_unloadable(net, own), *uncovered(net)):
-        warnings.warn(sentence, stacklevel=5)
-    scale = getattr(net, "pixel_scale", None)
-    states = {name: generator.bit_generator.state for name, generator in generators(net).items()}
-    return {
-        "format": npz.FORMAT,
-        "versions": {
-            "numpycnn": __version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-        "model": spec["model"],
-        # a function as initialiser is not needed to load, and could not be stored
-        "arguments": {
-            k: v for k, v in spec["arguments"].items() if not (k == "init" and callable(v))
-        },
-        "structure": own,
-        "input_shape": list(shape) if (shape := getattr(net, "input_shape", None)) else None,
-        "pixel_scale": list(scale) if isinstance(scale, pixels.Scale) else None,
-        "optimizer": None if optimizer is None else _describe_optimizer(net, optimizer),
-        "random": _plain(states),
-    }
-
-
-def _structure(net):
-    """The structure of net, or None where a layer does not know its arguments."""
-    try:
-        return structure.pack(net)
-    except TypeError:
-        return None
-
-
-def _zeros(shape, rng):
-    return np.zeros(shape, np.float32)
-
-
-@functools.lru_cache(8)
-def _packed_model(model, arguments):
-    """The structure of a model as models.build makes it, its weights not drawn."""
-    named = json.loads(arguments)
-    if "init" in inspect.signature(models.MODELS[model]).parameters:
-        named["init"] = _zeros
-    return structure.pack(models.build(model, **named))
-
-
-def _structure_of(model, arguments):
-    plain = {k: v for k, v in arguments.items() if not (k == "init" and callable(v))}
-    return _packed_model(model, json.dumps(plain))
-
-
-def _unloadable(net, own):
-    """Sentences on what load would need, or could not do."""
-    if own is None:
-        try:
-            structure.pack(net)
-        except TypeError as error:
-            yield f"load cannot build this network again, restore(path, net) can: {error}"
-    elif kinds := [k for k in structure.foreign(net, LAYERS) if not k.__module__.startswith(HOUSE)]:
-        names = ", ".join(kind.__name__ for kind in kinds)
-        yield f"this network has layers of yours: numpycnn.load(path, layers=[{names}]) loads it"
-
-
-def _first_difference(saved, own):
-    """Where two structures part, in words; the saved one may be anything."""
-    kind = own["class"]
-    config = saved.get("config")
-    if saved.get("class") != kind or not isinstance(config, dict):
-        return f"{kind} is {files.shown(saved.get('class'), 40)} in the file"
-    for name, value in own["config"].items():
-        other = config.get(name)
-        if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
-            pairs = zip(value, other, strict=True)
-        else:
-            pairs = [(value, other)]
-        for ours, theirs in pairs:
-            if (
-                isinstance(ours, dict)
-                and isinstance(theirs, dict)
-                and ours != theirs
-                and "class" in ours
-            ):
-                return _first_difference(theirs, ours)
-            if ours != theirs:
-                shown = f"{files.shown(theirs, 40)} in the file, {files.shown(ours, 40)} here"
-                return f"{kind}'s {name} is {shown}"
-    return f"{kind} has other arguments in the file"
-
-
-def _describe_optimizer(net, optimizer):
-    names = {id(param): name for name, param in named_params(net).items()}
-    return {
-        "class": optimizer.title,
-        "steps": int(optimizer.steps),
-        "lr": float(optimizer.lr),
-        "params": [names.get(id(param)) for param in optimizer.params],
-    }
-
-
-def _plain(state):
-    """A bit generator's state in JSON's kinds: some hold arrays."""
-    if isinstance(state, dict):
-        return {name: _plain(value) for name, value in state.items()}
-    return state.tolist() if isinstance(state, (np.ndarray, np.generic)) else state
 
 
 # ---- checks, all before anything changes ------------------------------------------------------
@@ -361,93 +215,3 @@ def _build(metadata, arrays, classes):
     if metadata.get("input_shape"):
         net.input_shape = tuple(metadata["input_shape"])
     return net
-
-
-def _fill(path, metadata, arrays, net, optimizer=None):
-    own, found = _arrays(net, optimizer), generators(net)
-    if optimizer is None:
-        arrays = {
-            name: array for name, array in arrays.items() if not name.startswith("optimizer/")
-        }
-    else:
-        _check_optimizer(path, metadata, net, optimizer)
-    differences = _differences(arrays, own) + _random_differences(metadata["random"], found)
-    if differences:
-        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
-        expected = _title(getattr(net, "spec", None), net)
-        raise CheckpointError(
-            f"{files.shown(path)}: it holds {_title(metadata)}, expected {expected}: "
-            f"{'; '.join(differences[:3])}{more}; "
-            "build the network with the arguments of the saved one"
-        )
-    if optimizer is not None:
-        state = {
-            name.partition("/")[2]: a for name, a in arrays.items() if name.startswith("optimizer/")
-        }
-        optimizer.load_state(state, metadata["optimizer"]["steps"])
-        optimizer.lr = metadata["optimizer"]["lr"]
-    for name, array in own.items():
-        if not name.startswith("optimizer/"):
-            array[...] = arrays[name]
-    for name, generator in found.items():
-        generator.bit_generator.state = metadata["random"][name]
-
-
-def _check_optimizer(path, metadata, net, optimizer):
-    saved, own = metadata["optimizer"], _describe_optimizer(net, optimizer)
-    if saved is None:
-        raise CheckpointError(
-            f"{files.shown(path)}: it holds no optimizer's state; restore without one"
-        )
-    if saved["class"] != own["class"] or saved["params"] != own["params"]:
-        raise CheckpointError(
-            f"{files.shown(path)}: it holds the state of {files.shown(saved['class'], 40)} for "
-            f"{len(saved['params'])} parameters, expected {own['class']} for {len(own['params'])}; "
-            "make the same optimiser of the same parameters in the same order"
-        )
-
-
-def _differences(saved, own):
-    def kind(arrays, name):
-        return f"{arrays[name].shape} {arrays[name].dtype}" if name in arrays else "missing"
-
-    names = [*own, *(name for name in saved if name not in own)]
-    differences = [
-        f"{files.shown(name, 60)} is {kind(saved, name)} in the file, "
-        f"{kind(own, name)} in the network"
-        for name in names
-        if kind(saved, name) != kind(own, name)
-    ]
-    return differences or [
-        f"{name} is read-only" for name, array in own.items() if not array.flags.writeable
-    ]
-
-
-def _random_differences(saved, found):
-    names = sorted(saved.keys() ^ found.keys())
-    if names:
-        where = {name: "network" if name in found else "file" for name in names}
-        return [
-            f"the generator {files.shown(name, 60)} is in the {where[name]} only" for name in names
-        ]
-    return [
-        f"the random state {name} is not one of {type(generator.bit_generator).__name__}"
-        for name, generator in found.items()
-        if not _is_state(type(generator.bit_generator), saved[name])
-    ]
-
-
-def _is_state(kind, state):
-    """Whether a bit generator of this kind takes the state, and gives the same one back."""
-    try:
-        trial = kind(0)
-        trial.state = state
-        return _plain(trial.state) == state
-    except Exception:  # NumPy raises KeyError, TypeError, ValueError or OverflowError, as it comes
-        return False
-
-
-def _title(spec, net=None):
-    if not spec or spec["model"] is None:
-        return "a network of your own" if net is None else type(net).__name__
-    return files.shown(f"{spec['model']} {reprlib.repr(spec['arguments'])}", 120)

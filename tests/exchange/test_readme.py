@@ -10,7 +10,7 @@ import pytest
 
 import numpycnn as nc
 from numpycnn import exchange, optim
-from numpycnn.training import checkpoint
+from numpycnn.training import checkpoint, contents
 from tests.exchange.networks import classifier
 
 PAGE = pathlib.Path(exchange.__file__).with_name("README.md").read_text(encoding="utf-8")
@@ -41,7 +41,7 @@ def test_the_loader_gives_what_ours_gives(name, tmp_path):
     documented = set(re.findall(r"`\.?(?:\w+/[\w.]*\.)?(\w+)`", text)) | {"NAME"}
     last = {key.rpartition(".")[2] for key in own if not key.startswith("optimizer")}
     assert last <= documented
-    assert set(checkpoint.OWN) <= documented
+    assert set(contents.OWN) <= documented
     assert set(metadata) - {"classes"} <= documented
 
 

@@ -11,14 +11,14 @@ from numpycnn import layers, models
 from numpycnn.errors import CheckpointError
 from numpycnn.layers import structure
 from numpycnn.layers.traverse import generators, named_buffers, named_params, uncovered
-from numpycnn.training import checkpoint
+from numpycnn.training import contents
 
 
 def rng():
     return np.random.default_rng(3)
 
 
-def through_json(net, classes=checkpoint.LAYERS):
+def through_json(net, classes=contents.LAYERS):
     return structure.unpack(json.loads(json.dumps(structure.pack(net))), classes)
 
 

@@ -18,7 +18,7 @@ from numpycnn.errors import CheckpointError, NumpyCNNError, UnknownNameError
 from numpycnn.layers.base import Layer, Param
 from numpycnn.layers.traverse import generators, named_buffers, named_params
 from numpycnn.ops import softmax_cross_entropy
-from numpycnn.training import checkpoint, npz
+from numpycnn.training import checkpoint, contents, npz
 
 VERSION_1 = Path(__file__).parents[1] / "data_files" / "checkpoint_format_1.npz"
 LOGITS_OF_VERSION_1 = [-1.9141045, 2.3189771, 0.4170602]  # of a ramp from 0 to 1, when it was made
@@ -65,7 +65,7 @@ def content(net, optimizer=None):
     arrays = {
         name: (array.dtype.str, array.shape, array.tobytes()) for name, array in arrays.items()
     }
-    states = {k: checkpoint._plain(g.bit_generator.state) for k, g in generators(net).items()}
+    states = {k: contents.plain(g.bit_generator.state) for k, g in generators(net).items()}
     return arrays, states, optimizer and (optimizer.steps, optimizer.lr)
 
 
