@@ -25,6 +25,9 @@ from .runtime.threads import kernel, parallel
 from .winograd_points import gradients, inputs, outputs, weight_gradients, weights
 
 
+RUN = 512  # values that go through a transform of weights at a time
+
+
 def fits(w, stride, padding):
     """Whether a convolution is one that these kernels are made for, and faster at."""
     return (
@@ -116,25 +119,31 @@ def _transform_weights(w, turned, out, lo, hi):
     r = len(w)
     _, c_up, f_up = out.shape
     flat = out.reshape(-1)
-    block, half = np.zeros(r * r * f_up, np.float32), np.empty(6 * r * f_up, np.float32)
     c, f = (w.shape[3], w.shape[2]) if turned else (w.shape[2], w.shape[3])
-    for channel in range(lo, hi):
-        for i in range(r):
-            for j in range(r):
-                target = block[(i * r + j) * f_up :]
+    most = max(1, RUN // f_up)  # channels at a time, as in _transform_sums
+    half = np.empty(6 * r * most * f_up, np.float32)
+    block = np.zeros(r * r * most * f_up, np.float32)
+    for first in range(lo, hi, most):
+        channels = min(most, hi - first)
+        run = channels * f_up
+        for place in range(r * r):
+            i, j = place // r, place % r
+            for channel in range(first, first + channels):
+                target = block[place * run + (channel - first) * f_up :]
                 if channel >= c:
-                    target[:f] = np.float32(0)
+                    target[:f_up] = np.float32(0)
                 elif turned:
                     source = w[r - 1 - i, r - 1 - j, :, channel]
                     for k in range(f):
                         target[k] = source[k]
                 else:
                     target[:f] = w[i, j, channel]
+                target[f:f_up] = np.float32(0)
         for column in range(r):
-            weights(r, block, column * f_up, r * f_up, half, column * f_up, r * f_up, f_up)
+            weights(r, block, column * run, r * run, half, column * run, r * run, run)
         for row in range(6):
-            to = (row * 6 * c_up + channel) * f_up
-            weights(r, half, row * r * f_up, f_up, flat, to, c_up * f_up, f_up)
+            to = (row * 6 * c_up + first) * f_up
+            weights(r, half, row * r * run, run, flat, to, c_up * f_up, run)
 
 
 @kernel
@@ -256,20 +265,24 @@ def weight_gradient(x, dy, shape, padding):
 @kernel
 def _transform_sums(sums, dw, lo, hi):
     """Reads sums (S, 36, C, F), writes dw (r, r, C, F): G^T sums G of every shard, in whole.tree's
-    order.
+    order. Some channels at a time: memory is read in runs, which the processor foresees.
     """
     shards, _, c_up, f_up = sums.shape
     flat, r, f = sums.reshape(-1), dw.shape[1], dw.shape[3]
-    half, blocks = np.empty(6 * r * f_up, np.float32), np.empty(shards * r * r * f_up, np.float32)
-    for c in range(lo, hi):
+    most = max(1, RUN // f_up)  # channels
+    half = np.empty(6 * r * most * f_up, np.float32)
+    blocks = np.empty(shards * r * r * most * f_up, np.float32)
+    for first in range(lo, hi, most):
+        channels = min(most, hi - first)
+        run = channels * f_up
         for shard in range(shards):
             for column in range(6):
-                at = ((shard * 36 + column) * c_up + c) * f_up
-                weight_gradients(r, flat, at, 6 * c_up * f_up, half, column * f_up, 6 * f_up, f_up)
+                at = ((shard * 36 + column) * c_up + first) * f_up
+                weight_gradients(r, flat, at, 6 * c_up * f_up, half, column * run, 6 * run, run)
             for row in range(r):
-                at, to = row * 6 * f_up, (shard * r + row) * r * f_up
-                weight_gradients(r, half, at, f_up, blocks, to, f_up, f_up)
-        size, apart = r * r * f_up, 1
+                at, to = row * 6 * run, (shard * r + row) * r * run
+                weight_gradients(r, half, at, run, blocks, to, run, run)
+        size, apart = r * r * run, 1
         while apart < shards:  # the tree
             for shard in range(0, shards - apart, 2 * apart):
                 target, source = blocks[shard * size :], blocks[(shard + apart) * size :]
@@ -277,9 +290,11 @@ def _transform_sums(sums, dw, lo, hi):
                     target[k] += source[k]
             apart *= 2
         for place in range(r * r):
-            target, source = dw[place // r, place % r, c], blocks[place * f_up :]
-            for k in range(f):
-                target[k] = source[k]
+            for i in range(channels):
+                target = dw[place // r, place % r, first + i]
+                source = blocks[place * run + i * f_up :]
+                for k in range(f):
+                    target[k] = source[k]
 
 
 @kernel
