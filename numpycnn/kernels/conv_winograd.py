@@ -24,7 +24,6 @@ from .runtime.simd import LANES, WIDTH, narrow_product, product, steps
 from .runtime.threads import kernel, parallel
 from .winograd_points import gradients, inputs, outputs, weight_gradients, weights
 
-
 RUN = 512  # values that go through a transform of weights at a time
 
 
