@@ -52,6 +52,8 @@ TRIALS = {  # name: what it has beside BASE
     "mirror-29-silu": {**SHORT, "activation": "silu"},
     "mirror-29-smoothing-3": {**SHORT, "smoothing": 0.03},
     "mirror-29-smoothing-0": {**SHORT, "smoothing": 0.0},
+    "mirror-29-wide-first": {**SHORT, "smoothing": 0.03, "filters": (11, 18, 23)},
+    "mirror-29-silu-smoothing-3": {**SHORT, "smoothing": 0.03, "activation": "silu"},
     "mirror-98": {"model": "mirror_vgg", "filters": (16, 32, 46), **MIRROR},
     "mirror-190": {"model": "mirror_vgg", "filters": (24, 44, 64), **MIRROR},
     "mirror-190-crop-2": {"model": "mirror_vgg", "filters": (24, 44, 64), "erase": 1.0},
