@@ -190,10 +190,11 @@ class _PreparedDense(Layer):
 
     def __init__(self, layer):
         self.layer, self.seen = layer, set()  # shapes that fit
+        self.dtypes = {param.value.dtype for param in layer.params()}
         self.product = taped(lambda x: dense(x, layer.w.value)[0])
 
     def infer(self, x):
-        if x.shape not in self.seen or x.dtype != self.layer.w.value.dtype:
+        if x.shape not in self.seen or {x.dtype} != self.dtypes:
             y = self.layer.infer(x)
             self.seen.add(x.shape)
             return y

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("numba")
 import numpycnn
-from numpycnn import layers, models
+from numpycnn import layers, models, ops
 from numpycnn.kernels import tape
 
 CLASSIFIERS = [f.__name__ for f in models.CLASSIFIERS]
@@ -129,3 +129,27 @@ def test_threads_have_tapes_of_their_own():
     for worker in workers:
         worker.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("odd", [*range(14), "all"])
+def test_what_kernels_do_not_do_alone_is_not_played(odd):
+    """A layer of float64 among others, for images in float32: NumPy has a part in it."""
+    net = made("vgg", filters=(16, 17, 18))
+    params = [param for param in net.params() if param.name in ("w", "b")]
+    for param in params if odd == "all" else [params[odd]]:
+        param.value = param.value.astype(np.float64)
+    compiled, fused = numpycnn.compile(net), layers.fuse(net)
+    for seed in range(4):
+        x = images(1, seed)
+        got, wanted = compiled.infer(x), fused.infer(x)
+        assert got.dtype == wanted.dtype
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_a_function_of_no_kernel_or_of_more_than_kernels_is_called():
+    twice = tape.taped(lambda x: 2 * x)
+    product, w = tape.taped(lambda x: ops.dense(x, w)[0] + 1), images(1).reshape(28, 28)
+    for seed in range(3):
+        x = images(1, seed).reshape(28, 28)[:1]
+        np.testing.assert_array_equal(twice(x), 2 * x)
+        np.testing.assert_array_equal(product(x), ops.dense(x, w)[0] + 1)
