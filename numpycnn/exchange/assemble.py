@@ -1,6 +1,7 @@
 """Pieces that other programs write apart, joined into layers: a product and its bias, a shift."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 
@@ -239,7 +240,9 @@ def standardize(scale, shift):
     """y = x * scale + shift as (x - mean) / std, such that 1 / std is scale again."""
     near = [1 / scale, np.nextafter(1 / scale, 0), np.nextafter(1 / scale, np.inf)]
     std = next((one for one in near if 1 / one == scale), near[0])
-    return L.Standardize(float(-shift / scale), float(std))
+    with warnings.catch_warnings():  # of pixels from 0 to 255, which the reader still converts
+        warnings.filterwarnings("ignore", message="Standardize expects")
+        return L.Standardize(float(-shift / scale), float(std))
 
 
 def _reorder(made, piece):
