@@ -22,6 +22,7 @@ from .runtime.memory import empty
 from .runtime.operands import At, Out, Panel, Rows, Start
 from .runtime.simd import LANES, WIDTH, narrow_product, product, steps
 from .runtime.threads import kernel, parallel
+from .runtime.tree import add_up
 from .winograd_points import gradients, inputs, outputs, weight_gradients, weights
 
 RUN = 512  # values that go through a transform of weights at a time
@@ -121,7 +122,7 @@ def _transform_weights(w, turned, out, lo, hi):
     c, f = (w.shape[3], w.shape[2]) if turned else (w.shape[2], w.shape[3])
     most = max(1, RUN // f_up)  # channels at a time, as in _transform_sums
     half = np.empty(6 * r * most * f_up, np.float32)
-    block = np.zeros(r * r * most * f_up, np.float32)
+    block = np.empty(r * r * most * f_up, np.float32)
     for first in range(lo, hi, most):
         channels = min(most, hi - first)
         run = channels * f_up
@@ -281,13 +282,7 @@ def _transform_sums(sums, dw, lo, hi):
             for row in range(r):
                 at, to = row * 6 * run, (shard * r + row) * r * run
                 weight_gradients(r, half, at, run, blocks, to, run, run)
-        size, apart = r * r * run, 1
-        while apart < shards:  # the tree
-            for shard in range(0, shards - apart, 2 * apart):
-                target, source = blocks[shard * size :], blocks[(shard + apart) * size :]
-                for k in range(size):
-                    target[k] += source[k]
-            apart *= 2
+        add_up(blocks, shards, r * r * run, r * r * run)
         for place in range(r * r):
             for i in range(channels):
                 target = dw[place // r, place % r, first + i]

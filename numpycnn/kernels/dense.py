@@ -12,6 +12,7 @@ from .runtime.memory import empty
 from .runtime.operands import At, Out, Panel, Rows, Start
 from .runtime.simd import WIDTH, product, steps
 from .runtime.threads import kernel, parallel
+from .runtime.tree import add_up
 
 ROOM = 96  # rows of a product at a time: whole tiles, and with all shards in a near cache
 
@@ -85,12 +86,7 @@ def _panels(left, row, right, turned, edges, out, places, memory, lo, hi):
                 begin, length = edges[part], edges[part + 1] - edges[part]
                 at = At(top * row + begin * left.step, begin * WIDTH, 0, part * ROOM * WIDTH)
                 product(count, length, 1, left, panel, zero, sums, at)
-            apart = 1
-            while apart < parts:  # the tree
-                for part in range(0, parts - apart, 2 * apart):
-                    target = result[part * ROOM * WIDTH :]
-                    _add(result[(part + apart) * ROOM * WIDTH :], count * WIDTH, target)
-                apart *= 2
+            add_up(result, parts, ROOM * WIDTH, count * WIDTH)
             for i in range(count):
                 _copy(result[i * WIDTH :], wide, out[top + i, first:])
 
@@ -99,9 +95,3 @@ def _panels(left, row, right, turned, edges, out, places, memory, lo, hi):
 def _copy(source, count, target):
     for k in range(count):
         target[k] = source[k]
-
-
-@kernel
-def _add(source, count, target):
-    for k in range(count):
-        target[k] += source[k]

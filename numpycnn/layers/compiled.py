@@ -161,15 +161,21 @@ class _Chain(Sequential):
             self.steps += [taped(_composed(functions))] if kind is _Prepared else functions
 
     def infer(self, x):
-        kind = x.shape, x.dtype
+        kind = _kind(x)
         if kind in self.seen:
             try:
                 return _composed(self.steps)(x)
             except (ShapeError, TypeError):  # which layer it is says the layer by layer
                 pass
         y = super().infer(x)
-        self.seen.add(kind)
+        if kind:
+            self.seen.add(kind)
         return y
+
+
+def _kind(x):
+    """Shape and dtype of an array; None of what else a layer of somebody's own may give."""
+    return (x.shape, x.dtype) if isinstance(x, np.ndarray) else None
 
 
 def _composed(functions):
@@ -189,14 +195,16 @@ class _PreparedDense(Layer):
     opaque = True
 
     def __init__(self, layer):
-        self.layer, self.seen = layer, set()  # shapes that fit
+        self.layer, self.seen = layer, set()  # kinds that fit
         self.dtypes = {param.value.dtype for param in layer.params()}
         self.product = taped(lambda x: dense(x, layer.w.value)[0])
 
     def infer(self, x):
-        if x.shape not in self.seen or {x.dtype} != self.dtypes:
+        kind = _kind(x)
+        if kind not in self.seen:
             y = self.layer.infer(x)
-            self.seen.add(x.shape)
+            if kind and {x.dtype} == self.dtypes:
+                self.seen.add(kind)
             return y
         y = self.product(x)
         return y if self.layer.b is None else y + self.layer.b.value

@@ -248,3 +248,17 @@ def test_a_layer_of_ones_own_that_refuses_a_value_is_named_each_time():
         compiled.infer(dark)
         with pytest.raises(ShapeError, match=r"layer 1 \(Dark\): too bright"):
             compiled.infer(dark + 1)
+
+
+def test_a_layer_of_ones_own_may_hand_on_a_list():
+    class Listed(layers.Layer):
+        def infer(self, x):
+            return x.tolist()
+
+    rng = np.random.default_rng(0)
+    inner = layers.Sequential(layers.Dense(6, 5, rng=rng), layers.ReLU())
+    net = layers.Sequential(Listed(), inner, Listed(), layers.Dense(5, 3, rng=rng))
+    compiled = numpycnn.compile(net)
+    for seed in range(3):
+        x = np.random.default_rng(seed).random((1, 6), np.float32)
+        np.testing.assert_array_equal(compiled.infer(x), layers.fuse(net).infer(x))
