@@ -251,63 +251,40 @@ def weight_gradient(x, dy, shape, padding):
 
     x (N, H, W, C), dy (N, OH, OW, F) -> dw (r, r, C, F)
     """
-    c, f = shape[2:]
-    plan = _plan(x.shape, padding, shape[0], c, f)
+    r, _, c, f = shape
+    plan = _plan(x.shape, padding, r, c, f)
     edges = np.array(whole.edges(len(x)))
-    sums = empty((len(edges) - 1, 36, plan.c, plan.f))
-    arguments = x, dy, edges, sums, plan.tiling, steps(plan.c, 1), steps(plan.c, plan.f)
-    parallel(_gradient_shards, len(sums), *arguments, scratch=plan.scratch)
+    parts = empty((len(edges) - 1, r * r, plan.c, plan.f))
+    arguments = x, dy, edges, parts, plan.tiling, steps(plan.c, 1), steps(plan.c, plan.f)
+    memory = plan.scratch + 36 * plan.c * plan.f
+    parallel(_gradient_shards, len(parts), *arguments, scratch=memory)
     dw = empty(shape)
-    parallel(_transform_sums, c, sums, dw)
+    parallel(_add_shards, c, parts, dw)
     return dw
 
 
 @kernel
-def _transform_sums(sums, dw, lo, hi):
-    """Reads sums (S, 36, C, F), writes dw (r, r, C, F): G^T sums G of every shard, in whole.tree's
-    order. Some channels at a time: memory is read in runs, which the processor foresees.
+def _gradient_shards(x, dy, edges, parts, tiling, starts, places, memory, lo, hi):
+    """Reads x (N, H, W, C), dy (N, OH, OW, F), writes parts (S, r * r, C, F), a dw of each shard.
+
+    A shard's 36 sums over all tiles are transformed while they are in a near cache.
     """
-    shards, _, c_up, f_up = sums.shape
-    flat, r, f = sums.reshape(-1), dw.shape[1], dw.shape[3]
-    most = max(1, RUN // f_up)  # channels
-    half = np.empty(6 * r * most * f_up, np.float32)
-    blocks = np.empty(shards * r * r * most * f_up, np.float32)
-    for first in range(lo, hi, most):
-        channels = min(most, hi - first)
-        run = channels * f_up
-        for shard in range(shards):
-            for column in range(6):
-                at = ((shard * 36 + column) * c_up + first) * f_up
-                weight_gradients(r, flat, at, 6 * c_up * f_up, half, column * run, 6 * run, run)
-            for row in range(r):
-                at, to = row * 6 * run, (shard * r + row) * r * run
-                weight_gradients(r, half, at, run, blocks, to, run, run)
-        add_up(blocks, shards, r * r * run, r * r * run)
-        for place in range(r * r):
-            for i in range(channels):
-                target = dw[place // r, place % r, first + i]
-                source = blocks[place * run + i * f_up :]
-                for k in range(f):
-                    target[k] = source[k]
-
-
-@kernel
-def _gradient_shards(x, dy, edges, sums, tiling, starts, places, memory, lo, hi):
-    """Reads x (N, H, W, C), dy (N, OH, OW, F), writes sums (S, 36, C, F) over all tiles."""
-    group = tiling.group
-    c_up, f_up, tiles = sums.shape[2], sums.shape[3], group * tiling.rows * tiling.columns
-    c = x.shape[3]
+    _, _, c_up, f_up = parts.shape
+    group, r = tiling.group, 7 - tiling.m
+    c, tiles, size = x.shape[3], group * tiling.rows * tiling.columns, c_up * f_up
     scratch, v, m, half, block = _split(memory, tiling, c_up, f_up)
     block[:] = np.float32(0)
+    sums = memory[len(memory) - 36 * size :]  # (36, C, F)
     rows, panel, zeros = Rows(v, starts, c_up, 0), Panel(m, f_up), np.zeros(WIDTH, np.float32)
+    out = Out(sums, places)
     for shard in range(lo, hi):
-        total = sums[shard].reshape(-1)
-        out, last = Out(total, places), edges[shard + 1]
+        part, last = parts[shard].reshape(-1), edges[shard + 1]
         if edges[shard] == last:  # of no images
-            total[:] = np.float32(0)
+            part[:] = np.float32(0)
+            continue
         for first in range(edges[shard], last, group):
             more = first > edges[shard]
-            start = Start(total, 1) if more else Start(zeros, 0)
+            start = Start(sums, 1) if more else Start(zeros, 0)
             images = min(group, last - first)
             _fill(scratch, x[first : first + images], tiling, c_up)
             _transform_inputs(scratch, v, half, tiling, images, tiles, c_up)
@@ -315,12 +292,45 @@ def _gradient_shards(x, dy, edges, sums, tiling, starts, places, memory, lo, hi)
             _transform_gradients(dy[first:], m, block, half, tiling, count, tiles, f_up)
             for k in range(36):
                 for p in range(0, f_up, WIDTH):
-                    to = k * c_up * f_up + p
+                    to = k * size + p
                     at = At(k * tiles * c_up, k * tiles * f_up + p, to if more else 0, to)
                     if p + WIDTH <= f_up:
                         product(c, count, 1, rows, panel, start, out, at)
                     else:
                         narrow_product(c, count, 1, rows, panel, start, out, at)
+        _transform_sums(r, sums, part, c, f_up, size)
+
+
+@kernel
+def _transform_sums(r, sums, out, c, f_up, size):
+    """Reads sums (36, C, F), writes out (r * r, C, F) = G^T sums G; `size` values are a C x F.
+
+    Some channels at a time: memory is read in runs, which the processor foresees.
+    """
+    most = max(1, RUN // f_up)  # channels
+    half = np.empty(6 * r * most * f_up, np.float32)
+    for first in range(0, c, most):
+        begin, run = first * f_up, min(most, c - first) * f_up
+        for column in range(6):
+            at, to = column * size + begin, column * run
+            weight_gradients(r, sums, at, 6 * size, half, to, 6 * run, run)
+        for row in range(r):
+            to = row * r * size + begin
+            weight_gradients(r, half, row * 6 * run, run, out, to, size, run)
+
+
+@kernel
+def _add_shards(parts, dw, lo, hi):
+    """Reads parts (S, r * r, C, F), writes dw (r, r, C, F): their sum in whole.tree's order."""
+    shards, squared, c_up, f_up = parts.shape
+    flat, r, f = parts.reshape(-1), len(dw), dw.shape[3]
+    for place in range(squared):
+        at = (place * c_up + lo) * f_up
+        add_up(flat[at:], shards, squared * c_up * f_up, (hi - lo) * f_up)
+        for channel in range(lo, hi):
+            target, source = dw[place // r, place % r, channel], parts[0, place, channel]
+            for k in range(f):
+                target[k] = source[k]
 
 
 @kernel
