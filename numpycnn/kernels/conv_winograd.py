@@ -77,7 +77,7 @@ class _Plan:
         self.tiling = Tiling(group, rows, columns, height, width, top, left, m)
         tiles = group * rows * columns
         self.scratch = group * height * width * self.c + 36 * tiles * (self.c + self.f)
-        self.scratch += 36 * max(self.c, self.f) + m * m * self.f
+        self.scratch += 6 * width * max(self.c, self.f) + m * width * self.f
         self.steps_c, self.steps_f = steps(tiles, self.c), steps(tiles, self.f)
 
 
@@ -150,14 +150,14 @@ def _transform_weights(w, turned, out, lo, hi):
 def _split(memory, tiling, c_up, f_up):
     """A thread's memory as padded images (zeros), inputs (36, tiles, C), outputs (36, tiles, F).
 
-    Then room for one tile halfway, and for one tile of outputs.
+    Then room for a row of tiles halfway (6, width, C or F), and for its outputs (m, width, F).
     """
     padded = tiling.group * tiling.height * tiling.width * c_up
     tiles = 36 * tiling.group * tiling.rows * tiling.columns
     memory[:padded] = np.float32(0)
     v, rest = memory[padded : padded + tiles * c_up], memory[padded + tiles * c_up :]
     m, rest = rest[: tiles * f_up], rest[tiles * f_up :]
-    half = 36 * max(c_up, f_up)
+    half = 6 * tiling.width * max(c_up, f_up)
     return memory[:padded], v, m, rest[:half], rest[half:]
 
 
@@ -176,32 +176,27 @@ def _fill(scratch, x, tiling, c_up):
 
 
 @kernel
-def _tile(t, tiling):
-    """Of the t-th tile of a group: image, row and column of its first output."""
-    rows, columns, m = tiling.rows, tiling.columns, tiling.m
-    return t // (rows * columns), t // columns % rows * m, t % columns * m
-
-
-@kernel
 def _transform_inputs(scratch, v, half, tiling, images, tiles, c_up):
-    """Reads the padded images, writes v (36, tiles, C) = B^T d B for every tile d."""
-    down = tiling.width * c_up
-    for t in range(images * tiling.rows * tiling.columns):
-        n, i, j = _tile(t, tiling)
-        corner = (n * tiling.height + i) * down + j * c_up
-        for column in range(6):
-            at = column * c_up
-            inputs(scratch, corner + at, down, half, at, 6 * c_up, c_up)
+    """Reads the padded images, writes v (36, tiles, C) = B^T d B for every tile d.
+
+    First down the columns of a row of tiles, as neighbours share them, then across each tile.
+    """
+    line = tiling.width * c_up
+    for t in range(images * tiling.rows):  # a row of tiles
+        n, i = t // tiling.rows, t % tiling.rows * tiling.m
+        inputs(scratch, (n * tiling.height + i) * line, line, half, 0, line, line)
         for row in range(6):
-            to = (row * 6 * tiles + t) * c_up
-            inputs(half, row * 6 * c_up, c_up, v, to, tiles * c_up, c_up)
+            for j in range(tiling.columns):
+                at = row * line + j * tiling.m * c_up
+                to = (row * 6 * tiles + t * tiling.columns + j) * c_up
+                inputs(half, at, c_up, v, to, tiles * c_up, c_up)
 
 
 @kernel
 def _correlate_images(x, weights, bias, y, epilogue, tiling, steps_c, steps_f, memory, lo, hi):
     """Reads x (N, H, W, C), weights (36, C, F), writes y (N, OH, OW, F), or epilogue.z instead."""
-    group, side = tiling.group, tiling.m
-    c_up, f_up, tiles = weights.shape[1], weights.shape[2], group * tiling.rows * tiling.columns
+    group, (_, c_up, f_up) = tiling.group, weights.shape
+    tiles = group * tiling.rows * tiling.columns
     c = x.shape[3]
     scratch, v, m, half, block = _split(memory, tiling, c_up, f_up)
     rows, panel = Rows(v, steps_c, 1, 0), Panel(weights.reshape(-1), f_up)
@@ -223,25 +218,31 @@ def _correlate_images(x, weights, bias, y, epilogue, tiling, steps_c, steps_f, m
                     product(count, c, 1, rows, panel, zero, out, at)
                 else:  # one vector is left over
                     narrow_product(count, c, 1, rows, panel, zero, out, at)
-        for t in range(count):
-            for column in range(6):
-                at, to = (column * tiles + t) * f_up, column * f_up
-                outputs(side, m, at, 6 * tiles * f_up, half, to, 6 * f_up, f_up)
-            for row in range(side):
-                at, to = row * 6 * f_up, row * side * f_up
-                outputs(side, half, at, f_up, block, to, f_up, f_up)
-            n, i, j = _tile(t, tiling)
-            _write_tile(block, bias, y, begin + n, i, j, side, f_up)
+        _transform_outputs(m, bias, y[begin : begin + images], half, block, tiling, tiles, f_up)
         finish(epilogue, maps, begin, first, images)
 
 
 @kernel
-def _write_tile(block, bias, y, n, i, j, side, f_up):
-    """block (m, m, F) + bias into y[n] at (i, j), but for what reaches beyond its border."""
-    _, oh, ow, f = y.shape
+def _transform_outputs(m, bias, y, half, block, tiling, tiles, f_up):
+    """Reads m (36, tiles, F), writes y (images, OH, OW, F) = A^T m A + bias."""
+    side, run = tiling.m, tiling.columns * f_up
+    for t in range(len(y) * tiling.rows):
+        for column in range(6):
+            at = (column * tiles + t * tiling.columns) * f_up
+            outputs(side, m, at, 6 * tiles * f_up, half, column * run, 6 * run, run)
+        for row in range(side):
+            outputs(side, half, row * 6 * run, run, block, row * side * run, run, run)
+        _write(block, bias, y[t // tiling.rows], t % tiling.rows * side, tiling, f_up)
+
+
+@kernel
+def _write(block, bias, y, i, tiling, f_up):
+    """block (m, m, columns, F) + bias into y (OH, OW, F) from row i on, but for what is beyond."""
+    side, (oh, ow, f) = tiling.m, y.shape
     for row in range(min(side, oh - i)):
-        for column in range(min(side, ow - j)):
-            source, target = block[(row * side + column) * f_up :], y[n, i + row, j + column]
+        for j in range(ow):
+            at = ((row * side + j % side) * tiling.columns + j // side) * f_up
+            target, source = y[i + row, j], block[at:]
             for k in range(f):
                 target[k] = source[k] + bias[k]
 
@@ -288,8 +289,8 @@ def _gradient_shards(x, dy, edges, parts, tiling, starts, places, memory, lo, hi
             images = min(group, last - first)
             _fill(scratch, x[first : first + images], tiling, c_up)
             _transform_inputs(scratch, v, half, tiling, images, tiles, c_up)
+            _transform_gradients(dy[first : first + images], m, block, half, tiling, tiles, f_up)
             count = images * tiling.rows * tiling.columns
-            _transform_gradients(dy[first:], m, block, half, tiling, count, tiles, f_up)
             for k in range(36):
                 for p in range(0, f_up, WIDTH):
                     to = k * size + p
@@ -334,29 +335,28 @@ def _add_shards(parts, dw, lo, hi):
 
 
 @kernel
-def _transform_gradients(dy, m, block, half, tiling, count, tiles, f_up):
-    """Reads `count` tiles of dy (images, OH, OW, F), writes m (36, tiles, F) = A dy A^T."""
-    side = tiling.m
-    for t in range(count):
-        n, i, j = _tile(t, tiling)
-        _read_tile(block, dy, n, i, j, side, f_up)
-        for column in range(side):
-            at = column * f_up
-            gradients(side, block, at, side * f_up, half, at, side * f_up, f_up)
+def _transform_gradients(dy, m, block, half, tiling, tiles, f_up):
+    """Reads dy (images, OH, OW, F), writes m (36, tiles, F) = A dy A^T for every tile of dy."""
+    side, line = tiling.m, tiling.width * f_up
+    for t in range(len(dy) * tiling.rows):  # a row of tiles
+        _read(block, dy[t // tiling.rows], t % tiling.rows * side, tiling, f_up)
+        gradients(side, block, 0, line, half, 0, line, tiling.columns * side * f_up)
         for row in range(6):
-            to = (row * 6 * tiles + t) * f_up
-            gradients(side, half, row * side * f_up, f_up, m, to, tiles * f_up, f_up)
+            for j in range(tiling.columns):
+                at = row * line + j * side * f_up
+                to = (row * 6 * tiles + t * tiling.columns + j) * f_up
+                gradients(side, half, at, f_up, m, to, tiles * f_up, f_up)
 
 
 @kernel
-def _read_tile(block, dy, n, i, j, side, f_up):
-    """block (m, m, F) = dy[n] at (i, j), zeros beyond its border."""
-    _, oh, ow, f = dy.shape
-    for row in range(side):
-        for column in range(side):
-            target = block[(row * side + column) * f_up :]
-            if i + row < oh and j + column < ow:
-                source = dy[n, i + row, j + column]
+def _read(block, dy, i, tiling, f_up):
+    """block (m, width, F) = dy (OH, OW, F) from row i on; zeros stay beyond its right border."""
+    oh, ow, f = dy.shape
+    for row in range(tiling.m):
+        for j in range(ow):
+            target = block[(row * tiling.width + j) * f_up :]
+            if i + row < oh:
+                source = dy[i + row, j]
                 for k in range(f):
                     target[k] = source[k]
             else:
