@@ -35,7 +35,9 @@ def draw(*shape, seed=0):
 # ---- simd -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("count", [1, 3, 4, 5, simd.ROWS, simd.ROWS + 1, 2 * simd.ROWS + 7])
+@pytest.mark.parametrize(
+    "count", [1, 2, 3, 4, 5, *(simd.ROWS + k for k in range(4)), 2 * simd.ROWS + 7]
+)
 @pytest.mark.parametrize("by_row", [0, 1])
 @pytest.mark.parametrize(
     ("product", "width"), [(simd.product, simd.WIDTH), (simd.narrow_product, simd.LANES)]

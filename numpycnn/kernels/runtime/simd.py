@@ -159,13 +159,22 @@ _many_narrow, _four_narrow, _one_narrow = _tiles(1)
 
 
 @kernel
+def _whole_tiles(count):
+    """How many tiles of ROWS rows `count` rows have: one fewer where tiles of four then leave fewer
+    single rows, which take as long as four.
+    """
+    tiles, rest = count // ROWS, count % ROWS
+    return tiles - 1 if tiles and (rest + ROWS) % 4 < rest % 4 else tiles
+
+
+@kernel
 def product(count, inner, outer, rows, panel, start, out, at):
     """`count` rows times WIDTH columns: reads Rows, Panel and Start, writes Out, from At on.
 
     In tiles of ROWS rows; what is left over in tiles of four and in single rows.
     """
-    t = 0
-    while t + ROWS <= count:
+    t, last = 0, _whole_tiles(count) * ROWS
+    while t < last:
         _many(t, inner, outer, rows, panel, start, out, at)
         t += ROWS
     while t + 4 <= count:
@@ -179,8 +188,8 @@ def product(count, inner, outer, rows, panel, start, out, at):
 @kernel
 def narrow_product(count, inner, outer, rows, panel, start, out, at):
     """The same for LANES columns."""
-    t = 0
-    while t + ROWS <= count:
+    t, last = 0, _whole_tiles(count) * ROWS
+    while t < last:
         _many_narrow(t, inner, outer, rows, panel, start, out, at)
         t += ROWS
     while t + 4 <= count:
