@@ -16,7 +16,7 @@ from .conv import conv2d_backward, correlate, prepared
 from .runtime.epilogue import Epilogue
 from .runtime.memory import empty
 from .runtime.moments import combine
-from .runtime.rows import activate, fold, gather, repeated, scatter
+from .runtime.rows import activate, fold, gather, repeated, scatter, windows
 from .runtime.threads import kernel, parallel
 
 _NO_WINNER = 255  # no place of a window: nothing in it is above zero
@@ -154,9 +154,8 @@ def _gradient_sums(dy, a, rows, pool, winner, sums, lo, hi):
     """
     _, oh, length = dy.shape
     scale, shift, mean = rows[0], rows[1], rows[2]
-    work = np.empty((5, length), np.float32)
-    sum_dz, sum_dz_a, best, value, side = work[0], work[1], work[2], work[3], work[4]
-    places = np.empty(length, np.int32)
+    work, sides = np.empty((3, length), np.float32), np.empty((4, length), np.float32)
+    sum_dz, sum_dz_a, value, places = work[0], work[1], work[2], np.empty(length, np.int32)
     for n in range(lo, hi):
         sum_dz[:] = np.float32(0)
         sum_dz_a[:] = np.float32(0)
@@ -165,7 +164,7 @@ def _gradient_sums(dy, a, rows, pool, winner, sums, lo, hi):
             if pool == 1:
                 _add_open(dy_row, a[n, i], scale, shift, mean, sum_dz, sum_dz_a)
             else:
-                _winners(a[n], i, sums.shape[2], pool, scale, shift, side, best, value, places)
+                _winners(a[n], i, sums.shape[2], pool, scale, shift, sides, value, places)
                 _add_winners(dy_row, value, places, mean, sum_dz, sum_dz_a)
                 target = winner[n, i]
                 for k in range(length):
@@ -178,7 +177,10 @@ def _gradient_sums(dy, a, rows, pool, winner, sums, lo, hi):
 def _add_open(dy_row, a_row, scale, shift, mean, sum_dz, sum_dz_a):
     """Adds dz and dz * (a - mean) of a row (OW*F), dz being dy where ReLU is open."""
     for k in range(len(dy_row)):
-        dz = np.float32(0) if scale[k] * a_row[k] + shift[k] <= np.float32(0) else dy_row[k]
+        dz = dy_row[
+            k
+        ]  # read first: a choice between values goes by vectors, one of reading does not
+        dz = np.float32(0) if scale[k] * a_row[k] + shift[k] <= np.float32(0) else dz
         sum_dz[k] += dz
         sum_dz_a[k] += dz * (a_row[k] - mean[k])
 
@@ -187,29 +189,44 @@ def _add_open(dy_row, a_row, scale, shift, mean, sum_dz, sum_dz_a):
 def _add_winners(dy_row, value, places, mean, sum_dz, sum_dz_a):
     """The same for a row of windows (OW/pool*F), `value` being a where each has its winner."""
     for k in range(len(dy_row)):
-        dz = np.float32(0) if places[k] == _NO_WINNER else dy_row[k]
+        dz = dy_row[k]
+        dz = np.float32(0) if places[k] == _NO_WINNER else dz
         sum_dz[k] += dz
         sum_dz_a[k] += dz * (value[k] - mean[k])
 
 
 @kernel
-def _winners(image, i, f, pool, scale, shift, side, best, value, places):
+def _winners(image, i, f, pool, scale, shift, sides, value, places):
     """Reads image (OH, OW*F); of the i-th row of windows writes, each (OW/pool*F):
 
-    best, the largest z above zero, if any; value, a there; places, where in its window that is.
+    value, a where z is largest and above zero, if anywhere; places, where in its window that is.
     """
-    best[:] = np.float32(0)
+    if pool == 2:
+        a, b, c, d = windows(image, i, f, sides)
+        for k in range(len(value)):
+            best = np.float32(0), np.float32(0), np.int32(_NO_WINNER)
+            best = _larger(scale[k], shift[k], a[k], np.int32(0), best)
+            best = _larger(scale[k], shift[k], b[k], np.int32(1), best)
+            best = _larger(scale[k], shift[k], c[k], np.int32(2), best)
+            _, value[k], places[k] = _larger(scale[k], shift[k], d[k], np.int32(3), best)
+        return
+    largest = sides[0]
+    largest[:] = np.float32(0)
     value[:] = np.float32(0)
     places[:] = np.int32(_NO_WINNER)
     for place in range(pool * pool):
-        part = gather(image[i * pool + place // pool], place % pool, f, pool, side)
-        number = np.int32(place)
-        for k in range(len(best)):
-            z = scale[k] * part[k] + shift[k]
-            better = not (z <= best[k])
-            best[k] = z if better else best[k]
-            value[k] = part[k] if better else value[k]
-            places[k] = number if better else places[k]
+        part = gather(image[i * pool + place // pool], place % pool, f, pool, sides[1])
+        for k in range(len(value)):
+            best = largest[k], value[k], places[k]
+            best = _larger(scale[k], shift[k], part[k], np.int32(place), best)
+            largest[k], value[k], places[k] = best
+
+
+@kernel
+def _larger(scale, shift, value, place, best):
+    """(z, value, place) with z = scale * value + shift, or the best so far if z is not above it."""
+    z = scale * value + shift
+    return best if z <= best[0] else (z, value, place)
 
 
 @kernel
@@ -219,28 +236,39 @@ def _gradient(dy, a, rows, f, pool, winner, da, lo, hi):
     Reads dy, winner (N, OH/pool, OW/pool*F) and a (N, OH, OW*F), writes da (N, OH, OW*F).
     """
     _, oh, length = dy.shape
-    scale, shift, mean, offset, slope = rows[0], rows[1], rows[2], rows[3], rows[4]
-    work = np.empty((2, length), np.float32)
-    side, out = work[0], work[1]
+    scale, mean, offset, slope = rows[0], rows[2], rows[3], rows[4]
+    side = np.empty(length, np.float32)
+    dz = np.zeros(a.shape[2], np.float32)  # of pixels in no window it stays 0
     for n in range(lo, hi):
-        if a.shape[1] % pool or a.shape[2] != length * pool:  # pixels in no window: dz is 0 there
-            for i in range(a.shape[1]):
-                source, target = a[n, i], da[n, i]
-                for k in range(len(target)):
-                    target[k] = -offset[k] - slope[k] * (source[k] - mean[k])
-        for i in range(oh):
-            dy_row = dy[n, i]
+        for i in range(a.shape[1]):
+            part, target = a[n, i], da[n, i]
             if pool == 1:
-                part, target = a[n, i], da[n, i]
-                for k in range(length):
-                    closed = scale[k] * part[k] + shift[k] <= np.float32(0)
-                    dz = np.float32(0) if closed else dy_row[k]
-                    target[k] = scale[k] * dz - offset[k] - slope[k] * (part[k] - mean[k])
+                _gradient_row(dy[n, i], part, rows, target)
+                continue
+            if i // pool == oh:
+                dz[:] = np.float32(0)
             else:
-                for place in range(pool * pool):
-                    row, number = i * pool + place // pool, np.uint8(place)
-                    part, places = gather(a[n, row], place % pool, f, pool, side), winner[n, i]
-                    for k in range(length):
-                        dz = dy_row[k] if places[k] == number else np.float32(0)
-                        out[k] = scale[k] * dz - offset[k] - slope[k] * (part[k] - mean[k])
-                    scatter(out, da[n, row], place % pool, f, pool)
+                for column in range(pool):
+                    place = np.uint8(i % pool * pool + column)
+                    _won(dy[n, i // pool], winner[n, i // pool], place, side)
+                    scatter(side, dz, column, f, pool)
+            for k in range(len(part)):
+                target[k] = scale[k] * dz[k] - offset[k] - slope[k] * (part[k] - mean[k])
+
+
+@kernel
+def _gradient_row(dy_row, part, rows, target):
+    """The same for a row without pooling: dz is dy where ReLU is open."""
+    scale, shift, mean, offset, slope = rows[0], rows[1], rows[2], rows[3], rows[4]
+    for k in range(len(part)):
+        dz = dy_row[k]
+        dz = np.float32(0) if scale[k] * part[k] + shift[k] <= np.float32(0) else dz
+        target[k] = scale[k] * dz - offset[k] - slope[k] * (part[k] - mean[k])
+
+
+@kernel
+def _won(dy_row, winner, place, dz):
+    """dz = dy of the windows whose winner stands at this place."""
+    for k in range(len(dy_row)):
+        dy = dy_row[k]
+        dz[k] = dy if winner[k] == place else np.float32(0)

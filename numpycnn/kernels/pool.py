@@ -40,9 +40,10 @@ def _max_pool(x, size, stride, y, winner, lo, hi):
 def _larger(value, number, best, places):
     """Where value is larger than the best so far; NaN wins, and the first of equals."""
     for k in range(len(best)):
-        better = (value[k] > best[k]) | ((value[k] != value[k]) & (best[k] == best[k]))
-        places[k] = number if better else places[k]
-        best[k] = value[k] if better else best[k]
+        new, old, place = value[k], best[k], places[k]  # read before the choice, for vectors
+        better = (new > old) | ((new != new) & (old == old))
+        places[k] = number if better else place
+        best[k] = new if better else old
 
 
 def max_pool2d_backward(dy, cache):
@@ -68,7 +69,8 @@ def _max_pool_backward(dy, winner, size, stride, dx, lo, hi):
                     row, column = i * stride[0] + place // size[1], j * stride[1] + place % size[1]
                     dy_row, won, out = dy[n, i, j], winner[n, i, j], dx[n, row, column]
                     for k in range(c):
-                        out[k] += dy_row[k] if won[k] == place else zero
+                        value = dy_row[k]
+                        out[k] += value if won[k] == place else zero
 
 
 def avg_pool2d(x, size, stride):

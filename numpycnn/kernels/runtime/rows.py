@@ -49,32 +49,42 @@ def scatter(side, row, first, c, pool):
 
 
 @kernel
+def windows(image, i, c, sides):
+    """The i-th row of windows of 2 x 2 of an image (H, W*C): each place, side by side."""
+    top, bottom = image[2 * i], image[2 * i + 1]
+    a, b = gather(top, 0, c, 2, sides[0]), gather(top, 1, c, 2, sides[1])
+    return a, b, gather(bottom, 0, c, 2, sides[2]), gather(bottom, 1, c, 2, sides[3])
+
+
+@kernel
 def activate(a, rows, c, pool, y):
     """Reads a (H, W*C), writes y (H/pool, W/pool*C), with scale, shift = rows (2, W/pool*C):
 
     the largest over each window of relu(scale * a + shift). NaN passes.
     """
     scale, shift = rows[0], rows[1]  # unpacking would forget that they are contiguous
-    side = np.empty(y.shape[1], np.float32)
+    sides = np.empty((4, y.shape[1]), np.float32)
     for i in range(len(y)):
         best = y[i]
-        for place in range(pool * pool):
-            part = gather(a[i * pool + place // pool], place % pool, c, pool, side)
-            if place == 0:
-                _relu(part, scale, shift, best)
-            else:
-                _larger(part, scale, shift, best)
+        if pool == 2:
+            p, q, r, s = windows(a, i, c, sides)
+            for k in range(len(best)):
+                z = _larger(scale[k], shift[k], p[k], np.float32(0))
+                z = _larger(scale[k], shift[k], q[k], z)
+                z = _larger(scale[k], shift[k], r[k], z)
+                best[k] = _larger(scale[k], shift[k], s[k], z)
+            continue
+        part = gather(a[i * pool], 0, c, pool, sides[0])
+        for k in range(len(best)):
+            best[k] = _larger(scale[k], shift[k], part[k], np.float32(0))
+        for place in range(1, pool * pool):
+            part = gather(a[i * pool + place // pool], place % pool, c, pool, sides[0])
+            for k in range(len(best)):
+                best[k] = _larger(scale[k], shift[k], part[k], best[k])
 
 
 @kernel
-def _relu(part, scale, shift, best):
-    for k in range(len(best)):
-        z = scale[k] * part[k] + shift[k]
-        best[k] = np.float32(0) if z <= np.float32(0) else z
-
-
-@kernel
-def _larger(part, scale, shift, best):
-    for k in range(len(best)):
-        z = scale[k] * part[k] + shift[k]
-        best[k] = best[k] if (z <= best[k]) | (best[k] != best[k]) else z
+def _larger(scale, shift, a, best):
+    """scale * a + shift, or the best so far if that is not below it, or NaN."""
+    z = scale * a + shift
+    return best if (z <= best) | (best != best) else z
