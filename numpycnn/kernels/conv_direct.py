@@ -165,7 +165,7 @@ def weight_gradient(x, dy, shape, stride, padding):
     edges = np.array(whole.edges(len(x)))
     sums = np.zeros((len(edges) - 1, panels, k, WIDTH), np.float32)
     tables = _patch(kh, kw, sides[1], c), steps(k, WIDTH)
-    memory = sides[0] * sides[1] * c + panels * oh * ow * WIDTH
+    memory = sides[0] * sides[1] * c + (panels * oh * ow * WIDTH if f % WIDTH else 0)
     arguments = x, dy, edges, sums, Frame(sides, top, left, (1, 1)), stride, *tables
     parallel(_gradient_shards, len(sums), *arguments, scratch=memory)
     total = whole.tree(sums)  # (P, kh*kw*C, WIDTH)
@@ -184,27 +184,34 @@ def _patch(kh, kw, width, c):
 def _gradient_shards(x, dy, edges, sums, frame, stride, starts, places, memory, lo, hi):
     """Reads x (N, H, W, C) and dy (N, OH, OW, F), adds to sums (S, P, kh*kw*C, WIDTH).
 
-    Here the rows of the product are the values of a patch, and it sums over pixels.
+    Here the rows of the product are the values of a patch, and it sums over pixels. Where filters
+    fill whole panels, these are dy itself.
     """
     _, oh, ow, f = dy.shape
+    copied = f % WIDTH > 0
     c = x.shape[3]
     panels, k = sums.shape[1:3]
     room = frame.sides[0] * frame.sides[1] * c
     memory[:] = np.float32(0)
     scratch, flat = memory[:room], memory[room:]
     skip, step = stride[0] * frame.sides[1] * c, stride[1] * c  # to the next row and pixel
-    values, panel = Rows(scratch, starts, step, skip), Panel(flat, WIDTH)
+    values = Rows(scratch, starts, step, skip)
+    panel = Panel(flat, WIDTH) if copied else Panel(dy.reshape(-1), f)
     block = max(1, 4096 // (ow * max(c, WIDTH)))  # image rows that stay in the first-level cache
     for shard in range(lo, hi):
         total = sums[shard].reshape(-1)
         start, out = Start(total, 1), Out(total, places)
         for image in range(edges[shard], edges[shard + 1]):
             _fill(scratch, x[image : image + 1], frame)
-            _into_panels(dy[image].reshape(-1, f), flat.reshape(panels, oh * ow, WIDTH))
+            if copied:
+                _into_panels(dy[image].reshape(-1, f), flat.reshape(panels, oh * ow, WIDTH))
             for i in range(0, oh, block):
                 for p in range(panels):
+                    pixels = (image * oh + i) * ow * f + p * WIDTH
+                    if copied:
+                        pixels = (p * oh * ow + i * ow) * WIDTH
                     to = p * k * WIDTH
-                    at = At(i * skip, (p * oh * ow + i * ow) * WIDTH, to, to)
+                    at = At(i * skip, pixels, to, to)
                     product(k, ow, min(block, oh - i), values, panel, start, out, at)
 
 
