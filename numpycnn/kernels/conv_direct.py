@@ -196,7 +196,7 @@ def _gradient_shards(x, dy, edges, sums, frame, stride, starts, places, memory, 
     scratch, flat = memory[:room], memory[room:]
     skip, step = stride[0] * frame.sides[1] * c, stride[1] * c  # to the next row and pixel
     values = Rows(scratch, starts, step, skip)
-    panel = Panel(flat, WIDTH) if copied else Panel(dy.reshape(-1), f)
+    panel, pixels = Panel(flat, WIDTH), Panel(dy.reshape(-1), f)
     block = max(1, 4096 // (ow * max(c, WIDTH)))  # image rows that stay in the first-level cache
     for shard in range(lo, hi):
         total = sums[shard].reshape(-1)
@@ -207,12 +207,13 @@ def _gradient_shards(x, dy, edges, sums, frame, stride, starts, places, memory, 
                 _into_panels(dy[image].reshape(-1, f), flat.reshape(panels, oh * ow, WIDTH))
             for i in range(0, oh, block):
                 for p in range(panels):
-                    pixels = (image * oh + i) * ow * f + p * WIDTH
+                    to, rows = p * k * WIDTH, min(block, oh - i)
                     if copied:
-                        pixels = (p * oh * ow + i * ow) * WIDTH
-                    to = p * k * WIDTH
-                    at = At(i * skip, pixels, to, to)
-                    product(k, ow, min(block, oh - i), values, panel, start, out, at)
+                        at = At(i * skip, (p * oh * ow + i * ow) * WIDTH, to, to)
+                        product(k, ow, rows, values, panel, start, out, at)
+                    else:
+                        at = At(i * skip, (image * oh + i) * ow * f + p * WIDTH, to, to)
+                        product(k, ow, rows, values, pixels, start, out, at)
 
 
 @kernel
