@@ -38,7 +38,7 @@ def _rows(source, name):
         with source.open(name) as file:
             text = file.read(BYTES).decode("utf-8-sig", "replace")
         dialect = "excel-tab" if name.lower().endswith(".tsv") else "excel"
-        return [row for row, _ in zip(csv.reader(io.StringIO(text), dialect), range(ROWS))]  # noqa: B905
+        return list(itertools.islice(csv.reader(io.StringIO(text), dialect), ROWS))
     except (OSError, csv.Error):
         return []
 

@@ -177,9 +177,7 @@ def _gradient_sums(dy, a, rows, pool, winner, sums, lo, hi):
 def _add_open(dy_row, a_row, scale, shift, mean, sum_dz, sum_dz_a):
     """Adds dz and dz * (a - mean) of a row (OW*F), dz being dy where ReLU is open."""
     for k in range(len(dy_row)):
-        dz = dy_row[
-            k
-        ]  # read first: a choice between values goes by vectors, one of reading does not
+        dz = dy_row[k]  # read before the choice, which vectors can make then
         dz = np.float32(0) if scale[k] * a_row[k] + shift[k] <= np.float32(0) else dz
         sum_dz[k] += dz
         sum_dz_a[k] += dz * (a_row[k] - mean[k])
