@@ -35,6 +35,7 @@ BASE = {
 FAST = {"epochs": 12, "ema": 0.99}
 SMALL = {"ema": 0.995}
 SHORT = {**FAST, "model": "mirror_vgg", "filters": (10, 18, 24), "epochs": 8}
+TAUGHT = {**SHORT, "smoothing": 0.0, "teacher": "teacher"}
 MIRROR = {"erase": 1.0, "crop": 4, "largest": 0.4}
 TRIALS = {  # name: what it has beside BASE
     "fast": FAST,
@@ -54,6 +55,16 @@ TRIALS = {  # name: what it has beside BASE
     "mirror-29-smoothing-0": {**SHORT, "smoothing": 0.0},
     "mirror-29-wide-first": {**SHORT, "smoothing": 0.03, "filters": (11, 18, 23)},
     "mirror-29-silu-smoothing-3": {**SHORT, "smoothing": 0.03, "activation": "silu"},
+    "teacher": {
+        **FAST,
+        "model": "mirror_vgg",
+        "filters": (16, 32, 46),
+        "smoothing": 0.0,
+        "erase": 1.0,
+    },
+    "mirror-29-taught-1": {**TAUGHT, "temperature": 1},
+    "mirror-29-taught-2": {**TAUGHT, "temperature": 2},
+    "mirror-29-taught-4": {**TAUGHT, "temperature": 4},
     "mirror-98": {"model": "mirror_vgg", "filters": (16, 32, 46), **MIRROR},
     "mirror-190": {"model": "mirror_vgg", "filters": (24, 44, 64), **MIRROR},
     "mirror-190-crop-2": {"model": "mirror_vgg", "filters": (24, 44, 64), "erase": 1.0},
@@ -80,6 +91,11 @@ def run(name, folder):
     trial = {**BASE, **TRIALS[name]}
     dataset = nc.data.load("fashion-mnist")
     train, (x, y) = dataset.split(5000, seed=0)
+    taught = {}
+    if "teacher" in trial:
+        run(trial["teacher"], folder.parent / trial["teacher"])
+        taught = {"teacher": nc.load(folder.parent / trial["teacher"] / "last.npz")}
+        taught["temperature"] = trial["temperature"]
     form = {"filters": trial["filters"], "depth": trial["depth"], "dropout": (0, 0, 0)}
     form |= {"activation": trial["activation"]} if "activation" in trial else {}
     net = nc.models.build(trial["model"], seed=0, **form, mean=dataset.mean, std=dataset.std)
@@ -87,7 +103,7 @@ def run(name, folder):
         net, *train, epochs=trial["epochs"], batch_size=trial["batch_size"],
         optimizer=Muon(net.params(), lr=trial["lr"], rest=8.0, weight_decay=5e-4),
         schedule=triangular(peak=0.2), augment=augmentation(trial), ema=trial["ema"],
-        label_smoothing=trial["smoothing"], validation=(x, y), seed=0,
+        label_smoothing=trial["smoothing"], **taught, validation=(x, y), seed=0,
         out=folder, resume=(folder / "last.npz").exists(),
     )  # fmt: skip
     s, flipped = logits(net, x), logits(net, x, flip=True)

@@ -39,7 +39,14 @@ from .conv import (
 from .dense import dense, dense_backward
 from .dropout import dropout, dropout_backward
 from .layer_norm import group_norm, group_norm_backward, layer_norm, layer_norm_backward
-from .loss import bce_with_logits, gaussian_kl, gradient_penalty, mse, softmax_cross_entropy
+from .loss import (
+    bce_with_logits,
+    distillation,
+    gaussian_kl,
+    gradient_penalty,
+    mse,
+    softmax_cross_entropy,
+)
 from .mirror import (
     mirror_batch_norm,
     mirror_batch_norm_backward,
@@ -63,8 +70,8 @@ from .upsample import upsample2d, upsample2d_backward
 __all__ = [
     "avg_pool2d", "avg_pool2d_backward", "batch_norm", "batch_norm_backward", "bce_with_logits",
     "channel_scale", "channel_scale_backward", "col2im", "conv2d", "conv2d_backward",
-    "conv_transpose2d", "conv_transpose2d_backward", "dense", "dense_backward", "dropout",
-    "dropout_backward", "elu", "elu_backward", "gaussian_kl", "gaussian_sample",
+    "conv_transpose2d", "conv_transpose2d_backward", "dense", "dense_backward", "distillation",
+    "dropout", "dropout_backward", "elu", "elu_backward", "gaussian_kl", "gaussian_sample",
     "gaussian_sample_backward", "gelu", "gelu_backward", "global_avg_pool",
     "global_avg_pool_backward", "gradient_penalty", "group_norm", "group_norm_backward",
     "hard_swish", "hard_swish_backward", "im2col", "layer_norm", "layer_norm_backward",

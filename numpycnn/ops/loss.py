@@ -108,6 +108,35 @@ def softmax_cross_entropy(logits, labels, label_smoothing=0.0, class_weight=None
     return float(loss), dlogits.astype(logits.dtype)
 
 
+def distillation(logits, teacher_logits, temperature=2.0):
+    """C = T^2 sum_k q_k log(q_k / p_k), averaged over the batch: how far a student's p is from its
+    teacher's q, with p = softmax(s / T), q = softmax(t / T). T^2 keeps gradients at one size.
+
+    dC/ds = T (p - q)
+
+    logits s, teacher_logits t (N, K), temperature T > 0 -> loss, dlogits (N, K). Raises ShapeError,
+    also for an empty batch; TypeError; ValueError for a temperature that is not above 0.
+    Source: Hinton, Vinyals & Dean 2015. Steps: DERIVATIONS.md, "Distillation".
+    """
+    logits, teacher_logits = _same_shape(logits, teacher_logits)
+    logits = floats("logits", logits, ndim=2)
+    if not 0 < temperature < np.inf:
+        raise ValueError(f"temperature must be a number above 0, not {temperature!r}")
+
+    def log_softmax(s):
+        s = s.astype(np.float64) / temperature
+        s = s - s.max(axis=1, keepdims=True)
+        return s - np.log(np.exp(s).sum(axis=1, keepdims=True))
+
+    log_p, log_q = log_softmax(logits), log_softmax(teacher_logits)  # (N, K)
+    p, q = np.exp(log_p), np.exp(log_q)
+    with np.errstate(invalid="ignore"):
+        apart = np.where(q > 0, log_q - log_p, 0)  # 0 log 0 is 0
+    loss = temperature**2 * (q * apart).sum() / len(q)
+    dlogits = temperature * (p - q) / len(q)
+    return float(loss), dlogits.astype(logits.dtype)
+
+
 def bce_with_logits(logits, targets):
     """Binary cross-entropy of sigmoid(s), averaged over all elements, so that nothing overflows:
 

@@ -19,14 +19,14 @@ def whole(name, value, least):
     return int(value)
 
 
-def check_loss(loss, y, classes, class_weight):
+def check_loss(loss, x, y, classes, class_weight):
     """Raise for settings of the loss that it refuses, or with which a batch may have no weight."""
     if class_weight is not None and not np.all(class_weight[np.unique(y)]):
         raise ValueError(
             "class_weight is 0 for a class that occurs: a batch may have no other; "
             "leave its images out"
         )
-    loss(np.zeros((1, classes)), y[:1])
+    loss(np.zeros((1, classes)), y[:1], x[:1])
 
 
 def weights_of(class_weight, y, classes, names=None):
@@ -156,7 +156,7 @@ def _is_phase(pair):
 
 def settings(
     x, y, validation, out, *, epochs, batch_size, seed, optimizer, schedule, factor, augment,
-    label_smoothing, class_weight, sampling, ema, clip, patience,
+    label_smoothing, class_weight, teacher, temperature, sampling, ema, clip, patience,
 ):  # fmt: skip
     """fit's settings and fingerprints of its data, in JSON's kinds: the names are those on disk."""
     return {
@@ -167,6 +167,7 @@ def settings(
         "schedule": _name(schedule),
         "augment": _name(augment),
         "label_smoothing": label_smoothing,
+        "teacher": None if teacher is None else [distributed.weights(teacher), temperature],
         "sampling": sampling,
         "ema": ema,
         "clip": clip,

@@ -1,6 +1,5 @@
 """fit, evaluate, predict: the loop around forward, loss, backward and step."""
 
-import functools
 import time
 
 import numpy as np
@@ -15,6 +14,7 @@ from ..layers.fused import fuse
 from ..metrics import confusion_matrix, per_class
 from ..tables import as_html
 from . import arguments, checks, pixels
+from . import teacher as teaching
 from .history import History
 from .interrupt import StopRequest
 from .progress import Progress, Silence
@@ -38,7 +38,7 @@ def _epoch(run, loss, pairs, lr_at, stop, bar, ranks):
         with ranks.batch(len(xb)) as here:  # a slice: of several ranks each has its own images
             logits, cache = net.forward(xb[here], train=True)
             logits = ranks.gather(logits)  # (N, K)
-            value, dlogits = loss(logits, yb)  # a number, (N, K)
+            value, dlogits = loss(logits, yb, xb[here])  # a number, (N, K)
             if not np.isfinite(value) or run.ruined(value, LARGEST):
                 state = f"is {value:.1e}" if np.isfinite(value) else "is not finite"
                 raise TrainingDiverged(run.epoch + 1, run.step + 1, run.lr, state=state)
@@ -80,24 +80,27 @@ def _epochs(run, loss, x, y, factor, phases, validate, bar, stop, ranks):
 
 def fit(
     net, x, y, *, epochs=10, batch_size=32, optimizer=None, lr=None, schedule="constant",
-    augment=None, validation=None, label_smoothing=0.0, class_weight=None, ema=None, clip=None,
-    sampling=None, patience=None, seed=0, out=None, resume=False, progress=True, metadata=None,
+    augment=None, validation=None, label_smoothing=0.0, class_weight=None, teacher=None,
+    temperature=2.0, ema=None, clip=None, sampling=None, patience=None, seed=0, out=None,
+    resume=False, progress=True, metadata=None,
 ):  # fmt: skip
     """Train net on images x (N, H, W, C) and integer labels y (N,) by cross-entropy -> History.
 
     `epochs` passes over the images, `batch_size` at a time, with a bar unless `progress` is False.
     uint8 images go as they are to the network's Standardize layer (which divides by 255); float64
     is cast to float32. Without Standardize, images, validation and augmented batches must have one
-    scale. `label_smoothing` e trains on (1 - e) one-hot + e / K. `optimizer`: Adam, or another one
-    by name or class, which take `lr` (by default their own), or one that is made of net.params().
-    `class_weight`: K numbers, {class: weight}, or "balanced". `sampling` "balanced" draws each
-    class equally often: an epoch still has N images, in which those of rare classes repeat
-    (data.balance.draw). `schedule`: a name or function of schedule.py. `augment(x, rng)` changes
-    each batch; of pairs [(0.6, first), (1.0, second)] each is used up to its share of the epochs.
-    `validation` is a pair (x, y), evaluated after each epoch; with `patience` training ends when
-    its accuracy has not risen for so many: net holds the last weights, best.npz the best. `ema` is
-    the decay of an average of the weights (optim.EMA), which is validated and which net holds in
-    the end; `clip` the largest norm of the gradient. `seed` fixes order and augmentation.
+    scale. `label_smoothing` e trains on (1 - e) one-hot + e / K. With a `teacher`, a trained
+    network, the loss is ops.distillation at `temperature`: net learns what the teacher says of each
+    augmented image, and no label. `optimizer`: Adam, or another one by name or class, which take
+    `lr` (by default their own), or one that is made of net.params(). `class_weight`: K numbers,
+    {class: weight}, or "balanced". `sampling` "balanced" draws each class equally often: an epoch
+    still has N images, in which those of rare classes repeat (data.balance.draw). `schedule`: a
+    name or function of schedule.py. `augment(x, rng)` changes each batch; of pairs [(0.6, first),
+    (1.0, second)] each is used up to its share of the epochs. `validation` is a pair (x, y),
+    evaluated after each epoch; with `patience` training ends when its accuracy has not risen for so
+    many: net holds the last weights, best.npz the best. `ema` is the decay of an average of the
+    weights (optim.EMA), which is validated and which net holds in the end; `clip` the largest norm
+    of the gradient. `seed` fixes order and augmentation.
 
     `out` is the run's folder: last.npz, best.npz (by validation accuracy, of equals by validation
     loss; without validation by training loss), history.csv; an older run's files in it move to
@@ -120,15 +123,21 @@ def fit(
     validation = checks.check_validation(net, validation, scale)
     classes, names = checks.count_classes(net, x), (metadata or {}).get("classes")
     class_weight = arguments.weights_of(class_weight, y, classes, names)
-    loss = functools.partial(
-        ops.softmax_cross_entropy, label_smoothing=label_smoothing, class_weight=class_weight
-    )
-    arguments.check_loss(loss, y, classes, class_weight)
+    ranks = distributed.current()
+    if teacher is not None:
+        teaching.check(teacher, x, classes, names, label_smoothing, class_weight)
+
+    def loss(logits, y, x):  # of the whole batch, (N, K) and (N,); x: of the images here
+        if teacher is None:
+            return ops.softmax_cross_entropy(logits, y, label_smoothing, class_weight)
+        taught = ranks.gather(prepared(teacher).infer(x))  # (N, K)
+        return ops.distillation(logits, taught, temperature)
+
+    arguments.check_loss(loss, x, y, classes, class_weight)
     arguments.check_clip(clip)
     arguments.check_sampling(sampling, class_weight)
     patience = arguments.check_patience(patience, validation)
     optimizer = arguments.make_optimizer(optimizer, net, lr)
-    ranks = distributed.current()
     out = out if ranks.leads else None  # the first rank writes, and validates, for all
     checks.check_last_batch(net, x, batch_size)
     checks.note_missing_classes(net, x, y, names)
@@ -138,8 +147,8 @@ def fit(
     settings = arguments.settings(
         x, y, validation, out or ranks.size > 1, epochs=epochs, batch_size=batch_size, seed=seed,
         optimizer=optimizer, schedule=schedule, factor=factor, augment=augment, clip=clip, ema=ema,
-        label_smoothing=label_smoothing, class_weight=class_weight, sampling=sampling,
-        patience=patience,
+        label_smoothing=label_smoothing, class_weight=class_weight, teacher=teacher,
+        temperature=temperature, sampling=sampling, patience=patience,
     )  # fmt: skip
     run = FitRun(net, optimizer, out, settings, metadata or {})
 

@@ -22,7 +22,7 @@ from .lock import locked
 PICTURES = ("learning_curves.png", "confusion.png", "mistakes.png", "filters.png")
 CHECKPOINTS = ("last.npz", "best.npz", "network.npz")
 FILES = (*CHECKPOINTS, "history.csv", "result.json", "report.html", *PICTURES)
-YOUNGER = ("sampling",)  # settings that runs of version 0.1 had not
+YOUNGER = ("sampling", "teacher")  # settings that runs of older versions had not
 RUNNING = ("step", "images", "loss_sum", "correct", "seconds")  # of the running epoch
 
 

@@ -57,10 +57,12 @@ def together(tmp_path_factory):
 
 
 @real
-@pytest.mark.parametrize("images", ["75", "67"])
-def test_one_two_and_four_ranks_train_to_the_same_bits(together, images):
-    """75 images leave a last batch of 11, which no number of ranks divides; 67 leave 3."""
-    found = together["bits"][images]
+@pytest.mark.parametrize("run", ["75", "67", "taught"])
+def test_one_two_and_four_ranks_train_to_the_same_bits(together, run):
+    """75 images leave a last batch of 11, which no number of ranks divides; 67 leave 3, also where
+    they are taught by another network.
+    """
+    found = together["bits"][run]
     assert sorted(found) == ["1", "2", "4"]
     assert len({checksum for checksums in found.values() for checksum in checksums}) == 1
 

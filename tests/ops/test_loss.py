@@ -62,6 +62,77 @@ def test_cross_entropy_is_its_formula(each_backend, n, k, smoothing, weighted, d
     np.testing.assert_allclose(ds, numeric, rtol=0, atol=max(1e-7, rounding))
 
 
+def divergence(s, t, temperature):
+    """T^2 sum_n sum_k q_nk log(q_nk / p_nk) / N, q = softmax(t / T), p = softmax(s / T)"""
+    terms = []
+    for student, teacher in zip(s.tolist(), t.tolist(), strict=True):
+        a, b = ([math.exp(v / temperature) for v in row] for row in (student, teacher))
+        p, q = ([v / math.fsum(row) for v in row] for row in (a, b))
+        terms += [y * math.log(y / x) for x, y in zip(p, q, strict=True)]
+    return temperature**2 * math.fsum(terms) / len(s)
+
+
+@given(
+    n=st.integers(1, 4),
+    k=st.integers(1, 5) | st.just(17),
+    temperature=st.sampled_from([0.5, 1, 2.0, 10]),
+    dtype=dtypes,
+    layout=st.sampled_from(naive.LAYOUTS),
+    seed=seeds,
+)
+def test_distillation_is_its_formula(n, k, temperature, dtype, layout, seed):
+    rng = np.random.default_rng(seed)
+    s, t = (naive.lay_out(rng.standard_normal((n, k)).astype(dtype), layout) for _ in range(2))
+    loss, ds = ops.distillation(s, t, temperature)
+    assert isinstance(loss, float)
+    assert ds.dtype == dtype
+    assert loss == pytest.approx(divergence(s, t, temperature), rel=1e-9, abs=1e-12)
+    numeric = gradient(lambda moved: divergence(moved, t, temperature), s)
+    rounding = np.finfo(dtype).eps * np.abs(numeric).max()
+    np.testing.assert_allclose(ds, numeric, rtol=0, atol=max(1e-6, rounding))
+
+
+def test_a_student_that_says_what_its_teacher_says_has_nothing_to_learn():
+    t = np.random.default_rng(4).standard_normal((3, 5))
+    loss, ds = ops.distillation(t + 7, t)  # a shift changes no softmax
+    assert loss == pytest.approx(0, abs=1e-14)
+    np.testing.assert_allclose(ds, 0, atol=1e-15)
+
+
+def test_a_sure_teacher_is_the_labels_cross_entropy():
+    s = np.random.default_rng(5).standard_normal((3, 5))
+    t = np.full((3, 5), -np.inf)
+    t[[0, 1, 2], [4, 0, 2]] = 0
+    taught, wanted = ops.distillation(s, t, 1), ops.softmax_cross_entropy(s, [4, 0, 2])
+    assert taught[0] == pytest.approx(wanted[0], rel=1e-14)
+    np.testing.assert_allclose(taught[1], wanted[1], atol=1e-16)
+
+
+@pytest.mark.filterwarnings("error")
+def test_distillation_of_huge_logits_stays_finite():
+    s = np.array([[1e4, -1e4, 0], [-3e38, 3e38, 0]], np.float32)
+    loss, ds = ops.distillation(s, s[:, ::-1])
+    assert math.isfinite(loss)
+    assert np.isfinite(ds).all()
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "temperature", "error", "says"),
+    [
+        (np.zeros((3, 5)), np.zeros((3, 4)), 2, ShapeError, "one shape"),
+        (np.zeros((0, 5)), np.zeros((0, 5)), 2, ShapeError, "not empty"),
+        (np.zeros(5), np.zeros(5), 2, ShapeError, "logits"),
+        (np.zeros((3, 5)), np.zeros((3, 5)), 0, ValueError, "temperature"),
+        (np.zeros((3, 5)), np.zeros((3, 5)), -1, ValueError, "temperature"),
+        (np.zeros((3, 5)), np.zeros((3, 5)), np.inf, ValueError, "temperature"),
+        (np.zeros((3, 5)), np.zeros((3, 5)), np.nan, ValueError, "temperature"),
+    ],
+)
+def test_what_distillation_refuses(student, teacher, temperature, error, says):
+    with pytest.raises(error, match=says):
+        ops.distillation(student, teacher, temperature)
+
+
 def test_a_class_may_weigh_nothing():
     s = np.random.default_rng(3).standard_normal((4, 3))
     loss, ds = ops.softmax_cross_entropy(s, [0, 1, 2, 1], class_weight=[1, 2, 0])

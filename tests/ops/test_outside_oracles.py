@@ -317,6 +317,19 @@ def test_loss_is_torchs(torch, name, theirs):
     naive.agree(dy, leaf.grad.numpy())
 
 
+@pytest.mark.parametrize("temperature", [1, 4])
+def test_distillation_is_torchs(torch, temperature):
+    s, t = np.random.default_rng(28).standard_normal((2, 6, 4))
+    loss, ds = ops.distillation(s, t, temperature)
+    leaf = torch.tensor(s, requires_grad=True)
+    p, q = (torch.log_softmax(logits / temperature, 1) for logits in (leaf, torch.tensor(t)))
+    kl = torch.nn.functional.kl_div(p, q, log_target=True, reduction="batchmean")
+    wanted = temperature**2 * kl
+    wanted.backward()
+    assert loss == pytest.approx(wanted.item(), rel=1e-12)
+    naive.agree(ds, leaf.grad.numpy())
+
+
 def test_gaussian_kl_is_torchs(torch):
     mean, log_var = np.random.default_rng(27).standard_normal((2, 4, 3))
     loss, gradients = ops.gaussian_kl(mean, log_var)

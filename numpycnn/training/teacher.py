@@ -1,0 +1,33 @@
+"""Distillation: a trained network teaches another one, image by image as they are augmented.
+
+The loss is ops.distillation. That the teacher sees the very batch that its student sees is Beyer et
+al. 2022, "Knowledge distillation: a good teacher is patient and consistent".
+"""
+
+from ..errors import ShapeError
+from ..layers import Layer
+from . import checks
+
+
+def check(teacher, x, classes, names, label_smoothing, class_weight):
+    """Raise ValueError, ShapeError, TypeError for a network that cannot teach these images.
+
+    names: of the student's classes, where they are known. What is said of labels has no meaning.
+    """
+    if not isinstance(teacher, Layer):
+        raise TypeError(f"teacher must be a network, not {type(teacher).__name__}: load(path)")
+    if label_smoothing or class_weight is not None:
+        raise ValueError(
+            "label_smoothing and class_weight change what labels say, and a network with a teacher "
+            "learns from none: leave them out"
+        )
+    try:
+        checks.check_images(teacher, x)
+        taught = checks.count_classes(teacher, x)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"teacher: {error}") from None
+    if taught != classes:
+        raise ShapeError(f"the teacher knows {taught} classes, and net {classes}")
+    known = (getattr(teacher, "metadata", None) or {}).get("classes")
+    if known and names and list(known) != list(names):
+        raise ValueError(f"the teacher's classes are {list(known)}, and the images' {list(names)}")
