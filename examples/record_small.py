@@ -22,7 +22,7 @@ from numpycnn.schedule import triangular
 FILTERS = (10, 18, 24)  # pairs: each has its mirror image
 EPOCHS = 40
 BATCH_SIZE = 128
-TEMPERATURE = 2
+TEMPERATURE = 4
 WIDER, FEW_EPOCHS = (16, 32, 46), 12  # the teacher
 
 args = arguments(__doc__, out="record-small")
