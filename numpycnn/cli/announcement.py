@@ -24,6 +24,8 @@ def introduce(net, recipe, dataset, say):
     parameters = f"{counts.total:,} parameters"
     if recipe.start:
         parameters += f", {counts.trainable:,} of them trained, begun with {recipe.start}"
+    if recipe.teacher:
+        parameters += f", taught by {recipe.teacher}"
     say(f"{recipe.model}: {parameters}; {dataset.name}: {dataset.source}")
 
 
@@ -47,8 +49,11 @@ def note_data(recipe, dataset, y, say):
         say(f"note: {sentence}")
 
 
-def announce(net, x, y, validation, recipe, out, resume, say):
-    """Says how much there is to do, and how long it will take."""
+def announce(net, x, y, validation, recipe, taught, out, resume, say):
+    """Says how much there is to do, and how long it will take.
+
+    taught: fit's arguments about a teacher.
+    """
     per_epoch = -(-len(x) // recipe.batch_size)
     steps = recipe.epochs * per_epoch
     if resume:
@@ -58,7 +63,7 @@ def announce(net, x, y, validation, recipe, out, resume, say):
             say(f"the run in {out} is complete; evaluating it again")
             return
         steps -= len(state["history"]["loss"]) * per_epoch + state["running"]["step"]
-    estimate = duration(steps * _seconds_per_step(net, x, y, recipe))
+    estimate = duration(steps * _seconds_per_step(net, x, y, recipe, taught))
     left = " left" if resume else ""
     checked = f" and {len(validation[0]):,} validation images" if validation else " images"
     say(
@@ -67,11 +72,11 @@ def announce(net, x, y, validation, recipe, out, resume, say):
     )
 
 
-def _seconds_per_step(net, x, y, recipe):
+def _seconds_per_step(net, x, y, recipe, taught):
     """How long a training step takes: a few on a copy, timed once the kernels are compiled."""
     trial, size = copy.deepcopy(net), min(recipe.batch_size, len(x))
     few = np.resize(np.arange(len(x)), TRIAL * size)
-    settings = {"epochs": 1, "batch_size": size, "progress": False}
+    settings = {"epochs": 1, "batch_size": size, "progress": False, **taught}
     settings |= {"augment": augmentation(recipe.augment, x.shape[1]), "optimizer": recipe.optimizer}
     with warnings.catch_warnings():  # what there is to say of the data is said of all of it
         warnings.simplefilter("ignore")

@@ -59,6 +59,8 @@ class Recipe:
     sampling: str | None = None
     class_weight: str | None = None
     label_smoothing: float | None = None
+    teacher: str | None = None  # the trained network whose answers take the place of labels
+    temperature: float | None = None
 
     def stored(self):
         """The recipe as checkpoints hold it: a dict, without what is None and may be."""
@@ -114,6 +116,8 @@ def check(given):
             "or another optimizer"
         )
     check_sampling(given.get("sampling"), given.get("class_weight"))
+    if "temperature" in given and "teacher" not in given:
+        raise ValueError("--temperature softens a teacher's answers: give --teacher")
 
 
 def check_start(given):

@@ -13,10 +13,11 @@ from ..inspection.report import first_filters
 from ..optim import OPTIMIZERS
 from ..report import grids, training_page
 from ..training import loop
+from ..training import teacher as teaching
 from ..training.lock import locked
 from ..training.pixels import standardizes
 from . import announcement, architecture, outcome, suiting
-from .networks import input_shape
+from .networks import classifier, input_shape
 from .recipes import BODY
 
 
@@ -47,11 +48,12 @@ def train(recipe, dataset, out, resume=False, say=lambda line: None, start=None)
 def _train(recipe, dataset, out, resume, say, start):
     began = time.perf_counter()
     net = start if resume and start else network(recipe, dataset, start)
+    taught = teacher(recipe, dataset)
     (x, y), validation = _parts(recipe, dataset)
     announcement.introduce(net, recipe, dataset, say)
     if not resume:
         announcement.note_data(recipe, dataset, y, say)
-    announcement.announce(net, x, y, validation, recipe, out, resume, say)
+    announcement.announce(net, x, y, validation, recipe, taught, out, resume, say)
     history = loop.fit(
         net,
         x,
@@ -64,6 +66,7 @@ def _train(recipe, dataset, out, resume, say, start):
         validation=validation,
         label_smoothing=recipe.label_smoothing or 0.0,
         class_weight=recipe.class_weight,
+        **taught,
         sampling=recipe.sampling,
         ema=recipe.ema,
         patience=recipe.patience,
@@ -151,6 +154,23 @@ def optimizer(recipe, net):
     if recipe.start:
         found.scale(models.body(net), BODY)
     return found
+
+
+def teacher(recipe, dataset):
+    """fit's arguments about the teacher that --teacher names; none without.
+
+    Raises ValueError, TypeError, ShapeError for one that cannot teach these images.
+    """
+    if recipe.teacher is None:
+        return {}
+    found, classes = classifier(recipe.teacher), list(dataset.classes)
+    try:
+        labels = recipe.label_smoothing, recipe.class_weight
+        teaching.check(found, dataset.x_train, len(classes), classes, *labels)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"--teacher {recipe.teacher}: {error}") from None
+    soft = {} if recipe.temperature is None else {"temperature": recipe.temperature}
+    return {"teacher": found, **soft}
 
 
 def _metadata(recipe, dataset):

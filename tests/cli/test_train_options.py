@@ -71,6 +71,28 @@ def test_an_option_is_the_python_call(options, call, data, no_report, run):
         assert name.strip("-").replace("-", "_") in recipe
 
 
+def test_a_teacher_is_the_python_call_and_is_asked_for_when_the_run_resumes(data, no_report, run):
+    assert run("train", "--data", data, *SMALL, "--seed", "1", "--out", "teacher")[0] == 0
+    given = ["--teacher", "teacher/last.npz", "--temperature", "3"]
+    code, out, err = run("train", "--data", data, *SMALL, *given, "--out", "run")
+    assert code == 0, err
+    assert "taught by teacher/last.npz" in out + err
+    taught = in_python(data, teacher=nc.load("teacher/last.npz"), temperature=3)
+    assert same(arrays(nc.load("run/last.npz")), taught)
+    assert run("train", "--resume", "--out", "run")[0] == 0
+    for options, message in (
+        (["--temperature", "2"], "has temperature 3.0, not 2.0"),
+        (["--teacher", "run/best.npz"], "has teacher teacher/last.npz, not run/best.npz"),
+    ):
+        code, _, err = run("train", "--resume", "--out", "run", *options)
+        assert (code, err.count("\n")) == (2, 1)
+        assert message in err
+    os.rename("teacher", "gone")
+    code, _, err = run("train", "--resume", "--out", "run")
+    assert (code, err.count("\n")) == (3, 1)  # of a file that is not there
+    assert "teacher/last.npz" in err
+
+
 def test_a_run_resumes_with_its_options_and_refuses_others(data, no_report, run):
     given = ["--optimizer", "adamw", "--weight-decay", "0.1", "--sampling", "balanced"]
     given += ["--label-smoothing", "0.1", "--ema", "0.9", "--init", "glorot_uniform"]
@@ -134,6 +156,9 @@ def test_the_report_names_the_command_with_its_options(data, run, tmp_path):
         (["--class-weight", "3"], "choose from 'balanced'"),
         (["--class-weight", "balanced", "--sampling", "balanced"], "choose one"),
         (["--filters", "1000000000000"], "this machine has"),
+        (["--temperature", "2"], "give --teacher"),
+        (["--teacher", "pretrained:small"], "teacher knows 10 classes, and net 4"),
+        (["--teacher", "pretrained:vae"], "classifies nothing"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(options, message, data, run, tmp_path):

@@ -165,6 +165,19 @@ def _training(group):
         "but crop for digits; auto for your own data)",
     )
     group.add_argument(
+        "--teacher",
+        type=given,
+        metavar="CHECKPOINT",
+        help="learn what this trained network makes of each image, pretrained:accurate or your "
+        "file.npz, so that a small one gets better (default: learn the labels)",
+    )
+    group.add_argument(
+        "--temperature",
+        type=rate,
+        metavar="T",
+        help="with --teacher: the higher, the more its second thoughts count (default: 2)",
+    )
+    group.add_argument(
         "--patience",
         type=positive,
         metavar="N",
