@@ -126,12 +126,13 @@ def fit(
     ranks = distributed.current()
     if teacher is not None:
         teaching.check(teacher, x, classes, names, label_smoothing, class_weight)
+        teaching.check_apart(teacher, net)
 
-    def loss(logits, y, x):  # of the whole batch, (N, K) and (N,); x: of the images here
+    def loss(s, y, x):  # s (N, K) and y (N,) of the whole batch; x: of the images here
         if teacher is None:
-            return ops.softmax_cross_entropy(logits, y, label_smoothing, class_weight)
-        taught = ranks.gather(prepared(teacher).infer(x))  # (N, K)
-        return ops.distillation(logits, taught, temperature)
+            return ops.softmax_cross_entropy(s, y, label_smoothing, class_weight)
+        t = ranks.gather(logits(teacher, x, len(x) or 1))  # (N, K)
+        return ops.distillation(s, t, temperature)
 
     arguments.check_loss(loss, x, y, classes, class_weight)
     arguments.check_clip(clip)

@@ -31,3 +31,13 @@ def check(teacher, x, classes, names, label_smoothing, class_weight):
     known = (getattr(teacher, "metadata", None) or {}).get("classes")
     if known and names and list(known) != list(names):
         raise ValueError(f"the teacher's classes are {list(known)}, and the images' {list(names)}")
+
+
+def check_apart(teacher, net):
+    """Raise ValueError where the teacher has parameters that net's training changes."""
+    own = {id(param) for param in net.params()}
+    if any(id(param) in own for param in teacher.params()):
+        raise ValueError(
+            "the teacher has parameters of net's, which change as net learns: "
+            "give copy.deepcopy(net)"
+        )

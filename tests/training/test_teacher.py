@@ -1,11 +1,14 @@
 """A student learns what its teacher makes of the very images that it sees."""
 
+import copy
+
 import numpy as np
 import pytest
 
 import numpycnn as nc
 from numpycnn import ops, optim
 from numpycnn.errors import CheckpointError, ShapeError
+from numpycnn.exchange.int8 import quantize
 from numpycnn.training import loop
 from tests.helpers import arrays, fit, pictures, same, settings, small
 
@@ -78,3 +81,34 @@ def test_what_cannot_teach_is_refused_before_anything_changes(given, error, says
     with pytest.raises(error, match=says):
         fit(student, x, y, **{**settings(), "teacher": teacher, **given})
     assert same(arrays(student), before)
+
+
+def test_a_network_is_not_its_own_teacher_but_a_copy_of_it_is():
+    x, y = pictures(32)
+    net = small()
+    for own in net, nc.layers.fuse(net), nc.compile(net):
+        with pytest.raises(ValueError, match="deepcopy"):
+            fit(net, x, y, teacher=own)
+    fit(net, x, y, teacher=copy.deepcopy(net))
+
+
+@pytest.mark.parametrize("form", [nc.compile, nc.layers.fuse, quantize])
+def test_every_form_of_a_network_teaches(form, steps):
+    x, y = pictures(32)
+    teacher = small(seed=1)
+    fit(teacher, x, y)
+    teacher = form(teacher) if form is not quantize else form(teacher, x)
+    fit(small(), x, y, epochs=1, teacher=teacher)
+    assert np.isfinite(steps).all()
+
+
+def test_each_network_gets_the_images_in_its_own_precision(steps):
+    x, y = pictures(32)
+    x = (x / 255).astype(np.float32)
+    teacher = small(seed=1)
+    for param in teacher.params():
+        param.value = param.value.astype(np.float64)
+    student = small()
+    fit(student, x, y, epochs=1, teacher=teacher)
+    assert np.isfinite(steps[-1])
+    assert {param.value.dtype for param in student.params()} == {np.dtype(np.float32)}
