@@ -91,16 +91,16 @@ def fit(
     is cast to float32. Without Standardize, images, validation and augmented batches must have one
     scale. `label_smoothing` e trains on (1 - e) one-hot + e / K. With a `teacher`, a trained
     network, the loss is ops.distillation at `temperature`: net learns what the teacher says of each
-    augmented image, and no label. `optimizer`: Adam, or another one by name or class, which take
-    `lr` (by default their own), or one that is made of net.params(). `class_weight`: K numbers,
-    {class: weight}, or "balanced". `sampling` "balanced" draws each class equally often: an epoch
-    still has N images, in which those of rare classes repeat (data.balance.draw). `schedule`: a
-    name or function of schedule.py. `augment(x, rng)` changes each batch; of pairs [(0.6, first),
-    (1.0, second)] each is used up to its share of the epochs. `validation` is a pair (x, y),
-    evaluated after each epoch; with `patience` training ends when its accuracy has not risen for so
-    many: net holds the last weights, best.npz the best. `ema` is the decay of an average of the
-    weights (optim.EMA), which is validated and which net holds in the end; `clip` the largest norm
-    of the gradient. `seed` fixes order and augmentation.
+    augmented image, and no label; `val_loss` stays that of labels. `optimizer`: Adam, or another
+    one by name or class, which take `lr` (by default their own), or one that is made of
+    net.params(). `class_weight`: K numbers, {class: weight}, or "balanced". `sampling` "balanced"
+    draws each class equally often: an epoch still has N images, in which those of rare classes
+    repeat (data.balance.draw). `schedule`: a name or function of schedule.py. `augment(x, rng)`
+    changes each batch; of pairs [(0.6, first), (1.0, second)] each is used up to its share of the
+    epochs. `validation` is a pair (x, y), evaluated after each epoch; with `patience` training ends
+    when its accuracy has not risen for so many: net holds the last weights, best.npz the best.
+    `ema` is the decay of an average of the weights (optim.EMA), which is validated and which net
+    holds in the end; `clip` the largest norm of the gradient. `seed` fixes order and augmentation.
 
     `out` is the run's folder: last.npz, best.npz (by validation accuracy, of equals by validation
     loss; without validation by training loss), history.csv; an older run's files in it move to
