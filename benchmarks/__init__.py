@@ -1,3 +1,1 @@
-"""One command a question: python -m benchmarks.step, .inference, .kernels, .scaling, .startup,
-.memory.
-"""
+"""One command a question: python -m benchmarks.step, and others; README.md lists them."""

@@ -1,7 +1,8 @@
-"""Each numba twin in kernels/ against its NumPy text in ops/: python -m benchmarks.kernels
+"""Each kernel against its NumPy reference in ops/: python -m benchmarks.kernels
 
-A twin is measurably faster if three quarters of its runs beat the fastest quarter of the NumPy
-text's. One that is not, all its shapes taken together, will be deleted.
+A kernel is measurably faster if three quarters of its runs beat the fastest quarter of the
+reference's. One that is not, all its shapes taken together, should be deleted (dense is kept:
+README.md says why).
 """
 
 import importlib
@@ -50,7 +51,7 @@ def draw(figure, report):
     rows = [r for r in report.rows if "times" in r]
     figure.set_size_inches(9, 1 + 0.24 * len(rows))
     names, values = [f"{r['op']}  {r['shape']}" for r in rows], [r["times"] for r in rows]
-    title = "numba twin, times faster than its NumPy text (blue: measurably)"
+    title = "kernel, times faster than its NumPy reference (blue: measurably)"
     axes = figure.subplots()
     bars(axes, title, names, values, [number(v) for v in values], [not r["note"] for r in rows])
     axes.axvline(1, color="#d9710a", linewidth=1)

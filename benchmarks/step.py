@@ -1,5 +1,5 @@
-"""A training step against PyTorch, DeZero and this project's own NumPy text: python -m
-benchmarks.step
+"""A training step against PyTorch, DeZero and this project's own NumPy reference: python
+-m benchmarks.step
 
 A step is forward, loss, backward and optimiser, on float32 batches that are ready in memory.
 --profile prints instead what share of a step each op takes.

@@ -1,4 +1,4 @@
-"""The shortest way to the paper's 94.05 %: a plain VGG-like network, turned by Muon, averaged.
+"""The fastest training to the paper's 94.05 %: a plain VGG-like network, Muon, averaged weights.
 
     python examples/record_speed.py            # some minutes on 2 cores
     python examples/record_speed.py --val      # what its settings were chosen by

@@ -3,7 +3,8 @@
     python examples/vgg.py             # about 3 minutes on 2 cores
     python examples/vgg.py --quick     # 3,000 images, half a minute: to see that it works
 
-Everything that `numpycnn train` does is here in the open: batches, forward, loss, backward, step.
+The training of `numpycnn train` in the open: batches, forward, loss, backward, step. What that does
+beside it is left out: validation, checkpoints, the report.
 """
 
 import sys

@@ -9,10 +9,10 @@
     generator    C = -mean f(G(z))
 
 The penalty's gradient is one of second order: how df/dx depends on the weights.
-numpycnn/layers/slope.py writes that pass out, layer by layer, and says why it is a forward pass.
-Source: Gulrajani et al. 2017, algorithm 1. Other than there: twice the learning rate, which falls
-in the second half, three steps of the critic instead of five; the generator learns from the images
-that the critic has just seen; an average of it is kept.
+numpycnn/layers/input_gradient.py writes that pass out, layer by layer, and says why it is a forward
+pass. Source: Gulrajani et al. 2017, algorithm 1. Other than there: twice the learning rate, which
+falls in the second half, three steps of the critic instead of five; the generator learns from the
+images that the critic has just seen; an average of it is kept.
 """
 
 import copy

@@ -33,7 +33,7 @@ def examine():
 
 
 def _kernels():
-    """Compares the convolution in use with the NumPy text, forward and backward."""
+    """Compares the convolution in use with the NumPy reference, forward and backward."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 9, 7, 17), dtype=np.float32)
     w = rng.standard_normal((3, 3, 17, 18), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Data sets, the IDX format, batches and augmentation."""
+"""Data sets by name, images of your own in many formats, batches and augmentation."""
 
 from . import augment, idx, synthetic
 from .batches import batches

@@ -158,6 +158,8 @@ class Dataset:
     def split(self, n, seed=0):
         """-> (x_train, y_train), (x_val, y_val): n training images, each class in proportion, set
         apart; where n is large enough, one at least of each class that has two.
+
+        Raises DatasetError unless n is from 1 to N - 1.
         """
         if not 0 < n < len(self.y_train):
             raise DatasetError(
@@ -170,7 +172,7 @@ class Dataset:
 
     def limit(self, n, seed=0):
         """A Dataset with n training images, as many of each class as possible, and the whole test
-        set.
+        set; this one where it has no more than n. Raises DatasetError for n below 1.
         """
         if n < 1:
             raise DatasetError(f"{self.name}: a limit of {n} training images; expected at least 1")

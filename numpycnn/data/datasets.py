@@ -20,9 +20,9 @@ def load(name, path=None, progress=True, **options):
     """-> Dataset: uint8 images (N, H, W, C), integer labels, class names.
 
     name: "fashion-mnist", "mnist", "kmnist", "qmnist", "cifar10", "emnist" (its balanced split),
-    "emnist-letters" and the four others, or "synthetic"; or the
-    path of a folder with the four IDX files, of a folder of pictures (folder.read) or of tables
-    (csv_pixels.read), of an .npz (npz.read) or a .csv. options: those of options.Options, for such
+    "emnist-letters", -digits, -mnist, -bymerge, -byclass, or "synthetic"; or the path of a folder
+    of pictures, IDX files or tables, of an archive of these, or of an .npz, .npy, .csv, .parquet,
+    IDX or CIFAR file. options: those of options.Options, for such
     paths: load("photos", size=64, fit="crop"). A known name goes before a folder of the same name
     in the working directory; write ./mnist for that. Files are sought in `path`;
     $NUMPYCNN_DATA/<name>; the cache folder ($NUMPYCNN_CACHE moves it); those of a known name are

@@ -1,4 +1,4 @@
-"""The whole batch, of which this process may hold a part (numpycnn/distributed.py).
+"""The whole batch, of which this process may hold a part (numpycnn/distributed/).
 
 Most passes treat every image for itself. Three kinds of them do not, and ask here:
 

@@ -1,5 +1,6 @@
 """The claims in short, from stored rows: the lines on top of README.md, and its table."""
 
+import collections
 from dataclasses import dataclass, replace
 
 from .full import ENDING
@@ -136,9 +137,14 @@ def headline(lines):
     others = [one for one in lines if one.kind not in groups]
     counted = {kind: len(some) for kind, some in groups.items()}
     studies = len({one.study.removesuffix(ENDING) for one in lines})
+    rest = "".join(
+        f", {number} {'is' if number == 1 else 'are'} {verdict}"
+        for verdict, number in collections.Counter(one.verdict for one in others).items()
+    )
     text = [
-        f"{studies} {'study' if studies == 1 else 'studies'}, {sum(counted.values())} claims: "
-        f"{counted[HOLDS]} hold, {counted[FAILS]} do not hold, {counted[UNDECIDED]} are undecided.",
+        f"{studies} {'study' if studies == 1 else 'studies'}, {len(lines)} claims: "
+        f"{counted[HOLDS]} hold, {counted[FAILS]} do not hold, {counted[UNDECIDED]} are undecided"
+        f"{rest}.",
         "",
     ]
     heads = {HOLDS: "Holds", FAILS: "Does not hold", UNDECIDED: "Undecided"}

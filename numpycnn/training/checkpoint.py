@@ -67,7 +67,7 @@ def read(path):
     """-> metadata, {"param/1.w": array, "buffer/...": array, "optimizer/0.m": array}, all verified.
 
     `path` may be "pretrained:NAME". Raises CheckpointError, in one line, for any file that is not
-    whole.
+    whole; UnknownNameError for a pretrained network that there is not.
     """
     path = _locate(path)
     metadata, arrays = npz.read(path)
@@ -83,7 +83,8 @@ def load(path, layers=()):
     load("pretrained:NAME").
 
     `layers` are classes of your own that it is made of, found by their names.
-    Raises CheckpointError for a file that is damaged, or whose network cannot be built.
+    Raises CheckpointError for a file that is damaged, or whose network cannot be built;
+    UnknownNameError for a pretrained network that there is not.
     """
     metadata, arrays = read(path)
     if metadata["model"] is None and metadata.get("structure") is None:
@@ -109,7 +110,8 @@ def restore(path, net, optimizer=None):
     """Fill a network, its generators and, if given, the optimiser (steps and lr too), in place ->
     metadata.
 
-    Raises CheckpointError if the file is damaged or does not fit; then nothing has changed.
+    Raises CheckpointError if the file is damaged or does not fit, UnknownNameError for a pretrained
+    network that there is not; then nothing has changed.
     """
     metadata, arrays = read(path)
     fill(path, metadata, arrays, net, optimizer)

@@ -91,27 +91,29 @@ def fit(
     is cast to float32. Without Standardize, images, validation and augmented batches must have one
     scale. `label_smoothing` e trains on (1 - e) one-hot + e / K. With a `teacher`, a trained
     network, the loss is ops.distillation at `temperature`: net learns what the teacher says of each
-    augmented image, and no label; `val_loss` stays that of labels. `optimizer`: Adam, or another
-    one by name or class, which take `lr` (by default their own), or one that is made of
-    net.params(). `class_weight`: K numbers, {class: weight}, or "balanced". `sampling` "balanced"
-    draws each class equally often: an epoch still has N images, in which those of rare classes
-    repeat (data.balance.draw). `schedule`: a name or function of schedule.py. `augment(x, rng)`
-    changes each batch; of pairs [(0.6, first), (1.0, second)] each is used up to its share of the
-    epochs. `validation` is a pair (x, y), evaluated after each epoch; with `patience` training ends
-    when its accuracy has not risen for so many: net holds the last weights, best.npz the best.
-    `ema` is the decay of an average of the weights (optim.EMA), which is validated and which net
-    holds in the end; `clip` the largest norm of the gradient. `seed` fixes order and augmentation.
+    augmented image, and no label (so label_smoothing and class_weight are refused); `val_loss`
+    stays that of labels. `optimizer`: Adam, or another one by name or class, which take `lr` (by
+    default their own), or one that is made of net.params(). `class_weight`: K numbers, {class:
+    weight}, or "balanced". `sampling` "balanced" draws each class equally often: an epoch still has
+    N images, in which those of rare classes repeat (data.balance.draw). `schedule`: a name or
+    function of schedule.py. `augment(x, rng)` changes each batch; of pairs [(0.6, first), (1.0,
+    second)] each is used up to its share of the epochs. `validation` is a pair (x, y), evaluated
+    after each epoch; with `patience` training ends when its accuracy has not risen for so many: net
+    holds the last weights, best.npz the best. `ema` is the decay of an average of the weights
+    (optim.EMA), which is validated and which net holds in the end; `clip` the largest norm of the
+    gradient. `seed` fixes order and augmentation.
 
     `out` is the run's folder: last.npz, best.npz (by validation accuracy, of equals by validation
     loss; without validation by training loss), history.csv; an older run's files in it move to
     previous-1, previous-2, ... It is locked: another run in it is refused. `resume` continues from
     its last.npz, with the same data and settings, to the same bits as a run never interrupted;
-    `epochs` may be more where the learning rate is constant. `metadata` goes into the checkpoints:
-    {"classes": names, "data": ...}.
+    `epochs` may be others where the learning rate is constant, unless phases of `augment`,
+    `patience` or a finished `ema` have ended it. `metadata` goes into the checkpoints: {"classes":
+    names, "data": ...}.
 
     Raises ValueError (and ShapeError, TypeError) for bad data or settings before anything changes;
-    TrainingDiverged when the loss stops being finite, or is far above that of guessing in the end;
-    KeyboardInterrupt after Ctrl-C or SIGTERM, when the step is done and last.npz saved;
+    TrainingDiverged when the loss is not finite, above 1e6, or in the end far above that of
+    guessing; KeyboardInterrupt after Ctrl-C or SIGTERM, when the step is done and last.npz saved;
     CheckpointError, RunFolderError about `out`.
     """
     epochs = arguments.whole("epochs", epochs, 1)
@@ -202,7 +204,8 @@ def predict(net, x, batch_size=256, flip=False):
 
     Uses running statistics and no dropout, and changes nothing in net. batch_size images at a time
     go through the network: fewer take less memory. `flip` averages the logits
-    of an image and its mirror image (test-time augmentation). Raises ShapeError, TypeError.
+    of an image and its mirror image (test-time augmentation). Raises ShapeError, TypeError, and
+    ValueError for pixels of another scale than the network's, or a batch_size below 1.
     """
     x = checks.check_images(net, x, finite=False)  # what is not finite shows in its image alone
     s = _logits(net, x, batch_size, flip)  # (N, K)
@@ -213,7 +216,8 @@ def predict(net, x, batch_size=256, flip=False):
 def logits(net, x, batch_size=256, flip=False):
     """(N, K): what net gives before the softmax, with running statistics and without dropout.
 
-    With `flip` the mean of the logits of each image and of its mirror image.
+    x (N, H, W, C); with `flip` the mean of the logits of each image and of its mirror image. Raises
+    ShapeError, TypeError, ValueError.
     """
     return _logits(net, checks.as_input(net, x), batch_size, flip)
 

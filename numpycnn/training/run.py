@@ -216,8 +216,8 @@ class FitRun(Run):
         return ended(self.history, self.settings["epochs"], self.settings["patience"])
 
     def end_epoch(self, validate=None):
-        """A row of history, last.npz, best.npz if it is (History.best). `validate(net)` gives
-        (loss, accuracy).
+        """Add the epoch to the history, write last.npz, and best.npz where it is the best so far
+        (History.best). `validate(net)` gives (loss, accuracy).
 
         Where weights are averaged, the average is validated and goes into best.npz, and in the end
         into the network.

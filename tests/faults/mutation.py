@@ -2,7 +2,7 @@
 tests.faults.mutation`
 
 Each file is mutated in a copy of the repository, one change at a time, and the tests named beside
-it run until one of them fails: then the mutant is dead. They use the NumPy text, the mutants' own.
+it run until one of them fails: then the mutant is dead. They use the NumPy reference, the mutants.
 """
 
 import argparse

@@ -90,7 +90,7 @@ np.savez(sys.argv[1], logits, *(p.grad for p in net.params()))
 
 
 def test_blas_on_one_thread_or_two(tmp_path):
-    """Of the NumPy text; numba's twins use no BLAS."""
+    """Of the NumPy reference; the kernels use no BLAS."""
     results = []
     for threads in "12":
         path = str(tmp_path / f"{threads}.npz")

@@ -30,7 +30,7 @@ POOL = (
 
 @pytest.fixture(scope="module")
 def right():
-    """What POOL must print, by the NumPy text."""
+    """What POOL must print, by the NumPy reference."""
     return run(POOL.replace("'numba', threads=2", "'numpy'"))[0]
 
 

@@ -29,7 +29,7 @@ ATTEMPTS = 400  # of one run, before it is called endless
 
 @contextlib.contextmanager
 def quick():
-    """The NumPy text: a child that is forked while kernels run would inherit their locks."""
+    """The NumPy reference: a child that is forked while kernels run would inherit their locks."""
     before = backend.backend(), backend.threads()
     backend.use("numpy")
     try:

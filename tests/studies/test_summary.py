@@ -79,6 +79,9 @@ def test_an_accuracy_to_explain():
     claim = only(Study("a claim", {}, minutes=1, target=0.715), rows(a=GOOD, b=POOR))
     assert (claim.verdict, claim.choice) == ("explained", "71.50 %")
     assert claim.difference == "b: -0.50 points ± 1.15 (2 s.e.)"
+    assert headline([claim])[0] == (
+        "1 study, 1 claims: 0 hold, 0 do not hold, 0 are undecided, 1 is explained."
+    )
 
 
 @pytest.mark.parametrize("target", [None, 0.7])

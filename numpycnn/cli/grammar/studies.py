@@ -57,5 +57,6 @@ def study(sub):
         "--out",
         type=given,
         metavar="DIR",
-        help="folder of the results; what is done there is kept (default: runs/studies)",
+        help="folder of the results; what is done there is kept "
+        "(default: runs/studies, with --quick runs/studies-quick)",
     )

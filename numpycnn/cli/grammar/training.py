@@ -98,7 +98,8 @@ def _network(group):
         "--activation",
         type=given,
         metavar="NAME",
-        help="relu, leaky_relu, prelu, elu, sigmoid or tanh (default: relu; for vgg only)",
+        help="relu, leaky_relu, prelu, elu, sigmoid, tanh, silu, gelu or hard_swish "
+        "(default: relu; for vgg and mirror_vgg)",
     )
     group.add_argument(
         "--init",
@@ -118,17 +119,23 @@ def _network(group):
 
 def _training(group):
     group.add_argument(
-        "--epochs", type=positive, metavar="N", help="passes over the images (default: 4)"
+        "--epochs",
+        type=positive,
+        metavar="N",
+        help="passes over the images (default: 4, with --from 2; more for few images)",
     )
     group.add_argument(
-        "--batch-size", type=positive, metavar="N", help="images in each step (default: 32)"
+        "--batch-size",
+        type=positive,
+        metavar="N",
+        help="images in each step (default: 32; fewer for few images)",
     )
     group.add_argument(
         "--lr",
         type=rate,
         metavar="RATE",
         help="the learning rate, where its schedule is highest "
-        "(default: 0.002; for sgd 0.1, rmsprop 0.001, muon 0.015)",
+        "(default: 0.002, with --from 0.005; for sgd 0.1, rmsprop 0.001, muon 0.015)",
     )
     group.add_argument(
         "--schedule",
