@@ -176,7 +176,7 @@ def _training(group):
         type=given,
         metavar="CHECKPOINT",
         help="learn what this trained network makes of each image, pretrained:accurate or your "
-        "file.npz, so that a small one gets better (default: learn the labels)",
+        "file.npz, in the place of labels (default: learn the labels)",
     )
     group.add_argument(
         "--temperature",
