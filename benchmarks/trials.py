@@ -36,7 +36,6 @@ FAST = {"epochs": 12, "ema": 0.99}
 SMALL = {"ema": 0.995}
 SHORT = {**FAST, "model": "mirror_vgg", "filters": (10, 18, 24), "epochs": 8}
 TAUGHT = {**SHORT, "smoothing": 0.0, "teacher": "teacher-98"}
-TEACHER = {**FAST, "model": "mirror_vgg", "smoothing": 0.0, "erase": 1.0}
 MIRROR = {"erase": 1.0, "crop": 4, "largest": 0.4}
 TRIALS = {  # name: what it has beside BASE
     "fast": FAST,
@@ -56,17 +55,16 @@ TRIALS = {  # name: what it has beside BASE
     "mirror-29-smoothing-0": {**SHORT, "smoothing": 0.0},
     "mirror-29-wide-first": {**SHORT, "smoothing": 0.03, "filters": (11, 18, 23)},
     "mirror-29-silu-smoothing-3": {**SHORT, "smoothing": 0.03, "activation": "silu"},
-    "teacher-98": {**TEACHER, "filters": (16, 32, 46)},
-    "teacher-190": {**TEACHER, "filters": (24, 44, 64)},
+    "teacher-98": {
+        **FAST,
+        "model": "mirror_vgg",
+        "filters": (16, 32, 46),
+        "smoothing": 0.0,
+        "erase": 1.0,
+    },
     "mirror-29-taught-1": {**TAUGHT, "temperature": 1},
     "mirror-29-taught-2": {**TAUGHT, "temperature": 2},
     "mirror-29-taught-4": {**TAUGHT, "temperature": 4},
-    "mirror-98-taught": {
-        **TEACHER,
-        "filters": (16, 32, 46),
-        "teacher": "teacher-190",
-        "temperature": 4,
-    },
     "mirror-98": {"model": "mirror_vgg", "filters": (16, 32, 46), **MIRROR},
     "mirror-190": {"model": "mirror_vgg", "filters": (24, 44, 64), **MIRROR},
     "mirror-190-crop-2": {"model": "mirror_vgg", "filters": (24, 44, 64), "erase": 1.0},
