@@ -52,6 +52,7 @@ every_op = pytest.mark.parametrize("name", OPS)
 
 def test_the_table_has_every_op():
     losses = {"softmax_cross_entropy", "bce_with_logits", "mse", "gaussian_kl", "gradient_penalty"}
+    losses |= {"distillation"}
     plain = {n for n in ops.__all__ if not n.endswith("_backward")} - losses - {"im2col", "col2im"}
     assert plain == set(OPS)
     assert {f"{n}_backward" for n in plain} <= set(ops.__all__)
