@@ -129,6 +129,8 @@ def fit(
     if teacher is not None:
         teaching.check(teacher, x, classes, names, label_smoothing, class_weight)
         teaching.check_apart(teacher, net)
+    elif temperature != 2.0:
+        raise ValueError(f"temperature={temperature!r} softens a teacher's answers: give a teacher")
 
     def loss(s, y, x):  # s (N, K) and y (N,) of the whole batch; x: of the images here
         if teacher is None:

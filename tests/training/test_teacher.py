@@ -66,6 +66,7 @@ def test_resumed_with_the_same_teacher_only(tmp_path):
         ({"label_smoothing": 0.1}, ValueError, "learns from none"),
         ({"class_weight": "balanced"}, ValueError, "learns from none"),
         ({"temperature": 0}, ValueError, "temperature"),
+        ({"teacher": None, "temperature": 3}, ValueError, "give a teacher"),
         ({"metadata": {"classes": list("abcd")}}, ValueError, "teacher's classes"),
         ({"teacher": small(input_shape=(12, 12, 3))}, ShapeError, "teacher: .*channels"),
         ({"teacher": small(classes=7)}, ShapeError, "7 classes, and net 4"),
