@@ -4,6 +4,8 @@ The loss is ops.distillation. That the teacher sees the very batch that its stud
 al. 2022, "Knowledge distillation: a good teacher is patient and consistent".
 """
 
+import numpy as np
+
 from ..errors import ShapeError
 from ..layers import Layer
 from . import checks
@@ -22,10 +24,12 @@ def check(teacher, x, classes, names, label_smoothing, class_weight):
             "learns from none: leave them out"
         )
     try:
-        checks.check_images(teacher, x)
-        taught = checks.count_classes(teacher, x)
+        first = checks.check_images(teacher, x)[:1]
+        taught = checks.count_classes(teacher, first)
     except (ValueError, TypeError) as error:
         raise type(error)(f"teacher: {error}") from None
+    if not np.isfinite(teacher.infer(first)).all():
+        raise ValueError("the teacher's answers are not finite: its weights may be damaged")
     if taught != classes:
         raise ShapeError(f"the teacher knows {taught} classes, and net {classes}")
     known = (getattr(teacher, "metadata", None) or {}).get("classes")

@@ -113,3 +113,11 @@ def test_each_network_gets_the_images_in_its_own_precision(steps):
     fit(student, x, y, epochs=1, teacher=teacher)
     assert np.isfinite(steps[-1])
     assert {param.value.dtype for param in student.params()} == {np.dtype(np.float32)}
+
+
+def test_a_teacher_whose_weights_are_not_finite_is_named():
+    x, y = pictures(8)
+    teacher = small(seed=1)
+    next(teacher.params()).value[...] = np.nan
+    with pytest.raises(ValueError, match="teacher's answers are not finite"):
+        fit(small(), x, y, teacher=teacher)
