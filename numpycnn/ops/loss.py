@@ -90,7 +90,11 @@ def softmax_cross_entropy(logits, labels, label_smoothing=0.0, class_weight=None
         raise ValueError(f"label_smoothing must be at least 0 and below 1, not {label_smoothing!r}")
     weight = _check_class_weight(class_weight, labels, k)
 
-    log_a = _log_softmax(logits)  # (N, K)
+    # log a from the logits themselves: the log of a softmax that came out as 0 would be -inf
+    s = logits.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        s = s - s.max(axis=1, keepdims=True)  # (N, K)
+    log_a = s - np.log(np.exp(s).sum(axis=1, keepdims=True))  # (N, K)
 
     y = np.full((n, k), label_smoothing / k)
     y[np.arange(n), labels] += 1 - label_smoothing
@@ -119,24 +123,18 @@ def distillation(logits, teacher_logits, temperature=2.0):
     if not 0 < temperature < np.inf:
         raise ValueError(f"temperature must be a number above 0, not {temperature!r}")
 
-    log_p = _log_softmax(logits, temperature)  # (N, K)
-    log_q = _log_softmax(teacher_logits, temperature)
+    def log_softmax(s):
+        s = s.astype(np.float64) / temperature
+        s = s - s.max(axis=1, keepdims=True)
+        return s - np.log(np.exp(s).sum(axis=1, keepdims=True))
+
+    log_p, log_q = log_softmax(logits), log_softmax(teacher_logits)  # (N, K)
     p, q = np.exp(log_p), np.exp(log_q)
     with np.errstate(invalid="ignore"):
         apart = np.where(q > 0, log_q - log_p, 0)  # 0 log 0 is 0
     loss = temperature**2 * (q * apart).sum() / len(q)
     dlogits = temperature * (p - q) / len(q)
     return float(loss), dlogits.astype(logits.dtype)
-
-
-def _log_softmax(logits, temperature=1.0):
-    """log a of a = softmax(s / T) (N, K) in float64, from the logits themselves: the log of a
-    softmax that came out as 0 would be -inf.
-    """
-    s = logits.astype(np.float64) / temperature
-    with np.errstate(invalid="ignore"):
-        s = s - s.max(axis=1, keepdims=True)
-    return s - np.log(np.exp(s).sum(axis=1, keepdims=True))
 
 
 def bce_with_logits(logits, targets):
