@@ -8,10 +8,12 @@ into one form (floating point, C-contiguous, pairs for stride and padding). Refe
 then hold nothing but the mathematics, and get the same input.
 """
 
+import contextlib
 import functools
 import importlib
 import importlib.util
 import os
+import threading
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from .errors import UnknownNameError
 _BACKENDS = ("numba", "numpy")
 _current = None  # chosen by the first call of use() or backend()
 _threads = None
+_of_this_thread = threading.local()  # within using()
 
 
 def use(name, threads=None):
@@ -43,14 +46,27 @@ def use(name, threads=None):
 
 
 def backend():
-    """The backend in use: use(name)'s, NUMPYCNN_BACKEND, or "numba" where that is installed.
+    """The backend in use: using(name)'s, use(name)'s, NUMPYCNN_BACKEND, or "numba" where that is installed.
 
     Raises UnknownNameError for another NUMPYCNN_BACKEND than "numba" or "numpy".
     """
+    if name := getattr(_of_this_thread, "backend", None):
+        return name
     if _current is None:
         installed = "numba" if importlib.util.find_spec("numba") else "numpy"
         use(os.environ.get("NUMPYCNN_BACKEND") or installed)
     return _current
+
+
+@contextlib.contextmanager
+def using(name):
+    """Within it the ops that this thread calls run on that backend; other threads keep theirs."""
+    before = getattr(_of_this_thread, "backend", None)
+    _of_this_thread.backend = name
+    try:
+        yield
+    finally:
+        _of_this_thread.backend = before
 
 
 def threads():

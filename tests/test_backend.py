@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -390,6 +391,34 @@ def test_use_changes_the_backend_and_the_threads(each_backend):
     assert backend.threads() == 2
     numpycnn.use("numpy")
     assert backend.threads() == 2  # stays
+
+
+def test_using_is_for_one_thread_and_ends(each_backend):
+    """Two threads that each step out and back, in an order that would leave the other's behind."""
+    inside, left, seen = threading.Event(), threading.Event(), []
+
+    def first():
+        with backend.using("numpy"):
+            inside.set()
+            assert left.wait(10)
+            numpycnn.use(each_backend)  # what others choose meanwhile
+            seen.append(backend.backend())
+        seen.append(backend.backend())
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert inside.wait(10)
+    with backend.using("numpy"):
+        assert backend.backend() == "numpy"
+        with pytest.raises(KeyError), backend.using(each_backend):
+            assert backend.backend() == each_backend
+            raise KeyError
+        assert backend.backend() == "numpy"
+    assert backend.backend() == each_backend
+    left.set()
+    thread.join()
+    assert seen == ["numpy", each_backend]
+    assert backend.backend() == each_backend
 
 
 @pytest.mark.parametrize("name", ["torch", "", None, "NumPy"])

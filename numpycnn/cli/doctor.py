@@ -38,22 +38,18 @@ def _kernels():
     x = rng.standard_normal((2, 9, 7, 17), dtype=np.float32)
     w = rng.standard_normal((3, 3, 17, 18), dtype=np.float32)
     dy = rng.standard_normal((2, 9, 7, 18), dtype=np.float32)
-    chosen = backend.backend()
 
     def run(name):
-        backend.use(name)
-        y, cache = ops.conv2d(x, w)
-        return [y, *ops.conv2d_backward(dy, cache)[:2]]
+        with backend.using(name):
+            y, cache = ops.conv2d(x, w)
+            return [y, *ops.conv2d_backward(dy, cache)[:2]]
 
     try:
-        pairs = zip(run(chosen), run("numpy"), strict=True)
+        pairs = zip(run(backend.backend()), run("numpy"), strict=True)
         error = max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
-    except (
-        Exception
-    ) as failure:  # a broken compiler or kernel cache can raise anything; the next line shows which
+    # a broken compiler or kernel cache can raise anything; the next line shows which
+    except Exception as failure:
         return f"BROKEN: {type(failure).__name__}: {' '.join(str(failure).split())}"
-    finally:
-        backend.use(chosen)
     verdict = "right" if error < 1e-4 else "WRONG"
     return f"{verdict}: largest relative difference from NumPy {error:.1e}"
 

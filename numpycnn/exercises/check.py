@@ -23,7 +23,7 @@ def check(name, function, *, seed="", limit=LIMIT):
         raise ExerciseError(f"{name} is a question about a file; numpycnn exercise start {name}")
     if not callable(function):
         raise TypeError(f"check({name!r}, function): a {type(function).__name__} cannot be called")
-    return _verdict(exercise, lambda: _graded(exercise, function, seed), limit)
+    return _verdict(exercise, lambda: grade(exercise, function, seed).facts(), limit)
 
 
 def check_file(path, *, limit=LIMIT, quiet=False):
@@ -34,7 +34,11 @@ def check_file(path, *, limit=LIMIT, quiet=False):
 
 
 def _verdict(exercise, work, limit, quiet=False):
-    facts, trouble = isolated(work, limit, quiet)
+    def on_numpy():
+        with backend.using("numpy"):  # after a fork numba's threads are gone
+            return work()
+
+    facts, trouble = isolated(on_numpy, limit, quiet)
     if facts and "raised" in facts:
         facts, trouble = None, f"it ends the program: {facts['raised']}"
     if trouble:
@@ -43,18 +47,8 @@ def _verdict(exercise, work, limit, quiet=False):
     return Verdict(exercise.name, rows)
 
 
-def _graded(exercise, function, seed):
-    before = backend.backend()
-    backend.use("numpy")  # after a fork numba's threads are gone
-    try:
-        return grade(exercise, function, seed).facts()
-    finally:
-        backend.use(before)
-
-
 def _graded_file(exercise, path, seed):
     verdict = Verdict(exercise.name)
-    backend.use("numpy")
     module = types.ModuleType("student")
     module.__file__ = str(path)
     sys.modules["student"] = module

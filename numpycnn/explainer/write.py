@@ -97,15 +97,12 @@ def _first(layer):
 @contextlib.contextmanager
 def _unchanged(net):
     """Within it the passes of NumPy run; after it the network is as it was."""
-    used = backend.backend()
     buffers = {name: array.copy() for name, array in named_buffers(net).items()}
     states = [(rng, rng.bit_generator.state) for rng in generators(net).values()]
-    backend.use("numpy")
     try:
-        with preserve_gradients(net), np.errstate(all="ignore"):
+        with backend.using("numpy"), preserve_gradients(net), np.errstate(all="ignore"):
             yield
     finally:
-        backend.use(used)
         for name, array in named_buffers(net).items():
             array[...] = buffers[name]
         for rng, state in states:

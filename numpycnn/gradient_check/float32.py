@@ -12,9 +12,8 @@ from .result import Row
 ALLOWED = 1e-3  # of the norm of a gradient: more than rounding takes, far less than a fault
 ROUNDING = 30  # times what float32 loses on the NumPy backend is allowed too, ...
 PLAUSIBLE = 0.05  # ... where that is less than this share of the gradient, ...
-CANCELLED = (
-    1e-3  # ... or the gradient below this share of the largest: that of a bias before batch norm
-)
+# ... or the gradient below this share of the largest: that of a bias before batch norm
+CANCELLED = 1e-3
 
 
 def float32_row(here):
@@ -25,7 +24,9 @@ def float32_row(here):
     for beside in (False, True):
         exact = Compared(here.point.beside()) if beside else here
         row = Row(f"float32, {backend.backend()}", 0, tolerance=ALLOWED)
-        came, plain = _run(exact), _on_numpy(exact)
+        came = _run(exact)
+        with backend.using("numpy"):
+            plain = _run(exact)
         largest = max((np.linalg.norm(dv) for dv in exact.dv.values()), default=0)
         for name, wanted in {"y": exact.y, **exact.dv}.items():
             _compare(row, name, wanted, came[name], plain[name], CANCELLED * largest)
@@ -40,15 +41,6 @@ def _run(exact):
     layer, _, (y, cache) = point.forward()
     dx = point.call_backward(layer, exact.dy.astype(np.float32), cache)
     return {"y": y, **point.gradients(layer, dx)}
-
-
-def _on_numpy(exact):
-    chosen = backend.backend()
-    try:
-        backend.use("numpy")
-        return _run(exact)
-    finally:
-        backend.use(chosen)
 
 
 def _compare(row, name, wanted, came, plain, little):

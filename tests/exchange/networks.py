@@ -116,6 +116,10 @@ def odd():
         "a convolution with two readers": (
             *((5, 6, 2), m.conv(2, 4, 3), L.Add(L.Identity(), L.BatchNorm(4)), L.ReLU()),
         ),
+        "mirrored, even and strided": (
+            *((8, 9, 1), m.mirror(1, 3, 3, (2, 1), first=True), m.mirror(3, 2, (2, 3))),
+            *(m.mirror(2, 2, (4, 3), padding="valid"), L.ReLU(), m.mirror(2, 3, 3, padding=(1, 2))),
+        ),
         "upsampling": ((4, 5, 2), L.Upsample2D((2, 3)), m.conv(2, 3, 3)),
         "frozen, fused, dropout": (
             *((6, 8, 2), L.Frozen(m.conv(2, 3, 3))),

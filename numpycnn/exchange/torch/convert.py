@@ -92,9 +92,8 @@ def _new(layer, path, made):
 
 def _mirror_conv(layer):
     kh, kw, c, f = layer.w.value.shape
-    padding = {"same": (kh // 2, kw // 2), "valid": 0}.get(layer.padding, layer.padding)
-    made = modules.MirrorConv2d(c, f, (kh, kw), layer.stride, padding, bias=layer.b is not None)
-    made.first = layer.first
+    made = modules.MirrorConv2d(c, f, (kh, kw), layer.stride, bias=layer.b is not None)
+    made.first, made.padded = layer.first, layer.padding
     return made
 
 

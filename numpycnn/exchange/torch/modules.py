@@ -48,9 +48,14 @@ class SameConv2d(nn.Conv2d):
     """Padding of ceil(H / stride): an odd zero behind, as in Keras."""
 
     def forward(self, x):
-        place = self.kernel_size, self.stride, "same", self.dilation
-        (top, bottom), (left, right) = conv_padding(x.shape[2:], *place)
-        return super().forward(nn.functional.pad(x, (left, right, top, bottom)))
+        return super().forward(_padded(self, x, "same"))
+
+
+def _padded(conv, x, padding):
+    """x with the zeros that ours sets around it."""
+    place = conv.kernel_size, conv.stride, padding, conv.dilation
+    (top, bottom), (left, right) = conv_padding(x.shape[2:], *place)
+    return nn.functional.pad(x, (left, right, top, bottom))
 
 
 class CutConvTranspose2d(nn.ConvTranspose2d):
@@ -94,14 +99,14 @@ class SqueezeExcite(nn.Module):
 class MirrorConv2d(nn.Conv2d):
     """Each filter as it is, and mirrored with the halves of its in-channels swapped."""
 
-    first = False
+    first, padded = False, 0  # padded: as conv2d's padding
 
     def forward(self, x):
         partner = self.weight.flip(3)
         partner = partner if self.first else partner.roll(partner.shape[1] // 2, 1)
         bias = None if self.bias is None else self.bias.repeat(2)
         both = torch.cat([self.weight, partner])
-        return nn.functional.conv2d(x, both, bias, self.stride, self.padding)
+        return nn.functional.conv2d(_padded(self, x, self.padded), both, bias, self.stride)
 
 
 class MirrorBatchNorm(BatchNorm):
