@@ -77,7 +77,7 @@ class _State:
         self.own, self.others = self.own[1], others
         params = [param for layer in layers for _, param in attributes(layer, Param)]
         self.values = [(param, param.value) for param in params]
-        arrays = [getattr(layer, name) for layer in layers for name in layer.buffer_names]
+        arrays = [array for layer in layers for _, array in attributes(layer, np.ndarray)]
         arrays += [value for _, value in self.values]
         self.contents = [(array, array.tobytes()) for array in arrays]
 
@@ -98,12 +98,18 @@ def _inside(layer):
 
 
 def _held(layer):
-    """Its attributes now: of lists and dicts what is in them."""
-    return {name: _copied(value) for name, value in vars(layer).items()}
+    """Its attributes now: of lists, tuples and dicts what is in them, at any depth."""
+    return _copied(vars(layer))
 
 
-def _copied(value):
-    return copy.copy(value) if isinstance(value, (list, dict)) else value
+def _copied(value, around=()):
+    if not isinstance(value, (list, tuple, dict)) or id(value) in around:
+        return value  # a list may hold itself
+    around = (*around, id(value))
+    if isinstance(value, dict):
+        return {key: _copied(one, around) for key, one in value.items()}
+    copied = [_copied(one, around) for one in value]
+    return copied if isinstance(value, list) else tuple(copied)
 
 
 def _as_before(layer, held):

@@ -148,6 +148,40 @@ def test_a_network_that_changed_must_be_compiled_again(change, frozen):
     assert change in (replace_a_weight, put_a_layer_in) or (again != before).any()
 
 
+class Own(layers.Layer):
+    """Holds a layer two lists deep, an array that is no buffer, and a list that holds itself."""
+
+    def __init__(self):
+        self.rows = [[layers.Dense(4, 4, rng=np.random.default_rng(0))]]
+        self.scale, self.steps = (np.ones(4, np.float32), {"more": [1.0, np.zeros(4)]}), []
+        self.steps.append(self.steps)
+
+    def infer(self, x):
+        number, shift = self.scale[1]["more"]
+        return number * self.scale[0] * self.rows[0][0].infer(x) + shift.astype(np.float32)
+
+
+OWN_CHANGES = {
+    "a layer two lists deep": lambda own: own.rows[0].__setitem__(0, layers.Dense(4, 4, init=1.0)),
+    "a weight there": lambda own: own.rows[0][0].w.value.__imul__(2),
+    "an array in a tuple": lambda own: own.scale[0].__imul__(2),
+    "a number in a list in a dict": lambda own: own.scale[1]["more"].__setitem__(0, 3.0),
+    "an array in a list in a dict": lambda own: own.scale[1]["more"][1].__iadd__(1),
+}
+
+
+@pytest.mark.parametrize("what", OWN_CHANGES)
+def test_so_must_one_with_a_layer_of_somebodys_own(what):
+    net, x = layers.Sequential(Own(), layers.Dense(4, 2, rng=np.random.default_rng(1))), np.eye(4)
+    compiled = numpycnn.compile(net)
+    before = compiled.infer(x.astype(np.float32))
+    OWN_CHANGES[what](net.layers[0])
+    with pytest.raises(CompiledError, match="compile it again"):
+        compiled.infer(x.astype(np.float32))
+    assert (numpycnn.compile(net).infer(x.astype(np.float32)) != before).any()
+    assert (numpycnn.predict(net, x.astype(np.float32)) != before).any()
+
+
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("frozen", [False, True])
 def test_predict_and_evaluate_of_the_network_itself_are_never_out_of_date(change, frozen):
