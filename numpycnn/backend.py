@@ -46,7 +46,7 @@ def use(name, threads=None):
 
 
 def backend():
-    """The backend in use: using(name)'s, use(name)'s, NUMPYCNN_BACKEND, or "numba" where that is installed.
+    """The backend in use: using(name)'s, use(name)'s, NUMPYCNN_BACKEND, or "numba" if installed.
 
     Raises UnknownNameError for another NUMPYCNN_BACKEND than "numba" or "numpy".
     """
