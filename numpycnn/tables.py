@@ -7,7 +7,7 @@ themes; only verdicts have colours of their own, with their own background.
 import base64
 import html
 
-GREEN, RED, AMBER = "#1b6e3c", "#b3282d", "#8a5300"  # under white text: at least 4.5 : 1
+GREEN, RED = "#1b6e3c", "#b3282d"  # under white text: at least 4.5 : 1
 LONG = 60  # characters, from which on the text of a cell is wrapped
 CELL = "padding:.15em .8em;border:0;"
 LINE = "border-bottom:1px solid rgba(128,128,128,.35);"

@@ -94,9 +94,8 @@ def main(argv=None):
             if result is not None:  # of several ranks one has the result
                 show(result, text, args.json, coloured=args.command == "exercise")
             return code[0] if code else 0
-    except (
-        BrokenPipeError
-    ):  # the reader has gone (`| head`): nothing is left to say, also not at exit
+    # the reader has gone (`| head`): nothing is left to say, also not at exit
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (KeyboardInterrupt, Exception) as error:

@@ -52,9 +52,8 @@ def opened(source, name):
             yield archive, file.seek(0, os.SEEK_END)
     except DatasetError:
         raise
-    except (
-        Exception
-    ) as error:  # whatever hostile bytes make zipfile and NumPy raise, MemoryError too
+    # whatever hostile bytes make zipfile and NumPy raise, MemoryError too
+    except Exception as error:
         text = shown(error) or type(error).__name__
         raise DatasetError(f"{where}: {text}") from error
 

@@ -11,11 +11,11 @@ import numpy as np
 from .. import layers as L
 from ..errors import ShapeError
 from ..layers.base import value_of
-from ..ops.conv import conv_padding, conv_size
+from ..ops.conv import conv_padding, conv_size, transposed_padding
 from .plain import plain
 from .structure import ExportError, deeper, exported, is_chain
 
-__all__ = ["ExportError", "Node", "chw", "readers", "trace", "transposed_pads"]
+__all__ = ["ExportError", "Node", "chw", "readers", "trace"]
 
 
 @dataclasses.dataclass(eq=False)
@@ -129,7 +129,7 @@ class _Trace:
     def ConvTranspose2D(self, layer, x, path):
         w, size = layer.w.value, self.image(x, layer.w.value.shape[3])[:2]
         full = [(n - 1) * s + k for n, s, k in zip(size, layer.stride, w.shape[:2], strict=True)]
-        pads = transposed_pads(full, w.shape[:2], layer.stride, layer.padding)
+        pads = transposed_padding(full, w.shape[:2], layer.stride, layer.padding)
         size = [n - sum(cut) for n, cut in zip(full, pads, strict=True)]
         if min(size) < 1:
             raise ShapeError(f"padding {layer.padding} leaves nothing of the output")
@@ -246,14 +246,3 @@ class _Trace:
     def channels(self, x, channels):
         if x.shape[-1] != channels:
             raise ShapeError(f"the input has {x.shape[-1]} channels, expected {channels}")
-
-
-def transposed_pads(full, kernel_size, stride, padding):
-    """((top, bottom), (left, right)) that a transposed convolution cuts off its full output.
-
-    A negative one is added: "same" with a kernel smaller than the stride.
-    """
-    if padding != "same":
-        return conv_padding(full, (1, 1), stride, padding)
-    before = [max(k - s, 0) // 2 for k, s in zip(kernel_size, stride, strict=True)]
-    return tuple((n, k - s - n) for n, k, s in zip(before, kernel_size, stride, strict=True))

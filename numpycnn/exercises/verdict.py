@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Verdict:
-    """passed; rows: (what, "right", "wrong" or "not seen", sentence)."""
+    """passed; rows: (what, "right" or "wrong", sentence)."""
 
     exercise: str
     rows: list = field(default_factory=list)
-    seconds: float = 0.0
 
     @property
     def passed(self):

@@ -36,9 +36,8 @@ class Trace:
 
     def __init__(self, store, train):
         self.store, self.train, self.nodes = store, train, []
-        self.kl = (
-            None  # of a VAE: (the node of its statistics, the statistics, takes their gradient)
-        )
+        # of a VAE: (the node of its statistics, the statistics, takes their gradient)
+        self.kl = None
 
     def node(self, kind, name, path, inputs, y, **more):
         """Add a node -> its number. y: an array of the batch, or a number of the store."""
@@ -105,8 +104,8 @@ class Trace:
             node["frozen"] = True
         return y, end, back
 
-    def fork(self, x, came, path, into):
-        """A node from which x goes several ways -> its number, and what adds up the gradients."""
+    def fork(self, came, path, into):
+        """A node from which several ways go -> its number, and what adds up their gradients."""
         k = self.node("Fork", f"split before {into}", path, [came], self.y(came))
 
         def backward(dxs):
@@ -149,7 +148,7 @@ class Trace:
 
     def _run_branches(self, layer, x, came, path):
         name = type(layer).__name__
-        fork, gather = self.fork(x, came, path, name)
+        fork, gather = self.fork(came, path, name)
         ends = [
             self.run(branch, x, fork, f"{path}.{inside}".lstrip("."))
             for inside, branch in layer.children()
@@ -161,7 +160,7 @@ class Trace:
 
     def _run_squeeze_excite(self, layer, x, came, path):
         """x goes to the gate, and to the product with it."""
-        fork, gather = self.fork(x, came, path, "SqueezeExcite")
+        fork, gather = self.fork(came, path, "SqueezeExcite")
         s, end, back = self.run(layer.gate, x, fork, f"{path}.gate".lstrip("."))
         y, cache = channel_scale(x, s)
         k = self.node("ChannelScale", "SqueezeExcite", path, [fork, end], y)
@@ -184,9 +183,9 @@ class Trace:
 
         first, gather, width = came, None, x.shape[3] - vae.classes
         if vae.classes:
-            first, gather = self.fork(x, came, path, "the class")
+            first, gather = self.fork(came, path, "the class")
         stats, end, encoder_back = self.run(vae.encoder, x, first, under("encoder"))
-        fork, meet = self.fork(stats, end, under("sampling"), "the sample")
+        fork, meet = self.fork(end, under("sampling"), "the sample")
         z, code, sample_back = self.run(vae.sampling, stats, fork, under("sampling"))
         split = None
         if vae.classes:

@@ -1,6 +1,4 @@
-"""The arguments that a layer was made with, read back from it:
-for repr, checkpoints, comparison.
-"""
+"""The arguments that a layer was made with, read back for repr, checkpoints and comparison."""
 
 import inspect
 

@@ -253,27 +253,25 @@ def _check_conv_transpose(x, w, b, stride, padding):
     channels(x, w.shape[3])
     stride = pair("stride", stride)
     (kh, kw), (sh, sw) = w.shape[:2], stride
-    if padding == "same":  # OH = H * s
-        pads = _cut(kh, sh), _cut(kw, sw)
-    else:
-        full = (x.shape[1] - 1) * sh + kh, (x.shape[2] - 1) * sw + kw  # with nothing cut off
-        pads = conv_padding(full, (1, 1), stride, padding)
-        if min(n - sum(p) for n, p in zip(full, pads, strict=True)) < 1:
-            raise ShapeError(
-                f"padding {padding} leaves nothing of the output of {x.shape} "
-                f"by the kernel {(kh, kw)}"
-            )
+    full = (x.shape[1] - 1) * sh + kh, (x.shape[2] - 1) * sw + kw  # with nothing cut off
+    pads = transposed_padding(full, (kh, kw), stride, padding)
+    if min(n - sum(p) for n, p in zip(full, pads, strict=True)) < 1:
+        raise ShapeError(
+            f"padding {padding} leaves nothing of the output of {x.shape} by the kernel {(kh, kw)}"
+        )
     return x, w, _bias(b, w.shape[2], x.dtype), stride, pads
 
 
-def _cut(k, s):
-    """(before, after): how much "same" cuts off one axis of the full output, (H-1)*s + k pixels.
+def transposed_padding(full, kernel_size, stride, padding):
+    """((top, bottom), (left, right)) that a transposed convolution cuts off its full output.
 
-    A kernel smaller than its stride leaves gaps, the last of them behind the last patch: then
-    `after` is negative, and pixels are added.
+    full: its height and width, (H-1)*s + k. A kernel smaller than its stride leaves gaps, the last
+    of them behind the last patch: "same" then has a negative number there, and pixels are added.
     """
-    before = max(k - s, 0) // 2
-    return before, k - s - before
+    if padding != "same":
+        return conv_padding(full, (1, 1), stride, padding)
+    before = [max(k - s, 0) // 2 for k, s in zip(kernel_size, stride, strict=True)]
+    return tuple((n, k - s - n) for n, k, s in zip(before, kernel_size, stride, strict=True))
 
 
 @op(_check_conv_transpose)
@@ -292,7 +290,7 @@ def conv_transpose2d(x, w, b=None, stride=1, padding="same"):
     oh = (h - 1) * sh + kh - top - bottom
     ow = (width - 1) * sw + kw - left - right
 
-    pads = (top, max(bottom, 0)), (left, max(right, 0))  # oh and ow have the gap of _cut already
+    pads = (top, max(bottom, 0)), (left, max(right, 0))  # oh and ow have the gap already
     cols = x @ w.reshape(kh * kw * f, c).T  # (N, H, W, kh*kw*F): what each pixel paints
     y = col2im(cols, (n, oh, ow, f), (kh, kw), stride, pads)  # (N, OH, OW, F)
     y = np.ascontiguousarray(y) if b is None else y + b

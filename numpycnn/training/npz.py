@@ -21,9 +21,8 @@ import numpy as np
 from ..errors import CheckpointError
 from ..files import PIECE, shown
 
-FORMAT = (
-    1  # one higher when an older numpycnn would misread a new file; tests keep one file of each
-)
+# one higher when an older numpycnn would misread a new file; tests keep one file of each
+FORMAT = 1
 DTYPES = ("<f4", "<f8", "|b1", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8")
 NAME = re.compile(r"(param|buffer|optimizer)/\w[\w.: -]{0,199}")
 METADATA, CHECKSUM = "metadata.json", "metadata.sha256"
@@ -137,9 +136,8 @@ def read(path):
         raise CheckpointError(f"{where}: there is no such checkpoint{_beside(path)}") from None
     except OSError as error:
         raise CheckpointError(f"{where}: cannot be read: {error.strerror or error}") from None
-    except (
-        Exception
-    ) as error:  # whatever hostile bytes make zipfile, json and NumPy raise, MemoryError too
+    # whatever hostile bytes make zipfile, json and NumPy raise, MemoryError too
+    except Exception as error:
         raise damaged(f"{where}: {shown(error) or type(error).__name__}") from None
 
 

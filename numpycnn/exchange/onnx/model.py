@@ -8,7 +8,7 @@ import numpy as np
 from ...errors import CheckpointError
 from .protobuf import DTYPES, Fields
 
-FLOAT, INT, TEXT, TENSOR, FLOATS, INTS = 1, 2, 3, 4, 6, 7  # kinds of attributes
+FLOAT, INT, TEXT, TENSOR, INTS = 1, 2, 3, 4, 7  # kinds of attributes
 
 
 @dataclasses.dataclass

@@ -26,7 +26,7 @@ FLOAT, UINT8 = 1, 2  # types of the input
 LARGEST = 1 << 24  # values of one image, anywhere in the network
 JOINS = {"Add": L.Add, "Concat": L.Concat, "Mul": L.SqueezeExcite}
 PASSING = "Cast", "Identity", "Dropout"  # y = x in use
-TO_NHWC, TO_NCHW = [0, 2, 3, 1], [0, 3, 1, 2]
+TO_NCHW = [0, 3, 1, 2]
 
 
 def load(path):

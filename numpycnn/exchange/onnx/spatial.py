@@ -6,9 +6,8 @@ import numpy as np
 
 from ... import layers as L
 from ...errors import CheckpointError
-from ...ops.conv import conv_padding, conv_size
+from ...ops.conv import conv_padding, conv_size, transposed_padding
 from .. import assemble
-from ..graph import transposed_pads
 from .value import Value, image, weights
 
 
@@ -66,7 +65,7 @@ def conv_transpose(node, value, given):
     cut, more = node.attrs.get("pads") or [0] * 4, node.attrs.get("output_padding") or [0, 0]
     pads = tuple((cut[i], cut[i + 2] - more[i]) for i in (0, 1))
     full = [(n - 1) * s + k for n, s, k in zip(size, stride, kernel, strict=True)]
-    if pads == transposed_pads(full, kernel, stride, "same"):
+    if pads == transposed_padding(full, kernel, stride, "same"):
         padding = "same"
     elif all(a == b >= 0 for a, b in pads):
         padding = tuple(a for a, _ in pads)

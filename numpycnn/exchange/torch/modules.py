@@ -3,8 +3,7 @@
 import torch
 from torch import nn
 
-from ...ops.conv import conv_padding
-from ..graph import transposed_pads
+from ...ops.conv import conv_padding, transposed_padding
 
 
 class Sum(nn.Module):
@@ -65,7 +64,7 @@ class CutConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, x):
         y = nn.functional.conv_transpose2d(x, self.weight, None, self.stride)
-        cut = transposed_pads(y.shape[2:], self.kernel_size, self.stride, self.cut)
+        cut = transposed_padding(y.shape[2:], self.kernel_size, self.stride, self.cut)
         (top, bottom), (left, right) = cut
         y = nn.functional.pad(y, (-left, -right, -top, -bottom))
         return y if self.bias is None else y + self.bias[:, None, None]
