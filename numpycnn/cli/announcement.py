@@ -67,7 +67,8 @@ def announce(net, x, y, validation, recipe, taught, out, resume, say):
     left = " left" if resume else ""
     checked = f" and {len(validation[0]):,} validation images" if validation else " images"
     say(
-        f"{len(x):,} training{checked}, {recipe.epochs} epochs, {steps:,} steps{left}: "
+        f"{len(x):,} training{checked}, {recipe.epochs} epoch{'s' * (recipe.epochs > 1)}, "
+        f"{steps:,} steps{left}: "
         f"about {estimate}; into {out}"
     )
 

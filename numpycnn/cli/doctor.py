@@ -4,7 +4,6 @@ right numbers.
 
 import importlib.metadata
 import os
-import pathlib
 import platform
 
 import numpy as np
@@ -28,7 +27,7 @@ def examine():
             facts[name] = "missing: pip install " + name
     facts["kernels"] = _kernels()
     facts["kernel cache"] = str(backend.kernel_cache() or "not in use")
-    facts["data"] = ", ".join(f"{name}: {place}" for name, place in _data().items())
+    facts["data"] = _data()
     return facts
 
 
@@ -56,16 +55,13 @@ def _kernels():
 
 def _data():
     """Where each known data set is, without fetching any."""
-    from ..data.download import cache_folder
+    from ..data.datasets import place
     from ..data.official import OFFICIAL
 
-    roots = [pathlib.Path(os.environ["NUMPYCNN_DATA"])] if os.environ.get("NUMPYCNN_DATA") else []
     try:
-        roots.append(pathlib.Path(cache_folder()))
+        found = {name: place(name) for name in OFFICIAL}
     except DownloadError as error:
-        return {"cache": str(error)}
-    found = {}
-    for name in OFFICIAL:
-        places = [root / name for root in roots if (root / name).is_dir()]
-        found[name] = str(places[0]) if places else "not here"
-    return found
+        return str(error)
+    here = [f"{name} in {folder}" for name, folder in found.items() if folder]
+    away = ", ".join(name for name, folder in found.items() if not folder)
+    return "; ".join([*here, *([f"not here: {away}"] if away else [])])

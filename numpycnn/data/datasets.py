@@ -115,10 +115,15 @@ def present(name):
     """Whether the data set of that name, or at that path, is on this machine: load(name) would
     download nothing.
     """
-    if name not in OFFICIAL:
-        return True
-    here = _any_of(_data_folder(name), OFFICIAL[name].files)
-    return here or not download.missing(name, download.cache_folder() / name)
+    return name not in OFFICIAL or place(name) is not None
+
+
+def place(name):
+    """The folder that load(name) of a known data set reads without a download, or None."""
+    given, cache = _data_folder(name), download.cache_folder() / name
+    if _any_of(given, OFFICIAL[name].files):
+        return given
+    return None if download.missing(name, cache) else cache
 
 
 def _data_folder(name):

@@ -215,6 +215,6 @@ def _page(path, dataset, counts, found, pictures):
         sections=[
             f'<h2>Findings</h2>\n<div class="finding{"" if found else " sound"}">{finding}</div>',
             *pictures,
-            "<h2>Images of each class</h2>\n" + html.table(heads, rows),
+            "<h2>Images of each class</h2>\n" + html.table(heads, rows, "classes counts"),
         ],
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ..errors import NumpyCNNError
+from ..errors import NumpyCNNError, printable
 from ..tables import GREEN, RED, aligned, as_html
 
 HEAD = ("array", "elements", "checked", "at kinks", "left out", "largest error", "verdict")
@@ -17,6 +17,9 @@ class GradCheckError(NumpyCNNError, ValueError):
     def __init__(self, result):
         super().__init__(f"\n{result}")
         self.result = result
+
+    def __str__(self):
+        return printable(*self.args, keep="\n")
 
 
 @dataclass

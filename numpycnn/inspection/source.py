@@ -1,5 +1,6 @@
 """What a checkpoint tells an inspection: training images, history, optimiser, learning rate."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -57,18 +58,24 @@ def _training(recipe, data, dataset):
 
 
 def folder(out, path):
-    """The folder for an inspection of `path`: `out`, or NAME-inspect in the working folder.
+    """The folder for an inspection of `path`: `out`, or NAME-inspect in the working folder, or
+    NAME-inspect-2, ... where that holds something else.
 
-    Raises RunFolderError for one that holds something else.
+    Raises RunFolderError for an `out` that does.
     """
-    title = path.removeprefix("pretrained:")
-    target = Path(out) if out else Path(f"{Path(title).stem}-inspect")
-    if target.is_dir() and any(target.iterdir()) and _subject(target) != path:
-        raise RunFolderError(
-            f"{target} exists and is no inspection of {path}; choose another --out"
-        )
+    stem = f"{Path(path.removeprefix('pretrained:')).stem}-inspect"
+    numbered = (Path(f"{stem}-{n}") for n in itertools.count(2))
+    places = [Path(out)] if out else itertools.chain([Path(stem)], numbered)
+    target = next((place for place in places if _free(place, path)), None)
+    if target is None:
+        raise RunFolderError(f"{out} exists and is no inspection of {path}; choose another --out")
     files.check_folder(target, force=True)
     return target
+
+
+def _free(place, path):
+    """Whether an inspection of `path` may go there: nothing is, or an earlier one of it."""
+    return not (place.is_dir() and any(place.iterdir())) or _subject(place) == path
 
 
 def _subject(inspected):

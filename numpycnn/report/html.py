@@ -40,7 +40,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .classes .low td, .classes .low th { background: color-mix(in srgb, #d9710a 14%, transparent); }
 .classes.numbers, .classes.numbers thead th { font-size: .8rem; }
 .classes.numbers :is(th, td) { padding: .22rem .45rem; }
-.classes.numbers :is(th, td):last-child { text-align: right; }
+.classes:is(.numbers, .counts) :is(th, td):last-child { text-align: right; }
 .finding { padding: .8rem 1rem; max-width: none; background: var(--card);
   border-left: 4px solid #d9710a; border-radius: 4px; }
 .finding.sound { border-color: var(--accent); }

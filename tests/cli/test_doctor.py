@@ -9,7 +9,10 @@ from numpycnn.cli import doctor, parser
 
 
 def test_the_facts(each_backend, tmp_path, monkeypatch):
-    (tmp_path / "mnist").mkdir()
+    for name in ("mnist", "kmnist"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "mnist" / "t10k-labels-idx1-ubyte").touch()
+    monkeypatch.setattr("numpycnn.data.download.cache_folder", lambda: tmp_path / "nothing")
     monkeypatch.setenv("NUMPYCNN_DATA", str(tmp_path))
     facts = doctor.examine()
     assert all(isinstance(value, str) for value in facts.values())
@@ -25,7 +28,8 @@ def test_the_facts(each_backend, tmp_path, monkeypatch):
     } <= facts.keys()
     assert facts["backend"].startswith(each_backend)
     assert facts["kernels"].startswith("right")
-    assert f"mnist: {tmp_path / 'mnist'}" in facts["data"]
+    assert facts["data"].startswith(f"mnist in {tmp_path / 'mnist'}; not here: ")
+    assert "kmnist" in facts["data"]  # its folder is empty
     compiling = each_backend == "numba" and not os.environ.get("NUMBA_DISABLE_JIT")
     assert (facts["kernel cache"] == "not in use") == (not compiling)
 

@@ -62,6 +62,16 @@ def test_inspect_overwrites_no_foreign_folder(trained, run):
     assert (code, "is a file; --out needs a folder" in err) == (2, True)
 
 
+def test_two_runs_have_inspections_of_their_own(trained, run):
+    for _ in range(2):
+        assert run("inspect", "run/last.npz")[0] == 0
+    os.rename("run", "other")
+    assert run("inspect", "other/last.npz")[0] == 0
+    for place, of in {"last-inspect": "run", "last-inspect-2": "other"}.items():
+        with open(f"{place}/inspection.json") as file:
+            assert json.load(file)["checkpoint"] == f"{of}/last.npz"
+
+
 def test_inspect_goes_on_in_the_folder_that_it_was_stopped_in(trained, run, monkeypatch):
     def stopped(out, *_):
         (out / "layers.png").touch()
