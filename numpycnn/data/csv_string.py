@@ -62,7 +62,7 @@ def read(source, name):
         raise DatasetError(f"{where}: a header and no rows")
     if len({x.shape[1] for x in images}) > 1:
         raise DatasetError(f"{where}: rows of different numbers of pixels; expected one number")
-    x, y, parts = np.concatenate(images), labels_of(labels, where), np.array(parts)
+    x, y, parts = np.concatenate(images), labels_of(labels, where, 2), np.array(parts)
     found = {part: (x[parts == part], y[parts == part]) for part in ("train", "val", "test")}
     unused = [shown(names[i], 30) for i in others if i != label]
     return {part: pair for part, pair in found.items() if len(pair[1])}, unused

@@ -90,7 +90,10 @@ class Table:
             row += len(chunk)
         if not images:
             raise DatasetError(f"{self.where}: a header and no rows")
-        return np.concatenate(images), None if self.label is None else labels_of(labels, self.where)
+        pixels, y = np.concatenate(images), None
+        if self.label is not None:
+            y = labels_of(labels, self.where, 1 + self.header)
+        return pixels, y
 
     def _label(self, cells, row):
         if len(cells) != self.width:
@@ -144,8 +147,13 @@ def grey_levels(values, where, row):
     return values.astype(np.uint8) if (values % 1 == 0).all() else values
 
 
-def labels_of(cells, where):
-    """int64 where all are whole numbers, otherwise the text. Raises DatasetError."""
+def labels_of(cells, where, first):
+    """int64 where all are whole numbers, otherwise the text; `first`: the number of their first
+    row. Raises DatasetError.
+    """
+    if "" in cells:
+        row = first + cells.index("")
+        raise DatasetError(f"{where}: row {row} has no label; expected one in each row")
     try:
         numbers = np.array([float(cell) for cell in cells])
     except ValueError:

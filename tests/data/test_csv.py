@@ -136,6 +136,7 @@ def test_shares_instead_of_pixels(tmp_path):
         (lambda lines: lines.__setitem__(5, "2,x" + lines[5][3:]), ["row", "numbers"]),
         (lambda lines: lines.__setitem__(5, "-" + lines[6]), ["is -1"]),
         (lambda lines: lines.__setitem__(5, "1.5" + lines[5][1:]), ["1.5", "whole"]),
+        (lambda lines: lines.__setitem__(5, " " + lines[5][1:]), ["row 6 has no label"]),
         (lambda lines: lines.clear(), ["empty"]),
         (lambda lines: lines.__delitem__(slice(1, None)), ["no rows"]),
         (lambda lines: lines.__setitem__(0, lines[0].replace("pixel0", "name")), ["35 pixels"]),
@@ -227,6 +228,7 @@ def test_pixels_in_one_cell_without_parts_and_with_words_for_labels(tmp_path):
         (lambda i, s: s.replace("Training", "later"), None, "usage 'later'"),
         (lambda i, s: s, "a,pixels,b", "expected pixels, one column named label"),
         (lambda i, s: s.partition(",")[0] + ",,Training", None, "near row 2"),
+        (lambda i, s: s[1:] if i == 3 else s, None, "row 5 has no label"),
     ],
 )
 def test_pixels_in_one_cell_that_are_wrong(change, header, message, tmp_path):
