@@ -10,11 +10,10 @@ import numpy as np
 from ..errors import DatasetError
 from ..files import shown
 from .csv_table import LABEL, ROWS, grey_levels, labels_of, lines_of, rows_of
-from .splits import part_and_rest
+from .splits import part_in
 
 PIXELS = "pixels"
 USAGE = {"usage", "split", "part", "set"}
-PUBLIC = {"publictest": "val", "privatetest": "test"}  # FER2013's: both are for testing
 
 
 def fits(source, name):
@@ -54,9 +53,10 @@ def read(source, name):
                 raise DatasetError(
                     f"{where}: row {row + i} has {len(cells)} columns; expected {len(names)}"
                 )
+            at = f"{where}: row {row + i}"
+            parts.append("train" if usage is None else part_in(cells[usage], at, names[usage]))
         images.append(_images([cells[pixels] for cells in chunk], where, row))
         labels += [cells[label].strip() for cells in chunk]
-        parts += ["train" if usage is None else _part(cells[usage], where) for cells in chunk]
         row += len(chunk)
     if not images:
         raise DatasetError(f"{where}: a header and no rows")
@@ -85,14 +85,3 @@ def _images(cells, where, row):
             f"{where}: {reason}; expected as many numbers in each row's pixels, blanks between them"
         ) from None
     return grey_levels(values, where, row)
-
-
-def _part(text, where):
-    plain = text.strip().lower()
-    part = PUBLIC.get(plain) or part_and_rest(plain)[0]
-    if part is None:
-        raise DatasetError(
-            f"{where}: usage {shown(text, 40)!r}; expected Training, PublicTest or PrivateTest, or "
-            "train, val, test"
-        )
-    return part

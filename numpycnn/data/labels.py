@@ -12,7 +12,7 @@ import re
 from ..errors import DatasetError
 from ..files import shown
 from .csv_labels import ENDINGS
-from .splits import part_of
+from .splits import part_in
 
 NAMES = "names"
 STEM = re.compile(r"(.*[^\W\d_])[\W_]*\d+[\W_]*")
@@ -35,7 +35,8 @@ def by_name(names):
 def by_table(source, table, names):
     """-> {name: (class or None, part or None)}, how many rows name no picture.
 
-    Raises DatasetError for a table that is none, or whose columns cannot be told apart.
+    Raises DatasetError for a table that is none, whose columns cannot be told apart, that gives a
+    picture two classes or parts, or names a part that is none.
     """
     rows = _read(source, table)
     where = source.where(table)
@@ -49,12 +50,24 @@ def by_table(source, table, names):
     header = _key(rows[0][naming]) not in spellings
     column, part = _columns(where, rows, naming, header)
     found, lost = dict.fromkeys(names, (None, None)), 0
-    for row in rows[header:]:
+    for i, row in enumerate(rows[header:], 1 + header):
         name = spellings.get(_key(row[naming])) if len(row) > naming else None
         if name is None or len(row) <= column:
             lost += 1
             continue
-        found[name] = row[column].strip(), part_of(row[part]) if part is not None else None
+        label, kind = row[column].strip(), None
+        if not label:
+            continue
+        if part is not None:
+            cell = row[part] if len(row) > part else ""
+            kind = part_in(cell, f"{where}: row {i}", rows[0][part].strip())
+        if found[name] not in ((None, None), (label, kind)):
+            one, other = (" ".join(filter(None, pair)) for pair in (found[name], (label, kind)))
+            raise DatasetError(
+                f"{where}: row {i} says {shown(other, 40)} of {name}, a row before it "
+                f"{shown(one, 40)}; expected one class, and one part, for each picture"
+            )
+        found[name] = label, kind
     return found, lost
 
 

@@ -2,6 +2,9 @@
 
 import re
 
+from ..errors import DatasetError
+from ..files import shown
+
 WORDS = {
     "train": ("train", "training", "trn"),
     "val": ("val", "valid", "validation", "dev", "develop", "eval", "evaluation"),
@@ -10,6 +13,7 @@ WORDS = {
 PARTS = {word: part for part, words in WORDS.items() for word in words}
 FILLING = {"set", "data", "dataset", "images", "image", "imgs", "img", "pictures", "photos",
            "split", "folder", "dir", "part"}  # fmt: skip
+PUBLIC = {"publictest": "val", "privatetest": "test"}  # FER2013's: both are for testing
 
 
 def part_of(name):
@@ -28,6 +32,18 @@ def part_and_rest(name):
     found = {PARTS[word] for word in words if word in PARTS}
     part = found.pop() if len(found) == 1 else None
     return part, tuple(word for word in words if word not in PARTS)
+
+
+def part_in(cell, where, column):
+    """The part that a cell of a table's column names. Raises DatasetError where it names none."""
+    plain = cell.strip().lower()
+    part = PUBLIC.get(plain) or part_and_rest(plain)[0]
+    if part is None:
+        raise DatasetError(
+            f"{where}: {shown(column, 30)} {shown(cell, 40)!r}; expected train, val or test, or "
+            "PublicTest or PrivateTest; a column of anything else needs another name"
+        )
+    return part
 
 
 def separated(name):

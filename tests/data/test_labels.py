@@ -74,6 +74,27 @@ def test_a_column_of_parts(tmp_path):
     assert [len(getattr(found, f"y_{part}")) for part in ("train", "val", "test")] == [6, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("3.png,a,train", ("row 14 says a train of images/3.png, a row before it b train",)),
+        ("3.png,b,test", ("row 14 says b test of images/3.png", "one part")),
+        ("11.png,b,holdout", ("row 14: split 'holdout'", "expected train, val or test")),
+        ("11.png,b,2", ("row 14: split '2'",)),
+        ("11.png,b", ("row 14: split ''",)),
+    ],
+)
+def test_rows_that_contradict_another_or_name_no_part(tmp_path, row, words):
+    table(tmp_path, header="file,label,split", row="{i}.png,{label},train")
+    picture(tmp_path / "images" / "11.png")
+    with open(tmp_path / "labels.csv", "a") as file:
+        file.write("\n3.png,b,train\n11.png,,\n")  # what was said before, and nothing
+    assert load(tmp_path, labels="labels.csv")[0].classes == ("a", "b")
+    with open(tmp_path / "labels.csv", "a") as file:
+        file.write(row)
+    refused(tmp_path, *words, labels="labels.csv")
+
+
 def test_what_the_table_lacks_and_has_beyond(tmp_path):
     table(tmp_path)
     with open(tmp_path / "labels.csv", "a") as file:
