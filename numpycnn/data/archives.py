@@ -4,6 +4,7 @@ import collections
 import gzip
 import io
 import os
+import posixpath
 import tarfile
 import zipfile
 import zlib
@@ -88,7 +89,10 @@ class Zip(_Archive):
 
 
 class Tar(_Archive):
-    """A .tar or .tar.gz, whose files are read at once, as it can only be read from its start."""
+    """A .tar or .tar.gz, whose files are read at once, as it can only be read from its start.
+
+    A hard link is the file before it that it names; other links, which may lead out, are `hidden`.
+    """
 
     def __init__(self, path):
         super().__init__(path)
@@ -100,10 +104,19 @@ class Tar(_Archive):
             self.content, total = {}, 0
             with tarfile.open(fileobj=stream, mode="r|") as archive:
                 for member in archive:
-                    total += member.size  # of a sparse file more than the archive has of it
+                    content = self.content.get(member.linkname) if member.islnk() else None
+                    # of a sparse file and of a link more than the archive has of it
+                    total += member.size + len(content or b"")
                     self._check(total, size)
-                    if member.isreg() and self._add(member.name):
-                        self.content[member.name] = archive.extractfile(member).read()
+                    kept = member.isreg() or member.islnk() or member.issym()
+                    if not kept or not self._add(member.name):
+                        continue
+                    if member.isreg():
+                        content = archive.extractfile(member).read()
+                    if content is None:
+                        self.hidden[f"{posixpath.dirname(member.name) or '.'} (links)"] += 1
+                    else:
+                        self.content[member.name] = content
             while stream.read(1 << 20):  # to the end, where gzip's checksum is
                 pass
         self.names = sorted(self.content)

@@ -76,6 +76,38 @@ def test_the_same_as_from_the_folder(tmp_path, make, kind):
     assert data.load(found.name).sha256 == found.sha256
 
 
+def test_links_in_a_tar(tmp_path):
+    """Hard links are files; symbolic ones, which are not followed, are named."""
+    folder(tmp_path / "own", {"a": 5, "b": 4})
+    for i in range(5):
+        (tmp_path / "own" / "c").mkdir(exist_ok=True)
+        os.link(tmp_path / "own" / "a" / f"{i}.png", tmp_path / "own" / "c" / f"{i}.png")
+    path, expected = pack(tmp_path / "own", "tar.gz"), data.load(tmp_path / "own")
+    with tarfile.open(path) as archive:
+        assert sum(member.islnk() for member in archive) == 5
+    found, said = load(path)
+    assert (found.sha256, found.classes) == (expected.sha256, ("a", "b", "c"))
+    assert said == ""
+    for i in range(3):
+        os.symlink(f"../b/{i}.png", tmp_path / "own" / "a" / f"s{i}.png")
+    os.symlink("../b/0.png", tmp_path / "own" / "a" / ".s.png")
+    found, said = load(pack(tmp_path / "own", "tar"))
+    assert found.sha256 == expected.sha256
+    assert "4 hidden files (own/a/.s.png, own/a (links))" in said
+
+
+def test_hard_links_count_towards_what_an_archive_may_unpack_to(tmp_path):
+    info = tarfile.TarInfo("a/0.png")
+    info.size = 30 * MiB
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz", compresslevel=1) as archive:
+        archive.addfile(info, io.BytesIO(bytes(info.size)))
+        for i in range(1, 3):
+            link = tarfile.TarInfo(f"a/{i}.png")
+            link.type, link.linkname = tarfile.LNKTYPE, "a/0.png"
+            archive.addfile(link)
+    refused(tmp_path / "a.tar.gz", "zip bomb")
+
+
 def test_pictures_in_an_archive_are_treated_as_in_a_folder(tmp_path):
     for i in range(6):
         picture(tmp_path / "own" / "ab"[i % 2] / f"{i}.png", i, (20 + i, 30))
@@ -124,7 +156,7 @@ def test_a_sparse_file_and_a_huge_header_in_a_tar(tmp_path):
 
 
 def test_names_are_no_paths(tmp_path):
-    """Neither ../ nor / leads anywhere; links in a tar are not followed."""
+    """Neither ../ nor / leads anywhere; links in a tar do not lead out of it."""
     secret = tmp_path / "secret.png"
     picture(secret)
     png = secret.read_bytes()
@@ -139,7 +171,7 @@ def test_names_are_no_paths(tmp_path):
             info = tarfile.TarInfo(f"a/{kind.decode()}.png")
             info.type, info.linkname = kind, str(secret)
             archive.addfile(info)
-    refused(tmp_path / "a.tar", "no pictures")
+    refused(tmp_path / "a.tar", "no pictures", "2 hidden files (a (links))")
     assert set(tmp_path.rglob("*")) - before == {tmp_path / "a.tar"}
 
 
