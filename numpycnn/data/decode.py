@@ -86,7 +86,7 @@ def read(source, names, treatment=None, skip=False):
     kept = np.array([i for i, name in enumerate(names) if name not in broken])
     if broken:
         images = images[kept]
-    return images, kept, known, _list(source, names, broken) if broken else ""
+    return images, kept, known, skipped(source, names, broken) if broken else ""
 
 
 def _complete(treatment, headers):
@@ -234,7 +234,7 @@ def _summary(source, names, broken, sizes, mixed):
     said = []
     if broken:
         said.append(
-            f"{_list(source, names, broken)}; mend them or take them out of the folder, or go on "
+            f"{skipped(source, names, broken)}; mend them or take them out of the folder, or go on "
             "without them by skip_broken=True (--skip-broken)"
         )
     if mixed:
@@ -247,8 +247,8 @@ def refusal(source, names, broken):
     return _summary(source, names, broken, [], False)
 
 
-def _list(source, names, broken):
-    """How many are broken, and the first of them."""
+def skipped(source, names, broken):
+    """How many pictures are broken, and the first of them: {name: what is wrong}."""
     first = [name for name in names if name in broken][:LISTED]
     places = ", ".join(f"{source.where(name)} ({broken[name]})" for name in first)
     more = f" and {len(broken) - LISTED:,} more" if len(broken) > LISTED else ""

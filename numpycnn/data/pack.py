@@ -9,6 +9,7 @@ A run that was stopped is taken up where it was: OUT/packing.json says how far i
 import hashlib
 import json
 import pathlib
+import warnings
 
 import numpy as np
 
@@ -23,7 +24,8 @@ EVERY = 256  # pictures, after which it is noted how far it is
 def pack(source, out, options, progress=lambda part, done, total: None):
     """Write the pictures of a source (sources.py) into the folder `out` -> the Dataset there.
 
-    progress: called after each picture. Raises DatasetError, one line; OSError about `out`.
+    progress: called after each picture. What is left out is named by a UserWarning. Raises
+    DatasetError, one line; OSError about `out`.
     """
     if options.size is None:
         raise DatasetError("pack: no size is given; expected one, such as size=224 (--size 224)")
@@ -31,16 +33,20 @@ def pack(source, out, options, progress=lambda part, done, total: None):
     found = layout.find(source, options.classes_at, options.labels)
     items = _with_test(source, found)
     known = _treatment(source, items, options)
-    plan = _plan(source, items, found.classes, known, options)
+    plan = _plan(source, items, found.classes, known)
     state = _begin(out, plan, options.skip_broken)
     for part, places in items.items():
         if places:
-            _part(source, out, part, places, known, state, options, progress)
-    if state["broken"] and not options.skip_broken:
+            _part(source, out, part, places, known, state, progress)
+    names, broken = [name for part in found.items.values() for name, _ in part], state["broken"]
+    if broken and not options.skip_broken:
         _save(out, {**state, "refused": True})
-        names = [name for places in items.values() for name, _ in places]
-        raise DatasetError(decode.refusal(source, names, state["broken"]))
-    return _finish(source, out, items, found, known, state)
+        raise DatasetError(decode.refusal(source, names, broken))
+    whole = _finish(source, out, items, found, known, state)
+    left = found.ignored + ([decode.skipped(source, names, broken)] if broken else [])
+    if left:
+        warnings.warn(f"{source.path}: ignored {'; '.join(left)}", stacklevel=2)
+    return whole
 
 
 def _with_test(source, found):
@@ -71,7 +77,7 @@ def _treatment(source, items, options):
     return decode.Treatment(treatment.size, treatment.fit, False)
 
 
-def _plan(source, items, classes, treatment, options):
+def _plan(source, items, classes, treatment):
     """What is packed and how, as a checksum: another plan is not taken up."""
     text = json.dumps([source.path, items, classes, treatment.stored()])
     return hashlib.sha256(text.encode()).hexdigest()
@@ -106,7 +112,7 @@ def _save(out, state):
     files.write(out / STATE, json.dumps(state).encode())
 
 
-def _part(source, out, part, places, treatment, state, options, progress):
+def _part(source, out, part, places, treatment, state, progress):
     """Writes x_PART.npy, picture by picture from where the state is."""
     shape = len(places), *treatment.size, 3 if treatment.colour else 1
     path = out / f"x_{part}.npy"

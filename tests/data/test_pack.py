@@ -14,6 +14,7 @@ from numpycnn.data.options import Options
 from numpycnn.data.rows import in_file
 from numpycnn.data.sources import Folder
 from numpycnn.errors import DatasetError
+from tests.data.test_layout import load
 from tests.data.trees import picture
 
 
@@ -125,6 +126,19 @@ def test_broken_pictures(photos, tmp_path):
     picture(photos / "a" / "3.png", 3, (23, 30))
     picture(photos / "c" / "7.png", 127, (27, 30))
     assert packed(photos, tmp_path / "again").sha256 == data.load(photos, size=12).sha256
+
+
+def test_what_is_left_out_is_named_as_from_the_folder(photos, tmp_path):
+    for name in ("a/3.png", "c/7.png"):
+        (photos / name).write_bytes(b"")
+    picture(photos / "loose.png")
+    picture(photos / "a" / "deep" / "1.png")
+    expected = load(photos, size=12, skip_broken=True)[1]
+    for words in ("loose.png", "a/deep/1.png", "2 of 24 pictures are broken"):
+        assert words in expected
+    with pytest.warns(UserWarning, match="ignored") as said:
+        packed(photos, tmp_path / "out", skip_broken=True)
+    assert [str(one.message) for one in said] == [expected]
 
 
 def test_refused(photos, tmp_path):
