@@ -17,7 +17,8 @@ def images(x, what):
         raise DatasetError(
             f"{what} has shape {x.shape}; expected images (N, H, W, C), none of them 0{hint}"
         )
-    if x.shape[1] in (1, 3) and x.shape[3] > 4:
+    channels, height, width = x.shape[1:]  # if it is NCHW
+    if width > 4 and (channels in (1, 3) or (channels in (2, 4) and height == width)):
         raise DatasetError(
             f"{what} has shape {x.shape}, which looks like NCHW; expected (N, H, W, C): "
             "use x.transpose(0, 2, 3, 1)"
@@ -62,6 +63,22 @@ def labels(y, what):
             + (": use y.astype('int64')" if y.dtype.kind in "fb" else "")
         )
     return np.ascontiguousarray(y, dtype=np.int64)
+
+
+def zeros_and_ones(data):
+    """A sentence on parts whose pixels are only 0 and 1 as uint8, or None."""
+    parts = [(f"x_{part}", getattr(data, f"x_{part}")) for part in data.parts]
+    dark = [
+        name
+        for name, x in parts
+        if x.dtype == np.uint8 and all(piece.max() <= 1 for _, piece in pieces(x))
+    ]
+    if not dark:
+        return None
+    return (
+        f"no pixel of {' and '.join(dark)} is above 1, where 255 is white; expected 0 to 255: "
+        "multiply them by 255"
+    )
 
 
 def missing_classes(y, classes):

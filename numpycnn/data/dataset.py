@@ -66,7 +66,8 @@ class Dataset:
             raise DatasetError(
                 f"{self.name}: {len(self.classes):,} classes; expected at most {MOST_CLASSES:,}"
             )
-        if sentence := arrays.missing_classes(self.y_train, self.classes):
+        said = arrays.missing_classes(self.y_train, self.classes), arrays.zeros_and_ones(self)
+        for sentence in filter(None, said):
             warnings.warn(f"{self.name}: {sentence}", stacklevel=3)
 
     def __repr__(self):

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..files import shown
 from ..report import grids, html
-from . import duplicates
+from . import arrays, duplicates
 from .rows import pieces
 
 NAMES = {"train": "training", "val": "validation", "test": "test"}
@@ -70,7 +70,8 @@ def text(facts):
 
 def findings(dataset, counts, copies, alike):
     """What may be wrong with the data, as sentences; [] where nothing was found."""
-    found, train, names = [], counts["train"], dataset.classes
+    train, names = counts["train"], dataset.classes
+    found = [sentence] if (sentence := arrays.zeros_and_ones(dataset)) else []
     for part, n in counts.items():
         if missing := [names[k] for k in np.flatnonzero(n == 0)]:
             found.append(f"no {NAMES[part]} image has the class {_listed(missing)}")

@@ -115,6 +115,7 @@ def test_nan_and_infinity_are_counted_and_located():
         ("images", {"x": X.reshape(60, -1)}),
         ("images", {"x": X[:0], "y": Y[:0]}),
         ("NCHW", {"x": X.transpose(0, 3, 1, 2), "tx": TX.transpose(0, 3, 1, 2)}),
+        ("NCHW", {"x": np.zeros((60, 2, 6, 6), "u1")}),
         ("59 images .* 60 labels", {"x": X[:59]}),
         ("8 labels", {"ty": TY[:8]}),
         (r"y_train\[59\] is 3", {"y": np.append(Y[:59], 3)}),
@@ -136,6 +137,13 @@ def test_nan_and_infinity_are_counted_and_located():
 )
 def test_what_is_refused(word, parts):
     refused(word, **parts)
+
+
+def test_pixels_of_only_0_and_1_are_named():
+    with pytest.warns(UserWarning, match="no pixel of x_train and x_test is above 1, .* by 255"):
+        make(x=X // 128, tx=TX // 128)
+    with pytest.warns(UserWarning, match="no pixel of x_test is above 1"):
+        make(tx=TX // 128)
 
 
 def numbered(y, classes=None, ty=None):

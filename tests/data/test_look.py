@@ -39,6 +39,12 @@ def test_a_page_of_right_data(tmp_path):
     assert "nothing that looks wrong" in look.text(facts)
 
 
+@pytest.mark.filterwarnings("ignore:.*no pixel")
+def test_pixels_of_only_0_and_1_are_a_finding(tmp_path):
+    facts = look.write(tmp_path, dataset(x_train=images(180) // 128))
+    assert "no pixel of x_train is above 1" in facts["findings"][0]
+
+
 def test_what_is_wrong_is_found(tmp_path):
     whole = dataset()
     x_test, y_test = whole.x_test.copy(), whole.y_test.copy()
