@@ -6,6 +6,7 @@ checkpoint, 4 network, 5 training diverged, 130 interrupted (143 by SIGTERM), 14
 output any more.
 """
 
+import argparse
 import os
 import sys
 import warnings
@@ -80,7 +81,11 @@ def main(argv=None):
     """Run one command -> its exit code."""
     forgiving(sys.stdout, sys.stderr)
     top, known = parser()
+    argv = sys.argv[1:] if argv is None else argv
     args, rest = top.parse_known_args(argv)
+    if rest and argv[0] == args.command != "example":  # again, as options may stand between names
+        begun = argparse.Namespace(command=args.command)
+        args, rest = known[args.command].parse_known_intermixed_args(argv[1:], begun)
     if rest:
         known[args.command].refuse(rest)
     if args.threads:  # before NumPy is imported, so that its BLAS hears of it

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:classes? .* never predicted")
         (["trian"], 2, "unknown command 'trian'; did you mean train?"),
         (["train", "data.npz"], 2, "unexpected 'data.npz'; did you mean --data data.npz?"),
         (["inspect", "a.npz", "data.npz"], 2, "did you mean --image data.npz?; see numpycnn ins"),
+        (["predict", "a.png", "--zzz", "b.png"], 2, "there is no option --zzz"),
+        (["-x", "predict", "a.png"], 2, "there is no option -x"),
         (["train", "--filters", "8", "16"], 2, "unexpected '16'; several values of one option"),
         (["summary", "mine.py:build"], 2, "given as --net FILE.py:FUNCTION"),
         (["summary", "VGG"], 2, "did you mean vgg or"),
@@ -72,6 +74,26 @@ def test_a_mistake_gets_one_line(arguments, code, message, data, run, tmp_path):
     assert err.count("\n") == 1
     assert message in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ("data look --size 16 a", {"names": ["look", "a"], "size": [16, 16]}),
+        ("data pack a --size 8 b --grey", {"names": ["pack", "a", "b"], "colour": False}),
+        ("predict a --checkpoint c b", {"images": ["a", "b"], "checkpoint": "c"}),
+        ("exercise check --limit 5 a.py", {"action": "check", "what": "a.py", "limit": 5.0}),
+        ("study a --quick b --json c", {"names": ["a", "b", "c"], "quick": True, "json": True}),
+    ],
+)
+def test_options_between_names(arguments, found, run, monkeypatch):
+    def choose(args):
+        assert {name: getattr(args, name) for name in found} == found
+        raise ValueError(f"{args.command} understood")
+
+    monkeypatch.setattr(parser, "choose", choose)
+    _, _, err = run(*arguments.split())
+    assert f"{arguments.split()[0]} understood" in err
 
 
 def test_an_unexpected_error_is_one_line_too_and_debug_shows_it(run, monkeypatch):
