@@ -9,7 +9,7 @@ import warnings
 
 from .. import files
 from ..errors import unknown
-from .networks import classifier, input_shape, model, network_and_data, pictures, reading
+from .networks import classifier, input_shape, model, network_and_data, reading
 from .output import check_new, say
 from .prediction import predict
 
@@ -94,7 +94,9 @@ def _train(args, ranks):
 
 def treated(start, resume):
     """How pictures become images of a network to begin with: in its size, but in their colours."""
-    found = pictures(start)
+    from ..data.picture import treatment_for
+
+    found = treatment_for(start.metadata, input_shape(start))
     return found if resume or found["colour"] else {**found, "colour": None}
 
 

@@ -38,11 +38,10 @@ def calibration(given, net):
 
 def training_images(net, name, count):
     """The first training images of a data set, read as the network's own were."""
-    from .. import data
-    from .networks import pictures, trained_reading
+    from ..data.datasets import load_for
+    from .networks import input_shape
 
-    own = trained_reading(net) if name == net.metadata.get("data") else {}
-    return data.load(name, **own, like=pictures(net)).x_train[:count]
+    return load_for(net.metadata, name, input_shape(net)).x_train[:count]
 
 
 def _difference(net, made, images):

@@ -148,12 +148,11 @@ def network_and_data(args):
     """
     import numpy as np
 
-    import numpycnn as nc
+    from ..data.datasets import load_for
 
     net = classifier(args.checkpoint, args.net)
-    options = {**(trained_reading(net) if args.data is None else {}), **reading(args)}
     name = args.data or net.metadata.get("data", "fashion-mnist")
-    dataset = nc.data.load(name, **options, like=pictures(net))
+    dataset = load_for(net.metadata, name, input_shape(net), **reading(args))
     classes, known = list(dataset.classes), net.metadata.get("classes")
     came = dataset.x_test.shape[1:]
     expected = tuple(getattr(net, "input_shape", None) or came)
@@ -179,24 +178,3 @@ def reading(args):
 
     values = {name: getattr(args, name, None) for name in NAMES}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def trained_reading(net):
-    """The same of the data that a network was trained on, as its checkpoint holds them."""
-    from ..data.options import NAMES
-
-    recipe = net.metadata.get("recipe")
-    found = recipe.get("reading") if isinstance(recipe, dict) else None
-    return {name: found[name] for name in NAMES if name in found} if isinstance(found, dict) else {}
-
-
-def pictures(net):
-    """How picture files become images of a network (decode.Treatment.stored): as in training.
-
-    Where the network was trained on none, they take its input's size and channels.
-    """
-    found = net.metadata.get("pictures")
-    if isinstance(found, dict):
-        return {name: found.get(name) for name in ("size", "fit", "colour")}
-    height, width, channels = input_shape(net)
-    return {"size": [height, width], "fit": "pad", "colour": channels == 3}

@@ -11,7 +11,8 @@ from ..errors import DatasetError, DownloadError, unknown
 from . import archives, download, idx, idx_files, own, synthetic
 from .dataset import Dataset
 from .official import IDX_FILES, OFFICIAL
-from .options import Options
+from .options import NAMES, Options
+from .picture import treatment_for
 
 SYNTHETIC_TRAIN, SYNTHETIC_TEST = 10_000, 2_000
 
@@ -38,6 +39,19 @@ def load(name, path=None, progress=True, **options):
             options.refuse(name, "a data set that is known by name")
             return _synthetic("garments drawn by numpycnn.data.synthetic, seed 0")
         return _own(name, path, options)
+
+
+def load_for(metadata, name, shape, **options):
+    """load(name, **options) for the network whose checkpoint has this metadata.
+
+    The data that it was trained on are read as they were then, where no option says otherwise, and
+    picture files become images of its `shape` (H, W, C). Raises what load does.
+    """
+    recipe, own = metadata.get("recipe"), {}
+    if name == metadata.get("data") and isinstance(recipe, dict):
+        stored = recipe.get("reading")
+        own = {k: stored[k] for k in NAMES if k in stored} if isinstance(stored, dict) else {}
+    return load(name, **{**own, **options}, like=treatment_for(metadata, shape))
 
 
 def load_default(progress=True):

@@ -37,6 +37,20 @@ def read_for(metadata, path, shape):
     return read_image(path, shape, bool(metadata.get("light")), pictures)
 
 
+def treatment_for(metadata, shape):
+    """How picture files become images of that network (decode.Treatment.stored): as in training.
+
+    Where it was trained on none, they take the size and the channels of its images (H, W, C).
+    """
+    found = metadata.get("pictures")
+    if isinstance(found, dict):
+        return {name: found.get(name) for name in ("size", "fit", "colour")}
+    if len(shape) != 3:
+        return {}
+    height, width, channels = shape
+    return {"size": [height, width], "fit": "pad", "colour": channels == 3}
+
+
 def open_picture(path):
     """-> Pillow image, RGB, at most SIDE x SIDE, upright as its camera says, white if transparent.
 

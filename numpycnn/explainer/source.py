@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import data
+from ..data.datasets import load_for
 from ..models.coder import one_hot, with_classes
 from ..models.gan import GAN
 
@@ -61,11 +62,9 @@ def image_of(net, where):
     """-> image uint8 (H, W, C), its label or None, its data set or None."""
     name, _, index = where.rpartition(":")
     if not (name and index.isdecimal()) or Path(where).exists():
-        shape = getattr(net, "input_shape", (28, 28, 1))
-        shape = (28, 28, 1) if len(shape) != 3 else shape
-        return data.read_for(net.metadata, where, shape), None, None
+        return data.read_for(net.metadata, where, _shape(net)), None, None
     # without Fashion-MNIST a drawn garment serves
-    dataset = data.load_default() if name == "fashion-mnist" else data.load(name)
+    dataset = data.load_default() if name == "fashion-mnist" else _load(net, name)
     if dataset.name != name:
         warnings.warn(f"{where}: {dataset.source}", stacklevel=2)
     if int(index) >= len(dataset.x_test):
@@ -75,8 +74,17 @@ def image_of(net, where):
 
 def _dataset(net, name, dataset):
     if name is not None:
-        return data.load(name)
+        return _load(net, name)
     usual = net.metadata.get("data", "fashion-mnist")
     if dataset is None and isinstance(usual, str) and data.present(usual):
-        return data.load(usual)
+        return _load(net, usual)
     return dataset
+
+
+def _load(net, name):
+    return load_for(net.metadata, name, _shape(net))
+
+
+def _shape(net):
+    shape = getattr(net, "input_shape", None) or ()
+    return shape if len(shape) == 3 else (28, 28, 1)  # a GAN's is that of its codes

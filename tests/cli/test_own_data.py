@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import numpycnn as nc
 from numpycnn.cli import training
+from numpycnn.explainer import source
 from tests.data.trees import folder, picture
 from tests.helpers import write_data
 
@@ -69,6 +71,25 @@ def test_predict_and_inspect_treat_pictures_as_in_training(tmp_path, monkeypatch
     assert json.loads(out)["accuracy"] == 1
     code, _, err = run("inspect", "run/last.npz", "--image", "photos/red/3.png", "--out", "page")
     assert code == 0, err
+
+
+def test_explain_reads_pictures_as_training_did(tmp_path, monkeypatch, no_report, run):
+    """Their size, colours and labels: its own --size is another."""
+    monkeypatch.chdir(tmp_path)
+    for i in range(24):
+        picture(tmp_path / "flat" / f"{'ab'[i % 2]}.{i}.png", 5 * i, (30 + i, 40), "RGB")
+    reading = ["--size", 32, "--grey", "--labels", "names"]
+    assert train(run, "--data", "flat", *reading)[0] == 0
+    net, whole = (
+        nc.load("run/last.npz"),
+        nc.data.load("flat", size=32, colour=False, labels="names"),
+    )
+    for where, more in (("flat:1", {}), ("flat:1", {"name": "flat"}), ("flat/a.0.png", {})):
+        given = source.arguments(net, where, train=4, **more)
+        np.testing.assert_array_equal(given["batch"][0], whole.x_train[:3])
+        if where == "flat:1":
+            np.testing.assert_array_equal(given["image"], whole.x_test[1])
+            assert given["label"] == whole.y_test[1]
 
 
 def made(path):
