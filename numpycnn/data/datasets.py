@@ -129,7 +129,9 @@ def present(name):
     """Whether the data set of that name, or at that path, is on this machine: load(name) would
     download nothing.
     """
-    return name not in OFFICIAL or place(name) is not None
+    if name in OFFICIAL:
+        return place(name) is not None
+    return name == "synthetic" or Path(name).exists() or _data_folder(name).exists()
 
 
 def place(name):

@@ -90,6 +90,8 @@ def test_explain_reads_pictures_as_training_did(tmp_path, monkeypatch, no_report
         if where == "flat:1":
             np.testing.assert_array_equal(given["image"], whole.x_test[1])
             assert given["label"] == whole.y_test[1]
+    os.rename("flat", "moved")  # and nobody asks for it by name
+    assert source.arguments(net, "moved/a.0.png")["batch"] is None
 
 
 def made(path):
