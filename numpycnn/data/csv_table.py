@@ -23,7 +23,8 @@ PIXEL = re.compile(r"\d+x\d+|(pixel|pix|px|p|x|col|column|v|attr|feature|f)?[ _.
 class Table:
     """Its `label` column (None: it has none) and `pixels`, a list of columns. Raises DatasetError.
 
-    `like`: another table; where the columns are as many, they are the same ones.
+    `like`: another table, whose columns these are: by their names, and by their places where this
+    one has no names.
     """
 
     def __init__(self, source, name, like=None):
@@ -36,16 +37,31 @@ class Table:
         rows = list(rows_of(first, self.where, self.delimiter))
         self.header = _is_header(rows)
         self.width, self.unused = len(rows[0]), []
-        if like is not None and like.width == self.width:
-            self.label, self.pixels = like.label, like.pixels
-        else:
-            self.label, self.pixels = self._columns(rows)
+        named = self.header and not all(map(_number, rows[0]))
+        self.names = [cell.strip().lower() for cell in rows[0]] if named else None
+        self.label, self.pixels = self._as(like) or self._columns(rows)
+
+    def _as(self, like):
+        """The label's column and those of pixels as in another table; None where it has others."""
+        if like is None or like.label is None:
+            return None
+        if self.names is None or self.names == like.names:
+            return (like.label, like.pixels) if self.width == like.width else None
+        if like.names is None:
+            return None
+        places = {name: i for i, name in enumerate(self.names)}
+        pixels = [like.names[i] for i in like.pixels]
+        if len(places.keys() & {*pixels}) < len(pixels) or len(places) < self.width:
+            return None
+        known = {like.names[like.label]} & places.keys() or (LABEL - {*pixels}) & places.keys()
+        label = places[known.pop()] if len(known) == 1 else None
+        return label, [places[name] for name in pixels]
 
     def _columns(self, rows):
         """-> the label's column or None, the columns of pixels"""
         every = range(self.width)
         if self.header:
-            names = [cell.strip().lower() for cell in rows[0]]
+            names = self.names or [cell.strip().lower() for cell in rows[0]]
             label = [i for i in every if names[i] in LABEL]
             others = [i for i in every if i not in label and not PIXEL.fullmatch(names[i])]
             others = [i for i in others if names[i] not in INDEX]
@@ -61,15 +77,15 @@ class Table:
                     f"{self.where}: the label may be any of the columns {columns}; expected one "
                     "column named label, and pixels"
                 )
-            rows = rows[1:]
-        if shape_of(self.width) and not shape_of(self.width - 1):
+            rows, every = rows[1:], [i for i in every if names[i] not in INDEX]
+        if shape_of(len(every)) and not shape_of(len(every) - 1):
             return None, [*every]
-        label = self._first_or_last(rows)
+        label = self._first_or_last(rows, [*every[:1], *every[-1:]])
         return label, [i for i in every if i != label]
 
-    def _first_or_last(self, rows):
+    def _first_or_last(self, rows, both):
         """The one of both columns whose values are those of labels."""
-        fits = {i: _distinct_labels([row[i] for row in rows if row]) for i in (0, self.width - 1)}
+        fits = {i: _distinct_labels([row[i] for row in rows if row]) for i in both}
         fits = {i: count for i, count in fits.items() if count}
         if not fits or (len(fits) == 2 and len(set(fits.values())) == 1):
             raise DatasetError(

@@ -98,6 +98,47 @@ def test_a_test_table_without_labels_is_left_out_and_said(tmp_path):
     refused(tmp_path / "test.csv", "9 rows without a label column")
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        [*NAMES[1:], "label"],  # the label last, not first
+        [*NAMES[:0:-1], "Label"],  # and the pixels the other way round
+        [*NAMES[1:], "target"],
+        ["id", *NAMES[1:], "label"],
+    ],
+)
+def test_the_columns_of_a_test_table_are_those_of_its_own_names(tmp_path, header):
+    table(tmp_path / "train.csv", rows()[:16], NAMES)
+    lines = [header]
+    for i, (y, x) in enumerate(rows()[16:]):
+        cell = {"id": i, "label": y, "target": y, **dict(zip(NAMES[1:], x, strict=True))}
+        lines.append([cell[name.lower()] for name in header])
+    (tmp_path / "test.csv").write_text("\n".join(",".join(map(str, line)) for line in lines))
+    found, said = load(tmp_path)
+    check(found)
+    assert (len(found.y_test), said) == (8, "")
+
+
+def test_numbers_of_rows_are_no_labels(tmp_path):
+    """As many columns as the training table, in other roles; also where it stands alone."""
+    table(tmp_path / "train.csv", rows(), NAMES)
+    table(tmp_path / "test.csv", rows(np.arange(24)), ["id", *NAMES[1:]])
+    found, said = load(tmp_path)
+    check(found)
+    assert "24 rows without a label column" in said
+    refused(tmp_path / "test.csv", "24 rows without a label column")
+    (tmp_path / "ids.csv").write_text("id,index\n1,2\n")
+    refused(tmp_path / "ids.csv", "2 columns")
+
+
+def test_a_test_table_without_a_header_is_like_that_for_training(tmp_path):
+    table(tmp_path / "train.csv", rows()[:16], NAMES)
+    table(tmp_path / "test.csv", [(int(Y[16]), PIXELS[16])])
+    found, _ = load(tmp_path)
+    assert (found.x_test[0, ..., 0] == X[16]).all()
+    assert found.y_test.tolist() == [Y[16]]
+
+
 def test_labels_that_are_text(tmp_path):
     names = np.array(["dress", "bag", "coat", "shirt"])
     table(tmp_path / "train.csv", rows(names[Y])[:20])
