@@ -7,7 +7,7 @@ import pathlib
 import sys
 import traceback
 
-from ..errors import CheckpointError, UnknownNameError
+from ..errors import CheckpointError, UnknownNameError, printable
 from .output import say
 
 PAINTERS = "autoencoder", "denoiser", "vae", "gan"  # models whose output is an image
@@ -167,7 +167,7 @@ def network_and_data(args):
             f"{args.checkpoint} knows {outputs} classes, but {dataset.name} has {len(classes)}; "
             "give the data that it was trained for as --data"
         )
-    if known and known != classes:
+    if known and [printable(one) for one in known] != classes:
         say(f"note: {args.checkpoint} was trained on other classes than those of {dataset.name}")
     return net, dataset
 

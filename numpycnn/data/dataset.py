@@ -171,6 +171,18 @@ class Dataset:
         x, y = self.x_train, self.y_train
         return (take(x, ~chosen), y[~chosen]), (take(x, chosen), y[chosen])
 
+    def in_order(self, classes):
+        """A Dataset whose labels count its classes in this order; this one where these are others.
+
+        classes: names, as a checkpoint holds them, or None.
+        """
+        names = [printable(one) for one in classes] if isinstance(classes, (list, tuple)) else []
+        if sorted(names) != sorted(self.classes) or names == [*self.classes]:
+            return self
+        number = np.array([names.index(name) for name in self.classes])
+        labels = {f"y_{part}": number[getattr(self, f"y_{part}")] for part in self.parts}
+        return replace(self, classes=tuple(names), **labels)
+
     def limit(self, n, seed=0):
         """A Dataset with n training images, as many of each class as possible, and the whole test
         set; this one where it has no more than n. Raises DatasetError for n below 1.

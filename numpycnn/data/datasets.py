@@ -45,13 +45,15 @@ def load_for(metadata, name, shape, **options):
     """load(name, **options) for the network whose checkpoint has this metadata.
 
     The data that it was trained on are read as they were then, where no option says otherwise, and
-    picture files become images of its `shape` (H, W, C). Raises what load does.
+    picture files become images of its `shape` (H, W, C). Labels count classes in its order, where
+    the names are the same. Raises what load does.
     """
     recipe, own = metadata.get("recipe"), {}
     if name == metadata.get("data") and isinstance(recipe, dict):
         stored = recipe.get("reading")
         own = {k: stored[k] for k in NAMES if k in stored} if isinstance(stored, dict) else {}
-    return load(name, **{**own, **options}, like=treatment_for(metadata, shape))
+    found = load(name, **{**own, **options}, like=treatment_for(metadata, shape))
+    return found.in_order(metadata.get("classes"))
 
 
 def load_default(progress=True):

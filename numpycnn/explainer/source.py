@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import data
 from ..data.datasets import load_for
+from ..errors import printable
 from ..models.coder import one_hot, with_classes
 from ..models.gan import GAN
 
@@ -65,8 +66,12 @@ def image_of(net, where):
         return data.read_for(net.metadata, where, _shape(net)), None, None
     # without Fashion-MNIST a drawn garment serves
     dataset = data.load_default() if name == "fashion-mnist" else _load(net, name)
+    known = net.metadata.get("classes")
+    dataset = dataset.in_order(known)
     if dataset.name != name:
         warnings.warn(f"{where}: {dataset.source}", stacklevel=2)
+    elif known and [printable(one) for one in known] != [*dataset.classes]:
+        warnings.warn(f"{where}: its label counts other classes than the network's", stacklevel=2)
     if int(index) >= len(dataset.x_test):
         raise ValueError(f"{where}: {name} has the test images 0 to {len(dataset.x_test) - 1}")
     return dataset.x_test[int(index)], int(dataset.y_test[int(index)]), dataset

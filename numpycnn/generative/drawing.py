@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from .. import data
+from ..data.datasets import load_for
 from ..errors import unknown
 from ..report import grids
 from . import latent
@@ -178,7 +178,8 @@ def _test(net, args):
     """
     if not hasattr(net, "encode"):
         raise ValueError(f"{args.checkpoint} has no encoder; this needs a vae or an autoencoder")
-    dataset = data.load(args.data or net.metadata.get("data", "fashion-mnist"))
+    name = args.data or net.metadata.get("data", "fashion-mnist")
+    dataset = load_for(net.metadata, name, getattr(net, "input_shape", None) or ())
     return latent.unit(dataset.x_test), dataset.y_test, dataset.classes
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import numpycnn as nc
+from numpycnn.explainer import source
 from tests.helpers import pictures, write_data
 
 pytestmark = pytest.mark.filterwarnings("ignore:classes? .* never predicted")
@@ -45,6 +46,26 @@ def test_evaluate_on_other_data(trained, run, tmp_path):
     sizes = write_data("sizes.npz", x_train=x, y_train=np.zeros(40, int), x_test=x)
     code, out, err = run("evaluate", "run/last.npz", "--data", sizes)
     assert (code, out) == (2, "")
+
+
+def test_classes_in_another_order_are_the_same_classes(trained, run):
+    """The answer is that of the network's own order, and labels in a page are right."""
+    _, expected, _ = run("evaluate", "run/last.npz", "--json")
+    order = ("four", "one", "three", "two")
+    own = nc.data.load(trained)
+    number = np.array([order.index(name) for name in own.classes])
+    labels = {"y_train": number[own.y_train], "y_test": number[own.y_test]}
+    other = write_data("other.npz", classes=order, **labels)
+    _, out, err = run("evaluate", "run/last.npz", "--data", other, "--json")
+    assert json.loads(out) == json.loads(expected)
+    assert "other classes" not in err
+    net = nc.load("run/last.npz")
+    given = source.arguments(net, "other.npz:2", train=8)
+    assert given["label"] == own.y_test[2]
+    np.testing.assert_array_equal(given["batch"][1], own.y_train[:7])
+    net.metadata["classes"] = ["a", "b", "c", "d"]
+    with pytest.warns(UserWarning, match="other.npz:2: its label counts other classes"):
+        source.arguments(net, "other.npz:2", train=0)
 
 
 def test_numbers_that_json_does_not_know_are_null(trained, run):
