@@ -76,8 +76,7 @@ def _look(name, args):
     from .. import data as datasets
     from ..data import look
 
-    found = datasets.load(name, **reading(args))
     stem = printable(pathlib.Path(name).resolve().name or "data").replace("/", "_")
-    out = pathlib.Path(args.out or f"{stem}-look")
-    result = look.write(out, found)
+    out = look.folder(args.out or f"{stem}-look", name)
+    result = look.write(out, datasets.load(name, **reading(args)))
     return result, look.text(result)

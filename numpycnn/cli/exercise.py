@@ -33,7 +33,9 @@ def grammar(sub):
         help="start: draws faults, names and numbers for this student; grade: with --seed folder "
         "a folder's name must be the seed of its files (default: the same for all)",
     )
-    group.add_argument("--csv", metavar="FILE", help="grade: the marks, too (default: no file)")
+    group.add_argument(
+        "--csv", metavar="FILE", help="grade: the marks, into a new file (default: no file)"
+    )
     group.add_argument(
         "--limit",
         type=seconds,
@@ -96,7 +98,10 @@ def _solution(args):
 
 def _grade(args):
     from ..exercises.marks import grade_folder, table
+    from .output import check_new
 
+    if args.csv:
+        check_new("--csv", args.csv)
     rows = grade_folder(args.what, csv=args.csv, limit=args.limit, seeded=args.seed == "folder")
     note = "the answers are open in numpycnn/ops/: marks are for learning, not for examinations"
     return {"marks": rows, "note": note}, f"{table(rows)}\nnote: {note}"

@@ -26,7 +26,7 @@ def grammar(sub):
     text = "where the batch's other images are from (default: what it was trained on)"
     group.add_argument("--data", metavar="NAME", help=text)
     group = sub.add_argument_group("the page")
-    text = "its file (default: explain.html, explain-2.html, ...)"
+    text = "a new file (default: explain.html, explain-2.html, ...)"
     group.add_argument("--out", metavar="FILE", help=text)
     text = "bytes; of a larger page it computes some numbers itself (default: %(default)s)"
     group.add_argument("--size", type=positive, default=8_000_000, metavar="N", help=text)
@@ -39,7 +39,10 @@ def explain(args):
     from ..exchange import int8
     from ..explainer import source
     from .networks import load
+    from .output import check_new
 
+    if args.out:
+        check_new("--out", args.out)
     out = Path(args.out or files.unused("explain.html"))
     net, title = load(args.checkpoint), f"{args.checkpoint} on {Path(args.image).name}"
     if isinstance(net, int8.Int8Network):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import files
+from ..errors import RunFolderError
 from ..files import shown
 from ..report import grids, html
 from . import arrays, duplicates
@@ -15,6 +17,27 @@ SHOWN = 10  # images of a class in the grid, and groups of duplicates in their p
 MOST_CLASSES = 40  # in pictures
 RARE = 0.2  # of the median class's training images
 FEW = 50  # training images of a class, below which networks learn little
+
+
+def folder(out, name):
+    """The folder `out` for a look at the data of that name: a new or an empty one, or that of an
+    earlier look at them. Raises RunFolderError for any other, OSError.
+    """
+    out = Path(out)
+    if out.is_dir() and any(out.iterdir()) and not _is_look(out, name):
+        raise RunFolderError(f"{out} exists and is no look at {name}; choose another --out")
+    files.check_folder(out, force=True)
+    return out
+
+
+def _title(name):
+    return f"{name.rstrip('/')}: the data"
+
+
+def _is_look(folder, name):
+    """Whether the page of an earlier look at the data of that name is in the folder."""
+    page, title = folder / "look.html", f"<title>{escape(_title(name))}</title>"
+    return page.is_file() and title.encode("utf-8", "backslashreplace") in page.read_bytes()
 
 
 def write(folder, dataset):
@@ -41,6 +64,9 @@ def write(folder, dataset):
             "Duplicates", "A row for each group, those across parts first: at most 10 groups, six "
             "images of each. duplicates.csv lists them all.", "duplicates.png", narrow=True,
         ))  # fmt: skip
+    elif _is_look(folder, dataset.name):  # whose duplicates are gone
+        for name in ("duplicates.png", "duplicates.csv"):
+            (folder / name).unlink(missing_ok=True)
     page = _page(folder / "look.html", dataset, counts, found, pictures)
     return {
         "data": dataset.name,
@@ -202,7 +228,7 @@ def _page(path, dataset, counts, found, pictures):
     finding = f"<ul>\n{items}</ul>" if found else "Nothing that looks wrong."
     return html.write(
         path,
-        title=f"{dataset.name}: the data",
+        title=_title(dataset.name),
         heading="Images",
         score=f"{total:,}",
         detail=f"in {len(dataset.classes):,} classes",

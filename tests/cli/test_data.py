@@ -3,7 +3,9 @@
 import json
 import os
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.data.trees import picture
 
@@ -45,6 +47,33 @@ def test_pack_then_train_evaluate_and_look(photos, no_report, run):
     assert code == 0, err
     assert os.path.exists("packed-look/look.html")
     assert "16 training, 4 test images of 28x28x1" in out
+
+
+def test_look_writes_over_nothing_but_an_earlier_look_at_the_same_data(photos, tmp_path, run):
+    os.rename("photos/a/9.png", "photos/examples.png")  # as its own picture is named
+    mine = open("photos/examples.png", "rb").read()
+    code, _, err = run("data", "look", photos, "--size", 16, "--out", photos)
+    assert (code, "photos exists and is no look at photos; choose another --out" in err) == (
+        2,
+        True,
+    )
+    assert open("photos/examples.png", "rb").read() == mine
+    os.rename("photos/examples.png", "photos/a/9.png")
+    with open("photos/b/0.png", "rb") as source, open("photos/b/copy.png", "wb") as copy:
+        copy.write(source.read())
+    assert run("data", "look", photos, "--size", 16)[0] == 0
+    assert os.path.exists("photos-look/duplicates.csv")
+    os.remove("photos/b/copy.png")
+    for i in range(10):  # pictures of one colour are all alike
+        pixels = np.random.default_rng(i).integers(0, 256, (2, 16, 16), np.uint8)
+        for name, image in zip("ab", pixels, strict=True):
+            Image.fromarray(image).save(f"photos/{name}/{i}.png")
+    assert run("data", "look", "photos/")[0] == 0
+    assert sorted(os.listdir("photos-look")) == ["examples.png", "look.html", "means.png"]
+    os.mkdir("mine")
+    tmp_path.joinpath("mine", "look.html").write_text("my own")
+    assert run("data", "look", photos, "--out", "mine")[0] == 2
+    assert os.listdir("mine") == ["look.html"]
 
 
 @pytest.mark.parametrize(

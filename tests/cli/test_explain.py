@@ -35,7 +35,11 @@ def test_a_test_image_a_label_and_no_training(run, checkpoint, tmp_path):
     code, out, _ = run("explain", checkpoint, "synthetic:2", *given)
     assert code == 0
     assert "open it in a browser" in out
-    assert '"label":7' in (tmp_path / "new" / "p.html").read_text(encoding="utf-8")
+    text = (tmp_path / "new" / "p.html").read_text(encoding="utf-8")
+    assert '"label":7' in text
+    code, _, err = run("explain", checkpoint, "synthetic:3", *given)
+    assert (code, "no file is written over; give another name" in err) == (2, True)
+    assert (tmp_path / "new" / "p.html").read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,10 @@ def test_a_folder_is_graded_and_nothing_stops_it(tmp_path, capsys):
     assert rows["alice", "hunt_2"]["sentences"] == "it is drawn for bob, not for alice"
     passed = [key for key, row in rows.items() if row["passed"] == "1"]
     assert passed == []  # relu.py has no seed in its header
+    before = marks.read_bytes()
+    assert main(line) == 2
+    assert "no file is written over" in capsys.readouterr().err
+    assert marks.read_bytes() == before
     rows = grade_folder(folder, limit=1)
     assert [(r["student"], r["exercise"]) for r in rows if r["passed"]] == [("alice", "relu")]
     said = {(r["student"], r["exercise"]): r["sentences"] for r in rows}
