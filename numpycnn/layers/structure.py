@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import CheckpointError
 from .base import Layer, Param
 from .config import parameters
-from .traverse import attributes, walk
+from .traverse import attributes, places, walk
 
 DEPTH = 50  # of layers inside layers
 ARRAYS = "float32", "float64", "int64", "uint8", "bool"
@@ -186,21 +186,26 @@ def _tie(net, tied):
 
     Raises CheckpointError for a place without one.
     """
-    layers = dict(walk(net))
+    found = {
+        f"{path}.{name}".lstrip("."): (container, key)
+        for path, layer in walk(net)
+        for name, container, key in places(layer, Param)
+    }
 
     def place(path):
-        inside, _, name = str(path).rpartition(".")
-        layer = layers.get(inside)
-        param = vars(layer).get(name) if layer else None
-        if not isinstance(param, Param):
+        if str(path) not in found:
             raise CheckpointError(f"the structure ties {path!r:.60}, where no parameter stands")
-        return layer, name, param
+        return found[str(path)]
 
     if not isinstance(tied, dict):
         raise CheckpointError("the structure's tied parameters are not valid")
     for second, first in tied.items():
-        layer, name, param = place(second)
-        shared = place(first)[2]
-        if param.value.shape != shared.value.shape:
+        container, key = place(second)
+        holder, name = place(first)
+        if container[key].value.shape != holder[name].value.shape:
             raise CheckpointError(f"the structure ties {second!r:.60} to another shape")
-        setattr(layer, name, shared)
+        if isinstance(container, tuple):
+            raise CheckpointError(
+                f"the structure ties {second!r:.60}, in a tuple: keep it in a list"
+            )
+        container[key] = holder[name]

@@ -10,6 +10,12 @@ def attributes(layer, kinds):
     dicts at any depth: "w", "heads.main", "blocks.0.1". Not inside layers, which have attributes of
     their own.
     """
+    for name, container, key in places(layer, kinds):
+        yield name, container[key]
+
+
+def places(layer, kinds):
+    """Yields (name, container, key) of the same: the value is container[key]."""
     yield from _inside(vars(layer), kinds, "", ())
 
 
@@ -18,16 +24,24 @@ def _inside(container, kinds, path, around):
     for key, value in items:
         name = f"{path}.{key}" if path else str(key)
         if isinstance(value, kinds):
-            yield name, value
+            yield name, container, key
         elif isinstance(value, (list, tuple, dict)) and id(value) not in around:
             yield from _inside(value, kinds, name, (*around, id(value)))  # a list may hold itself
 
 
-def walk(layer, path=""):
-    """Yields (path, layer) for it and all inside, depth first: "", "0", "1", "1.branches.0", ..."""
+def walk(layer, path="", frozen=False):
+    """Yields (path, layer) for it and all inside, depth first: "", "0", "1", "1.branches.0", ...
+
+    With `frozen` also what Frozen layers hold, under the path of the Frozen, as its arrays have it.
+    """
     yield path, layer
     for name, child in layer.children():
-        yield from walk(child, f"{path}.{name}" if path else name)
+        yield from walk(child, f"{path}.{name}" if path else name, frozen)
+    if frozen:
+        from .combine import Frozen  # which stands above this module
+
+        if isinstance(layer, Frozen):
+            yield from walk(layer.layer, path, frozen)
 
 
 def named_params(net):

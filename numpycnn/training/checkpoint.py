@@ -14,6 +14,7 @@ that stands: fill.py; the format and its safe reading: npz.py.
 
 import collections
 import inspect
+import json
 import math
 import os
 import warnings
@@ -24,10 +25,12 @@ import numpy as np
 from .. import files, models
 from ..errors import CheckpointError, UnknownNameError, unknown
 from ..layers import structure
-from ..layers.base import Layer
+from ..layers.base import Layer, Param
+from ..layers.config import DRAWN, parameters
+from ..layers.traverse import attributes, walk
 from . import npz, pixels
 from .contents import LAYERS, OWN, arrays_of, describe, structure_of
-from .fill import fill, first_difference, title
+from .fill import differences_of, fill, first_difference, title
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 
@@ -50,17 +53,21 @@ def save(path, net, optimizer=None, **metadata):
 def pack(net, optimizer=None, **metadata):
     """The bytes of such a file. Raises TypeError or ValueError for what a checkpoint cannot hold.
 
-    Warns, in one line, of what load could not bring back: layers of yours, and state that is no
-    Param and no running statistic.
+    Warns, in one line, of what load could not bring back: layers of yours, a network that is
+    another one when built again, and state that is no Param and no running statistic.
     """
     taken = [name for name in metadata if name in OWN]
     if taken:
         raise TypeError(
             f"{', '.join(taken)}: save writes metadata of this name itself; choose another"
         )
-    own = describe(net, optimizer)
+    own, arrays = describe(net, optimizer), arrays_of(net, optimizer)
     _check_metadata(own)
-    return npz.pack(arrays_of(net, optimizer), {**own, **metadata})
+    packed = npz.pack(arrays, {**own, **metadata})
+    known = own["structure"] is None or own["model"] is not None  # what is told of, what is tested
+    if not known and (doubt := _doubt(net, own, arrays)):
+        warnings.warn(doubt, stacklevel=3)
+    return packed
 
 
 def read(path):
@@ -124,6 +131,60 @@ def restore(path, net, optimizer=None):
             stacklevel=2,
         )
     return metadata
+
+
+# ---- would load give this network? ------------------------------------------------------------
+
+
+def _doubt(net, metadata, arrays):
+    """What load would lose, in a sentence, or None: the network is built again, unfilled."""
+    layers = [layer for _, layer in walk(net, frozen=True)]
+    for layer in layers:
+        if lost := _not_returned(layer):
+            kind = type(layer).__name__
+            return (
+                f"load would make {kind} without its argument {', '.join(lost)}, of which the "
+                f"config() that it inherits knows nothing: write a config() in {kind} that returns "
+                "all arguments of its constructor"
+            )
+    state = np.random.get_state()  # noqa: NPY002, a constructor of somebody's own may draw from it
+    try:
+        again = _build(metadata, arrays, LAYERS | {type(one).__name__: type(one) for one in layers})
+        made = structure.pack(again)
+        differences = differences_of(arrays_of(again), arrays_of(net))
+    except Exception as error:  # constructors of somebody's own raise what they like
+        return (
+            f"load cannot build this network again, restore(path, net) can: {error}; a config() "
+            "must return the arguments of the constructor"
+        )
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    if json.dumps(made) != json.dumps(metadata["structure"]):  # as text: nan is not nan
+        where = first_difference(made, metadata["structure"], "after load")
+        return (
+            f"load would build another network: {where}; a config() must return what the "
+            "constructor was given"
+        )
+    if differences:
+        what = differences[0].replace("in the file", "after load")
+        return f"load cannot build this network again, restore(path, net) can: {what}"
+    return None
+
+
+def _not_returned(layer):
+    """The constructor's own arguments, where config() was written for a parent's constructor."""
+    above = type(layer).__mro__
+    made, known = (
+        next(i for i, kind in enumerate(above) if name in vars(kind))
+        for name in ("__init__", "config")
+    )
+    if made >= known or above[known] is Layer:  # Layer's reads the constructor itself
+        return []
+    return [
+        name
+        for name, p in parameters(type(layer)).items()
+        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and name not in (*DRAWN, *layer.config())
+    ]
 
 
 # ---- checks, all before anything changes ------------------------------------------------------
@@ -213,7 +274,25 @@ def _build(metadata, arrays, classes):
     else:  # a file of version 0.1
         known = inspect.signature(models.MODELS[name]).parameters if name in models.MODELS else ()
         net = models.build(name, **{**arguments, **({"init": init} if "init" in known else {})})
+    _cast(net, arrays)
     net.spec = None if name is None else {"model": name, "arguments": arguments}
     if metadata.get("input_shape"):
         net.input_shape = tuple(metadata["input_shape"])
     return net
+
+
+def _cast(net, arrays):
+    """Parameters and running statistics in the file's precision: it may be float64."""
+
+    def as_saved(array, *keys):
+        saved = next((arrays[key] for key in keys if key in arrays), array)
+        both = {array.dtype.name, saved.dtype.name}
+        return array.astype(saved.dtype) if both == {"float32", "float64"} else array
+
+    for path, layer in walk(net, frozen=True):
+        start = f"{path}." if path else ""
+        for _, param in attributes(layer, Param):
+            keys = f"param/{start}{param.name}", f"buffer/{start}{param.name}"  # if it is frozen
+            param.value = as_saved(param.value, *keys)
+        for name in layer.buffer_names:
+            setattr(layer, name, as_saved(getattr(layer, name), f"buffer/{start}{name}"))

@@ -46,7 +46,7 @@ def describe(net, optimizer):
     if not spec or own != structure_of_model(spec["model"], spec["arguments"]):
         spec = {"model": None, "arguments": {}}  # it was changed since it was built
     for sentence in (*_unloadable(net, own), *uncovered(net)):
-        warnings.warn(sentence, stacklevel=5)
+        warnings.warn(sentence, stacklevel=4)
     scale = getattr(net, "pixel_scale", None)
     states = {name: generator.bit_generator.state for name, generator in generators(net).items()}
     return {

@@ -20,7 +20,7 @@ def fill(path, metadata, arrays, net, optimizer=None):
         }
     else:
         _check_optimizer(path, metadata, net, optimizer)
-    differences = _differences(arrays, own) + _random_differences(metadata["random"], found)
+    differences = differences_of(arrays, own) + _random_differences(metadata["random"], found)
     if differences:
         more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
         expected = title(getattr(net, "spec", None), net)
@@ -56,7 +56,9 @@ def _check_optimizer(path, metadata, net, optimizer):
         )
 
 
-def _differences(saved, own):
+def differences_of(saved, own):
+    """Sentences on where names, shapes and dtypes of two {name: array} differ."""
+
     def kind(arrays, name):
         return f"{arrays[name].shape} {arrays[name].dtype}" if name in arrays else "missing"
 
@@ -103,12 +105,12 @@ def title(spec, net=None):
     return files.shown(f"{spec['model']} {reprlib.repr(spec['arguments'])}", 120)
 
 
-def first_difference(saved, own):
-    """Where two structures part, in words; the saved one may be anything."""
+def first_difference(saved, own, there="in the file"):
+    """Where two structures part, in words; the saved one may be anything, and stands `there`."""
     kind = own["class"]
     config = saved.get("config")
     if saved.get("class") != kind or not isinstance(config, dict):
-        return f"{kind} is {files.shown(saved.get('class'), 40)} in the file"
+        return f"{kind} is {files.shown(saved.get('class'), 40)} {there}"
     for name, value in own["config"].items():
         other = config.get(name)
         if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
@@ -122,8 +124,8 @@ def first_difference(saved, own):
                 and ours != theirs
                 and "class" in ours
             ):
-                return first_difference(theirs, ours)
+                return first_difference(theirs, ours, there)
             if ours != theirs:
-                shown = f"{files.shown(theirs, 40)} in the file, {files.shown(ours, 40)} here"
+                shown = f"{files.shown(theirs, 40)} {there}, {files.shown(ours, 40)} here"
                 return f"{kind}'s {name} is {shown}"
-    return f"{kind} has other arguments in the file"
+    return f"{kind} has other arguments {there}"

@@ -9,6 +9,7 @@ import pytest
 import numpycnn as nc
 from numpycnn import layers, models
 from numpycnn.errors import CheckpointError
+from numpycnn.gradient_check import double
 from numpycnn.layers import structure
 from numpycnn.layers.traverse import generators, named_buffers, named_params, uncovered
 from numpycnn.training import contents
@@ -177,6 +178,40 @@ def tie_two_weights(net):
     net.layers[-1:-1] = [first, layers.Tanh(), second]
 
 
+class Kept(layers.Layer):
+    """x @ w, its weight in a list or a tuple inside a dict."""
+
+    def __init__(self, inside=list):
+        self.kept = {"all": inside([layers.Param("w", np.eye(3, dtype=np.float32))])}
+
+    def config(self):
+        return {}
+
+    def forward(self, x, train=False):
+        return x @ self.kept["all"][0].value, x
+
+
+@pytest.mark.filterwarnings("ignore:this network has layers of yours")
+def test_a_weight_in_a_list_that_was_tied_is_tied_again(tmp_path):
+    net = layers.Sequential(Kept(), Kept())
+    net.layers[1].kept["all"] = net.layers[0].kept["all"]
+    nc.save(tmp_path / "c.npz", net)
+    again = nc.load(tmp_path / "c.npz", layers=[Kept])
+    assert again.layers[1].kept["all"][0] is again.layers[0].kept["all"][0]
+
+
+class Fixed(Kept):
+    def __init__(self):
+        super().__init__(tuple)
+
+
+def test_a_weight_in_a_tuple_that_was_tied_is_told_of_at_save(tmp_path):
+    net = layers.Sequential(Fixed(), Fixed())
+    net.layers[1].kept["all"] = net.layers[0].kept["all"]
+    with pytest.warns(UserWarning, match=r"'1.kept.all.0', in a tuple: keep it in a list"):
+        nc.save(tmp_path / "c.npz", net)
+
+
 @pytest.mark.parametrize(
     "how",
     [swap_activations, new_head, insert_dropout, change_stride, share_a_layer, tie_two_weights],
@@ -235,6 +270,82 @@ def test_a_layer_that_forgets_its_arguments_is_told_of_at_save(tmp_path):
     other.layers[0].w.value *= 0
     nc.restore(tmp_path / "c.npz", other)
     np.testing.assert_array_equal(other.layers[0].w.value, np.ones(3))
+
+
+class Scaled(layers.Dense):
+    """Takes an argument more than the config() that it inherits knows."""
+
+    def __init__(self, *arguments, gain=1.0, **named):
+        super().__init__(*arguments, **named)
+        self.gain = gain
+
+
+class Percent(layers.ReLU):
+    """Keeps another value than it was given."""
+
+    def __init__(self, rate):
+        self.rate = rate / 100
+
+
+class Square(layers.Dense):
+    """Is given other arguments than its config() returns."""
+
+    def __init__(self):
+        super().__init__(3, 3)
+
+
+class Wider(layers.Dense):
+    def config(self):
+        return {**super().config(), "out_features": 5}
+
+
+WRONG_CONFIG = {
+    "without its argument gain.* write a config": lambda: Scaled(3, 3, gain=5.0),
+    "Percent's rate is 0.005 after load, 0.5 here": lambda: Percent(50),
+    r"restore\(path, net\) can: Square.__init__.* unexpected": Square,
+    r"param/1.w is \(3, 5\) after load, \(3, 3\)|shape \(3, 5\)": lambda: Wider(3, 3),
+}
+
+
+@pytest.mark.parametrize("sentence", WRONG_CONFIG)
+def test_a_config_that_makes_another_layer_is_told_of_at_save(sentence, tmp_path):
+    net = layers.Sequential(layers.ReLU(), layers.Frozen(WRONG_CONFIG[sentence]()))
+    with pytest.warns(UserWarning, match=sentence):
+        nc.save(tmp_path / "c.npz", net)
+    nc.restore(tmp_path / "c.npz", net)  # nothing is lost
+
+
+class Right(Scaled):
+    """A constructor that is its config()'s, and draws from NumPy's own state."""
+
+    def __init__(self, in_features, out_features, bias=True, gain=np.nan):
+        super().__init__(in_features, out_features, bias, gain=gain)
+        self.drawn = np.random.random()  # noqa: NPY002
+
+    def config(self):
+        return {**super().config(), "gain": self.gain}
+
+
+def test_trying_the_way_back_says_and_changes_nothing_where_it_is_right(tmp_path):
+    np.random.seed(0)  # noqa: NPY002
+    net = layers.Sequential(Right(3, 3), layers.Frozen(layers.BatchNorm(3)))
+    drawn = np.random.get_state()[2]  # noqa: NPY002
+    with pytest.warns(UserWarning, match="layers of yours") as told:
+        nc.save(tmp_path / "c.npz", net)
+    assert len(told) == 1
+    assert told[0].filename == __file__
+    assert np.random.get_state()[2] == drawn  # noqa: NPY002
+
+
+def test_a_network_in_float64_loads_in_float64(tmp_path):
+    inside = layers.Sequential(layers.Dense(3, 4, rng=rng()), layers.BatchNorm(4))
+    double(inside)
+    net = layers.Sequential(layers.Frozen(inside), double(layers.Dense(4, 2, rng=rng())))
+    nc.save(tmp_path / "c.npz", net)
+    x = rng().standard_normal((5, 3))
+    again = nc.load(tmp_path / "c.npz").infer(x)
+    assert again.dtype == "float64"
+    np.testing.assert_array_equal(again, net.infer(x))
 
 
 def test_restoring_into_another_network_of_the_same_shapes_is_told_of(tmp_path):
