@@ -14,21 +14,25 @@ from .base import Layer, Param
 from .config import parameters
 from .traverse import attributes, places, walk
 
+HOUSE = f"{__name__.partition('.')[0]}."
 DEPTH = 50  # of layers inside layers
 ARRAYS = "float32", "float64", "int64", "uint8", "bool"
 BIT_GENERATORS = "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"
 
 
-def pack(net):
-    """The structure of net, in JSON's kinds. Raises TypeError naming what cannot be written."""
-    return _Packing().layer(net)
+def pack(net, classes=()):
+    """The structure of net, in JSON's kinds. Raises TypeError naming what cannot be written.
+
+    A class of somebody's own is marked where its name is one of `classes`, this package's.
+    """
+    return _Packing(classes).layer(net)
 
 
 def unpack(structure, classes, init="he_normal"):
     """The network of a structure; `classes` {name: class}, `init` draws its weights.
 
-    Raises CheckpointError for what pack never writes and for a class that is not in the table;
-    what a class raises for its arguments goes through.
+    Raises CheckpointError for what pack never writes and for a class that is not in the table, or
+    is this package's where another was marked; what a class raises for its arguments goes through.
     """
     net = _Unpacking(classes, init).layer(structure, 0)
     _tie(net, structure.get("tied", {}))
@@ -42,10 +46,16 @@ def foreign(net, classes):
     return [kind for kind in kinds if kind not in known]
 
 
+def house(kind):
+    """Whether it is a class of this package."""
+    return kind.__module__.startswith(HOUSE)
+
+
 class _Packing:
     """Layers and generators get numbers in the order in which they are met."""
 
-    def __init__(self):
+    def __init__(self, classes):
+        self.classes = classes
         self.numbers = {}  # id -> number
         self.alive = []  # ids are only good while their objects live
 
@@ -55,7 +65,10 @@ class _Packing:
         number = self._number(layer)
         values = layer.config()
         config = {name: self.value(value, layer, name) for name, value in values.items()}
-        packed = {"class": type(layer).__name__, "config": config}
+        kind = type(layer)
+        packed = {"class": kind.__name__, "config": config}
+        if kind.__name__ in self.classes and not house(kind):
+            packed["own"] = True
         tied = _tied(layer) if number == 0 else {}
         return {**packed, "tied": tied} if tied else packed
 
@@ -104,12 +117,13 @@ class _Unpacking:
         if not isinstance(packed, dict) or not isinstance(packed.get("config"), dict):
             raise CheckpointError("the structure is not that of a layer")
         name = packed.get("class")
-        if not isinstance(name, str) or name not in self.classes:
+        kind = self.classes.get(name) if isinstance(name, str) else None
+        if kind is None or (packed.get("own") and house(kind)):
             raise unknown_layer(str(name))
         self.things.append(None)
         number = len(self.things) - 1
         config = {key: self.value(value, depth + 1) for key, value in packed["config"].items()}
-        made = build(self.classes[name], config, self.init)
+        made = build(kind, config, self.init)
         self.things[number] = made
         return made
 

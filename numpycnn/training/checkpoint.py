@@ -9,28 +9,21 @@
 
 The structure is in the file: the class and the arguments of every layer (layers/structure.py). No
 pickle; every array has a checksum. What is in the file: contents.py; how it gets into a network
-that stands: fill.py; the format and its safe reading: npz.py.
+that stands: fill.py, and into a new one: build.py; the format and its safe reading: npz.py.
 """
 
-import collections
-import inspect
-import json
 import math
 import os
 import warnings
 from pathlib import Path
 
-import numpy as np
-
-from .. import files, models
+from .. import files
 from ..errors import CheckpointError, UnknownNameError, unknown
-from ..layers import structure
-from ..layers.base import Layer, Param
-from ..layers.config import DRAWN, parameters
-from ..layers.traverse import attributes, walk
+from ..layers.base import Layer
 from . import npz, pixels
+from .build import build, doubt
 from .contents import LAYERS, OWN, arrays_of, describe, structure_of
-from .fill import differences_of, fill, first_difference, title
+from .fill import fill, first_difference, title
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 
@@ -65,8 +58,8 @@ def pack(net, optimizer=None, **metadata):
     _check_metadata(own)
     packed = npz.pack(arrays, {**own, **metadata})
     known = own["structure"] is None or own["model"] is not None  # what is told of, what is tested
-    if not known and (doubt := _doubt(net, own, arrays)):
-        warnings.warn(doubt, stacklevel=3)
+    if not known and (sentence := doubt(net, own, arrays)):
+        warnings.warn(sentence, stacklevel=3)
     return packed
 
 
@@ -89,10 +82,17 @@ def load(path, layers=()):
     """The network that was saved, built anew; net.metadata holds the metadata. Also
     load("pretrained:NAME").
 
-    `layers` are classes of your own that it is made of, found by their names.
-    Raises CheckpointError for a file that is damaged, or whose network cannot be built;
-    UnknownNameError for a pretrained network that there is not.
+    `layers` are classes of your own that it is made of, found by their names. Raises
+    CheckpointError for a file that is damaged, or whose network cannot be built; UnknownNameError
+    for a pretrained network that there is not, ValueError for two classes of one name.
     """
+    own = {}
+    for kind in layers:
+        if own.setdefault(kind.__name__, kind) is not kind:
+            raise ValueError(
+                f"layers has two classes named {kind.__name__}, and a file holds names alone: "
+                "rename one; or build your network, then numpycnn.restore(path, net)"
+            )
     metadata, arrays = read(path)
     if metadata["model"] is None and metadata.get("structure") is None:
         raise CheckpointError(
@@ -100,7 +100,7 @@ def load(path, layers=()):
             "what it is made of; build yours, then numpycnn.restore(path, net)"
         )
     try:
-        net = _build(metadata, arrays, LAYERS | {kind.__name__: kind for kind in layers})
+        net = build(metadata, arrays, LAYERS | own)
     except Exception as error:  # the arguments come from the file: they may be anything
         what = "its network" if metadata.get("structure") else title(metadata)
         raise CheckpointError(
@@ -131,60 +131,6 @@ def restore(path, net, optimizer=None):
             stacklevel=2,
         )
     return metadata
-
-
-# ---- would load give this network? ------------------------------------------------------------
-
-
-def _doubt(net, metadata, arrays):
-    """What load would lose, in a sentence, or None: the network is built again, unfilled."""
-    layers = [layer for _, layer in walk(net, frozen=True)]
-    for layer in layers:
-        if lost := _not_returned(layer):
-            kind = type(layer).__name__
-            return (
-                f"load would make {kind} without its argument {', '.join(lost)}, of which the "
-                f"config() that it inherits knows nothing: write a config() in {kind} that returns "
-                "all arguments of its constructor"
-            )
-    state = np.random.get_state()  # noqa: NPY002, a constructor of somebody's own may draw from it
-    try:
-        again = _build(metadata, arrays, LAYERS | {type(one).__name__: type(one) for one in layers})
-        made = structure.pack(again)
-        differences = differences_of(arrays_of(again), arrays_of(net))
-    except Exception as error:  # constructors of somebody's own raise what they like
-        return (
-            f"load cannot build this network again, restore(path, net) can: {error}; a config() "
-            "must return the arguments of the constructor"
-        )
-    finally:
-        np.random.set_state(state)  # noqa: NPY002
-    if json.dumps(made) != json.dumps(metadata["structure"]):  # as text: nan is not nan
-        where = first_difference(made, metadata["structure"], "after load")
-        return (
-            f"load would build another network: {where}; a config() must return what the "
-            "constructor was given"
-        )
-    if differences:
-        what = differences[0].replace("in the file", "after load")
-        return f"load cannot build this network again, restore(path, net) can: {what}"
-    return None
-
-
-def _not_returned(layer):
-    """The constructor's own arguments, where config() was written for a parent's constructor."""
-    above = type(layer).__mro__
-    made, known = (
-        next(i for i, kind in enumerate(above) if name in vars(kind))
-        for name in ("__init__", "config")
-    )
-    if made >= known or above[known] is Layer:  # Layer's reads the constructor itself
-        return []
-    return [
-        name
-        for name, p in parameters(type(layer)).items()
-        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and name not in (*DRAWN, *layer.config())
-    ]
 
 
 # ---- checks, all before anything changes ------------------------------------------------------
@@ -248,51 +194,3 @@ def _pixel_scale(metadata):
     if not good or not all(type(end) is float and math.isfinite(end) for end in stored[1:]):
         raise CheckpointError("the metadata's pixel_scale is not valid")
     return pixels.Scale(*stored)
-
-
-def _build(metadata, arrays, classes):
-    """The network, unfilled.
-
-    Weights that the file does not hold are refused before they are allocated.
-    """
-    weights = "param/", "buffer/"  # those of frozen layers are buffers
-    sizes = [array.size for key, array in arrays.items() if key.startswith(weights)]
-    tied = (metadata.get("structure") or {}).get("tied", ())
-    left = collections.Counter(sizes * (2 if tied else 1))  # what is tied is drawn twice
-
-    def init(shape, rng):
-        if not left[math.prod(shape)]:
-            raise CheckpointError(
-                f"it needs weights of the shape {shape}, which the file does not hold"
-            )
-        left[math.prod(shape)] -= 1
-        return np.zeros(shape, np.float32)
-
-    name, arguments = metadata["model"], metadata["arguments"]
-    if metadata.get("structure") is not None:
-        net = structure.unpack(metadata["structure"], classes, init)
-    else:  # a file of version 0.1
-        known = inspect.signature(models.MODELS[name]).parameters if name in models.MODELS else ()
-        net = models.build(name, **{**arguments, **({"init": init} if "init" in known else {})})
-    _cast(net, arrays)
-    net.spec = None if name is None else {"model": name, "arguments": arguments}
-    if metadata.get("input_shape"):
-        net.input_shape = tuple(metadata["input_shape"])
-    return net
-
-
-def _cast(net, arrays):
-    """Parameters and running statistics in the file's precision: it may be float64."""
-
-    def as_saved(array, *keys):
-        saved = next((arrays[key] for key in keys if key in arrays), array)
-        both = {array.dtype.name, saved.dtype.name}
-        return array.astype(saved.dtype) if both == {"float32", "float64"} else array
-
-    for path, layer in walk(net, frozen=True):
-        start = f"{path}." if path else ""
-        for _, param in attributes(layer, Param):
-            keys = f"param/{start}{param.name}", f"buffer/{start}{param.name}"  # if it is frozen
-            param.value = as_saved(param.value, *keys)
-        for name in layer.buffer_names:
-            setattr(layer, name, as_saved(getattr(layer, name), f"buffer/{start}{name}"))

@@ -20,7 +20,6 @@ LAYERS = {  # what a file may name: this package's own layers
     for name, kind in vars(module).items()
     if isinstance(kind, type) and issubclass(kind, Layer) and kind is not Layer
 }
-HOUSE = f"{layers.__name__.partition('.')[0]}."
 OWN = (  # save's own metadata
     "format", "versions", "model", "arguments", "structure", "input_shape", "pixel_scale",
     "optimizer", "random", "arrays",
@@ -72,7 +71,7 @@ def describe(net, optimizer):
 def structure_of(net):
     """The structure of net, or None where a layer does not know its arguments."""
     try:
-        return structure.pack(net)
+        return structure.pack(net, LAYERS)
     except TypeError:
         return None
 
@@ -99,10 +98,10 @@ def _unloadable(net, own):
     """Sentences on what load would need, or could not do."""
     if own is None:
         try:
-            structure.pack(net)
+            structure.pack(net, LAYERS)
         except TypeError as error:
             yield f"load cannot build this network again, restore(path, net) can: {error}"
-    elif kinds := [k for k in structure.foreign(net, LAYERS) if not k.__module__.startswith(HOUSE)]:
+    elif kinds := [k for k in structure.foreign(net, LAYERS) if not structure.house(k)]:
         names = ", ".join(kind.__name__ for kind in kinds)
         yield f"this network has layers of yours: numpycnn.load(path, layers=[{names}]) loads it"
 

@@ -111,6 +111,9 @@ def first_difference(saved, own, there="in the file"):
     config = saved.get("config")
     if saved.get("class") != kind or not isinstance(config, dict):
         return f"{kind} is {files.shown(saved.get('class'), 40)} {there}"
+    if saved.get("own") != own.get("own"):
+        where = "here" if own.get("own") else there
+        return f"{kind} is numpycnn's in one of them, and a class of somebody's own {where}"
     for name, value in own["config"].items():
         other = config.get(name)
         if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):

@@ -348,6 +348,51 @@ def test_a_network_in_float64_loads_in_float64(tmp_path):
     np.testing.assert_array_equal(again, net.infer(x))
 
 
+def leaky(slope):
+    """Another class at each call, each named as one of this library's."""
+
+    class ReLU(layers.Layer):
+        def forward(self, x, train=False):
+            return np.where(x > 0, x, slope * x), x
+
+    return ReLU
+
+
+@pytest.mark.filterwarnings("ignore:this network has layers of yours")
+def test_a_class_named_as_one_of_this_librarys_is_never_taken_for_it(tmp_path):
+    own = leaky(0.5)
+    nc.save(tmp_path / "c.npz", layers.Sequential(own()))
+    with pytest.raises(CheckpointError, match=r"'ReLU'.*layers=\[ReLU\]"):
+        nc.load(tmp_path / "c.npz")
+    x = np.array([-1.0])
+    np.testing.assert_array_equal(nc.load(tmp_path / "c.npz", layers=[own]).infer(x), [-0.5])
+    with pytest.warns(UserWarning, match="ReLU is numpycnn's in one of them"):
+        nc.restore(tmp_path / "c.npz", layers.Sequential(layers.ReLU()))
+
+
+def test_a_network_whose_layers_are_replaced_by_ones_of_the_same_name_is_no_model(tmp_path):
+    net = models.build("vgg", seed=2)
+    net.layers = [leaky(0.5)() if type(one) is layers.ReLU else one for one in net.layers]
+    assert contents.structure_of(net) != contents.structure_of_model("vgg", {})
+
+
+def test_a_file_without_the_mark_loads_as_before():
+    packed = structure.pack(layers.Sequential(leaky(0.5)()))
+    assert "own" not in str(packed)
+    assert type(structure.unpack(packed, contents.LAYERS).layers[0]) is layers.ReLU
+    own = leaky(0.1)
+    assert type(structure.unpack(packed, contents.LAYERS | {"ReLU": own}).layers[0]) is own
+
+
+def test_two_classes_of_one_name_are_told_of_at_save_and_refused_by_load(tmp_path):
+    one, other = leaky(0.5), leaky(0.25)
+    net = layers.Sequential(one(), layers.Frozen(other()))
+    with pytest.warns(UserWarning, match=r"restore\(path, net\) can: two classes are named ReLU"):
+        nc.save(tmp_path / "c.npz", net)
+    with pytest.raises(ValueError, match="two classes named ReLU"):
+        nc.load(tmp_path / "c.npz", layers=[one, other])
+
+
 def test_restoring_into_another_network_of_the_same_shapes_is_told_of(tmp_path):
     nc.save(tmp_path / "c.npz", models.build("lenet5", seed=2))
     other = models.build("lenet5", seed=3)
