@@ -71,6 +71,10 @@ class Layer:
         """Yields (name, layer) for the layers directly inside."""
         yield from attributes(self, Layer)
 
+    def _frozen(self):
+        """Yields the layers inside that children leaves out, since they are not trained."""
+        yield from ()
+
     def params(self):
         """Yields every Param, those inside included, in order of definition."""
         for _, value in attributes(self, (Param, Layer)):

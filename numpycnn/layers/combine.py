@@ -100,6 +100,9 @@ class Frozen(Layer):
     def children(self):
         yield from ()
 
+    def _frozen(self):
+        yield self.layer
+
     def params(self):
         yield from ()
 

@@ -38,10 +38,8 @@ def walk(layer, path="", frozen=False):
     for name, child in layer.children():
         yield from walk(child, f"{path}.{name}" if path else name, frozen)
     if frozen:
-        from .combine import Frozen  # which stands above this module
-
-        if isinstance(layer, Frozen):
-            yield from walk(layer.layer, path, frozen)
+        for inner in layer._frozen():
+            yield from walk(inner, path, frozen)
 
 
 def named_params(net):
