@@ -75,6 +75,11 @@ class Layer:
         """Yields the layers inside that children leaves out, since they are not trained."""
         yield from ()
 
+    def _left_out(self):
+        """Yields (name, layer) for those that no walk finds, as children was overridden."""
+        found = {id(inner) for inner in (*(one for _, one in self.children()), *self._frozen())}
+        yield from ((name, one) for name, one in attributes(self, Layer) if id(one) not in found)
+
     def params(self):
         """Yields every Param, those inside included, in order of definition."""
         for _, value in attributes(self, (Param, Layer)):

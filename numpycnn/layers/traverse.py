@@ -147,8 +147,9 @@ def watch(net, on_forward=None, on_backward=None):
 def uncovered(net):
     """Sentences on what looks like state, but is neither trained nor saved; none when all is well.
 
-    Float arrays that are no Param, no buffer and no argument of the constructor, and parameters or
-    layers inside objects that are no layers.
+    Float arrays that are no Param, no buffer and no argument of the constructor, parameters or
+    layers inside objects that are no layers, and what a layer keeps that stands beside the list of
+    a Sequential.
     """
     found = []
     for path, layer in {id(layer): (path, layer) for path, layer in walk(net)}.values():
@@ -157,6 +158,13 @@ def uncovered(net):
             id(child) for _, child in layer.children()
         }
         where = f"{path} {type(layer).__name__}".lstrip()
+        found += [
+            f"{where}.{name} ({type(inner).__name__}) stands beside the layers that {where} names, "
+            "so its running statistics and random state are not saved: put it among them, or "
+            "inherit from Layer, not from Sequential"
+            for name, inner in layer._left_out()
+            if named_buffers(inner) or generators(inner)
+        ]
         for name, value in _hidden(layer):
             if id(value) in own:
                 continue

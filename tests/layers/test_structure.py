@@ -478,9 +478,27 @@ def test_what_looks_like_state_and_is_not_found_is_named_by_save_fit_and_gradche
     assert f"Hiding.{name}" in str(result)
 
 
+class Beside(layers.Sequential):
+    """A chain, and layers beside it: one that keeps running statistics, one that draws, another."""
+
+    def __init__(self):
+        super().__init__(layers.Dense(3, 2, rng=rng()))
+        self.norm, self.more = layers.BatchNorm(3), {"drop": layers.Dropout(0.5), "on": self.layers}
+        self.shortcut = layers.Dense(3, 2, bias=False, rng=rng())
+
+
+def test_a_layer_beside_the_list_of_a_sequential_is_named_where_it_keeps_what_is_not_saved():
+    net = layers.Sequential(Beside())
+    assert [sentence.partition(" stands")[0] for sentence in uncovered(net)] == [
+        "0 Beside.norm (BatchNorm)", "0 Beside.more.drop (Dropout)",
+    ]  # fmt: skip
+    assert all("not saved: put it among them" in sentence for sentence in uncovered(net))
+
+
 @pytest.mark.parametrize("name", models.MODELS)
 def test_nothing_of_this_librarys_is_uncovered(name):
     assert uncovered(models.build(name)) == []
+    assert uncovered(layers.Sequential(layers.Frozen(models.build(name)))) == []
 
 
 @pytest.mark.parametrize("name", ["params", "buffers", "children", "config", "summary"])
