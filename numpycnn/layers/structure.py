@@ -42,7 +42,7 @@ def unpack(structure, classes, init="he_normal"):
 def foreign(net, classes):
     """The classes in net that are not in the table, each once."""
     known = set(classes.values())
-    kinds = dict.fromkeys(type(layer) for _, layer in walk(net))
+    kinds = dict.fromkeys(type(layer) for _, layer in walk(net, frozen=True))
     return [kind for kind in kinds if kind not in known]
 
 

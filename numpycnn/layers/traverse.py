@@ -1,6 +1,8 @@
 """Walks over a network of layers: parameters, running statistics, generators, hooks."""
 
+import collections
 import contextlib
+import types
 
 import numpy as np
 
@@ -63,12 +65,23 @@ def named_params(net):
 
 
 def named_buffers(net):
-    """{path: array} of every running statistic, e.g. "4.running_mean"."""
-    return {
-        f"{path}.{name}".lstrip("."): array
-        for path, layer in walk(net)
-        for name, array in layer.buffers()
-    }
+    """{path: array} of every running statistic, e.g. "4.running_mean".
+
+    Raises ValueError for two of one name, of which a file could hold but one.
+    """
+    found = {}
+    for path, layer in walk(net):
+        for name, array in layer.buffers():
+            _add(found, f"{path}.{name}".lstrip("."), array)
+    return found
+
+
+def _add(found, name, thing):
+    if found.setdefault(name, thing) is not thing:
+        raise ValueError(
+            f"two arrays or generators are named {name}; give each of a layer its own name, and "
+            "layers in a dict keys that differ as text"
+        )
 
 
 def all_finite(net):
@@ -80,13 +93,16 @@ def all_finite(net):
 
 
 def generators(net):
-    """{path: numpy.random.Generator} of each layer that draws; one path for a shared one."""
+    """{path: numpy.random.Generator} of each layer that draws; one path for a shared one.
+
+    Raises ValueError for two of one name.
+    """
     found, seen = {}, set()
     for path, layer in walk(net):
         for name, generator in attributes(layer, np.random.Generator):
             if id(generator) not in seen:
                 seen.add(id(generator))
-                found[f"{path}.{name}".lstrip(".")] = generator
+                _add(found, f"{path}.{name}".lstrip("."), generator)
     return found
 
 
@@ -147,12 +163,13 @@ def watch(net, on_forward=None, on_backward=None):
 def uncovered(net):
     """Sentences on what looks like state, but is neither trained nor saved; none when all is well.
 
-    Float arrays that are no Param, no buffer and no argument of the constructor, parameters or
-    layers inside objects that are no layers, and what a layer keeps that stands beside the list of
-    a Sequential.
+    Arrays of numbers that are no Param, no buffer and no argument of the constructor (whole numbers
+    in an attribute _name pass for a cache), parameters or layers inside objects that are no layers,
+    and what a layer keeps that stands beside the list of a Sequential.
     """
     found = []
-    for path, layer in {id(layer): (path, layer) for path, layer in walk(net)}.values():
+    places_of = {id(layer): (path, layer) for path, layer in walk(net, frozen=True)}
+    for path, layer in places_of.values():
         own = {id(array) for _, array in layer.buffers()} | {id(p) for p in layer.params()}
         own |= {id(value) for value in _arguments(layer)} | {
             id(child) for _, child in layer.children()
@@ -182,40 +199,51 @@ def uncovered(net):
 
 
 def _arguments(layer):
+    """The values of its arguments, and arrays in lists, tuples and dicts of them."""
     try:
-        return layer.config().values()
+        config = layer.config()
     except TypeError:
-        return ()
+        return []
+    arrays = [container[key] for _, container, key in _inside(config, np.ndarray, "", ())]
+    return [*config.values(), *arrays]
 
 
 def _hidden(layer):
-    """Yields (name, value): float arrays, and what has value and grad or both passes, where the
-    walk does not look.
+    """Yields (name, value): arrays of numbers, and what has value and grad or both passes, where
+    the walk does not look.
     """
-    plain = {name: value for name, value in vars(layer).items() if callable(value) is False}
     for name, array in attributes(layer, np.ndarray):
-        if array.dtype.kind == "f":
+        if array.dtype.kind == "f" or (array.dtype.kind in "iu" and not name.startswith("_")):
             yield name, array
-    for name, value in plain.items():
-        inner = (
-            value
-            if isinstance(value, (set, frozenset))
-            else vars(value).values()
-            if _is_plain_object(value)
-            else ()
-        )
-        for thing in inner:
-            if _is_state(thing):
-                yield name, thing
+    for name, value in vars(layer).items():
+        for thing in _buried(value):
+            yield name, thing
 
 
-def _is_plain_object(value):
-    """An object of a class of somebody's own, neither a Param, a layer nor an array."""
-    return (
-        hasattr(value, "__dict__")
-        and not _is_state(value)
-        and not isinstance(value, (np.ndarray, type))
-    )
+def _buried(value, reached=True, around=()):
+    """Yields parameters and layers in what is no list, tuple or dict: in sets, deques, arrays of
+    objects, and in attributes of objects of somebody's own.
+    """
+    if isinstance(value, (type, types.ModuleType)) or id(value) in around:
+        return
+    if _is_state(value):
+        if not reached:
+            yield value
+        return
+    if isinstance(value, dict):
+        inside = value.values()
+    elif isinstance(value, (list, tuple)):
+        inside = value
+    elif isinstance(value, (set, frozenset, collections.deque)):
+        inside, reached = value, False
+    elif isinstance(value, np.ndarray) and value.dtype == object:
+        inside, reached = value.flat, False
+    elif reached and hasattr(value, "__dict__") and not callable(value):
+        inside, reached = vars(value).values(), False
+    else:
+        return
+    for one in inside:
+        yield from _buried(one, reached, (*around, id(value)))
 
 
 def _is_state(value):

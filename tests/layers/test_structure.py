@@ -1,5 +1,6 @@
 """A network as JSON and back, repr, and what looks like state but is not found."""
 
+import collections
 import json
 import warnings
 
@@ -456,6 +457,12 @@ HIDDEN = {
     "a Param in an object": {"box": Box(layers.Param("w", np.ones(2)))},
     "a layer in an object": {"box": Box(layers.Dense(2, 2, rng=rng()))},
     "a Param in a set": {"all": {layers.Param("w", np.ones(2))}},
+    "a counter": {"count": np.zeros(1, np.int64)},
+    "a Param in a list in an object": {"box": Box([layers.Param("w", np.ones(2))])},
+    "a Param in an object in a list": {"boxes": [Box(layers.Param("w", np.ones(2)))]},
+    "a layer in an object in a dict": {"boxes": {"a": Box(layers.ReLU())}},
+    "a Param in a deque": {"queue": collections.deque([layers.Param("w", np.ones(2))])},
+    "a Param in an array": {"table": np.array([layers.Param("w", np.ones(2))], object)},
 }
 
 
@@ -476,6 +483,40 @@ def test_what_looks_like_state_and_is_not_found_is_named_by_save_fit_and_gradche
     result = nc.gradcheck(layer, rng().standard_normal((3, 4)), raise_error=False)
     assert any(f"Hiding.{name}" in note for note in result.notes)
     assert f"Hiding.{name}" in str(result)
+
+
+def test_what_looks_like_state_in_a_frozen_layer_is_named_and_its_class_too(tmp_path):
+    net = layers.Sequential(layers.Frozen(layers.Sequential(Hiding(mean=np.zeros(1)))))
+    with pytest.warns(UserWarning, match=r"layers=\[Hiding\]") as told:
+        nc.save(tmp_path / "c.npz", net)
+    assert any("0.0 Hiding.mean (1,) is an array" in str(one.message) for one in told)
+
+
+class Table(layers.Layer):
+    """Arrays as arguments, a cache of whole numbers, a module, a list that holds itself."""
+
+    def __init__(self, order, more):
+        self.order, self.more = order, more
+        self._places, self.module, self.loop = np.argsort(order), layers, []
+        self.loop.append(self.loop)
+
+
+def test_arguments_and_caches_are_no_state():
+    assert uncovered(Table(np.array([1, 0]), {"a": [np.ones(2)]})) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "layer"),
+    [
+        (named_buffers, Hiding(inner={1: layers.BatchNorm(2), "1": layers.BatchNorm(2)})),
+        (generators, Hiding(inner={1: layers.Dropout(0.5), "1": layers.Dropout(0.5)})),
+        (named_buffers, layers.Frozen(Hiding(buffer_names=["w"], w=np.ones(1),
+                                             param=layers.Param("w", np.zeros(1))))),
+    ],
+)  # fmt: skip
+def test_two_arrays_or_generators_of_one_name_are_refused(names, layer):
+    with pytest.raises(ValueError, match=r"are named (inner\.1\.|w).*its own name"):
+        names(layer)
 
 
 class Beside(layers.Sequential):
