@@ -222,9 +222,8 @@ class EMA:
             raise ValueError(
                 f"the decay of an average must be at least 0 and below 1, not {decay!r}"
             )
-        self.optimizer, self.decay = optimizer, decay
+        self.optimizer, self.net, self.decay = optimizer, net, decay
         self.average = copy.deepcopy(net)
-        self.pairs = list(zip(_arrays(self.average).values(), _arrays(net).values(), strict=True))
 
     params = property(lambda self: self.optimizer.params)
     steps = property(lambda self: self.optimizer.steps)
@@ -244,14 +243,15 @@ class EMA:
     def step(self):
         self.optimizer.step()
         keep = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for average, value in self.pairs:
-            average += value.dtype.type(1 - keep) * (value - average)
+        for average, value in _pairs(self.average, self.net):
+            if value.dtype.kind == "f":
+                average += value.dtype.type(1 - keep) * (value - average)
+            else:  # a count
+                average[...] = value
 
     def copy_to(self, net):
         """`net` takes the average's values."""
-        for average, value in zip(
-            _arrays(self.average).values(), _arrays(net).values(), strict=True
-        ):
+        for average, value in _pairs(self.average, net):
             value[...] = average
 
     def state_arrays(self):
@@ -376,6 +376,13 @@ def _arrays(net):
         **{name: param.value for name, param in named_params(net).items()},
         **named_buffers(net),
     }
+
+
+def _pairs(one, other):
+    """(array of one, array of other), each once, as they are now: layers set statistics anew."""
+    params = ((a.value, b.value) for a, b in zip(one.params(), other.params(), strict=True))
+    buffers = zip(named_buffers(one).values(), named_buffers(other).values(), strict=True)
+    return {id(a): (a, b) for a, b in (*params, *buffers)}.values()
 
 
 OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSProp, "muon": Muon}

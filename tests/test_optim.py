@@ -317,6 +317,37 @@ def test_the_average_by_hand(each_backend):
     assert all(p.grad is None for p in optimiser.params)
 
 
+class Centre(layers.Layer):
+    """x minus a running mean, which each pass in training sets anew."""
+
+    buffer_names = ("mean", "count")
+
+    def __init__(self):
+        self.mean, self.count = np.zeros(2, np.float32), np.zeros(1, int)
+
+    def forward(self, x, train=False):
+        if train:
+            self.mean, self.count = 0.5 * self.mean + 0.5 * x.mean(0), self.count + 1
+        return x - self.mean, None
+
+
+def test_a_statistic_that_is_set_anew_is_averaged_and_once_in_two_places():
+    shared, dense = Centre(), layers.Dense(2, 2)
+    net = layers.Sequential(shared, dense, shared)
+    optimiser = optim.EMA(optim.SGD(net.params()), net, 0.0)
+    x = np.array([[1, 2], [3, 8]], np.float32)
+    shared.forward(x, train=True)
+    optimiser.step()
+    np.testing.assert_array_equal(shared.mean, [1, 2.5])
+    np.testing.assert_array_equal(optimiser.average.layers[0].mean, [1, 2.5])
+    optimiser.decay = 0.3
+    shared.forward(x, train=True)  # [1.5, 3.75], of which 1 - 3 / 12 is taken
+    optimiser.step()
+    optimiser.copy_to(net)
+    np.testing.assert_array_equal(shared.mean, [1.375, 3.4375])
+    np.testing.assert_array_equal(shared.count, [2])
+
+
 def test_an_average_taken_and_given_back_continues_to_the_bit():
     (one, a), (other, b) = averaged(), averaged()
     for seed in range(2):
