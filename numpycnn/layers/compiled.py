@@ -11,7 +11,7 @@ from ..ops import dense
 from ..ops.fused import conv_bn_relu_prepared
 from ..ops.tape import taped
 from .base import Layer, Param
-from .combine import Identity, Sequential
+from .combine import Add, Concat, Identity, Sequential
 from .dense import Dense
 from .dropout import Dropout
 from .fused import ConvBNReLU, fuse
@@ -139,12 +139,15 @@ def prepared(net):
 
 
 def _prepared(layer):
-    """The layer, or one in its place; fuse made the containers, which are changed."""
+    """The layer, or one in its place; fuse made the containers, which are changed.
+
+    A subclass may compute otherwise, so it stays.
+    """
     if type(layer) is Sequential:
         return _Chain(layer)
-    if hasattr(layer, "branches"):
+    if type(layer) in (Add, Concat):
         layer.branches = [_prepared(branch) for branch in layer.branches]
-    elif isinstance(layer, Dropout):
+    elif type(layer) is Dropout:
         return Identity()
     elif type(layer) is ConvBNReLU:
         return _Prepared(layer)

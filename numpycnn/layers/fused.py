@@ -111,8 +111,8 @@ def fuse(net, input_gradient=True):
             if isinstance(layer, Frozen):
                 fused.layers[i] = copy.copy(layer)
                 fused.layers[i].input_gradient = False
-            conv = layer.conv if isinstance(layer, ConvBNReLU) else layer
-            if isinstance(conv, Conv2D):
+            conv = layer.conv if type(layer) is ConvBNReLU else layer
+            if type(conv) in (Conv2D, MirrorConv2D):  # a subclass may keep state in itself
                 first = copy.copy(conv)
                 first.input_gradient = False
                 fused.layers[i] = first

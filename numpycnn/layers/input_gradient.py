@@ -59,8 +59,9 @@ class InputGradient(Layer):
     """
 
     def __init__(self, critic):
-        if not isinstance(critic, Sequential):
-            raise TypeError(f"InputGradient needs a Sequential, not {type(critic).__name__}")
+        own = type(critic)
+        if not isinstance(critic, Sequential) or own.forward is not Sequential.forward:
+            raise TypeError(f"InputGradient needs a Sequential, not {own.__name__}")
         without = [type(layer).__name__ for layer in critic.layers if not hasattr(layer, "tangent")]
         if without:
             raise TypeError(

@@ -120,6 +120,18 @@ def test_a_layer_of_your_own_has_its_source_and_the_verdict_of_gradcheck(tmp_pat
     assert node["attrs"]["gradcheck"].lower().startswith(verdict.lower())
 
 
+def test_a_frozen_layer_that_computes_otherwise_is_one_of_your_own(tmp_path):
+    class Doubled(layers.Frozen):
+        def forward(self, x, train=False):
+            y, cache = super().forward(x)
+            return 2 * y, cache
+
+    for kind, name in (layers.Frozen, "ReLU"), (Doubled, "Own"):
+        net = layers.Sequential(kind(layers.ReLU()), layers.Flatten(), layers.Dense(144, 4))
+        path = pages.write(tmp_path / name, net, pages.image() / np.float32(255), None)
+        assert facts_of(path)["runs"][0]["nodes"][1]["kind"] == name
+
+
 def test_mistakes(tmp_path):
     def refused(error, words, *args, **settings):
         with pytest.raises(error, match=words):

@@ -12,6 +12,7 @@ from numpycnn import layers, models, ops, optim
 from numpycnn.errors import CompiledError, ShapeError
 from numpycnn.layers import compiled as module
 from numpycnn.layers import traverse
+from numpycnn.training import loop
 
 CLASSIFIERS = [f.__name__ for f in models.CLASSIFIERS]
 
@@ -86,6 +87,38 @@ def test_a_layer_of_somebodys_own_runs_its_infer():
     np.testing.assert_array_equal(first, last)
     compiled.infer(images(2, seed=9))
     np.testing.assert_array_equal(first, last)
+
+
+class MCDropout(layers.Dropout):
+    """On in use, too: Gal & Ghahramani 2016."""
+
+    def forward(self, x, train=False):
+        return super().forward(x, True)
+
+
+class Twice(layers.Layer):
+    """Branches that are no Add's, and run forward."""
+
+    def __init__(self):
+        self.branches = [layers.Dense(4, 4, init=lambda shape, rng: np.ones(shape))]
+
+    def forward(self, x, train=False):
+        y, cache = self.branches[0].forward(x, train)
+        return 2 * y, cache
+
+
+def test_a_subclass_computes_what_it_computes():
+    x, rng = np.ones((1, 4), np.float32), np.random.default_rng(0)
+    net = layers.Sequential(MCDropout(0.5, rng=rng), layers.Identity())
+    state, answers = rng.bit_generator.state, []
+    for run in net.infer, lambda x: loop.logits(net, x), numpycnn.compile(net).infer:
+        answers.append([run(x) for _ in range(5)])
+        rng.bit_generator.state = state
+    assert (np.unique(answers[0]) == [0, 2]).all()
+    np.testing.assert_array_equal(answers[1], answers[0])
+    np.testing.assert_array_equal(answers[2], answers[0])
+    net = layers.Sequential(Twice(), layers.Identity())
+    np.testing.assert_array_equal(loop.logits(net, x), np.full((1, 4), 8))
 
 
 def change_a_weight(net):

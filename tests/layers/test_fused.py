@@ -283,3 +283,16 @@ def test_lsuv_wants_the_network_itself():
     net = models.build("vgg", seed=0, filters=(4, 8))
     with pytest.raises(ValueError, match="not fuse"):
         init.lsuv(layers.fuse(net), np.zeros((2, 28, 28, 1), np.float32), np.random.default_rng(0))
+
+
+def test_a_first_convolution_of_somebodys_own_keeps_its_state():
+    class Counts(layers.Conv2D):
+        passes = 0
+
+        def forward(self, x, train=False):
+            self.passes += 1
+            return super().forward(x, train)
+
+    net = layers.Sequential(Counts(1, 2, 3), layers.ReLU())
+    layers.fuse(net, input_gradient=False).forward(np.zeros((2, 5, 5, 1), np.float32), train=True)
+    assert net.layers[0].passes == 1

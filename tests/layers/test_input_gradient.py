@@ -163,5 +163,12 @@ def test_critics_without_a_second_order_pass_are_refused():
         )
     with pytest.raises(TypeError, match="Sequential"):
         layers.InputGradient(layers.Dense(3, 1))
+
+    class Doubled(layers.Sequential):
+        def forward(self, x, train=False):
+            return super().forward(2 * x, train)
+
+    with pytest.raises(TypeError, match="a Sequential, not Doubled"):
+        layers.InputGradient(Doubled(layers.Dense(3, 1)))
     with pytest.raises(ShapeError, match="one score"):
         layers.InputGradient(layers.Sequential(layers.Dense(3, 2))).forward(np.zeros((4, 3)))
