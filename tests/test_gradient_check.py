@@ -303,6 +303,31 @@ def test_curved_and_saturated_functions_have_no_kinks():
         assert (row.kinks, row.checked) == (0, 64)
 
 
+class Masked(layers.Layer):
+    """y = where(seen, x, low), or x + where(seen, 0, low), of neighbours that are added up."""
+
+    def __init__(self, low, add, slope=1.0, forgets=False):
+        self.low, self.add, self.slope, self.forgets = low, add, slope, forgets
+
+    def forward(self, x, train=False):
+        y, seen = x @ np.ones((3, 3)), np.tri(3) > 0
+        return y + np.where(seen, 0, self.low) if self.add else np.where(seen, y, self.low), seen
+
+    def backward(self, dy, seen):
+        kept = dy if self.add != self.forgets else np.where(seen, dy, 0)
+        return self.slope * kept @ np.ones((3, 3))
+
+
+@pytest.mark.parametrize("low", [-1e9, np.finfo(np.float32).min])
+@pytest.mark.parametrize("add", [False, True])
+def test_the_low_value_of_a_mask_hides_no_wrong_gradient(low, add):
+    assert gradcheck(Masked(low, add), draw(2, 3, 3)).rows[0].left_out == 0
+    for wrong in Masked(low, add, 0.0), Masked(low, add, 1.001):
+        assert not gradcheck(wrong, draw(2, 3, 3), raise_error=False).ok
+    if low == -1e9:  # of a larger one nobody can tell, as it swallows x itself
+        assert not gradcheck(Masked(low, add, forgets=True), draw(2, 3, 3), raise_error=False).ok
+
+
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
 def test_the_step_follows_the_scale(scale):
     net = layers.Sequential(layers.Dense(4, 5, rng=RNG), layers.BatchNorm(5), layers.Tanh())
