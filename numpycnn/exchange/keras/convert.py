@@ -16,6 +16,7 @@ from ..assemble import (
 )
 
 MERGES = {"Add": L.Add, "Concatenate": L.Concat, "Multiply": L.SqueezeExcite}
+OPERATIONS = {*MERGES, "Softmax"}  # of keras.ops, which say what the layers say: a + b is one
 ACTIVATIONS = {
     "linear": list,
     "relu": lambda: [L.ReLU()],
@@ -36,8 +37,11 @@ EXPECTED = {  # settings that numpycnn has no other values of
 
 def objections(one):
     """Why numpycnn has not the layer of a config, or None."""
-    kind, settings = one["class_name"], one["config"]
+    kind, settings, module = one["class_name"], one["config"], one["module"] or "a class of its own"
     name = f"{kind} ({settings.get('name')})"[:80]
+    operation = module.startswith("keras.src.ops") and kind in OPERATIONS
+    if module != "keras.layers" and not operation:
+        return f"{name} of {module:.40}, which is none of keras.layers"
     if kind not in {*LAYERS, *MERGES, "InputLayer", "Activation", "Softmax"}:
         return name
     found = [

@@ -107,10 +107,10 @@ def _network(config, weights_of):
     if kind not in ("Sequential", "Functional"):
         raise CheckpointError(f"it is a {kind!r:.60}, expected a Sequential or Functional model")
     layers = inside["layers"]
-    sources, start, shape = _sources(kind, inside)
     unknown = [text for one in layers if (text := objections(one))]
     if unknown:
         raise CheckpointError(f"numpycnn has no layers for {', '.join(unknown)}")
+    sources, start, shape = _sources(kind, inside)
     pieces, kinds = {}, {}
     output = inside["output_layers"][0] if kind == "Functional" else layers[-1]["config"]["name"]
     for i, one in enumerate(layers):
@@ -173,12 +173,20 @@ def _sources(kind, inside):
 
 
 def _read_by(one):
-    """The names of the layers that a layer reads."""
+    """The names of the layers that a layer, or an operation, reads."""
     name, calls = one["config"]["name"], one["inbound_nodes"]
     if len(calls) != 1:
         raise CheckpointError(f"the layer {name!r:.60} is used {len(calls)} times, expected once")
-    given = calls[0]["args"][0]
-    tensors = given if isinstance(given, list) else [given]
-    if (len(tensors) > 1 and one["class_name"] not in MERGES) or not tensors:
-        raise CheckpointError(f"the layer {name!r:.60} reads {len(tensors)} values")
-    return [tensor["config"]["keras_history"][0] for tensor in tensors]
+    given = {f"argument {i}": value for i, value in enumerate(calls[0]["args"], 1)}
+    given |= {k: v for k, v in calls[0]["kwargs"].items() if v is not None and v is not False}
+    if len(given) == 1 and isinstance(values := next(iter(given.values())), list):
+        given = {f"value {i}": value for i, value in enumerate(values, 1)}
+    for key, value in given.items():
+        if not isinstance(value, dict) or value.get("class_name") != "__keras_tensor__":
+            raise CheckpointError(
+                f"the layer {name!r:.60} is called with {value!s:.40} as {key}, expected what "
+                "other layers give; layers.Rescaling multiplies by a number, and adds one"
+            )
+    if (len(given) > 1 and one["class_name"] not in MERGES) or not given:
+        raise CheckpointError(f"the layer {name!r:.60} reads {len(given)} values")
+    return [tensor["config"]["keras_history"][0] for tensor in given.values()]
