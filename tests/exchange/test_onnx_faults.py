@@ -135,6 +135,20 @@ FORGED = {
         ),
         "repeating pixels",
     ),
+    "rounded": (
+        model([p.node("Cast", ["x"], ["i"], to=7), p.node("Cast", ["i"], ["y"], to=1)]),
+        r"Cast \(i\) to the type 7",
+    ),
+    "divided in uint8": (
+        p.model(
+            [p.node("Div", ["x", "two"], ["i"]), p.node("Cast", ["i"], ["y"], to=1)],
+            [p.value_info("x", "uint8", ("N", 2, 4, 4))],
+            [p.value_info("y", "float32", ["N", 1])],
+            [p.tensor("two", np.uint8(2))],
+            {},
+        ),
+        r"Div \(i\) of uint8",
+    ),
     "padded by a billion": (
         model(
             [p.node("Conv", ["x", "w"], ["y"], pads=[1 << 30] * 4)],
@@ -151,6 +165,21 @@ def test_forged_files(name, tmp_path):
     assert attempt(tmp_path / "x.onnx", content, exchange.load) is None
     with pytest.raises(CheckpointError, match=message):
         exchange.load(tmp_path / "x.onnx")
+
+
+@pytest.mark.parametrize(
+    ("factor", "nodes"),
+    [
+        (3.5, [p.node("Cast", ["seven"], ["a"], to=1), p.node("Div", ["a", "two"], ["k"])]),
+        (-3, [p.node("Div", ["minus", "int"], ["a"]), p.node("Cast", ["a"], ["k"], to=1)]),
+    ],
+)
+def test_arithmetic_on_constants_keeps_to_their_types(factor, nodes, tmp_path):
+    numbers = [i64("seven", 7), i64("minus", -7), i64("int", 2), p.tensor("two", np.float32([2]))]
+    content = model([*nodes, p.node("Mul", ["x", "k"], ["y"])], numbers)
+    x = np.linspace(0, 1, 32, dtype=np.float32).reshape(1, 4, 4, 2)
+    got = exchange.load(write(tmp_path, content)).infer(x)
+    np.testing.assert_allclose(got, factor * x, rtol=1e-6)
 
 
 def test_no_file_and_no_model(tmp_path):

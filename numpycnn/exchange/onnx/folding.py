@@ -7,6 +7,7 @@ flattens by a Reshape to (batch, -1). The size of the batch counts as 0: in a Re
 import numpy as np
 
 from ...errors import CheckpointError
+from .protobuf import DTYPES
 
 MOST = 1_000  # elements of an array that is computed: shapes are short
 
@@ -35,8 +36,20 @@ def _reshape(node, given):
     return x.reshape([x.shape[i] if n == 0 else n for i, n in enumerate(shape.tolist())])
 
 
+def _cast(node, given):
+    x, to = given[0], DTYPES.get(node.attrs.get("to"))
+    if x.size > MOST and to in (np.float32, np.float64):
+        return x  # weights, which become float32 where they are used: no copy for every Cast
+    if x.size > MOST or to is None:
+        raise CheckpointError(f"{node} of {x.shape} to the type {node.attrs.get('to')}")
+    return x.astype(to)
+
+
 def _divide(a, b):
-    return a // b if a.dtype.kind == "i" else a / b
+    """a / b; of whole numbers towards 0, where // goes down."""
+    if a.dtype.kind not in "iu":
+        return a / b
+    return a // b + ((a % b != 0) & ((a < 0) != (b < 0)))
 
 
 def _constant_of_shape(node, given):
@@ -49,7 +62,7 @@ def _constant_of_shape(node, given):
 
 FOLDED = {
     "Add": lambda node, given: given[0] + given[1],
-    "Cast": lambda node, given: given[0],
+    "Cast": _cast,
     "Concat": lambda node, given: np.concatenate(given, node.attrs["axis"]),
     "ConstantOfShape": _constant_of_shape,
     "Div": lambda node, given: _divide(*given),

@@ -20,7 +20,7 @@ from ..reading import read
 from . import convert, patterns
 from .folding import fold
 from .model import parse
-from .value import Value, resolved, together, transposed
+from .value import Value, cast, resolved, together, transposed
 
 FLOAT, UINT8 = 1, 2  # types of the input
 LARGEST = 1 << 24  # values of one image, anywhere in the network
@@ -80,7 +80,8 @@ class _Reader:
             )
         if math.prod(dims[1:]) > LARGEST:
             raise CheckpointError(f"its input has {math.prod(dims[1:]):,} values")
-        self.values[name] = Value(dims[1:], self.axes(name, len(dims)))
+        axes = self.axes(name, len(dims))
+        self.values[name] = Value(dims[1:], axes, whole_numbers=dtype == UINT8)
         for node in self.model.nodes:
             self.node(node)
         if output not in self.values:
@@ -130,6 +131,8 @@ class _Reader:
     def computed(self, node, given, computed):
         name, values = node.outputs[0], [self.values[one] for one in computed]
         padded = any(one.pads for one in values)
+        if values[0].whole_numbers and node.op not in ("Cast", "Identity", "Transpose"):
+            raise CheckpointError(f"{node} of uint8, expected a Cast to float32 before it")
         joins = node.op in JOINS and len(computed) == len(node.inputs) > 1
         if joins and not padded:
             self.values[name] = together(node, values)
@@ -138,6 +141,8 @@ class _Reader:
             raise CheckpointError(f"{node} of a padded image; numpycnn pads for convolutions alone")
         elif len(computed) > 1:
             raise CheckpointError(f"{node} of {len(computed)} computed values")
+        elif node.op == "Cast":
+            self.pieces[name], self.values[name] = [], cast(node, values[0])
         elif node.op in PASSING or (node.op == "Concat" and len(node.inputs) == 1):
             self.pieces[name], self.values[name] = [], values[0]
         elif node.op == "Transpose":

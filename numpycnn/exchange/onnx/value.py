@@ -7,6 +7,8 @@ import numpy as np
 
 from ...errors import CheckpointError
 
+FLOATS = 1, 10, 11, 16  # float32, float16, float64, bfloat16
+
 
 @dataclasses.dataclass
 class Value:
@@ -22,6 +24,7 @@ class Value:
     order: np.ndarray | None = None
     whole: object = None
     pads: tuple | None = None  # ((top, bottom), (left, right)) that a Pad gave; dims are without
+    whole_numbers: bool = False  # uint8, which a Cast makes float32
 
     def shape(self):
         """One image's, as numpycnn has it."""
@@ -91,6 +94,15 @@ def transposed(node, value):
         raise CheckpointError(f"{node} by {node.attrs.get('perm')} of {value.axes}")
     dims = [value.dims[i - 1] for i in node.attrs["perm"][1:]]
     return dataclasses.replace(value, dims=dims, axes=axes)
+
+
+def cast(node, value):
+    """The value after a Cast node, y = x. Raises CheckpointError where it rounds to integers."""
+    if node.attrs.get("to") not in FLOATS:
+        raise CheckpointError(
+            f"{node} to the type {node.attrs.get('to')}; numpycnn has floats alone"
+        )
+    return dataclasses.replace(value, whole_numbers=False)
 
 
 def image(node, value):
