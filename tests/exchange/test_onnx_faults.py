@@ -68,6 +68,8 @@ DOUBLING = [p.node("Concat", [f"v{i}" if i else "x"] * 2, [f"v{i + 1}"], axis=1)
 GROWING = [
     p.node("Concat", [f"c{i}"] * 9, [f"c{i + 1}"], axis=0) for i in range(40)
 ]  # of constants
+BOOL = p.tensor("true", np.array(True))
+NORM = [f32(name, 2) for name in "gbmv"]
 FORGED = {
     "empty fields": (b"\x0a\x00" * 3_000_000, "fields"),
     "a graph of empty nodes": (p.message((7, b"\x0a\x00" * 900_000), (8, b"")), "fields"),
@@ -135,6 +137,47 @@ FORGED = {
         ),
         "repeating pixels",
     ),
+    "enlarged from between pixels": (
+        model(
+            [p.node("Resize", ["x", "", "s"], ["y"], nearest_mode="ceil")],
+            [p.tensor("s", np.float32([1, 1, 2, 2]))],
+        ),
+        "repeating pixels",
+    ),
+    "an attribute that is not read": (
+        model([p.node("Swish", ["x"], ["y"], alpha=2.0)]),
+        r"Swish \(y\) with alpha 2.0",
+    ),
+    "the size of an output": (
+        model(
+            [p.node("ConvTranspose", ["x", "w"], ["y"], output_shape=[5, 5])],
+            [f32("w", 2, 1, 3, 3)],
+        ),
+        r"with output_shape \[5, 5\]",
+    ),
+    "a norm in training": (
+        model([p.node("BatchNormalization", ["x", *"gbmv"], ["y", "m2", "v2"])], NORM),
+        "the outputs of training",
+    ),
+    "dropout in training": (
+        model([p.node("Dropout", ["x", "", "true"], ["y"])], [BOOL]),
+        "in training mode",
+    ),
+    "a softmax over the batch": (
+        model([p.node("Flatten", ["x"], ["f"]), p.node("Softmax", ["f"], ["y"], axis=0)]),
+        "over classes",
+    ),
+    "half a number by its error function": (
+        model(
+            [
+                *(p.node("Mul", ["x", "r"], ["a"]), p.node("Erf", ["a"], ["b"])),
+                *(p.node("Add", ["b", "one"], ["c"]), p.node("Mul", ["x", "c"], ["d"])),
+                p.node("Div", ["half", "d"], ["y"]),
+            ],
+            [p.tensor(k, np.float32(v)) for k, v in (("r", 0.5**0.5), ("one", 1), ("half", 0.5))],
+        ),
+        "no layers for Erf",
+    ),
     "rounded": (
         model([p.node("Cast", ["x"], ["i"], to=7), p.node("Cast", ["i"], ["y"], to=1)]),
         r"Cast \(i\) to the type 7",
@@ -171,6 +214,7 @@ def test_forged_files(name, tmp_path):
     ("factor", "nodes"),
     [
         (3.5, [p.node("Cast", ["seven"], ["a"], to=1), p.node("Div", ["a", "two"], ["k"])]),
+        (4, [p.node("Shape", ["x"], ["a"], start=2, end=3), p.node("Cast", ["a"], ["k"], to=1)]),
         (-3, [p.node("Div", ["minus", "int"], ["a"]), p.node("Cast", ["a"], ["k"], to=1)]),
     ],
 )
@@ -180,6 +224,16 @@ def test_arithmetic_on_constants_keeps_to_their_types(factor, nodes, tmp_path):
     x = np.linspace(0, 1, 32, dtype=np.float32).reshape(1, 4, 4, 2)
     got = exchange.load(write(tmp_path, content)).infer(x)
     np.testing.assert_allclose(got, factor * x, rtol=1e-6)
+
+
+def test_padding_of_a_padded_image_adds_up(tmp_path):
+    pad = p.node("Pad", ["x", "p"], ["a"])
+    conv = p.node("Conv", ["a", "w"], ["y"], auto_pad="SAME_UPPER")
+    weights = p.tensor("w", np.ones((1, 1, 3, 3), np.float32))
+    content = model([pad, conv], [i64("p", 0, 0, 1, 1, 0, 0, 1, 1), weights], ("N", 1, 4, 4))
+    got = exchange.load(write(tmp_path, content)).infer(np.ones((1, 4, 4, 1), np.float32))
+    along = np.array([1, 2, 3, 3, 2, 1])  # ones under the kernel
+    assert np.array_equal(got[0, :, :, 0], np.outer(along, along))
 
 
 def test_no_file_and_no_model(tmp_path):

@@ -192,7 +192,7 @@ REFUSED = {
             *(nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(2, ceil_mode=True)),
             *(nn.Conv2d(1, 2, 1), nn.ConvTranspose2d(2, 2, 2, groups=2)),
         ),
-        ["MaxPool", "padding of a pool", "AveragePool", "ceil_mode", "ConvTranspose", "groups 2"],
+        ["MaxPool", r"pads \[1, 1, 1, 1\]", "AveragePool", "ceil_mode", "ConvTranspose", "group 2"],
     ),
     "dilated": (lambda: nn.MaxPool2d(2, dilation=2), ["MaxPool", r"dilations \[2, 2\]"]),
     "a gate of its own": (lambda: Gated(), ["a product of two values"]),

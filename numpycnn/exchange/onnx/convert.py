@@ -10,6 +10,7 @@ from .. import assemble
 from ..assemble import Affine
 from ..graph import chw
 from . import spatial
+from .attributes import objections
 from .folding import FOLDED
 from .value import Value, per_channel, resolved, weights
 
@@ -21,25 +22,9 @@ MOST_FEATURES = 1 << 20  # of an image that is flattened
 
 def objection(node):
     """Why numpycnn has no layer for the node, or None."""
-    a, known = node.attrs, {*OPERATORS, *FOLDED, "Constant", "Shape", *OTHERS}
-    if node.op not in known:
+    if node.op not in {*OPERATORS, *FOLDED, "Constant", "Shape", *OTHERS}:
         return str(node)
-    auto, pool = a.get("auto_pad", "NOTSET"), node.op.endswith("Pool")
-    mode = a.get("mode", "constant")
-    plain = node.op != "Conv"
-    reasons = {
-        f"groups {a.get('group')}": plain and a.get("group", 1) != 1,
-        f"dilations {a.get('dilations')}": plain and any(n != 1 for n in a.get("dilations", [])),
-        f"approximate {a.get('approximate')}": a.get("approximate", "none") != "none",
-        "padding of a pool": pool and any(a.get("pads", [])),
-        "ceil_mode": a.get("ceil_mode", 0) != 0,
-        f"auto_pad {auto}": auto not in ("NOTSET", "VALID")
-        and (node.op, auto) != ("Conv", "SAME_UPPER"),
-        "training mode": a.get("training_mode", 0) != 0,
-        "transA": a.get("transA", 0) != 0,
-        f"mode {mode}": node.op in ("Resize", "Pad") and mode not in ("nearest", "constant"),
-    }
-    found = [reason for reason, so in reasons.items() if so]
+    found = objections(node)
     return f"{node} with {' and '.join(found)}" if found else None
 
 

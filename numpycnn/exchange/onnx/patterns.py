@@ -67,11 +67,11 @@ class _Patterns:
                 value = self.number(name)
                 if value is not None:
                     number *= value if product.op == "Mul" or i == 0 else 1 / value
+                elif product.op == "Div" and i == 1:
+                    return None
                 elif below := self.inner(name, "Mul", "Div"):
                     ahead.append(below)
                     inner.add(name)
-                elif product.op == "Div" and i == 1:
-                    return None
                 else:
                     factors.append(name)
         if len(factors) != 2 or not math.isclose(number, 0.5, rel_tol=1e-5):

@@ -122,6 +122,7 @@ class _Reader:
         elif node.op == "Shape":
             shape = self.values[computed[0]].dims if computed else given[0].shape
             shape = [0, *shape] if computed else shape
+            shape = shape[node.attrs.get("start", 0) : node.attrs.get("end")]
             self.constants[node.outputs[0]] = np.array(shape, np.int64)
         elif not computed:
             self.constants[node.outputs[0]] = fold(node, given)
@@ -131,6 +132,8 @@ class _Reader:
     def computed(self, node, given, computed):
         name, values = node.outputs[0], [self.values[one] for one in computed]
         padded = any(one.pads for one in values)
+        if node.op == "Dropout" and len(given) > 2 and np.any(given[2]):
+            raise CheckpointError(f"{node} in training mode, expected a network in use: eval()")
         if values[0].whole_numbers and node.op not in ("Cast", "Identity", "Transpose"):
             raise CheckpointError(f"{node} of uint8, expected a Cast to float32 before it")
         joins = node.op in JOINS and len(computed) == len(node.inputs) > 1
@@ -182,6 +185,10 @@ class _Reader:
             raise CheckpointError(
                 f"{node} is not at the end; numpycnn has softmax in the loss alone"
             )
+        rank = len(value.dims) + 1
+        channels = {"nhwc": rank - 1, "pooled": value.dims.index(value.channels) + 1}
+        if node.attrs.get("axis", -1) % rank != channels.get(value.axes, 1):
+            raise CheckpointError(f"{node} of {value.dims}, expected one over classes")
         return value
 
     def readers(self, name):

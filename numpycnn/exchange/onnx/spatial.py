@@ -40,10 +40,13 @@ def _padding(node, size, kernel, stride, dilation, before):
 
     Raises CheckpointError for anything else.
     """
-    if node.attrs.get("auto_pad") == "SAME_UPPER" and not any(map(any, before)):
-        return "same"
     pads = node.attrs.get("pads") or [0] * 4
-    own = zip(pads[:2], pads[2:], strict=True)
+    own = tuple(zip(pads[:2], pads[2:], strict=True))
+    if node.attrs.get("auto_pad") == "SAME_UPPER":
+        if not any(map(any, before)):
+            return "same"
+        padded = [n + sum(pair) for n, pair in zip(size, before, strict=True)]
+        own = conv_padding(padded, kernel, stride, "same", dilation)
     pads = tuple((a + c, b + d) for (a, b), (c, d) in zip(own, before, strict=True))
     if all(a == b for a, b in pads):
         numbers = tuple(a for a, _ in pads)
@@ -124,16 +127,34 @@ def pad(node, value, given):
     return [], dataclasses.replace(value, pads=both)
 
 
+ROUNDED = {  # where a pixel is taken from, between two others
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round_prefer_floor": lambda place: np.ceil(place - 0.5),
+    "round_prefer_ceil": lambda place: np.floor(place + 0.5),
+}
+
+
+def _repeats(node, factor):
+    """Whether a Resize takes each of two pixels `factor` times, as Upsample2D does."""
+    how = node.attrs.get("coordinate_transformation_mode", "half_pixel")
+    rounded = ROUNDED.get(node.attrs.get("nearest_mode", "round_prefer_floor"))
+    half = {"asymmetric": 0.0, "half_pixel": 0.5}.get(how)
+    if factor < 1 or half is None or rounded is None:
+        return False
+    i = np.arange(2 * factor)
+    return np.array_equal(rounded((i + half) / factor - half).clip(0, 1), i // factor)
+
+
 def resize(node, value, given):
     """Resize by whole factors, nearest neighbour -> Upsample2D. Raises CheckpointError."""
     c, *size = image(node, value)
     scales = given[2] if len(given) > 2 and given[2] is not None and given[2].size else None
     if scales is None and len(given) > 3 and given[3] is not None:
         scales = given[3] / np.array([max(given[3][0], 1), c, *size])
-    place = node.attrs.get("coordinate_transformation_mode", "half_pixel")
     whole = None if scales is None else np.round(scales).astype(int)
     exact = whole is not None and (whole == scales).all() and (whole[:2] <= 1).all()
-    if not exact or place not in ("asymmetric", "half_pixel") or whole[2:].max() > 64:
+    if not exact or whole[2:].max() > 64 or not all(_repeats(node, n) for n in whole[2:]):
         raise CheckpointError(f"{node}: numpycnn enlarges by repeating pixels")
     return [L.Upsample2D(tuple(whole[2:].tolist()))], Value(
         [c, *(np.array(size) * whole[2:]).tolist()], "nchw"
