@@ -178,6 +178,10 @@ FORGED = {
         ),
         "no layers for Erf",
     ),
+    "padded at the end": (
+        model([p.node("Pad", ["x", "p"], ["y"])], [i64("p", 0, 0, 1, 1, 0, 0, 1, 1)]),
+        "before no convolution",
+    ),
     "rounded": (
         model([p.node("Cast", ["x"], ["i"], to=7), p.node("Cast", ["i"], ["y"], to=1)]),
         r"Cast \(i\) to the type 7",
@@ -210,16 +214,21 @@ def test_forged_files(name, tmp_path):
         exchange.load(tmp_path / "x.onnx")
 
 
+WIDTH = [p.node("Shape", ["b"], ["a"], start=-1), p.node("Cast", ["a"], ["k"], to=1)]
+
+
 @pytest.mark.parametrize(
     ("factor", "nodes"),
     [
         (3.5, [p.node("Cast", ["seven"], ["a"], to=1), p.node("Div", ["a", "two"], ["k"])]),
         (4, [p.node("Shape", ["x"], ["a"], start=2, end=3), p.node("Cast", ["a"], ["k"], to=1)]),
+        (9, [p.node("Pad", ["x", "pads"], ["b"]), *WIDTH]),
         (-3, [p.node("Div", ["minus", "int"], ["a"]), p.node("Cast", ["a"], ["k"], to=1)]),
     ],
 )
 def test_arithmetic_on_constants_keeps_to_their_types(factor, nodes, tmp_path):
     numbers = [i64("seven", 7), i64("minus", -7), i64("int", 2), p.tensor("two", np.float32([2]))]
+    numbers.append(i64("pads", 0, 0, 0, 2, 0, 0, 0, 3))
     content = model([*nodes, p.node("Mul", ["x", "k"], ["y"])], numbers)
     x = np.linspace(0, 1, 32, dtype=np.float32).reshape(1, 4, 4, 2)
     got = exchange.load(write(tmp_path, content)).infer(x)

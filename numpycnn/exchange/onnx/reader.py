@@ -14,7 +14,7 @@ import numpy as np
 from ... import layers as L
 from ...errors import CheckpointError
 from .. import graph
-from ..assemble import Reorder, branched, joined, settle, standardize
+from ..assemble import NO_MARGIN, Reorder, branched, joined, settle, standardize
 from ..nesting import nest
 from ..reading import read
 from . import convert, patterns
@@ -86,6 +86,8 @@ class _Reader:
             self.node(node)
         if output not in self.values:
             raise CheckpointError("its output is not computed from its input")
+        if self.values[output].pads:
+            raise CheckpointError(NO_MARGIN)
         end, order = self.same.get(output, output), self.values[output].order
         if order is not None:
             self.pieces[end] = [*self.pieces.get(end, []), Reorder(order, len(order))]
@@ -120,7 +122,7 @@ class _Reader:
         if node.op == "Constant":
             self.constants[node.outputs[0]] = convert.constant(node)
         elif node.op == "Shape":
-            shape = self.values[computed[0]].dims if computed else given[0].shape
+            shape = self.values[computed[0]].padded() if computed else given[0].shape
             shape = [0, *shape] if computed else shape
             shape = shape[node.attrs.get("start", 0) : node.attrs.get("end")]
             self.constants[node.outputs[0]] = np.array(shape, np.int64)

@@ -124,7 +124,7 @@ def pad(node, value, given):
     if set(around) - set(sides) or any(n < 0 for pair in around.values() for n in pair):
         raise CheckpointError(f"{node} by {pads}, expected zeros around an image")
     both = tuple(around.get(axis, (0, 0)) for axis in sides)
-    return [], dataclasses.replace(value, pads=both)
+    return [], dataclasses.replace(value, pads=both if around else None)
 
 
 ROUNDED = {  # where a pixel is taken from, between two others

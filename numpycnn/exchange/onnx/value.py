@@ -31,6 +31,13 @@ class Value:
         c, *size = self.dims
         return (*size, c) if self.axes == "nchw" else tuple(self.dims)
 
+    def padded(self):
+        """Its dims with the zeros of a Pad."""
+        dims = list(self.dims)
+        for axis, pair in enumerate(self.pads or (), 1 if self.axes == "nchw" else 0):
+            dims[axis] += sum(pair)
+        return dims
+
     @property
     def channels(self):
         return (
