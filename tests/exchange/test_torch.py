@@ -225,8 +225,9 @@ def test_other_names_are_matched_by_kind_never_by_shape():
 def test_a_module_of_one_s_own_comes_in():
     pytest.importorskip("onnx")
     module = theirs().train()
+    module[1].eval()
     net = exchange.from_torch(module, (10, 10, 2))
-    assert module.training
+    assert [one.training for one in module] == [True, False, *[True] * 6]
     x = torch.randn(5, 2, 10, 10)
     y = net.infer(np.ascontiguousarray(x.numpy().transpose(0, 2, 3, 1)))
     assert np.abs(y - module.eval()(x).detach().numpy()).max() < 1e-6

@@ -1,5 +1,6 @@
 """A network -> an nn.Module, and a module of somebody's -> a network."""
 
+import contextlib
 import importlib.util
 import os
 import tempfile
@@ -39,20 +40,30 @@ def from_torch(module, input_shape):
         raise MissingPackage("onnx", "onnx")
     shape = (input_shape[2], *input_shape[:2]) if len(input_shape) == 3 else input_shape
     first = next(module.parameters(), torch.zeros(0))
-    x, training = torch.zeros(2, *shape, dtype=first.dtype, device=first.device), module.training
+    x = torch.zeros(2, *shape, dtype=first.dtype, device=first.device)
     free = {"input_names": ["x"], "dynamic_axes": {"x": {0: "N"}}}
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), _in_use(module):
         warnings.simplefilter("ignore")  # the older exporter, which needs onnx alone
         path = os.path.join(folder, "module.onnx")
-        try:
-            torch.onnx.export(module.eval(), (x,), path, dynamo=False, verbose=False, **free)
-        finally:
-            module.train(training)
+        torch.onnx.export(module, (x,), path, dynamo=False, verbose=False, **free)
         try:
             return onnx.load(path)
         except CheckpointError as error:
             name = type(module).__name__
             raise CheckpointError(f"{name}: {str(error).removeprefix(path + ': ')}") from None
+
+
+@contextlib.contextmanager
+def _in_use(module):
+    """eval(), and afterwards the mode that each module in it had: some may be frozen."""
+    modes = {one: one.training for one in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(modes[module])  # for those that do more in it
+        for one, training in modes.items():
+            one.training = training
 
 
 def _freeze(module):
