@@ -233,6 +233,9 @@ def test_a_module_of_one_s_own_comes_in():
     assert np.abs(y - module.eval()(x).detach().numpy()).max() < 1e-6
     with pytest.raises(CheckpointError, match=r"^Sequential: .* no layers for Softplus"):
         exchange.from_torch(torch.nn.Sequential(torch.nn.Softplus()), (4,))
+    with pytest.raises(CheckpointError, match=r"^ChannelShuffle: PyTorch cannot .*shuffle") as got:
+        exchange.from_torch(torch.nn.ChannelShuffle(2), (4, 4, 4))
+    assert str(got.value).isprintable()
 
 
 def test_a_state_that_does_not_fit_is_refused_and_changes_nothing():

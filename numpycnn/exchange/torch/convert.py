@@ -11,6 +11,7 @@ from torch import nn
 
 from ... import layers as L
 from ...errors import CheckpointError, MissingPackage
+from ...files import shown
 from .. import onnx
 from ..names import state_dict
 from ..structure import ExportError, deeper, inside
@@ -34,22 +35,29 @@ def to_torch(net):
 def from_torch(module, input_shape):
     """The network that a module of yours is in use, by way of ONNX; input_shape (H, W, C) or (D,).
 
-    Raises CheckpointError naming what numpycnn has no layer for, MissingPackage without onnx.
+    Raises CheckpointError naming what numpycnn has no layer for, or PyTorch no ONNX operator;
+    MissingPackage without onnx.
     """
     if importlib.util.find_spec("onnx") is None:
         raise MissingPackage("onnx", "onnx")
     shape = (input_shape[2], *input_shape[:2]) if len(input_shape) == 3 else input_shape
     first = next(module.parameters(), torch.zeros(0))
     x = torch.zeros(2, *shape, dtype=first.dtype, device=first.device)
+    name = type(module).__name__
     free = {"input_names": ["x"], "dynamic_axes": {"x": {0: "N"}}}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), _in_use(module):
         warnings.simplefilter("ignore")  # the older exporter, which needs onnx alone
         path = os.path.join(folder, "module.onnx")
-        torch.onnx.export(module, (x,), path, dynamo=False, verbose=False, **free)
+        try:
+            torch.onnx.export(module, (x,), path, dynamo=False, verbose=False, **free)
+        except Exception as error:  # whatever it raises, and the module itself
+            text = str(error).partition("\n")[0] or type(error).__name__
+            raise CheckpointError(
+                f"{name}: PyTorch cannot export it as ONNX: {shown(text, 300)}"
+            ) from error
         try:
             return onnx.load(path)
         except CheckpointError as error:
-            name = type(module).__name__
             raise CheckpointError(f"{name}: {str(error).removeprefix(path + ': ')}") from None
 
 
