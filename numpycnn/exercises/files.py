@@ -80,7 +80,7 @@ def identify(path):
     """(exercise's name, seed) of a file. Raises ExerciseError."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
     except FileNotFoundError:
         raise ExerciseError(
             f"{path} does not exist; numpycnn exercise start NAME writes NAME.py"

@@ -10,6 +10,7 @@ import pytest
 from numpycnn import backend
 from numpycnn.cli import main
 from numpycnn.exercises import EXERCISES, check_file, hunts, runs, start
+from numpycnn.exercises.files import identify
 from numpycnn.exercises.grader import grade
 from numpycnn.exercises.marks import grade_folder
 
@@ -65,6 +66,17 @@ def test_inspect_judges_the_five_runs(seed, tmp_path):
         assert "expected one of" in check_file(path).sentences[0]
         right.append(cause)
     assert sorted(right) == sorted(runs.DRAWN)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_the_seed_is_read_also_behind_a_byte_order_mark(encoding, tmp_path):
+    """Windows' editors write one: without its seed a right answer would fail."""
+    path = start(EXERCISES["run_1"], tmp_path, "anna")
+    assert runs.cause_of(0, "anna") != runs.cause_of(0, "")
+    answer = f'answer = "{runs.cause_of(0, "anna")}"'
+    path.write_text(path.read_text().replace('answer = ""', answer), encoding=encoding)
+    assert identify(path) == ("run_1", "anna")
+    assert check_file(path).passed
 
 
 def test_a_folder_is_graded_and_nothing_stops_it(tmp_path, capsys):
