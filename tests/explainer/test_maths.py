@@ -65,6 +65,17 @@ def test_frozen_and_fused_layers_are_shown_as_what_they_are_made_of(tmp_path):
     assert kinds[1:5] == ["Conv2D", "BatchNorm", "ReLU", "MaxPool2D"]
 
 
+def test_a_second_step_leaves_frozen_layers_alone_as_the_first_does(tmp_path):
+    body = L.Frozen(L.Sequential(L.Conv2D(1, 3, 3, rng=rng()), L.BatchNorm(3), L.ReLU()))
+    net = L.Sequential(body, L.GlobalAvgPool(), L.Dense(3, 4, rng=rng(1)))
+    path = pages.write(tmp_path / "page.html", pages.shaken(net), label=0)
+    with pages.Page(path) as page:
+        step = "runs[0].again(runs[0].nodes[0].Y.v, sgd(runs[0], 0.01).params)"
+        for run in ("runs[0]", step, f"({step}).again(runs[0].nodes[0].Y.v)"):
+            changed = page(f"sgd({run}, 0.01).changes.map((c) => runs[0].nodes[c.k].path)")
+            assert set(changed) == {"2"}, run
+
+
 class Composite(L.Layer):
     """y = tanh(x w + b) + x, of layers inside"""
 

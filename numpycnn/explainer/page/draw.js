@@ -1,11 +1,11 @@
 // Another image, or other weights: both passes again, in a worker, and all maps follow.
 
 const WORKER = `${$("maths").textContent}
-onmessage = ({data: {id, raw, image, params}}) => {
+onmessage = ({data: {id, raw, image}}) => {
   let last = performance.now();
   const progress = (share) => { if (performance.now() > last + 60) { last = performance.now(); postMessage({id, share}); } };
   try {
-    const live = new Run(raw, null, []).again(image, params, progress);
+    const live = new Run(raw, null, []).again(image, null, progress);
     postMessage({id, nodes: live.nodes.map(({y, dxs, grads, attrs}) => ({y, dxs, grads, attrs}))});
   } catch (error) { postMessage({id, error: error.message}); }
 };`;
@@ -33,36 +33,16 @@ function ask(message, progress) {
   });
 }
 
-const bare = (r) => ({
-  run: r.run,
-  batch: r.batch,
-  nodes: r.nodes.map((n) => ({
-    kind: n.kind,
-    name: n.name,
-    path: n.path,
-    inputs: n.inputs,
-    attrs: n.attrs,
-    params: n.P,
-    y: {s: n.s, v: null},
-    dxs: [],
-    grads: {},
-  })),
-});
-
 // -> whether it could be done
 async function recompute(image, params, says) {
   const base = run();
-  const raw = bare(base);
+  const raw = base.bare(params);
   try {
-    const nodes = await ask({raw, image, params}, (share) =>
+    const nodes = await ask({raw, image}, (share) =>
       banner(`computing \u2026 ${Math.round(100 * share)} %`, false),
     );
     const live = new Run(
-      {
-        ...raw,
-        live: true,
-        nodes: raw.nodes.map((n, k) => ({...n, ...nodes[k], params: params?.[k] ?? n.params})),
-      },
+      {...raw, nodes: raw.nodes.map((n, k) => ({...n, ...nodes[k]}))},
       null,
       base.classes,
     );

@@ -179,13 +179,13 @@ class Run {
     return {ys: now, loss, kinks};
   }
 
-  // Both passes -> the same run with its own arrays, no longer those that the library computed.
-  again(image, params, each = () => {}) {
-    const L = this.nodes.length;
-    const raw = this.nodes.map((n) => ({
+  // What a Run is made of, with these parameters and without what the passes compute.
+  bare(params) {
+    const nodes = this.nodes.map((n) => ({
       kind: n.kind,
       name: n.name,
       path: n.path,
+      frozen: n.frozen,
       inputs: n.inputs,
       attrs: n.attrs,
       params: params?.[n.k] ?? n.P,
@@ -193,8 +193,15 @@ class Run {
       dxs: [],
       grads: {},
     }));
-    raw[0].y.v = image;
-    const live = new Run({run: this.run, batch: this.batch, live: true, nodes: raw}, null, this.classes);
+    return {run: this.run, batch: this.batch, live: true, nodes};
+  }
+
+  // Both passes -> the same run with its own arrays, no longer those that the library computed.
+  again(image, params, each = () => {}) {
+    const L = this.nodes.length;
+    const raw = this.bare(params);
+    raw.nodes[0].y.v = image;
+    const live = new Run(raw, null, this.classes);
     for (const n of live.nodes) {
       each(n.k / L / 2);
       if (n.own) throw new Error(`${n.path} ${n.name} is a layer of your own, which this page cannot run`);
@@ -206,7 +213,10 @@ class Run {
       const {dxs, grads} = n.k ? n.pulled() : {dxs: [], grads: {}};
       n.dxs = dxs.map((v, slot) => ({v: Float32Array.from(v), s: n.X(slot).s}));
       n.grads = Object.fromEntries(
-        Object.entries(grads).map(([name, v]) => [name, {v: Float32Array.from(v), s: n.P[name].s}]),
+        Object.entries(n.frozen ? {} : grads).map(([name, v]) => [
+          name,
+          {v: Float32Array.from(v), s: n.P[name].s},
+        ]),
       );
     }
     return live;
