@@ -24,7 +24,7 @@ from ..layers import (
     SqueezeExcite,
 )
 from ..layers.base import pair_of
-from ..layers.traverse import preserve_gradients
+from ..layers.traverse import named_params, preserve_gradients
 from ..models.autoencoder import Autoencoder
 from ..models.vae import VAE
 from ..ops import channel_scale, channel_scale_backward
@@ -36,6 +36,7 @@ class Trace:
 
     def __init__(self, store, train):
         self.store, self.train, self.nodes = store, train, []
+        self.uses = []  # (parameter, the number of a node that has it, its name there)
         # of a VAE: (the node of its statistics, the statistics, takes their gradient)
         self.kl = None
 
@@ -84,6 +85,7 @@ class Trace:
         k = self.node(kind, type(layer).__name__, path, [came], -1)
         node = self.nodes[k]
         describe(self, node, layer, x, y, cache)
+        self.uses += [(param, k, name) for name, param in named_params(layer).items()]
 
         def backward(dy):
             dy = np.ascontiguousarray(dy)
@@ -103,6 +105,13 @@ class Trace:
         for node in self.nodes[first:]:
             node["frozen"] = True
         return y, end, back
+
+    def note_shared(self):
+        """Note at each node which parameters are used elsewhere too: {name: all its places}."""
+        for param, k, name in self.uses:
+            places = [[at, called] for one, at, called in self.uses if one is param]
+            if len(places) > 1:
+                self.nodes[k].setdefault("shared", {})[name] = places
 
     def fork(self, came, path, into):
         """A node from which several ways go -> its number, and what adds up their gradients."""

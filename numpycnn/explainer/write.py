@@ -151,6 +151,7 @@ def _record(net, x, loss, labels, targets, train, store, given):
     y, came, backward = trace.run(net, x, image)
     dy = finish(trace, came, y, loss, labels, targets, **given)
     backward(dy)
+    trace.note_shared()
     return {"run": "train" if train else "use", "batch": len(x), "nodes": trace.nodes}
 
 

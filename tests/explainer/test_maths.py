@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from numpycnn import layers as L
-from numpycnn import models
+from numpycnn import models, ops
 
 from . import pages
 
@@ -74,6 +74,27 @@ def test_a_second_step_leaves_frozen_layers_alone_as_the_first_does(tmp_path):
         for run in ("runs[0]", step, f"({step}).again(runs[0].nodes[0].Y.v)"):
             changed = page(f"sgd({run}, 0.01).changes.map((c) => runs[0].nodes[c.k].path)")
             assert set(changed) == {"2"}, run
+
+
+def test_a_weight_in_two_places_moves_by_the_sum_of_its_gradients(tmp_path, on_numpy):
+    twice = L.Dense(6, 6, rng=rng(2))
+    net = L.Sequential(twice, L.ELU(), twice, L.Frozen(twice), L.Dense(6, 3, rng=rng(1)))
+    x = rng(1).standard_normal((1, 6)).astype(np.float32)
+    path = pages.write(tmp_path / "page.html", net, x[0], None, label=0)
+    y, cache = net.forward(x)
+    net.backward(ops.softmax_cross_entropy(y, np.array([0]))[1], cache)
+    with pages.Page(path) as page:
+        moved = page("sgd(runs[0], 0.1).params.filter((p) => p.w).map((p) => p.w.v)")
+        names = page("sgd(runs[0], 0.1).changes.map((c) => [c.k, c.name])")
+        layers = "runs[0].nodes.filter((n) => n.grads.w)"
+        notes = page(f"{layers}.map((n) => n.explain('grad', 'w', 0).note)")
+        again = page("runs[0].again(runs[0].nodes[0].Y.v).nodes.map((n) => n.shared ?? null)")
+    assert len(names) == 4  # w and b of two layers
+    for w in moved[:3]:
+        expected = (twice.w.value - 0.1 * twice.w.grad).ravel()
+        np.testing.assert_allclose(w, expected, rtol=1e-5, atol=1e-7)
+    assert ["in 3 places" in note for note in notes] == [True, True, False]
+    assert [bool(one) for one in again] == [False, True, False, True, True, False, False]
 
 
 class Composite(L.Layer):

@@ -122,9 +122,12 @@ function sgd(run, lr, most = 8) {
   const changes = [];
   for (const n of run.nodes)
     for (const name of Object.keys(n.grads)) {
-      const g = n.G(name).v;
       const old = n.P[name];
-      params[n.k][name] = {v: old.v.map((v, i) => v - lr * g[i]), s: old.s};
+      if (params[n.k][name] !== old) continue; // moved already, with another place of the same weight
+      const places = n.shared?.[name] ?? [[n.k, name]];
+      const parts = places.filter(([k, as]) => as in run.nodes[k].grads).map(([k, as]) => run.nodes[k].G(as).v);
+      const g = parts[0].map((_, i) => sum(parts.map((part) => part[i])));
+      for (const [k, as] of places) params[k][as] = {v: old.v.map((v, i) => v - lr * g[i]), s: old.s};
       let top = 0;
       g.forEach((d, i) => {
         if (Math.abs(d) > Math.abs(g[top])) top = i;

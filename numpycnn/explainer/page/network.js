@@ -113,6 +113,9 @@ class Node {
       ...this.inputs.map((_, slot) => this.X(slot)),
       ...(what === "y" ? [] : this.users.map((_, u) => this.DY(u))),
     ];
+    const places = what === "grad" && this.shared?.[which]?.length;
+    if (places)
+      e.note = `${e.note ?? ""} This weight is used in ${places} places; here is the gradient of this one, and a nudge moves it here alone. A step adds up the gradients of all.`.trim();
     if (sources.some((t) => t.computed)) e.loose = 1e-3 * largest(target.v);
     compare(e);
     for (const check of e.checks ?? []) {
@@ -186,6 +189,7 @@ class Run {
       name: n.name,
       path: n.path,
       frozen: n.frozen,
+      shared: n.shared,
       inputs: n.inputs,
       attrs: n.attrs,
       params: params?.[n.k] ?? n.P,
