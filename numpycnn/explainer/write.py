@@ -29,7 +29,8 @@ MATHS = (
     "network", "checks",
 )  # fmt: skip
 VIEW = (
-    "format", "mathml", "state", "maps", "ladder", "sums", "tools", "draw", "keys", "start",
+    "format", "mathml", "state", "maps", "ladder", "sums", "tools", "picture", "draw", "keys",
+    "start",
 )  # fmt: skip
 SIZE = 8_000_000  # bytes
 CODE = 200_000  # of which for the page itself, and the list of its arrays
@@ -70,6 +71,7 @@ def explain(
             runs.append(_record(net, x, loss, labels, targets, True, store, given))
     left = _fit(store, runs, size)
     facts = {"title": str(title), "classes": _classes(classes, runs), "runs": runs, "left": left}
+    facts["pictures"] = _pictures(getattr(net, "metadata", None) or {})
     html = _page(facts, store)
     files.write(path, html)
     written = {
@@ -198,6 +200,13 @@ def _classes(classes, runs):
         return []
     count = len(classes) if classes is not None else 0
     return [str(name) for name in classes] if count else []
+
+
+def _pictures(metadata):
+    """How the page reads a dropped picture: as data.picture.read_for does."""
+    pictures = metadata.get("pictures")
+    fit = (pictures.get("fit") or "pad") if isinstance(pictures, dict) else None
+    return {"light": bool(metadata.get("light")), "fit": fit}
 
 
 def _page(facts, store):

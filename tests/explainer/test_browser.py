@@ -264,6 +264,54 @@ def test_a_dropped_picture_is_read(folder, open_page, tmp_path):
     wait_for(tab, "document.getElementById('banner').textContent.includes('could not be read')")
 
 
+def shapes(size, ground, ink, alpha=255):
+    """A picture: a coat-like block off the middle, on a plain ground."""
+    from PIL import Image, ImageDraw
+
+    picture = Image.new("RGBA", size, (*ground, alpha))
+    w, h = size
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((w // 4, h // 5, w // 2, 3 * h // 4), fill=(*ink, 255))
+    draw.rectangle((w // 2, h // 5, 2 * w // 3, h // 3), fill=(*ink, 255))
+    return picture
+
+
+BLACK, WHITE, GREY, INK = (0, 0, 0), (255, 255, 255), (120, 120, 120), (200, 90, 40)
+DROPPED = [
+    # size of the picture, its ground, its ink, alpha of the ground, shape of images, metadata
+    ((60, 150), BLACK, WHITE, 255, (12, 12, 1), {}),
+    ((60, 150), WHITE, BLACK, 255, (12, 12, 1), {}),
+    ((150, 60), GREY, BLACK, 255, (12, 12, 1), {}),
+    ((60, 150), BLACK, BLACK, 0, (12, 12, 1), {}),
+    ((900, 700), BLACK, WHITE, 255, (12, 12, 1), {"light": True}),
+    ((12, 12), WHITE, BLACK, 255, (12, 12, 1), {}),
+    ((12, 12), WHITE, BLACK, 255, (12, 12, 1), {"light": True}),
+    ((60, 150), INK, BLACK, 255, (12, 12, 3), {}),
+    ((60, 150), WHITE, BLACK, 255, (12, 12, 1), {"pictures": {"fit": "pad"}}),
+    ((60, 150), INK, WHITE, 255, (12, 12, 3), {"pictures": {"fit": "pad"}}),
+    ((60, 150), INK, WHITE, 255, (12, 12, 3), {"pictures": {"fit": "crop"}}),
+    ((60, 150), INK, WHITE, 255, (12, 12, 3), {"pictures": {"fit": "stretch"}}),
+]
+
+
+@pytest.mark.parametrize("case", DROPPED, ids=str)
+def test_a_dropped_picture_is_what_predict_makes_of_it(tmp_path, open_page, case):
+    size, ground, ink, alpha, shape, metadata = case
+    net = layers.Sequential(layers.GlobalAvgPool(), layers.Dense(shape[2], 4, rng=pages.rng()))
+    net.metadata = metadata
+    tab = open_page(pages.write(tmp_path / "page.html", net, pages.image(shape), None))
+    shapes(size, ground, ink, alpha).save(tmp_path / "drawn.png")
+    tab.keyboard.press("d")
+    tab.set_input_files("#picture", tmp_path / "drawn.png")
+    wait_for(tab, "numpycnn.shown().live")
+    got = np.array(tab.evaluate("Array.from(run().nodes[0].Y.v)")).reshape(shape) * 255
+    want = nc.data.read_for(metadata, tmp_path / "drawn.png", shape)
+    # another resampling, and predict sharpens: the pixels at an edge differ
+    assert np.median(abs(got - want)) <= 1
+    assert abs(got - want).mean() < 16
+    assert np.corrcoef(got.ravel(), want.ravel())[0, 1] > 0.97
+
+
 @pytest.mark.parametrize("name", ["hard", "others", "mirror"])
 def test_nothing_scrolls_sideways_at_360_pixels(folder, open_page, name):
     tab = open_page(folder / f"{name}.html", width=360, height=740)

@@ -162,29 +162,16 @@ function paintOn(ev, canvas, under) {
   return true;
 }
 
-// A picture, as light garment on black where its border is light; scaled to the image's size.
 async function dropped(file) {
   if (!file) return;
   try {
     const s = RUNS[S.run].nodes[0].s;
-    const [H, W, C] = s;
-    const picture = await createImageBitmap(file);
-    const canvas = element("canvas", {width: W, height: H});
-    const x = canvas.getContext("2d");
-    const scale = Math.min(W / picture.width, H / picture.height);
-    const w = picture.width * scale;
-    const h = picture.height * scale;
-    x.fillStyle = "#fff";
-    x.fillRect(0, 0, W, H);
-    x.drawImage(picture, (W - w) / 2, (H - h) / 2, w, h);
-    const {data} = x.getImageData(0, 0, W, H);
     const image = Float32Array.from(run().nodes[0].Y.v);
-    const grey = (m) => (0.299 * data[4 * m] + 0.587 * data[4 * m + 1] + 0.114 * data[4 * m + 2]) / 255;
-    let border = 0;
-    for (let i = 0; i < H; i++) border += (grey(i * W) + grey(i * W + W - 1)) / (2 * H);
-    for (let m = 0; m < H * W; m++)
-      if (C === 3) for (let c = 0; c < 3; c++) image[m * 3 + c] = data[4 * m + c] / 255;
-      else image[m * C] = border > 0.5 ? 1 - grey(m) : grey(m);
+    const values = await readPicture(file, s);
+    const step = s[2] === 3 ? 1 : s[2]; // a class may stand beside a grey image
+    values.forEach((v, i) => {
+      image[i * step] = v;
+    });
     redraw(image);
   } catch (error) {
     banner(`This file could not be read as a picture: ${error.message}`, Boolean(S.live));
