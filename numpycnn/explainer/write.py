@@ -69,6 +69,9 @@ def explain(
             else:
                 targets = np.concatenate([targets, answers])
             runs.append(_record(net, x, loss, labels, targets, True, store, given))
+    for run in runs:
+        if label is None and labels is not None:
+            run["nodes"][-1]["attrs"]["assumed"] = True  # the predicted class stands in for it
     left = _fit(store, runs, size)
     facts = {"title": str(title), "classes": _classes(classes, runs), "runs": runs, "left": left}
     facts["pictures"] = _pictures(getattr(net, "metadata", None) or {})

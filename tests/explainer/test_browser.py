@@ -348,6 +348,19 @@ def test_markup_in_names_runs_nothing_and_nan_is_shown(tmp_path, open_page):
     assert found["bad"] == 0, found
 
 
+def test_a_label_that_nobody_gave_is_called_assumed(tmp_path, open_page):
+    names = ["cat", "dog", "cow", "hen"]
+    for label in (None, 2):
+        path = pages.write(tmp_path / f"{label}.html", pages.hard(), classes=names, label=label)
+        tab = open_page(path)
+        for run in ("use", "train"):
+            tab.evaluate(f"location.hash = 'run={run}&step=11&cell=0'")
+            wait_for(tab, f"numpycnn.shown().run === '{run}'")
+            for said in (tab.inner_text("#facts"), tab.inner_text("#sum .note")):
+                assert ("the label is cow" in said.lower()) == (label == 2)
+                assert ("no label was given" in said.lower()) == (label is None)
+
+
 def test_a_layer_of_your_own_is_shown_with_its_source(tmp_path, open_page):
     net = layers.Sequential(Twice(), layers.Flatten(), layers.Dense(144, 4, rng=pages.rng()))
     path = pages.write(tmp_path / "page.html", net, pages.image() / np.float32(255), None)

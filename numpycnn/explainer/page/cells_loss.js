@@ -10,6 +10,11 @@ const lossCheck = (n, abs) => ({
 });
 const perN = (n) => (n.attrs.n > 1 ? ` The loss is a mean over the batch of ${n.attrs.n}.` : "");
 
+const labelOf = (n) =>
+  n.attrs.assumed
+    ? `No label was given, so the class that was predicted, ${n.className(n.attrs.label)}, stands in for it`
+    : `The label is ${n.className(n.attrs.label)}`;
+
 CELLS.SoftmaxCE = {
   does: "the scores become probabilities; the loss is \u2212log of the label's",
   y(n, k) {
@@ -25,7 +30,7 @@ CELLS.SoftmaxCE = {
       checks: [lossCheck(n, 1 + Math.abs(Number(n.attrs.loss)))],
       eq: "a_k = \\frac{e^{s_k}}{\\sum_j e^{s_j}} \\quad L = -\\sum_k y_k \\log a_k",
       line: L`e^${ref.x(n, k)} / \u03a3 = ${e} / ${z} = ${value}`,
-      note: `The label is ${n.className(n.attrs.label)}. The largest score, ${text(top)}, is subtracted first, so that e^s does not overflow; that cancels.`,
+      note: `${labelOf(n)}. The largest score, ${text(top)}, is subtracted first, so that e^s does not overflow; that cancels.`,
     };
   },
   dx(n, k) {

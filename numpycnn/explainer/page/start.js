@@ -159,10 +159,15 @@ function header() {
 function drawFacts() {
   const last = run().last;
   const a = last.Y.v;
-  let says = `Loss ${num(run().lossValue)}`;
+  const loss = num(run().lossValue);
+  let says = `Loss ${loss}`;
   if (last.kind === "SoftmaxCE") {
     const top = winner(a);
-    says = `The network says ${last.className(top)} (${a[top] > 0.9995 ? ">99.9" : (100 * a[top]).toFixed(1)} %), the label is ${last.className(last.attrs.label)}, the ${says.toLowerCase()}`;
+    const label = last.className(last.attrs.label);
+    says = `The network says ${last.className(top)} (${a[top] > 0.9995 ? ">99.9" : (100 * a[top]).toFixed(1)} %), `;
+    says += last.attrs.assumed
+      ? `no label was given, so the loss is that of the class that was predicted, ${label}: ${loss}; --label N sets it`
+      : `the label is ${label}, the loss ${loss}`;
   }
   $("facts").textContent = `${says}. Click any number.`;
 }
