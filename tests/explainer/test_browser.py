@@ -344,6 +344,10 @@ def test_markup_in_names_runs_nothing_and_nan_is_shown(tmp_path, open_page):
     assert tab.inner_text(".value") == "NaN"
     assert tab.evaluate("window.hacked") is None
     assert tab.inner_text("h1") == names[0]
+    assert tab.inner_text("#facts").startswith("The scores are not finite")
+    tab.evaluate("goTo(3, 'grad', 'gamma', 0)")  # another number is moved, the loss stays NaN
+    tab.click("#nudge")
+    assert tab.inner_text("#nudged .bad") == "Not both are finite: they cannot be compared."
     found = tab.evaluate("numpycnn.verify(20)")
     assert found["bad"] == 0, found
 

@@ -29,15 +29,18 @@ function wireNudge(n, i) {
 
 function nudged(r) {
   if (r.numeric === null) return `<p>${esc(r.note)} Choose the run in use.</p>`;
+  const finite = Number.isFinite(r.numeric) && Number.isFinite(r.backward);
   const largest = Math.max(Math.abs(r.numeric), Math.abs(r.backward));
   const apart = largest ? Math.abs(r.numeric - r.backward) / largest : 0;
-  const says = r.kink
-    ? "Within \u00b1h a ReLU or a max pool chose otherwise: the loss has a kink there, and the two may differ. Try a smaller h."
-    : apart < 1e-3
-      ? "They agree: backward is the derivative of forward."
-      : "They differ by the curvature within \u00b1h, or by rounding. Try another h.";
+  const says = !finite
+    ? "Not both are finite: they cannot be compared."
+    : r.kink
+      ? "Within \u00b1h a ReLU or a max pool chose otherwise: the loss has a kink there, and the two may differ. Try a smaller h."
+      : apart < 1e-3
+        ? "They agree: backward is the derivative of forward."
+        : "They differ by the curvature within \u00b1h, or by rounding. Try another h.";
   return `<p class="line">C(+h) = ${num(r.plus, 10)}<br>C(\u2212h) = ${num(r.minus, 10)}<br>(C(+h) \u2212 C(\u2212h)) / 2h = ${signed(r.numeric, 6)}<br>backward gave ${signed(r.backward, 6)}</p>
-    <p class="check ${apart < 1e-3 ? "ok" : r.kink ? "" : "bad"}">apart ${num(apart, 2)} of the larger. ${says}</p>`;
+    <p class="check ${!finite ? "bad" : apart < 1e-3 ? "ok" : r.kink ? "" : "bad"}">${finite ? `apart ${num(apart, 2)} of the larger. ` : ""}${says}</p>`;
 }
 
 // ---- one step of SGD ----------------------------------------------------------------------------------
