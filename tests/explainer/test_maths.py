@@ -32,7 +32,22 @@ def test_every_number_of_every_layer_is_the_sum_that_the_page_shows(tmp_path, ne
 def test_losses_with_smoothing_and_class_weights(tmp_path):
     weight = [1.0, 0.5, 2.0, 3.0]
     settings = {"label": 3, "label_smoothing": 0.1, "class_weight": weight}
-    verified(pages.write(tmp_path / "page.html", pages.hard(), **settings), 3000)
+    path = pages.write(tmp_path / "page.html", pages.hard(), **settings)
+    verified(path, 3000)
+    with pages.Page(path) as page:
+        last = "runs[0].nodes[runs[0].nodes.length - 1]"
+        a, loss = page(f"{last}.Y.v"), page(f"{last}.attrs.loss")
+        eq = page(f"{last}.explain('y', 0, 0).eq")
+        ds = [page(f"{last}.explain('dx', 0, {k})") for k in range(4)]
+    y = 0.1 / 4 + 0.9 * np.eye(4)[3]
+    assert "L = -\\frac{1}{v_{label}} \\sum_k v_k y_k \\log a_k" in eq
+    assert loss == pytest.approx(-(weight * y * np.log(a)).sum() / weight[3], rel=1e-5)
+    for k, e in enumerate(ds):
+        way = "up" if e["value"] < 0 else "down"
+        assert f"y is {y[k]:g} here. The weight v of this class is {weight[k]:g}" in e["note"]
+        assert f"This score is pushed {way}" in e["note"]
+        assert "The label's score is pushed" not in e["note"]
+    assert {e["value"] < 0 for e in ds} == {True, False}
 
 
 def test_an_autoencoder_a_conditional_vae_and_a_critic(tmp_path):

@@ -8,15 +8,20 @@ const lossCheck = (n, abs) => ({
   abs,
   n: 64,
 });
-const perN = (n) => (n.attrs.n > 1 ? ` The loss is a mean over the batch of ${n.attrs.n}.` : "");
+const perN = (n) => (n.attrs.n > 1 ? ` The loss is a ${n.attrs.weighted ? "weighted " : ""}mean over the batch of ${n.attrs.n}.` : "");
 
 const labelOf = (n) =>
   n.attrs.assumed
     ? `No label was given, so the class that was predicted, ${n.className(n.attrs.label)}, stands in for it`
     : `The label is ${n.className(n.attrs.label)}`;
 
+// y and v at class k, where the loss is more than the label's log
+const weightsOf = (n, k) =>
+  (n.attrs.smoothing ? ` With label smoothing ${n.attrs.smoothing} y is ${text(n.P.target.v[k])} here.` : "") +
+  (n.attrs.weighted ? ` The weight v of this class is ${text(n.P.weight.v[k])}.` : "");
+
 CELLS.SoftmaxCE = {
-  does: "the scores become probabilities; the loss is \u2212log of the label's",
+  does: "the scores become probabilities; the loss is their cross-entropy with the label",
   y(n, k) {
     const s = n.X().v;
     const top = Math.max(...s);
@@ -28,9 +33,9 @@ CELLS.SoftmaxCE = {
       abs: value * (1 + Math.abs(s[k]) + Math.abs(top)),
       n: 16,
       checks: [lossCheck(n, 1 + Math.abs(Number(n.attrs.loss)))],
-      eq: "a_k = \\frac{e^{s_k}}{\\sum_j e^{s_j}} \\quad L = -\\sum_k y_k \\log a_k",
+      eq: `a_k = \\frac{e^{s_k}}{\\sum_j e^{s_j}} \\quad L = ${n.attrs.weighted ? "-\\frac{1}{v_{label}} \\sum_k v_k y_k \\log a_k" : "-\\sum_k y_k \\log a_k"}`,
       line: L`e^${ref.x(n, k)} / \u03a3 = ${e} / ${z} = ${value}`,
-      note: `${labelOf(n)}. The largest score, ${text(top)}, is subtracted first, so that e^s does not overflow; that cancels.`,
+      note: `${labelOf(n)}.${weightsOf(n, k)} The largest score, ${text(top)}, is subtracted first, so that e^s does not overflow; that cancels.`,
     };
   },
   dx(n, k) {
@@ -40,6 +45,9 @@ CELLS.SoftmaxCE = {
     const all = sum(map(n.P.target, (t, j) => t * v[j]));
     const {total, smoothing, weighted} = n.attrs;
     const value = (a * all - y * v[k]) / total;
+    const y01 = smoothing ? "" : `y is 1 for ${n.className(n.attrs.label)} and 0 for the others.`;
+    const one = value ? ` This score is pushed ${value < 0 ? "up" : "down"}.` : "";
+    const pushed = smoothing || weighted ? one : " The label's score is pushed up, the others down.";
     const link = ref.y(n, k);
     const how = weighted
       ? L`(${link} · ${all} \u2212 ${y} · ${v[k]}) / ${total} = ${value}`
@@ -56,7 +64,7 @@ CELLS.SoftmaxCE = {
         : total > 1
           ? "ds_k = \\frac{a_k - y_k}{N}"
           : "ds_k = a_k - y_k",
-      note: `${smoothing ? `With label smoothing ${smoothing} y is ${text(y)} here.` : `y is 1 for ${n.className(n.attrs.label)} and 0 for the others.`} The label's score is pushed up, the others down.${perN(n)}`,
+      note: (y01 + weightsOf(n, k) + pushed + perN(n)).trim(),
     };
   },
 };
