@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 
 import numpy as np
@@ -363,6 +364,29 @@ def test_a_label_that_nobody_gave_is_called_assumed(tmp_path, open_page):
             for said in (tab.inner_text("#facts"), tab.inner_text("#sum .note")):
                 assert ("the label is cow" in said.lower()) == (label == 2)
                 assert ("no label was given" in said.lower()) == (label is None)
+
+
+def test_what_is_shown_adds_up_in_its_own_digits(tmp_path, open_page):
+    """A confident network: the sums that nearly cancel have the digits that are left of them."""
+    net = layers.Sequential(layers.Dense(2, 3, rng=pages.rng()))
+    net.layers[0].w.value[...] = [[9.6, 0, 0.5], [0, 0, 0.5]]
+    net.layers[0].b.value[...] = [0, 0, -0.99993]
+    path = pages.write(tmp_path / "p.html", net, np.ones(2, np.float32), None, label=0)
+    tab = open_page(path)
+
+    def numbers(step):
+        tab.evaluate(f"goStep({step}); pick({2 if step == 1 else 0})")
+        said = tab.inner_text("#sum .line").replace("\u2212", "-")
+        return [float(x) for x in re.findall(r"-?\d[\d.]*(?:e-?\d+)?", said)], said
+
+    (a, y, ds), said = numbers(3)
+    assert (y, ds) == (1, pytest.approx(a - 1, rel=0.01)), said
+    (*_, e, total, a), said = numbers(2)
+    assert 1 < total, said
+    assert (e, a) == (1, pytest.approx(e / total, abs=1e-4)), said
+    (bias, products, value), said = numbers(1)
+    assert value == pytest.approx(7e-5, rel=0.01), said
+    assert bias + products == pytest.approx(value, rel=0.01), said
 
 
 def test_a_layer_of_your_own_is_shown_with_its_source(tmp_path, open_page):

@@ -24,16 +24,30 @@ function link(v, go, content = signed(v), title = "") {
   return `<button class="link" data-i="${LINKS.length - 1}"${title ? ` title="${esc(title)}"` : ""}>${content}</button>`;
 }
 
-// A line of a sum: text and numbers, some of them links.
+// How many digits terms need, so that they can be added up to a sum that is much smaller than they are.
+const LENGTH = 4;
+function digitsFor(terms, total) {
+  const lost = Math.floor(Math.log10(Math.max(...terms.map(Math.abs)) / Math.abs(total)));
+  return LENGTH + (Number.isFinite(lost) ? Math.min(Math.max(lost, 0), 5) : 0);
+}
+
+// A line of a sum: text and numbers, some of them links. Neighbours that nearly cancel, in a sum, a
+// difference or a quotient, have the digits that tell them apart.
 function line(parts) {
+  const digits = (i) => {
+    const v = parts[i].v;
+    const beside = [-1, 1].map((d) => [parts[i + d], parts[i + 2 * d]?.v]);
+    const found = beside
+      .filter(([by]) => / [+\u2212/] /.test(by))
+      .map(([by, w]) => digitsFor([v, w], by.includes("+") ? v + w : v - w));
+    return Math.max(LENGTH, ...found);
+  };
   return parts
-    .map((p) =>
-      typeof p === "string"
-        ? esc(p).replace(/\n/g, "<br>")
-        : p.go
-          ? link(p.v, p.go, inside(p.v))
-          : inside(p.v),
-    )
+    .map((p, i) => {
+      if (typeof p === "string") return esc(p).replace(/\n/g, "<br>");
+      const shown = inside(p.v, digits(i));
+      return p.go ? link(p.v, p.go, shown) : shown;
+    })
     .join("");
 }
 

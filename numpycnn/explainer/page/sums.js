@@ -67,9 +67,12 @@ function groupLine(e) {
   const order = bySize(e.groups, (g) => g.sum);
   const head = order.slice(0, FEW.groups);
   const rest = order.slice(FEW.groups);
-  const parts = head.map((g) => inside(g.sum));
-  if (e.bias !== undefined) parts.unshift(`${link(e.bias, e.goBias, inside(e.bias))}<small> bias</small>`);
-  if (rest.length) parts.push(`${inside(sum(rest.map((g) => g.sum)))}<small> (${rest.length} others)</small>`);
+  const others = sum(rest.map((g) => g.sum));
+  const digits = digitsFor([e.bias ?? 0, ...head.map((g) => g.sum), others], e.value);
+  const parts = head.map((g) => inside(g.sum, digits));
+  if (e.bias !== undefined)
+    parts.unshift(`${link(e.bias, e.goBias, inside(e.bias, digits))}<small> bias</small>`);
+  if (rest.length) parts.push(`${inside(others, digits)}<small> (${rest.length} others)</small>`);
   return `<p class="line">${parts.join(" + ")} = <b>${signed(e.value)}</b></p>`;
 }
 
@@ -131,10 +134,11 @@ function rows(e) {
       `<tr class="soft"><td>${rest.length} others</td><td></td>${hasB ? "<td></td>" : ""}<td>${signed(sum(rest.map((r) => r.product)))}</td></tr>`,
     );
   const heads = hasB ? e.head : e.head.slice(0, 2);
+  const digits = digitsFor([e.bias ?? 0], e.value);
   const bias =
     e.bias === undefined
       ? ""
-      : `<p class="line">${link(e.bias, e.goBias, inside(e.bias))}<small> bias</small> + ${inside(e.value - e.bias)}<small> products</small> = <b>${signed(e.value)}</b></p>`;
+      : `<p class="line">${link(e.bias, e.goBias, inside(e.bias, digits))}<small> bias</small> + ${inside(e.value - e.bias, digits)}<small> products</small> = <b>${signed(e.value)}</b></p>`;
   return `${bias}<table class="rows"><tr>${heads.map((h) => `<th scope="col">${h}</th>`).join("")}<th></th></tr>${body.join("")}</table>${more(order.length, FEW.rows)}`;
 }
 

@@ -71,8 +71,9 @@ function openStep() {
     )
       return;
     const now = run().lossValue;
+    const digits = Math.max(6, digitsFor([was, now], now - was));
     $("taken").innerHTML =
-      `<p class="line">loss before ${num(was, 6)}<br>loss after ${num(now, 6)} <b>(${signed(now - was)})</b></p><table class="rows"><tr><th>largest change of each array</th><th>was</th><th>moved by</th></tr>${shown
+      `<p class="line">loss before ${num(was, digits)}<br>loss after ${num(now, digits)} <b>(${signed(now - was)})</b></p><table class="rows"><tr><th>largest change of each array</th><th>was</th><th>moved by</th></tr>${shown
         .map(
           (c) =>
             `<tr><td><button class="link" data-to="${c.k},${esc(c.name)},${c.cell}">${esc(c.path)}[${c.place.join(", ")}]</button></td><td>${signed(c.from)}</td><td>${signed(c.change)}</td></tr>`,
