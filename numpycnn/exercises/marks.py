@@ -1,11 +1,13 @@
 """Grades a folder of submissions, each file in a process of its own -> a table, and marks.csv.
 
 FOLDER/STUDENT/NAME.py, or FOLDER/NAME.py of one student. What cannot be read is a mark of 0 with
-a sentence; nothing stops the others.
+a sentence; nothing stops the others. Where something lies elsewhere, or nothing is there, a row
+without an exercise says so.
 """
 
 import csv
 import io
+import re
 from pathlib import Path
 
 from .. import files
@@ -15,6 +17,8 @@ from .check import check_file
 from .files import ExerciseError, identify
 from .process import LIMIT
 
+SKIPPED = re.compile(r"\.|__pycache__$")  # folders and files that are nobody's work
+NAMED = 5  # files in a sentence
 COLUMNS = ("student", "exercise", "passed", "drawn for", "sentences")
 
 
@@ -28,15 +32,49 @@ def grade_folder(folder, csv=None, limit=LIMIT, seeded=False):
     paths = sorted([*folder.glob("*.py"), *folder.glob("*/*.py")])
     if not paths:
         raise ExerciseError(f"{folder}: no submissions; expected {folder}/STUDENT/NAME.py")
-    rows = [_row(path, folder, limit, seeded) for path in paths]
+    rows = [_row(path, folder, limit, seeded) for path in paths] + list(_not_graded(folder, paths))
     rows.sort(key=lambda row: (row["student"], row["exercise"]))
     if csv:
         files.write(csv, as_csv(rows).encode())
     return rows
 
 
+def _student(place, folder):
+    return folder.resolve().name if place == folder else place.name
+
+
+def _not_graded(folder, graded):
+    """A row for each student of whom something, or all, is not graded."""
+    places = [one for one in folder.iterdir() if one.is_dir() and not SKIPPED.match(one.name)]
+    for place in [folder, *places]:
+        found = place.iterdir() if place == folder else place.rglob("*")
+        found = [one for one in found if one.is_file() and one not in graded]
+        inside = [one.relative_to(place) for one in sorted(found)]
+        inside = [one for one in inside if not any(map(SKIPPED.match, one.parts))]
+        nothing = place != folder and not any(one.parent == place for one in graded)
+        if not nothing:  # beside what is graded data may lie
+            inside = [one for one in inside if one.suffix.lower() in (".py", ".ipynb")]
+        names = ", ".join(one.as_posix() for one in inside[:NAMED])
+        names += f" and {len(inside) - NAMED} more" if inside[NAMED:] else ""
+        if nothing:
+            yield _facts(place, folder, f"no NAME.py{f', but {names}' if names else ''}")
+        elif names:
+            said = f"only {_student(place, folder)}/NAME.py is graded, not {names}"
+            yield _facts(place, folder, said)
+
+
+def _facts(place, folder, sentences, exercise="", passed=False, seed=""):
+    return {
+        "student": _student(place, folder),
+        "exercise": exercise,
+        "passed": int(passed),
+        "drawn for": seed,
+        "sentences": sentences,
+    }
+
+
 def _row(path, folder, limit, seeded):
-    student = path.parent.name if path.parent != folder else folder.resolve().name
+    student = _student(path.parent, folder)
     name, seed, passed = path.stem, "", False
     try:
         name, seed = identify(path)
@@ -48,13 +86,7 @@ def _row(path, folder, limit, seeded):
             passed, sentences = verdict.passed, verdict.sentences
     except NumpyCNNError as error:
         sentences = [str(error)]
-    return {
-        "student": student,
-        "exercise": name,
-        "passed": int(passed),
-        "drawn for": seed,
-        "sentences": "; ".join(sentences),
-    }
+    return _facts(path.parent, folder, "; ".join(sentences), name, passed, seed)
 
 
 def as_csv(rows):
@@ -73,10 +105,14 @@ def _plain(value):
 
 
 def table(rows):
-    """How many exercises each student solved."""
-    students = {row["student"]: [0, 0] for row in rows}
+    """How many exercises each student solved, and what was not graded."""
+    students = {row["student"]: [0, 0, ""] for row in rows}
     for row in rows:
-        students[row["student"]][0] += row["passed"]
-        students[row["student"]][1] += 1
+        about = students[row["student"]]
+        about[0] += row["passed"]
+        about[1] += bool(row["exercise"])
+        about[2] += "" if row["exercise"] else f"; {row['sentences']}"
     width = max(len(name) for name in students)
-    return "\n".join(f"{name:<{width}}  {a} of {b}" for name, (a, b) in students.items())
+    return "\n".join(
+        f"{name:<{width}}  {a} of {b}{more}" for name, (a, b, more) in students.items()
+    )

@@ -111,6 +111,32 @@ def test_a_folder_is_graded_and_nothing_stops_it(tmp_path, capsys):
     assert main(["exercise", "grade", str(tmp_path / "nowhere")]) == 2
 
 
+def test_what_is_not_graded_is_named_for_each_student(tmp_path, capsys):
+    def hand_in(*files):
+        for file in files:
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file).write_text(answered("relu"))
+
+    hand_in("alice/relu.py", "alice/run_1.csv", "ben/deep/relu.py", "cleo/relu.ipynb")
+    hand_in("dora/RELU.PY", "eve/relu.py", "eve/more/dense.py", "eve/__pycache__/relu.py")
+    hand_in("finn/relu.py.txt", *(f"gus/{i}.txt" for i in range(7)), ".git/relu.txt")
+    (tmp_path / "hal").mkdir()
+    assert main(["exercise", "grade", str(tmp_path), "--csv", str(tmp_path / "marks.csv")]) == 0
+    assert capsys.readouterr().out.splitlines()[:8] == [
+        "alice  1 of 1",
+        "ben    0 of 0; no NAME.py, but deep/relu.py",
+        "cleo   0 of 0; no NAME.py, but relu.ipynb",
+        "dora   0 of 0; no NAME.py, but RELU.PY",
+        "eve    1 of 1; only eve/NAME.py is graded, not more/dense.py",
+        "finn   0 of 0; no NAME.py, but relu.py.txt",
+        "gus    0 of 0; no NAME.py, but 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 2 more",
+        "hal    0 of 0; no NAME.py",
+    ]
+    rows = list(csv.DictReader((tmp_path / "marks.csv").open()))
+    assert [row["student"] for row in rows].count("eve") == 2
+    assert rows[-1] == dict(zip(rows[-1], ["hal", "", "0", "", "no NAME.py"], strict=True))
+
+
 def no_network(*address):
     raise AssertionError("a check is offline")
 
