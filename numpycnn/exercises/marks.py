@@ -25,6 +25,8 @@ COLUMNS = ("student", "exercise", "passed", "drawn for", "sentences")
 def grade_folder(folder, csv=None, limit=LIMIT, seeded=False):
     """-> [{student, exercise, passed, drawn for, sentences}], sorted.
 
+    Of an exercise that a student handed in several times the best counts, and the files are named.
+
     `seeded`: a file must be drawn for the student whose folder it is in. Raises ExerciseError where
     there is nothing to grade, OSError.
     """
@@ -32,11 +34,27 @@ def grade_folder(folder, csv=None, limit=LIMIT, seeded=False):
     paths = sorted([*folder.glob("*.py"), *folder.glob("*/*.py")])
     if not paths:
         raise ExerciseError(f"{folder}: no submissions; expected {folder}/STUDENT/NAME.py")
-    rows = [_row(path, folder, limit, seeded) for path in paths] + list(_not_graded(folder, paths))
+    rows = _best([(path.name, _row(path, folder, limit, seeded)) for path in paths])
+    rows += _not_graded(folder, paths)
     rows.sort(key=lambda row: (row["student"], row["exercise"]))
     if csv:
         files.write(csv, as_csv(rows).encode())
     return rows
+
+
+def _best(rows):
+    """One row for each student and exercise, of [(file name, row)]."""
+    groups, found = {}, []
+    for name, row in rows:
+        groups.setdefault((row["student"], row["exercise"]), []).append((name, row))
+    for group in groups.values():
+        best = max((row for _, row in group), key=lambda row: row["passed"])
+        if len(group) > 1:
+            names = ", ".join(name for name, _ in group)
+            said = f"handed in {len(group)} times ({names}), and the best counts"
+            best["sentences"] = "; ".join(filter(None, [best["sentences"], said]))
+        found.append(best)
+    return found
 
 
 def _student(place, folder):

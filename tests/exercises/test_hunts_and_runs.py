@@ -12,7 +12,7 @@ from numpycnn.cli import main
 from numpycnn.exercises import EXERCISES, check_file, hunts, runs, start
 from numpycnn.exercises.files import identify
 from numpycnn.exercises.grader import grade
-from numpycnn.exercises.marks import grade_folder
+from numpycnn.exercises.marks import grade_folder, table
 
 from .test_files import answered
 
@@ -135,6 +135,20 @@ def test_what_is_not_graded_is_named_for_each_student(tmp_path, capsys):
     rows = list(csv.DictReader((tmp_path / "marks.csv").open()))
     assert [row["student"] for row in rows].count("eve") == 2
     assert rows[-1] == dict(zip(rows[-1], ["hal", "", "0", "", "no NAME.py"], strict=True))
+
+
+def test_copies_of_one_exercise_count_once_and_the_best_of_them(tmp_path):
+    path = start(EXERCISES["relu"], tmp_path / "alice", "")
+    for i in (1, 2):
+        path.with_name(f"relu ({i}).py").write_text(
+            answered("relu") if i == 2 else path.read_text()
+        )
+    start(EXERCISES["hunt_1"], tmp_path / "alice", "")
+    rows = grade_folder(tmp_path)
+    assert [(row["exercise"], row["passed"]) for row in rows] == [("hunt_1", 0), ("relu", 1)]
+    files = "relu (1).py, relu (2).py, relu.py"
+    assert rows[1]["sentences"] == f"handed in 3 times ({files}), and the best counts"
+    assert table(rows) == "alice  1 of 2"
 
 
 def no_network(*address):
