@@ -43,8 +43,11 @@ def mirror_filters_backward(dboth, db, first=False):
     """
     f = dboth.shape[3] // 2
     dboth = whole.total(dboth)  # first over the batch: the order of additions decides on the bits
-    dw = dboth[..., :f] + partner(dboth[..., f:], first)  # (kh, kw, 2C, F)
-    return whole.once(dw), None if db is None else db[:f] + db[f:]
+    dw = whole.once(dboth[..., :f] + partner(dboth[..., f:], first))  # (kh, kw, 2C, F)
+    if db is not None:
+        db = whole.total(db)
+        db = whole.once(db[:f] + db[f:])  # (F,)
+    return dw, db
 
 
 def _check_mirror(x, w, b, stride, padding, first):
