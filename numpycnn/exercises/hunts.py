@@ -30,7 +30,7 @@ FAULTS = {
     ],
     "conv2d_backward": [
         ("dcols = dy @ w.reshape", "dcols = dy @ w[::-1, ::-1].reshape"),
-        ("dw = cols.T @ dy.reshape(-1, f)", "dw = cols.T @ dy.reshape(-1, f) / len(dy)"),
+        ("channel_product(cols, dy)", "channel_product(cols, dy) / len(dy)"),
         ("channel_sum(dy)", "channel_sum(dy[:1])"),
     ],
     "col2im": [

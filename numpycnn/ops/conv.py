@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ..backend import Cache, op
 from ..errors import ShapeError
 from .checks import backward, channels, floats, group_count, images, pair, same_dtype
-from .sums import channel_sum
+from .sums import channel_product, channel_sum
 
 # ---- sizes ------------------------------------------------------------------------------------
 
@@ -205,9 +205,8 @@ def conv2d_backward(dy, cache, *, input_gradient=True):
         dx = col2im(dcols, x.shape, (kh, kw), stride, padding, dilation)
 
     # w has a part in every patch: its gradient is a sum over all N*OH*OW of them.
-    cols = im2col(x, (kh, kw), stride, padding, dilation)
-    cols = cols.reshape(-1, kh * kw * c)  # (N*OH*OW, kh*kw*C)
-    dw = cols.T @ dy.reshape(-1, f)  # (kh*kw*C, F)
+    cols = im2col(x, (kh, kw), stride, padding, dilation)  # (N, OH, OW, kh*kw*C)
+    dw = channel_product(cols, dy)  # (kh*kw*C, F)
     db = channel_sum(dy) if has_bias else None
     return dx, dw.reshape(w.shape), db
 
@@ -313,6 +312,6 @@ def conv_transpose2d_backward(dy, cache):
     kh, kw, f, c = w.shape
     cols = im2col(dy, (kh, kw), stride, padding)  # (N, H, W, kh*kw*F)
     dx = cols @ w.reshape(kh * kw * f, c)  # (N, H, W, C)
-    dw = cols.reshape(-1, kh * kw * f).T @ x.reshape(-1, c)  # (kh*kw*F, C)
+    dw = channel_product(cols, x)  # (kh*kw*F, C)
     db = channel_sum(dy) if has_bias else None
     return dx, dw.reshape(w.shape), db
