@@ -34,7 +34,8 @@ class Alone:
     @contextlib.contextmanager
     def batch(self, n):
         """A context for the two passes of a batch of n images -> the slice of those here."""
-        yield slice(0, n)
+        with whole.alone(n):
+            yield slice(0, n)
 
     def gather(self, values):
         """values (n, ..) of the images here -> those of all images of the batch."""
@@ -99,7 +100,8 @@ class Ranks(Alone):
     def batch(self, n):
         shards = self.size if whole.SHARDS % self.size else whole.SHARDS
         if n < shards:  # too few to share: every rank computes all of it
-            yield slice(0, n)
+            with super().batch(n) as here:
+                yield here
             return
         edges = [n * i // shards for i in range(shards + 1)]
         each, rank = shards // self.size, self.messages.rank

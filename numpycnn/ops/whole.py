@@ -9,8 +9,12 @@ Most passes treat every image for itself. Three kinds of them do not, and ask he
   each, two with four and one with all eight make the same additions, and get the same bits.
 - Dropout draws for all images, so that an image's numbers do not depend on who holds it: `draw`.
 
-Where no part is set, the process has the whole batch, and nothing is exchanged.
+Where no part is set, the process has the whole batch, and nothing is exchanged. `alone` says then
+how many images that is: of a layer that makes several rows of each the shards are the same images.
 """
+
+import contextlib
+import threading
 
 import numpy as np
 
@@ -18,6 +22,18 @@ from ..errors import ShapeError
 
 SHARDS = 8
 part = None  # a distributed.Part, while a batch is shared between processes
+_of_this_thread = threading.local()  # within alone()
+
+
+@contextlib.contextmanager
+def alone(n):
+    """A context for the passes of a batch of n images, all of which are here."""
+    before = getattr(_of_this_thread, "images", None)
+    _of_this_thread.images = n
+    try:
+        yield
+    finally:
+        _of_this_thread.images = before
 
 
 def images(n):
@@ -26,9 +42,14 @@ def images(n):
 
 
 def edges(n):
-    """Where the shards of the n images here begin, and n: [0, .., n]; some may be empty."""
+    """Where the shards of the n images here begin, and n: [0, .., n]; some may be empty.
+
+    n may be the rows that a layer made of them, equally many of each.
+    """
     if part is None:
-        return [n * i // SHARDS for i in range(SHARDS + 1)]
+        held = getattr(_of_this_thread, "images", None) or n
+        times = n // held if n and n % held == 0 else 1
+        return [n // times * i // SHARDS * times for i in range(SHARDS + 1)]
     return [edge * _times(n) for edge in part.edges]
 
 

@@ -22,6 +22,7 @@ from numpycnn.distributed.ranks import Ranks
 from numpycnn.layers import (
     BatchNorm,
     Conv2D,
+    ConvTranspose2D,
     Dense,
     Dropout,
     Flatten,
@@ -44,7 +45,8 @@ def network(seed=1):
         Conv2D(1, 16, 3, rng=rng), BatchNorm(16), ReLU(), MaxPool2D(2),  # direct, fused
         Conv2D(16, 16, 3, rng=rng), BatchNorm(16), ReLU(),  # Winograd
         MirrorConv2D(8, 8, 3, bias=True, rng=rng), MirrorBatchNorm(8), ReLU(),
-        Dropout(0.3, rng=rng),
+        Dropout(0.3, rng=rng), Conv2D(16, 8, 3, dilation=2, rng=rng),
+        ConvTranspose2D(8, 16, 3, rng=rng),  # NumPy alone
         Conv2D(16, 2, 3, rng=rng), PReLU(2), BatchNorm(2), Flatten(),  # kn2row, not fused
         Dense(32, 8, rng=rng), BatchNorm(8), ReLU(), Dense(8, 3, rng=rng),
     )  # fmt: skip
