@@ -7,7 +7,7 @@ import pathlib
 import sys
 import traceback
 
-from ..errors import CheckpointError, UnknownNameError, printable
+from ..errors import CheckpointError, DatasetError, UnknownNameError, printable
 from .output import say
 
 PAINTERS = "autoencoder", "denoiser", "vae", "gan"  # models whose output is an image
@@ -148,10 +148,15 @@ def network_and_data(args):
     """
     import numpy as np
 
-    from ..data.datasets import load_for
+    from ..data.datasets import load_for, present
+    from ..data.official import OFFICIAL
 
     net = classifier(args.checkpoint, args.net)
     name = args.data or net.metadata.get("data", "fashion-mnist")
+    if not args.data and name not in OFFICIAL and not present(name):
+        raise DatasetError(
+            f"{args.checkpoint} was trained on {name}, which is not here: give its path as --data"
+        )
     dataset = load_for(net.metadata, name, input_shape(net), **reading(args))
     classes, known = list(dataset.classes), net.metadata.get("classes")
     came = dataset.x_test.shape[1:]

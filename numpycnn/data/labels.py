@@ -6,6 +6,7 @@ labels="labels.csv"     a column with the files' names, one with their classes
 
 import csv
 import itertools
+import os
 import posixpath
 import re
 
@@ -38,8 +39,7 @@ def by_table(source, table, names):
     Raises DatasetError for a table that is none, whose columns cannot be told apart, that gives a
     picture two classes or parts, or names a part that is none.
     """
-    rows = _read(source, table)
-    where = source.where(table)
+    rows, where = _read(source, table)
     spellings = _spellings(names)
     naming = _naming_column(rows, spellings)
     if naming is None:
@@ -72,19 +72,21 @@ def by_table(source, table, names):
 
 
 def _read(source, table):
-    if table not in source.names:
-        near = [name for name in source.names if posixpath.basename(name) == table]
-        if len(near) != 1:
+    """Its rows, and where it is: in the source, or a file elsewhere."""
+    near = [name for name in source.names if posixpath.basename(name) == table]
+    inside = table if table in source.names else near[0] if len(near) == 1 else None
+    if inside is None:
+        if not os.path.isfile(table):
             tables = [name for name in source.names if name.lower().endswith(ENDINGS)]
             raise DatasetError(
-                f"{source.path}: no table {table} for the labels; there "
+                f"{source.path}: no table {table} for the labels, in it or elsewhere; in it "
                 f"{'is ' + ', '.join(tables[:5]) if tables else 'is none'}; expected one with the "
                 f"files' names and their classes, or labels={NAMES!r} (--labels {NAMES}) for "
                 "classes in the files' names"
             )
-        (table,) = near
+    where = source.where(inside) if inside else shown(table)
     try:
-        with source.open(table) as file:
+        with source.open(inside) if inside else open(table, "rb") as file:
             lines = (
                 line.decode("utf-8-sig", "replace")
                 for line in iter(lambda: file.readline(1 << 16), b"")
@@ -92,9 +94,9 @@ def _read(source, table):
             first = next(lines, "")
             delimiter = max(",;\t", key=first.count)
             reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter)
-            return [row for row in itertools.islice(reader, ROWS) if row]
+            return [row for row in itertools.islice(reader, ROWS) if row], where
     except csv.Error as error:
-        raise DatasetError(f"{source.where(table)}: not a table: {error}") from None
+        raise DatasetError(f"{where}: not a table: {error}") from None
 
 
 def _key(cell):

@@ -1,6 +1,7 @@
 """`numpycnn evaluate`, and checkpoints that it refuses."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -46,6 +47,16 @@ def test_evaluate_on_other_data(trained, run, tmp_path):
     sizes = write_data("sizes.npz", x_train=x, y_train=np.zeros(40, int), x_test=x)
     code, out, err = run("evaluate", "run/last.npz", "--data", sizes)
     assert (code, out) == (2, "")
+
+
+def test_data_that_are_not_here_are_named(trained, run):
+    os.rename(trained, "elsewhere.npz")
+    code, out, err = run("evaluate", "run/last.npz")
+    assert (code, out) == (3, "")
+    assert (
+        f"run/last.npz was trained on {trained}, which is not here: give its path as --data" in err
+    )
+    assert run("evaluate", "run/last.npz", "--data", "elsewhere.npz")[0] == 0
 
 
 def test_classes_in_another_order_are_the_same_classes(trained, run):

@@ -64,6 +64,15 @@ def test_by_a_table(tmp_path, header, row):
     assert "row" not in said
 
 
+def test_the_table_may_stand_elsewhere(tmp_path, monkeypatch):
+    root = table(tmp_path / "photos")
+    expected, _ = load(root, labels="labels.csv")
+    (root / "labels.csv").rename(tmp_path / "mine.csv")
+    monkeypatch.chdir(tmp_path)
+    for place in (str(tmp_path / "mine.csv"), "./mine.csv", "mine.csv"):
+        assert load(root, labels=place)[0].y_train.tolist() == expected.y_train.tolist()
+
+
 def test_a_column_of_parts(tmp_path):
     rows = [
         f"{i}.png,{'ab'[i % 2]},{'train' if i < 6 else 'valid' if i < 8 else 'TEST'}"
@@ -119,7 +128,7 @@ def test_without_labels_the_way_is_told(tmp_path):
         ),
         ({"header": "file,label", "row": "x{i},{label}"}, ("no column names the pictures",)),
         ({"header": "file", "row": "{i}.png"}, ("none",)),
-        ({"name": "other.csv"}, ("no table labels.csv", "there is other.csv")),
+        ({"name": "other.csv"}, ("no table labels.csv", "in it is other.csv")),
         ({"header": "file,label", "row": "{i}.png,test"}, ("test", "part of a data set")),
     ],
 )
