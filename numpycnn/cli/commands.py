@@ -44,6 +44,8 @@ def _train(args, ranks):
     from .. import data
     from . import outcome, recipes, training
 
+    if args.force and not args.out:
+        raise ValueError("--force starts anew in the folder --out; give it, or leave --force out")
     given = {name: getattr(args, name, None) for name in recipes.NAMES}
     given["reading"] = reading(args) or None
     given = {name: value for name, value in given.items() if value is not None}
@@ -172,6 +174,8 @@ def generate(args):
 
     from ..generative.drawing import run
 
+    if args.data and not (args.reconstruct or args.map):
+        raise ValueError("--data is for --reconstruct and --map, which show test images")
     if args.out:
         check_new("--out", args.out)
     args.out = args.out or files.unused("grid.png")

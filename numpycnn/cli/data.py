@@ -4,7 +4,7 @@ import pathlib
 
 from ..errors import DatasetError, printable
 from .networks import reading
-from .output import say
+from .output import check_used, say
 
 USAGE = "expected a NAME, or: pack PHOTOS OUT --size N, or: look DATA"
 
@@ -12,6 +12,7 @@ USAGE = "expected a NAME, or: pack PHOTOS OUT --size N, or: look DATA"
 def data(args):
     """Fetch a data set, look at your own, or pack more than fits."""
     first, *others = args.names
+    check_used(args, {"--out": ("look",)}, first)
     if first == "pack" and len(others) == 2:
         return _pack(*others, args)
     if first == "look" and len(others) == 1:

@@ -6,6 +6,7 @@ import pathlib
 from .. import files
 from . import device
 from .grammar.shared import CHECKPOINT
+from .output import check_used
 
 
 def export(args):
@@ -13,8 +14,7 @@ def export(args):
     from ..exchange.int8 import Int8Network
     from .networks import load
 
-    if args.calibrate and args.to not in DEVICE:
-        raise ValueError(f"--calibrate is for --to {' and '.join(DEVICE)}, not for {args.to}")
+    check_used(args, EXPORTING, args.to, "--to ")
     net = load(args.checkpoint)
     if isinstance(net, Int8Network) and args.to != "c":
         raise ValueError(f"{args.checkpoint} is a network of whole numbers: it goes --to c alone")
@@ -34,8 +34,8 @@ def export(args):
         from ..exchange import onnx
 
         result = onnx.save(
-            out, net, name=args.part, layout=args.layout, input=args.input, softmax=args.softmax,
-            fold=not args.no_fold,
+            out, net, name=args.part, layout=args.layout or "nchw", input=args.input or "float",
+            softmax=args.softmax, fold=not args.no_fold,
         )  # fmt: skip
     return result, f"{out}: {result['bytes']:,} bytes; {_checked(args.to, result['error'])}"
 
@@ -55,6 +55,7 @@ def import_(args):
     ending = pathlib.Path(args.file).suffix.lower()
     if ending not in READERS:
         raise ValueError(f"{args.file}: expected a file that ends in {' or '.join(READERS)}")
+    check_used(args, IMPORTING, ending)
     out = _new(args.out, args.file, ".npz")
     net = READERS[ending](args)
     nc.save(out, net, **{k: v for k, v in net.metadata.items() if k in ("classes", "data")})
@@ -94,6 +95,12 @@ def _from_safetensors(args):
 
 DEVICE = "int8", "c"
 KINDS = "onnx", "keras", "safetensors", *DEVICE
+EXPORTING = {  # the kinds that an option does something for
+    "--part": ("onnx", "keras", "safetensors"),
+    "--calibrate": DEVICE,
+    **dict.fromkeys(("--layout", "--input", "--softmax", "--no-fold"), ("onnx",)),
+}
+IMPORTING = dict.fromkeys(("--like", "--flatten"), (".safetensors",))
 READERS = {".onnx": _from_onnx, ".keras": _from_keras, ".safetensors": _from_safetensors}
 import_.__name__ = "import"  # the command's name, which no function of Python may have
 
@@ -125,10 +132,10 @@ def export_grammar(sub):
     text = f"training images for the ranges (default: {device.IMAGES} of what it was trained on)"
     group.add_argument("--calibrate", nargs="+", metavar=("DATA", "N"), help=text)
     group = sub.add_argument_group("ONNX")
-    text = "the order of an image's axes: batch, channels, height, width (default: %(default)s)"
-    group.add_argument("--layout", choices=("nchw", "nhwc"), default="nchw", help=text)
-    text = "pixels as floats in [0, 1], or as uint8 in [0, 255] (default: %(default)s)"
-    group.add_argument("--input", choices=("float", "uint8"), default="float", help=text)
+    text = "the order of an image's axes: batch, channels, height, width (default: nchw)"
+    group.add_argument("--layout", choices=("nchw", "nhwc"), help=text)
+    text = "pixels as floats in [0, 1], or as uint8 in [0, 255] (default: float)"
+    group.add_argument("--input", choices=("float", "uint8"), help=text)
     text = "give probabilities (default: the logits, before the softmax)"
     group.add_argument("--softmax", action="store_true", help=text)
     text = "keep batch norm as it is (default: folded into the convolution before it)"

@@ -4,6 +4,10 @@ import os
 import sys
 
 from .grammar.values import seconds
+from .output import check_used
+
+LIMIT = 10.0  # seconds
+USED = {"--seed": ("start", "grade"), "--csv": ("grade",), "--limit": ("check", "grade")}
 
 
 def grammar(sub):
@@ -39,15 +43,18 @@ def grammar(sub):
     group.add_argument(
         "--limit",
         type=seconds,
-        default=10.0,
         metavar="SECONDS",
-        help="the longest time for one exercise (default: %(default)s)",
+        help=f"check, grade: the longest time for one exercise (default: {LIMIT})",
     )
 
 
 def exercise(args):
     """Write functions and hunt bugs, with hints and a grader."""
+    check_used(args, USED, args.action)
+    args.limit = args.limit or LIMIT
     if args.action == "list":
+        if args.what:
+            raise ValueError(f"unexpected {args.what!r}: list takes no name")
         return _list(args)
     if not args.what:
         kind = {"start": "NAME", "solution": "NAME", "grade": "FOLDER"}.get(args.action, "FILE")

@@ -5,6 +5,7 @@ from pathlib import Path
 from .. import files
 from .grammar.shared import CHECKPOINT
 from .grammar.values import natural, positive
+from .output import check_used
 
 
 def grammar(sub):
@@ -21,15 +22,15 @@ def grammar(sub):
     group = sub.add_argument_group("the run that is shown")
     text = "the number of its class (default: known, or predicted)"
     group.add_argument("--label", type=natural, metavar="N", help=text)
-    text = "images in the batch of the run in training; 0: no such run (default: %(default)s)"
-    group.add_argument("--train", type=natural, default=32, metavar="N", help=text)
+    text = "images in the batch of the run in training; 0: no such run (default: 32)"
+    group.add_argument("--train", type=natural, metavar="N", help=text)
     text = "where the batch's other images are from (default: what it was trained on)"
     group.add_argument("--data", metavar="NAME", help=text)
     group = sub.add_argument_group("the page")
     text = "a new file (default: explain.html, explain-2.html, ...)"
     group.add_argument("--out", metavar="FILE", help=text)
-    text = "bytes; of a larger page it computes some numbers itself (default: %(default)s)"
-    group.add_argument("--size", type=positive, default=8_000_000, metavar="N", help=text)
+    text = "bytes; of a larger page it computes some numbers itself (default: 8000000)"
+    group.add_argument("--size", type=positive, metavar="N", help=text)
 
 
 def explain(args):
@@ -37,7 +38,7 @@ def explain(args):
     import numpycnn as nc
 
     from ..exchange import int8
-    from ..explainer import source
+    from ..explainer import source, write
     from .networks import load
     from .output import check_new
 
@@ -46,12 +47,17 @@ def explain(args):
     out = Path(args.out or files.unused("explain.html"))
     net, title = load(args.checkpoint), f"{args.checkpoint} on {Path(args.image).name}"
     if isinstance(net, int8.Int8Network):
+        uses = dict.fromkeys(("--train", "--data", "--size"), ("networks of floats",))
+        check_used(args, uses, "one of whole numbers")
         image, label, _ = source.image_of(net, args.image)
         facts = int8.explain(out, net, image, title, label if args.label is None else args.label)
         return facts, f"{out}: {facts['class']}; the forward pass in whole numbers"
-    given = source.arguments(net, args.image, args.label, args.train, args.data)
+    if args.data and args.train == 0:
+        raise ValueError("--data is for the run in training, which --train 0 leaves out")
+    train = source.BATCH if args.train is None else args.train
+    given = source.arguments(net, args.image, args.label, train, args.data)
     out.parent.mkdir(parents=True, exist_ok=True)
-    facts = nc.explain(path=out, title=title, size=args.size, **given)
+    facts = nc.explain(path=out, title=title, size=args.size or write.SIZE, **given)
     left = len(facts["computed"])
     size = f"{facts['bytes'] / 1e6:.1f} MB"
     if left:

@@ -41,6 +41,19 @@ def check_new(option, path, ending=""):
         raise ValueError(f"{option} {path}: expected a new file whose name ends in {ending}")
 
 
+def check_used(args, uses, chosen, word=""):
+    """Raise ValueError for an option that is given and does nothing with what is chosen.
+
+    uses: {option: (choices with which it does something)}; word: what stands before a choice.
+    """
+    for option, choices in uses.items():
+        name = option.removeprefix("--").replace("-", "_")
+        if getattr(args, name) and chosen not in choices:
+            *others, last = choices
+            known = f"{', '.join(others)} and {last}" if others else last
+            raise ValueError(f"{option} is for {word}{known}, not for {chosen}")
+
+
 def forgiving(*streams):
     r"""Let the streams write what their encoding has no letter for as \u6f22, not raise."""
     for stream in streams:

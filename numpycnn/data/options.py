@@ -1,5 +1,6 @@
 """How a person's own data are read: what load's keywords and the command line's options say."""
 
+import warnings
 from dataclasses import dataclass, fields
 
 from ..errors import DatasetError
@@ -25,7 +26,12 @@ class Options:
     like: dict = None
 
     def __post_init__(self):
-        self.treatment  # noqa: B018  (refuses what is impossible, before any file is read)
+        # which refuses what is impossible, before any file is read
+        if self.treatment.size is None and self.fit:
+            warnings.warn(
+                f"fit={self.fit!r} does nothing, as no size is given to which pictures are fitted",
+                stacklevel=4,
+            )
         if self.classes_at is not None and not 1 <= self.classes_at <= 8:
             raise DatasetError(f"classes_at is {self.classes_at}; expected 1 to 8 folders")
 

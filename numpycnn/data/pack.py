@@ -16,6 +16,7 @@ import numpy as np
 from .. import files
 from ..errors import DatasetError
 from . import assemble, decode, layout, npy
+from .options import PICTURES
 
 STATE = "packing.json"
 EVERY = 256  # pictures, after which it is noted how far it is
@@ -29,6 +30,7 @@ def pack(source, out, options, progress=lambda part, done, total: None):
     """
     if options.size is None:
         raise DatasetError("pack: no size is given; expected one, such as size=224 (--size 224)")
+    options.refuse(source.path, "pictures", PICTURES)
     out = pathlib.Path(out)
     found = layout.find(source, options.classes_at, options.labels)
     items = _with_test(source, found)

@@ -86,6 +86,9 @@ def test_look_writes_over_nothing_but_an_earlier_look_at_the_same_data(photos, t
         (["pack", "photos", "out"], "--size 224"),
         (["pack", "photos/a/0.png", "out", "--size", "9"], "a folder of pictures, a .zip"),
         (["look", "nothing/here"], "no such file or folder"),
+        (["photos", "--size", "9", "--out", "out"], "--out is for look, not for photos"),
+        (["pack", "photos", "out", "--size", "9", "--out", "o"], "--out is for look, not for pack"),
+        (["pack", "photos", "out", "--size", "9", "--shape", "9x9x1"], "shape cannot be used with"),
     ],
 )
 def test_refused(photos, run, arguments, word):

@@ -46,6 +46,15 @@ def test_export_writes_a_new_file_and_says_how_exact_it_is(run, tmp_path, monkey
         ),
         (["nowhere.npz", "--to", "onnx"], 3, "no such checkpoint"),
         (["pretrained:small", "--to", "onnx", "--out", "there"], 2, "it exists"),
+        (
+            ["pretrained:gan", "--to", "c", "--part", "critic"],
+            2,
+            "--part is for --to onnx, keras and safetensors, not for c",
+        ),
+        (["pretrained:small", "--to", "int8", "--softmax"], 2, "--softmax is for --to onnx"),
+        (["pretrained:small", "--to", "keras", "--layout", "nchw"], 2, "--layout is for --to onnx"),
+        (["pretrained:small", "--to", "c", "--input", "float"], 2, "--input is for --to onnx"),
+        (["pretrained:small", "--to", "safetensors", "--no-fold"], 2, "--no-fold is for --to onnx"),
     ],
 )
 def test_a_mistake_of_export_gets_one_line(arguments, code, message, run, tmp_path, monkeypatch):
@@ -81,6 +90,12 @@ def test_a_file_goes_out_and_comes_in(run, tmp_path, monkeypatch):
         (["x.onnx"], 3, "no such file"),
         (["there.onnx"], 3, "damaged"),
         (["there.onnx", "--out", "there.onnx"], 2, "it exists"),
+        (
+            ["there.onnx", "--like", "pretrained:small"],
+            2,
+            "--like is for .safetensors, not for .on",
+        ),
+        (["x.keras", "--flatten", "nhwc"], 2, "--flatten is for .safetensors, not for .keras"),
     ],
 )
 def test_a_mistake_of_import_gets_one_line(arguments, code, message, run, tmp_path, monkeypatch):
@@ -174,6 +189,10 @@ def test_an_integer_network_is_evaluated_predicts_and_is_explained(run, small):
     code = int(re.search(r"conv1\[.*?\]: .* = -?[\d,]+ .*\n× .* = (\d+)", page)[1])
     image = nc.data.load("synthetic").x_test[:1]
     assert code == int8.load("small.int8.npz").every(image)[1].max()
+    for option in (("--train", 4), ("--data", "synthetic"), ("--size", 9)):
+        code, _, err = run("explain", "small.int8.npz", "synthetic:0", *option)
+        assert (code, err.count("\n")) == (2, 1)
+        assert f"{option[0]} is for networks of floats, not for one of whole numbers" in err
     code, out, err = run("inspect", "small.int8.npz")
     assert (code, err.count("\n")) == (2, 1)
 

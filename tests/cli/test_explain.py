@@ -51,6 +51,7 @@ def test_a_test_image_a_label_and_no_training(run, checkpoint, tmp_path):
         (2, "batch of one", ["synthetic:1", "--train", "1"]),
         (2, "label 12", ["synthetic:1", "--label", "12"]),
         (2, "unknown data set", ["synthetic:1", "--data", "fashun"]),
+        (2, "--train 0 leaves out", ["synthetic:1", "--train", "0", "--data", "synthetic"]),
     ],
 )
 def test_mistakes_get_one_line(run, checkpoint, tmp_path, monkeypatch, code, words, given):

@@ -105,6 +105,12 @@ def test_interrupted_and_resumed_as_if_never_interrupted(data, no_report, run, m
     assert rows[0] == rows[1]
 
 
+def test_force_without_a_folder_is_refused(data, run):
+    code, out, err = run("train", "--data", data, "--force")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--force starts anew in the folder --out" in err
+
+
 def test_a_folder_in_use_is_refused_before_anything_is_read(data, tmp_path, run):
     hold = "import sys, time\nfrom numpycnn.training.lock import locked\n"
     hold += "with locked('run'):\n    print('locked', flush=True)\n    time.sleep(60)"

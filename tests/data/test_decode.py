@@ -92,6 +92,14 @@ def test_pictures_of_any_size_in_memory(tmp_path):
     refused(tmp_path, "pad, crop, stretch", size=16, fit="squeeze")
 
 
+def test_fit_without_a_size_is_named(tmp_path):
+    for name in ("a/0.png", "a/1.png", "b/0.png", "b/1.png"):
+        picture(tmp_path / name, 9)
+    assert "fit='crop' does nothing, as no size is given" in load(tmp_path, fit="crop")[1]
+    like = {"size": [8, 8], "fit": "pad", "colour": False}
+    assert load(tmp_path, fit="crop", like=like)[1] == ""
+
+
 def test_grey_and_colour_override(tmp_path):
     for name in ("a", "b"):
         for i in range(4):

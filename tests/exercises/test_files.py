@@ -134,6 +134,20 @@ def test_three_hints_and_no_answer(tmp_path):
     assert solution("relu_backward").startswith("numpycnn/ops/activation.py:")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["list", "relu"], "unexpected 'relu'"),
+        (["check", "relu.py", "--csv", "a.csv"], "--csv is for grade, not for check"),
+        (["hint", "relu.py", "--limit", "3"], "--limit is for check and grade, not for hint"),
+        (["solution", "relu", "--seed", "ann"], "--seed is for start and grade, not for solution"),
+    ],
+)
+def test_what_an_action_does_not_read_is_refused(arguments, words, capsys):
+    assert main(["exercise", *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["exercise"]) == 0

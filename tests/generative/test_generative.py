@@ -514,6 +514,7 @@ def test_a_class_is_drawn_alone_and_the_seed_fixes_it(saved):
         ("gan --reconstruct", "has no encoder"),
         ("autoencoder", "no distribution to draw from"),
         ("autoencoder --walk", "codes that can be drawn"),
+        ("vae --walk --data synthetic", "--data is for --reconstruct and --map"),
         ("vae --out a.jpg", "expected a .png"),
         ("vae --out a.gif", "needs --walk or --interpolate"),
         ("vae --map --out a.gif", "needs --walk or --interpolate"),
