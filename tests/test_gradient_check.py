@@ -310,12 +310,12 @@ class Masked(layers.Layer):
         self.low, self.add, self.slope, self.forgets = low, add, slope, forgets
 
     def forward(self, x, train=False):
-        y, seen = x @ np.ones((3, 3)), np.tri(3) > 0
-        return y + np.where(seen, 0, self.low) if self.add else np.where(seen, y, self.low), seen
+        y, seen, low = x @ np.ones((3, 3), x.dtype), np.tri(3) > 0, x.dtype.type(self.low)
+        return y + low * ~seen if self.add else np.where(seen, y, low), seen
 
     def backward(self, dy, seen):
         kept = dy if self.add != self.forgets else np.where(seen, dy, 0)
-        return self.slope * kept @ np.ones((3, 3))
+        return self.slope * kept @ np.ones((3, 3), dy.dtype)
 
 
 @pytest.mark.parametrize("low", [-1e9, np.finfo(np.float32).min])

@@ -139,9 +139,10 @@ def _judge(exercise, function, verdict):
 
     layer, inputs = exercise.judge(function)
     result = gradcheck(layer, *inputs, directions=2, elements=20, raise_error=False)
-    wrong = [row.name for row in result.rows if row.verdict == "WRONG"]
+    wrong = [row for row in result.rows if row.verdict == "WRONG"]
     if result.ok:
         verdict.rows.append(("gradcheck", "right", f"largest error {result.max_error:.0e}"))
     else:
-        found = ", ".join(f"d{name}" for name in wrong) or "; ".join(result.problems)
+        names = (f"d{row.name}" if row.tolerance is None else row.worst for row in wrong)
+        found = ", ".join(names) or "; ".join(result.problems)
         verdict.wrong("gradcheck", f"the differences of the forward pass disagree: {found}")

@@ -27,7 +27,7 @@ from ..layers.traverse import uncovered, watch
 from .differences import Compared, check
 from .float32 import float32_row
 from .point import LayerError, Loss, Point, double, floating, generator
-from .protocol import wrong_backward, wrong_forward
+from .protocol import wrong_backward, wrong_forward, wrong_infer
 from .result import GradCheckError, GradCheckResult, Row
 
 __all__ = ["GradCheckError", "GradCheckResult", "Row", "check_network", "double", "gradcheck"]
@@ -54,9 +54,10 @@ def gradcheck(
     sample is compared at a smaller step, or over the outputs that do not bend, or left out; where
     most are left out, or forward has no derivative, 1 % beside x. Also checked: shapes and dtypes,
     that gradients add up, that arguments stay as they were, that backward uses its cache alone;
-    train=False where the layer is another function then; and float32 on the backend in use. When
-    anything fails, GradCheckError with the table is raised, or with raise_error=False the result
-    returned. Raises TypeError for what has no two passes, ValueError for a check of nothing.
+    train=False where y or a gradient is another then; that infer gives forward's y; and float32 in
+    and out on the backend in use. When anything fails, GradCheckError with the table is raised, or
+    with raise_error=False the result returned. Raises TypeError for what has no two passes,
+    ValueError for a check of nothing.
     """
     _amounts(directions, elements)
     if not (hasattr(layer, "forward") and hasattr(layer, "backward")):
@@ -143,17 +144,24 @@ def _check_layer(point, result, tolerance, directions, elements):
         row = Row(name, v.size)
         result.rows.append(check(here, row, [name], tolerance, directions, elements))
     if point.train and not result.problems:
-        _check_in_use(point, result, tolerance, directions, elements)
+        _check_in_use(here, result, tolerance, directions, elements)
+    result.problems += [] if result.problems else wrong_infer(point)
     if not result.problems and all(row.verdict != "WRONG" for row in result.rows):
         result.rows.append(float32_row(here))
 
 
-def _check_in_use(point, result, tolerance, directions, elements):
-    """The same for train=False, where the layer is another function then."""
+def _check_in_use(trained, result, tolerance, directions, elements):
+    """The same for train=False, where the layer is another function then, or goes back otherwise.
+
+    trained: what was compared for train=True.
+    """
+    point = trained.point
     layer = getattr(point.layer, "guest", point.layer)
     other = Point(layer, point.inputs, False, point.rng)
-    if np.array_equal(other.y(), point.y()):
-        return
+    if np.array_equal(other.y(), trained.y):
+        dv = other.backward(trained.dy)
+        if all(np.array_equal(dv[name], trained.dv[name]) for name in dv):
+            return
     for sentence in wrong_forward(other):
         result.problems.append(f"{sentence} (train=False)")
         return
@@ -202,7 +210,7 @@ def check_network(
     labels = rng.integers(0, logits.shape[-1], len(logits)) if labels is None else labels
     classifies = logits.ndim == 2 and logits.shape[1] > 1  # images and scores: a random dy
     point = Point(Loss(net, labels) if classifies else net, [x], train, rng)
-    problems = wrong_forward(point)
+    problems = wrong_forward(point) + wrong_infer(Point(net, [x], train, rng))
     if not problems:
         here = Compared(point)
         problems = wrong_backward(point, here.dy)

@@ -50,10 +50,13 @@ def _compare(row, name, wanted, came, plain, little):
     if rounding <= PLAUSIBLE * norm or norm < little:
         norm = max(norm, ROUNDING * rounding / ALLOWED)
     error = gap / norm if norm else gap
+    what = "y" if name == "y" else f"the gradient of {name}"
+    if (dtype := np.asarray(came).dtype) != np.float32:
+        row.verdict = "WRONG"
+        row.worst = row.worst or f"{what} is {dtype}: float32 in must give float32 out"
     if not error <= row.error:
         row.error = error if error == error else np.inf
     if not error <= ALLOWED:
-        what = "y" if name == "y" else f"the gradient of {name}"
         row.verdict = "WRONG"
         row.worst = row.worst or (
             f"{what} differs from float64 by {error:.2%} of its size: the float32 code of the "

@@ -78,7 +78,7 @@ class Point:
         try:
             return layer.forward(*inputs, self.train if train is None else train)
         except Exception as error:
-            raise LayerError(_where(self.title, "forward", f"x {shapes}", error)) from error
+            raise LayerError(where(self.title, "forward", f"x {shapes}", error)) from error
 
     def y(self, offsets=None):
         """forward's y alone."""
@@ -94,7 +94,7 @@ class Point:
         try:
             return layer.backward(dy, cache)
         except Exception as error:
-            raise LayerError(_where(self.title, "backward", f"dy {dy.shape}", error)) from error
+            raise LayerError(where(self.title, "backward", f"dy {dy.shape}", error)) from error
 
     def gradients(self, layer, dx):
         """Copies of dx and of the parameters' gradients, under the names of v."""
@@ -123,7 +123,7 @@ class Point:
         return Point(layer, self.inputs, self.train, self.rng, np.float32)
 
 
-def _where(title, method, what, error):
+def where(title, method, what, error):
     text = " ".join(str(error).split())
     return f"in {title}.{method}, {what}: {type(error).__name__}: {text}"
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .point import LayerError
+from ..layers import Layer
+from .point import LayerError, where
 
 CLOSE = {"rtol": 1e-9}
 
@@ -74,6 +75,29 @@ def wrong_backward(point, dy):
     for name in point.v:
         wrong += _wrong_second(name, first[name], second[name], name in point.names)
     return wrong or _stale(point, dy, first)
+
+
+def wrong_infer(point):
+    """Where the layer has an infer of its own: what it gives besides forward(x)[0].
+
+    Raises LayerError for what it raises.
+    """
+    layer, inputs = point.copies()
+    layer = getattr(layer, "guest", layer)
+    if getattr(type(layer), "infer", Layer.infer) is Layer.infer:
+        return []
+    y = point.forward(train=False)[2][0]
+    try:
+        came = np.asarray(layer.infer(*inputs))
+    except Exception as error:
+        raise LayerError(where(point.title, "infer", f"x {inputs[0].shape}", error)) from error
+    if (came.shape, came.dtype) != (y.shape, y.dtype):
+        return [f"infer gives {came.shape} {came.dtype}, forward(x)[0] is {y.shape} {y.dtype}"]
+    if np.allclose(came, y, rtol=1e-6, atol=1e-9 * np.abs(y).max()):
+        return []
+    place = np.unravel_index(np.abs(came - y).argmax(), y.shape)
+    at = ", ".join(map(str, place))
+    return [f"infer gives y[{at}] = {came[place]:.6g}, but forward(x)[0] {y[place]:.6g}"]
 
 
 def _wrong_gradient(name, grad, expected):

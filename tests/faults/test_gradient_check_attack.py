@@ -326,6 +326,30 @@ class WrongInUse(layers.BatchNorm):
         return dx if cache[-1] else 2 * dx
 
 
+class NoGradientInUse(layers.ReLU):
+    """The same y for both values of train."""
+
+    def forward(self, x, train=False):
+        y, cache = super().forward(x, train)
+        return y, (cache, train)
+
+    def backward(self, dy, cache):
+        return super().backward(dy, cache[0]) if cache[1] else 0 * dy
+
+
+class OtherInfer(layers.ReLU):
+    def infer(self, x):
+        return np.maximum(x, 0.1)
+
+
+class Widens(layers.Layer):
+    def forward(self, x, train=False):
+        return x * np.full(6, 2.0), None
+
+    def backward(self, dy, cache):
+        return 2 * dy
+
+
 class NaNInOnePlace(layers.Tanh):
     def backward(self, dy, cache):
         dx = super().backward(dy, cache)
@@ -344,6 +368,9 @@ SENTENCES = {
         lambda: RemembersTheMode(0.5, np.random.default_rng(0)), (4, 6), "must use its cache"
     ),
     "wrong in use": (lambda: WrongInUse(3), (4, 3), r"x, train=False.*WRONG"),
+    "no gradient in use": (NoGradientInUse, (4, 3), r"x, train=False.*WRONG"),
+    "another infer": (OtherInfer, (4, 6), r"infer gives y\[.*\] = 0.1, but forward\(x\)\[0\] 0\b"),
+    "float64 of float32": (Widens, (4, 6), "y is float64: float32 in must give float32 out"),
     "NaN": (NaNInOnePlace, (4, 6), r"not finite: dx\[1, 2\] is nan, 1 of 24"),
     "an exception": (Fails, (4, 6), r"in Fails.backward, dy \(4, 6\): ValueError: matmul"),
 }  # fmt: skip
