@@ -93,7 +93,8 @@ def gradcheck(
 def _takes(layer):
     """How many inputs forward must be given, beside train."""
     parameters = inspect.signature(layer.forward).parameters.values()
-    required = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
+    open_ended = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    required = [p for p in parameters if p.default is p.empty and p.kind not in open_ended]
     return len([p for p in required if p.name != "train"])
 
 

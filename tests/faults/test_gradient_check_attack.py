@@ -420,6 +420,17 @@ def test_several_inputs():
         gradcheck(Gate(), a)
 
 
+def test_forward_may_take_options():
+    class Doubled(layers.Layer):
+        def forward(self, x, train=False, **options):
+            return 2 * x, None
+
+        def backward(self, dy, cache):
+            return 2 * dy
+
+    assert gradcheck(Doubled(), normal(0, 3, 4)).ok
+
+
 def focal(s, labels, gamma=2.0):
     p = softmax(s)[np.arange(len(s)), labels]
     loss = (-((1 - p) ** gamma) * np.log(p)).mean()
