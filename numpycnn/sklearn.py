@@ -136,7 +136,11 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         if self.class_weight is None:
             return None
         if isinstance(self.class_weight, dict):
-            return np.array([self.class_weight.get(label, 1.0) for label in self.classes_.tolist()])
+            classes = self.classes_.tolist()
+            others = [key for key in self.class_weight if key not in classes]
+            if others and not self.class_weight.keys() >= set(classes):  # scikit-learn's own rule
+                raise ValueError(f"class_weight names {others[0]!r}; the classes are {classes}")
+            return np.array([self.class_weight.get(label, 1.0) for label in classes])
         if self.class_weight != "balanced":
             raise ValueError(
                 f"class_weight must be 'balanced' or a dict, not {self.class_weight!r}"
@@ -168,7 +172,7 @@ class CNNFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def fit(self, X, y=None):
         """Read the checkpoint, and check that X's images are of its size -> self."""
-        rows, _, _ = _rows(self, X, reset=True)
+        rows, _, shape = _rows(self, X, reset=True)
         net = checkpoint.load(self.checkpoint)
         layers = getattr(net, "layers", [])
         last = [i for i, layer in enumerate(layers) if type(layer).__name__ == "Dense"]
@@ -180,6 +184,7 @@ class CNNFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 f"{self.checkpoint} is for images {net.input_shape}, {size} features, "
                 f"not {rows.shape[1]}"
             )
+        _check_shape(shape, net.input_shape)
         self.net_, self.input_shape_ = Sequential(*layers[: last[-1]]), net.input_shape
         self._n_features_out = layers[last[-1]].w.value.shape[0]
         return self
@@ -196,9 +201,11 @@ class CNNFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
 
 def _rows(estimator, X, y=None, reset=False):
-    """-> flat rows (N, D), y, the shape of one image or None. Raises ValueError."""
+    """-> flat rows (N, D), y, the shape of one image or None. Raises ValueError, ShapeError."""
     X = np.asarray(X) if isinstance(X, (list, tuple)) else X
     shape = X.shape[1:] if getattr(X, "ndim", 2) in (3, 4) else None  # a data frame stays one
+    if not reset:
+        _check_shape(shape, estimator.input_shape_)
     X = X.reshape(len(X), -1) if shape else X
     given = {"dtype": KEPT, "reset": reset}
     if y is None:
@@ -206,16 +213,31 @@ def _rows(estimator, X, y=None, reset=False):
     return *validate_data(estimator, X, y, **given), shape
 
 
+def _check_shape(shape, expected, what="the network"):
+    """Raise ShapeError where images, unless they are flat rows, are of another shape (H, W, C)."""
+    if shape is not None and (*shape, 1)[:3] != tuple(expected):
+        raise ShapeError(
+            f"{what} is for images {tuple(expected)}, not {(*shape, 1)[:3]}; resize or transpose "
+            "them to (N, H, W, C)"
+        )
+
+
 def _input_shape(size, shape, count):
     """(H, W, C) of an image of `count` values, from the argument size, or its own shape."""
     if shape is not None:
+        if size is not None:
+            _check_shape(shape, _whole_size(size), f"size={size!r}")
         return (*shape, 1)[:3]
     if size is None:
         side = math.isqrt(count - 1) + 1 if count > 1 else 1
         side = side if side >= LEAST else LEAST
         return side, side, 1
-    size = (size, size) if np.ndim(size) == 0 else tuple(size)
-    size = (*size, 1)[:3]
+    size = _whole_size(size)
     if math.prod(size) != count:
         raise ShapeError(f"size {size} has {math.prod(size)} values, the rows have {count}")
     return size
+
+
+def _whole_size(size):
+    """(H, W, C) of h, (h, w) or (h, w, c)."""
+    return (*((size, size) if np.ndim(size) == 0 else size), 1)[:3]

@@ -138,11 +138,30 @@ def test_a_mistake_is_one_line():
         ({"size": (7, 7)}, ShapeError, "has 49 values, the rows have 144"),
         ({"schedule": "cosin"}, UnknownNameError, "did you mean cosine"),
         ({"class_weight": "even"}, ValueError, "'balanced' or a dict"),
+        ({"class_weight": {7: 50.0}}, ValueError, r"names 7; the classes are \[0, 1, 2, 3\]"),
     ]:
         with pytest.raises(error, match=message):
             classifier(**settings).fit(rows, y)
     with pytest.raises(ValueError, match="one class alone"):
         classifier().fit(x, np.zeros(16, int))
+
+
+def test_images_of_another_shape_are_not_read_as_the_networks_own(tmp_path):
+    x, y = pictures(16)
+    wide, first = x.reshape(16, 6, 24, 1), x.transpose(0, 3, 1, 2)
+    model = classifier(epochs=1).fit(x, y)
+    nc.save(tmp_path / "x.npz", small())
+    features = CNNFeatures(str(tmp_path / "x.npz")).fit(x)
+    for bad in wide, first:
+        for run in model.predict, features.transform, features.fit:
+            with pytest.raises(ShapeError, match=r"for images \(12, 12, 1\), not"):
+                run(bad)
+        with pytest.raises(ShapeError, match=r"for images \(12, 12, 1\), not"):
+            model.partial_fit(bad, y)
+    with pytest.raises(ShapeError, match=r"size=\(6, 24\) is for images \(6, 24, 1\), not"):
+        classifier(size=(6, 24)).fit(x, y)
+    weights = {0: 1.0, 1: 1.0, 2: 1.0, 3: 2.0, 4: 1.0}  # 4: of another part of the data
+    assert classifier(epochs=1, size=12, class_weight=weights).fit(x, y).n_iter_ == 1
 
 
 def test_features_are_what_the_last_layer_reads(tmp_path):
