@@ -108,8 +108,11 @@ SCHEDULES = {
 def named(schedule):
     """The schedule of that name with its default settings; a function is returned as it is.
 
-    Raises UnknownNameError.
+    Raises UnknownNameError, and TypeError for one of these functions that was not called.
     """
+    if schedule in SCHEDULES.values():
+        name = schedule.__name__
+        raise TypeError(f"schedule.{name} makes a schedule: call it, schedule.{name}(), or name it")
     if callable(schedule):
         return schedule
     if schedule not in SCHEDULES:

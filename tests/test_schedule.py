@@ -73,6 +73,8 @@ def test_named():
     assert schedule.named("cosine")(0.5) == pytest.approx(0.5)
     with pytest.raises(UnknownNameError, match="unknown schedule 'cosin'; did you mean cosine"):
         schedule.named("cosin")
+    with pytest.raises(TypeError, match=r"call it, schedule.cosine\(\), or name it"):
+        schedule.named(schedule.cosine)
 
 
 @pytest.mark.parametrize("made", [schedule.one_cycle(warmup=1), schedule.warm_up(share=1)])

@@ -1,6 +1,7 @@
 """fit's arguments: what each may be, and what resume compares of them."""
 
 import functools
+import warnings
 import zlib
 
 import numpy as np
@@ -9,6 +10,7 @@ from .. import backend, distributed, optim
 from ..data.balance import class_weights
 from ..data.rows import pieces
 from ..errors import unknown
+from ..layers.traverse import named_params
 
 
 def whole(name, value, least):
@@ -84,7 +86,7 @@ def make_optimizer(optimizer, net, lr):
     """The optimiser of net: Adam by default; a name, a class, or one that is made already.
 
     Raises ValueError, also for lr beside one that has its own, and for a net without parameters;
-    TypeError.
+    TypeError. Warns of parameters that it does not step.
     """
     if not any(True for _ in net.params()):
         raise ValueError(
@@ -110,12 +112,31 @@ def make_optimizer(optimizer, net, lr):
             f"lr={lr!r} beside an optimizer, whose own is {optimizer.lr:g}: "
             "give it to the optimizer alone"
         )
-    foreign = {id(param) for param in optimizer.params} - {id(param) for param in net.params()}
-    if foreign:
+    stepped, own = {id(param) for param in optimizer.params}, named_params(net)
+    if stepped - {id(param) for param in own.values()}:
         raise ValueError(
             "the optimizer steps parameters that are not net's: make it of net.params()"
         )
+    if left := [name for name, param in own.items() if id(param) not in stepped]:
+        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+        warnings.warn(
+            f"not stepped by the optimizer: {', '.join(left[:3])}{more}; make it of net.params(), "
+            "after the last change of net, or put what is to stay in layers.Frozen",
+            stacklevel=3,
+        )
     return optimizer
+
+
+def check_schedule(schedule, factor):
+    """Raise ValueError where a schedule's function gives no factor of lr: finite, at least 0."""
+    for t in np.linspace(0, 1, 11):
+        value = factor(t)
+        number = isinstance(value, (int, float, np.integer, np.floating))
+        if not number or not 0 <= round(value, 9) < np.inf:
+            raise ValueError(
+                f"schedule {_name(schedule)} gives {value!r} after {t:.0%} of training; expected "
+                "a factor of lr, finite and at least 0"
+            )
 
 
 def check_clip(clip):

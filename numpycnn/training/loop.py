@@ -120,6 +120,7 @@ def fit(
     batch_size = arguments.whole("batch_size", batch_size, 1)
     seed = arguments.whole("seed", seed, 0)
     factor, phases = schedules.named(schedule), arguments.phases(augment)
+    arguments.check_schedule(schedule, factor)
     x, y = checks.check_data(net, x, y)
     scale = pixels.measure(x)
     validation = checks.check_validation(net, validation, scale)

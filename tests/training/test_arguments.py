@@ -79,6 +79,34 @@ def test_optimizers_that_are_none(given, kind, message):
         fit(small(), X, Y, **given)
 
 
+def test_parameters_that_the_optimizer_does_not_step_are_named(recwarn):
+    net = small()
+    part = optim.SGD([p for p in net.params() if p.name == "gamma"], 0.1)
+    with pytest.warns(UserWarning, match=r"not stepped by the optimizer: 1\.w, 1\.b, .* more"):
+        fit(net, X, Y, epochs=1, optimizer=part)
+    recwarn.clear()
+    frozen = nc.models.freeze(net, 4)
+    fit(frozen, X, Y, epochs=1, optimizer=optim.SGD(frozen.params(), 0.1))
+    assert not [one for one in recwarn if "not stepped" in str(one.message)]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "gives"),
+    [
+        (lambda t: 1 - 3 * t, r"<lambda> gives (np.float64\()?-0\.2.* after 40% of training"),
+        (lambda t: float("inf"), "gives inf after 0%"),
+        (lambda t: None, "gives None after 0%"),
+    ],
+)
+def test_a_schedule_that_gives_no_factor_is_refused(schedule, gives):
+    net = small()
+    before = arrays(net)
+    with pytest.raises(ValueError, match=gives):
+        fit(net, X, Y, schedule=schedule)
+    assert same(arrays(net), before)
+    fit(net, X, Y, epochs=1, schedule=lambda t: 1 - t)
+
+
 @pytest.mark.parametrize("lr", [0.1, 0.02, 0])
 def test_lr_beside_an_optimizer_that_has_its_own_is_refused(lr):
     net = small()
