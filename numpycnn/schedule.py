@@ -1,10 +1,11 @@
 """Learning-rate schedules: functions of the share of training done, t in [0, 1], that return a
 factor of lr.
 
-schedule = one_cycle(warmup=0.3)
-optimizer.lr = lr * schedule(step / steps)
+    schedule = one_cycle(warmup=0.3)
+    optimizer.lr = lr * schedule(step / steps)
 
-All of them raise ValueError for a share of training that is not in [0, 1].
+Arguments that are shares of training (`at`, `start` of linear, `warmup`, `peak`, `share`) raise
+ValueError outside [0, 1].
 """
 
 import math
