@@ -114,14 +114,14 @@ def distillation(logits, teacher_logits, temperature=2.0):
 
     dC/ds = T (p - q)
 
-    logits s, teacher_logits t (N, K), temperature T > 0 -> loss, dlogits (N, K). Raises ShapeError,
-    also for an empty batch; TypeError; ValueError for a temperature that is not above 0.
+    logits s, teacher_logits t (N, K), T in (0, 1e6] -> loss, dlogits (N, K). Raises ShapeError,
+    also for an empty batch; TypeError; ValueError for another temperature.
     Source: Hinton, Vinyals & Dean 2015. Steps: DERIVATIONS.md, "Distillation".
     """
     logits, teacher_logits = _same_shape(logits, teacher_logits)
     logits = floats("logits", logits, ndim=2)
-    if not 0 < temperature < np.inf:
-        raise ValueError(f"temperature must be a number above 0, not {temperature!r}")
+    if not 0 < temperature <= 1e6:  # its square is a factor
+        raise ValueError(f"temperature must be above 0 and at most 1e6, not {temperature!r}")
 
     def log_softmax(s):
         s = s.astype(np.float64) / temperature

@@ -125,6 +125,7 @@ def test_distillation_of_huge_logits_stays_finite():
         (np.zeros((3, 5)), np.zeros((3, 5)), 0, ValueError, "temperature"),
         (np.zeros((3, 5)), np.zeros((3, 5)), -1, ValueError, "temperature"),
         (np.zeros((3, 5)), np.zeros((3, 5)), np.inf, ValueError, "temperature"),
+        (np.zeros((3, 5)), np.zeros((3, 5)), 1e200, ValueError, "temperature"),
         (np.zeros((3, 5)), np.zeros((3, 5)), np.nan, ValueError, "temperature"),
     ],
 )
