@@ -41,7 +41,8 @@ def add_noise(x, deviation, rng):
 
 def outputs(net, x, batch_size=250):
     """What net gives for images x, batch by batch."""
-    return np.concatenate([net.infer(x[i : i + batch_size]) for i in range(0, len(x), batch_size)])
+    parts = (np.array(x[i : i + batch_size]) for i in range(0, len(x), batch_size))
+    return np.concatenate([net.infer(part) for part in parts])
 
 
 def encode(net, x, labels=None, batch_size=250):

@@ -142,7 +142,7 @@ def _forward(net, x, y, size):
 
     with watch(net, on_forward), np.errstate(over="ignore", invalid="ignore"):
         for i in range(0, len(x), size):
-            logits.append(net.forward(x[i : i + size], train=False)[0])
+            logits.append(net.forward(np.array(x[i : i + size]), train=False)[0])
         for path, row in rows.items():
             row.activation = moments[path].statistics()
         s = np.concatenate(logits)  # (N, K)
@@ -175,7 +175,7 @@ def _backward(net, x, y, size, rows):
     with watch(net, on_backward=on_backward), np.errstate(over="ignore", invalid="ignore"):
         for i in range(0, len(x), size):
             adam.zero_grad()
-            s, cache = net.forward(x[i : i + size], train=True)
+            s, cache = net.forward(np.array(x[i : i + size]), train=True)
             net.backward(ops.softmax_cross_entropy(s, y[i : i + size])[1], cache)
             adam.step()
         for path, row in rows.items():

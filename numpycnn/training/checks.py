@@ -76,7 +76,7 @@ def count_classes(net, x):
 
     Raises ShapeError when these do not fit net, or when it gives no logits.
     """
-    shape = net.infer(x[:1]).shape
+    shape = net.infer(np.array(x[:1])).shape  # a layer of one's own may write into a copy
     if len(shape) != 2:
         raise ShapeError(
             f"net gives {shape} for one image; expected logits (1, K): "
@@ -124,7 +124,7 @@ def check_last_batch(net, x, batch_size):
     if len(x) % batch_size != 1 and batch_size != 1:
         return
     try:
-        copy.deepcopy(net).forward(x[:1], train=True)
+        copy.deepcopy(net).forward(np.array(x[:1]), train=True)
     except ValueError as error:
         cause = str(error).partition(";")[0]  # its advice is about any batch
         sizes = (*range(batch_size - 1, 1, -1), *range(2, len(x) + 1))

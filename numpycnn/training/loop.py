@@ -231,10 +231,10 @@ def _logits(net, x, batch_size, flip):
     size = arguments.whole("batch_size", batch_size, 1)
 
     def of(i):
-        part = x[i : i + size]  # (size, H, W, C)
+        part = x[i : i + size]  # (size, H, W, C); copied, as a layer of one's own may write into it
         if not flip:
-            return fast.infer(part)
-        return (fast.infer(part) + fast.infer(part[:, :, ::-1])) / 2
+            return fast.infer(np.array(part))
+        return (fast.infer(np.array(part)) + fast.infer(np.array(part[:, :, ::-1]))) / 2
 
     return np.concatenate([of(i) for i in range(0, max(len(x), 1), size)])
 

@@ -28,7 +28,7 @@ def check(teacher, x, classes, names, label_smoothing, class_weight):
         taught = checks.count_classes(teacher, first)
     except (ValueError, TypeError) as error:
         raise type(error)(f"teacher: {error}") from None
-    if not np.isfinite(teacher.infer(first)).all():
+    if not np.isfinite(teacher.infer(np.array(first))).all():
         raise ValueError("the teacher's answers are not finite: its weights may be damaged")
     if taught != classes:
         raise ShapeError(f"the teacher knows {taught} classes, and net {classes}")

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 import numpycnn as nc
-from numpycnn import optim
+from numpycnn import layers, optim
 from numpycnn.errors import (
     ShapeError,
     UnknownNameError,
 )
 from numpycnn.layers import Frozen, Sequential
 from numpycnn.layers.traverse import generators
+from numpycnn.training import loop
 from tests.helpers import arrays, fit, pictures, same, small
 
 pytestmark = pytest.mark.filterwarnings("ignore:classes? .* never predicted")
@@ -158,6 +159,27 @@ def test_input_is_never_written_to(tmp_path):
         == wanted
     )
     assert (tmp_path / "x.npy").read_bytes() == content
+
+
+def test_a_layer_that_writes_into_its_input_does_not_reach_the_callers_images():
+    class Centre(layers.Layer):
+        def forward(self, x, train=False):
+            x -= np.float32(0.5)
+            return x, None
+
+        def backward(self, dy, cache):
+            return dy
+
+    x, y = pictures(33)
+    x = x / np.float32(255)
+    before, dense = x.copy(), layers.Dense(144, 4, rng=np.random.default_rng(0))
+    net = layers.Sequential(Centre(), layers.Flatten(), dense)
+    mean = (x + x[:, :, ::-1]) / 2 - np.float32(0.5)  # of each image and its mirror image
+    fit(net, x, y, validation=(x, y))
+    nc.evaluate(net, x, y)
+    logits = loop.logits(net, x, flip=True)
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_allclose(logits, dense.infer(mean.reshape(33, -1)), rtol=1e-3, atol=1e-5)
 
 
 def test_labels_may_lie_apart_in_memory(tmp_path):
