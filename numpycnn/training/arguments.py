@@ -129,7 +129,7 @@ def make_optimizer(optimizer, net, lr):
 
 def check_schedule(schedule, factor):
     """Raise ValueError where a schedule's function gives no factor of lr: finite, at least 0."""
-    for t in np.linspace(0, 1, 11):
+    for t in np.linspace(0, 1, 11).tolist():
         value = factor(t)
         number = isinstance(value, (int, float, np.integer, np.floating))
         if not number or not 0 <= round(value, 9) < np.inf:
