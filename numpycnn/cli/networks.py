@@ -8,6 +8,7 @@ import sys
 import traceback
 
 from ..errors import CheckpointError, DatasetError, UnknownNameError, printable
+from ..layers.base import fact
 from .output import say
 
 PAINTERS = "autoencoder", "denoiser", "vae", "gan"  # models whose output is an image
@@ -43,7 +44,7 @@ def classifier(checkpoint, code=None):
             raise CheckpointError(
                 f"{checkpoint}: its {key} are no {kind.__name__} but {net.metadata[key]!r}"
             )
-    if (getattr(net, "spec", None) or {"model": None})["model"] in PAINTERS:
+    if (fact(net, "spec") or {}).get("model") in PAINTERS:
         raise ValueError(
             f"{checkpoint} holds a network that classifies nothing ({net.spec['model']}); "
             "numpycnn generate draws by a gan, vae or autoencoder"
@@ -79,7 +80,7 @@ def model(args, seed=0):
 
 def input_shape(net, given=None):
     """The shape (H, W, C) of one image: `given` (--shape), or what the network says, or 28x28x1."""
-    return given or tuple(getattr(net, "input_shape", None) or (28, 28, 1))
+    return given or tuple(fact(net, "input_shape") or (28, 28, 1))
 
 
 def own_code(text):
@@ -160,7 +161,7 @@ def network_and_data(args):
     dataset = load_for(net.metadata, name, input_shape(net), **reading(args))
     classes, known = list(dataset.classes), net.metadata.get("classes")
     came = dataset.x_test.shape[1:]
-    expected = tuple(getattr(net, "input_shape", None) or came)
+    expected = tuple(fact(net, "input_shape") or came)
     if expected != came:
         raise ValueError(
             f"{args.checkpoint} was made for images {expected}, but those of {dataset.name} are "

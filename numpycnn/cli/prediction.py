@@ -5,7 +5,7 @@ import pathlib
 
 from .. import files
 from ..errors import DatasetError
-from .networks import classifier
+from .networks import classifier, input_shape
 from .output import check_new, say
 from .table import as_csv
 
@@ -91,7 +91,7 @@ def answers(net, pairs, alone=False):
 
     from ..inspection import out_of_distribution
 
-    shape = getattr(net, "input_shape", None) or (28, 28, 1)
+    shape = input_shape(net)
     images, errors = read([path for path, _ in pairs], shape, net.metadata, alone)
     good = [(path, place) for path, place in pairs if path in images]
     if not good:

@@ -2,6 +2,7 @@
 
 from .. import layers as L
 from .. import models
+from ..layers.base import fact
 from .graph import ExportError, trace
 
 
@@ -12,7 +13,7 @@ def part(net, name=None, input_shape=None):
     one-hot class beside them, and gives images in [0, 1]; a critic takes images. Raises
     ExportError for a part that there is not, and where nothing tells the input's shape.
     """
-    shape = input_shape or getattr(net, "input_shape", None)
+    shape = input_shape or fact(net, "input_shape")
     known = _parts(net, shape)
     if name is None and None not in known:
         raise ExportError(

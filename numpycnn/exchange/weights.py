@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import files
 from ..errors import CheckpointError
+from ..layers.base import fact
 from . import safetensors
 from .check import difference, noise
 from .names import copies, load_state, places, state_dict
@@ -18,7 +19,7 @@ def save(path, net, input_shape=None):
     The error: of a copy that reads them back, over eight images; None where nobody tells of what
     shape, or export() of a layer made copies. Raises ExportError where answers differ, OSError.
     """
-    state, shape = state_dict(net), input_shape or getattr(net, "input_shape", None)
+    state, shape = state_dict(net), input_shape or fact(net, "input_shape")
     content = safetensors.encode(state, {"format": "pt"})
     error = _read_back(content, net, shape) if shape and not copies(net) else None
     files.write(path, content)

@@ -8,6 +8,7 @@ import numpy as np
 from .. import data
 from ..data.datasets import load_for
 from ..errors import printable
+from ..layers.base import fact
 from ..models.coder import one_hot, with_classes
 from ..models.gan import GAN
 
@@ -56,7 +57,7 @@ def arguments(net, where, label=None, train=BATCH, name=None):
 
 
 def _draws(net):
-    return (net.spec or {"model": None})["model"] in ("autoencoder", "denoiser", "vae", "gan")
+    return (fact(net, "spec") or {}).get("model") in ("autoencoder", "denoiser", "vae", "gan")
 
 
 def image_of(net, where):
@@ -91,5 +92,5 @@ def _load(net, name):
 
 
 def _shape(net):
-    shape = getattr(net, "input_shape", None) or ()
+    shape = fact(net, "input_shape") or ()
     return shape if len(shape) == 3 else (28, 28, 1)  # a GAN's is that of its codes

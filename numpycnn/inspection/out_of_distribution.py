@@ -25,6 +25,7 @@ import numpy as np
 from .. import files, moved
 from ..errors import CheckpointError
 from ..layers import Dense, Sequential
+from ..layers.base import fact
 from ..training import checkpoint, loop, npz
 
 SHARE = 0.99  # of the images it is fitted to are in distribution
@@ -75,7 +76,7 @@ def in_distribution(net, x):
     Raises CheckpointError if what it holds is not valid, TypeError for a network that does not end
     in a dense layer.
     """
-    stored = getattr(net, "metadata", {}).get(KEY)
+    stored = (fact(net, "metadata") or {}).get(KEY)
     if stored is None:
         return [None] * len(x)
     f = _unit_rows(_features(net, x))  # (N, D)

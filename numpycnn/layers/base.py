@@ -1,5 +1,7 @@
 """The protocol of a layer: parameters, a forward pass, a backward pass."""
 
+import numbers
+
 import numpy as np
 
 from .. import moved
@@ -120,7 +122,7 @@ class Layer:
 
     def _repr_html_(self):
         """The summary, where the input's shape is known, else None: a notebook shows repr then."""
-        known = getattr(self, "input_shape", None)
+        known = fact(self, "input_shape")
         return self.summary()._repr_html_() if known else None
 
     def summary(self, input_shape=None):
@@ -129,10 +131,23 @@ class Layer:
         `input_shape` is one image's, without the batch: (28, 28, 1); networks of `models` know it.
         Raises ShapeError where it is needed and not given.
         """
-        input_shape = input_shape or getattr(self, "input_shape", None)
+        input_shape = input_shape or fact(self, "input_shape")
         if input_shape is None:
             raise ShapeError("summary needs the shape of one image: net.summary((28, 28, 1))")
         return summarize(self, input_shape)
+
+
+def fact(net, name):
+    """What models, fit and load note on a network as its attribute "spec", "metadata" or
+    "input_shape"; None where there is none, or somebody's own attribute of that name.
+    """
+    value = getattr(net, name, None)
+    if name == "input_shape":
+        sizes = isinstance(value, (tuple, list)) and value
+        good = sizes and all(isinstance(n, numbers.Integral) for n in sizes)
+    else:
+        good = isinstance(value, dict) and (name != "spec" or {"model", "arguments"} <= set(value))
+    return value if good else None
 
 
 def pair_of(layer, returned):

@@ -12,7 +12,7 @@ from ..ops.fused import Norm, conv_bn_relu, conv_bn_relu_backward
 from ..ops.mirror import check_pool
 from .activation import ReLU
 from .base import Layer
-from .combine import Frozen, Sequential
+from .combine import Add, Concat, Frozen, Sequential
 from .conv import Conv2D
 from .mirror import MirrorBatchNorm, MirrorConv2D
 from .norm import BatchNorm
@@ -129,7 +129,7 @@ def _fused(layer):
         copied = Sequential(*joined)
         copied.places = [(i, type(layer.layers[i]).__name__) for i in places]
         return copied
-    if hasattr(layer, "branches"):
+    if isinstance(layer, (Add, Concat)):
         copied = copy.copy(layer)
         copied.branches = [_fused(branch) for branch in layer.branches]
         return copied
@@ -169,6 +169,8 @@ def _chain(layers):
 
 def _plain(layer):
     """Whether it is no convolution with groups or dilation."""
+    if not isinstance(layer, Conv2D):
+        return True
     return getattr(layer, "groups", 1) == 1 and getattr(layer, "dilation", (1, 1)) == (1, 1)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..layers import Conv2D, Dense, Frozen, Sequential, Standardize
+from ..layers.base import fact
 from ..layers.traverse import generators, named_buffers, walk
 from .registry import build
 
@@ -52,11 +53,11 @@ def with_new_head(net, classes, seed=0, mean=None, std=None, input_shape=None, i
         mean, std = (layer.mean if mean is None else mean), (layer.std if std is None else std)
         vars(layer).update(vars(Standardize(mean, std)))  # which refuses what is none
         changed |= {"mean": layer.mean, "std": layer.std}
-    if input_shape is not None and tuple(input_shape) != getattr(new, "input_shape", None):
+    if input_shape is not None and tuple(input_shape) != fact(new, "input_shape"):
         changed["input_shape"] = tuple(int(n) for n in input_shape)
     for name in ("metadata", "pixel_scale"):  # of the data that net was trained on
         vars(new).pop(name, None)
-    spec = getattr(net, "spec", None)
+    spec = fact(net, "spec")
     if spec and spec["model"] is not None:
         new.spec = {**spec, "arguments": {**spec["arguments"], **changed}}
     if "input_shape" in changed:
@@ -142,13 +143,13 @@ def _standardize(net):
 
 def _take_images(net, shape):
     """Let net be made for images of this shape (H, W, C). Raises ShapeError where it cannot."""
-    made_for = getattr(net, "input_shape", None)
+    made_for = fact(net, "input_shape")
     leaves = (layer for _, layer in walk(net) if not any(layer.children()))
     first = next((layer for layer in leaves if any(layer.params())), None)
     if isinstance(first, Conv2D) and first.w.value.shape[2] == 1 and shape[2] == 3:
         first.w.value = np.repeat(first.w.value / 3, 3, axis=2)  # (kh, kw, 1, F) -> (kh, kw, 3, F)
     try:
-        if getattr(net, "spec", None):
+        if fact(net, "spec"):
             build(net.spec["model"], **net.spec["arguments"])  # has rules of its own
         net.infer(np.zeros((1, *shape), np.float32))
     except ShapeError as error:

@@ -42,7 +42,8 @@ def build(metadata, arrays, classes):
         known = inspect.signature(models.MODELS[name]).parameters if name in models.MODELS else ()
         net = models.build(name, **{**arguments, **({"init": init} if "init" in known else {})})
     _cast(net, arrays)
-    net.spec = None if name is None else {"model": name, "arguments": arguments}
+    if name is not None or not hasattr(net, "spec"):  # which may be somebody's own
+        net.spec = None if name is None else {"model": name, "arguments": arguments}
     if metadata.get("input_shape"):
         net.input_shape = tuple(metadata["input_shape"])
     return net

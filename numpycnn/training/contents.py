@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import __version__, layers, models
 from ..layers import structure
-from ..layers.base import Layer
+from ..layers.base import Layer, fact
 from ..layers.traverse import generators, named_buffers, named_params, uncovered
 from . import npz, pixels
 
@@ -41,7 +41,7 @@ def arrays_of(net, optimizer=None):
 
 def describe(net, optimizer):
     """save's own metadata of net. Warns of what load could not bring back."""
-    spec, own = getattr(net, "spec", None), structure_of(net)
+    spec, own = fact(net, "spec"), structure_of(net)
     if not spec or own != structure_of_model(spec["model"], spec["arguments"]):
         spec = {"model": None, "arguments": {}}  # it was changed since it was built
     for sentence in (*_unloadable(net, own), *uncovered(net)):
@@ -61,7 +61,7 @@ def describe(net, optimizer):
             k: v for k, v in spec["arguments"].items() if not (k == "init" and callable(v))
         },
         "structure": own,
-        "input_shape": list(shape) if (shape := getattr(net, "input_shape", None)) else None,
+        "input_shape": [int(n) for n in fact(net, "input_shape") or ()] or None,
         "pixel_scale": list(scale) if isinstance(scale, pixels.Scale) else None,
         "optimizer": None if optimizer is None else describe_optimizer(net, optimizer),
         "random": plain(states),

@@ -4,6 +4,7 @@ import reprlib
 
 from .. import files
 from ..errors import CheckpointError
+from ..layers.base import fact
 from ..layers.traverse import generators
 from .contents import arrays_of, describe_optimizer, plain
 
@@ -23,7 +24,7 @@ def fill(path, metadata, arrays, net, optimizer=None):
     differences = differences_of(arrays, own) + _random_differences(metadata["random"], found)
     if differences:
         more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
-        expected = title(getattr(net, "spec", None), net)
+        expected = title(fact(net, "spec"), net)
         raise CheckpointError(
             f"{files.shown(path)}: it holds {title(metadata)}, expected {expected}: "
             f"{'; '.join(differences[:3])}{more}; "

@@ -9,6 +9,7 @@ from .. import schedule as schedules
 from ..data.batches import batches
 from ..data.rows import span
 from ..errors import TrainingDiverged
+from ..layers.base import fact
 from ..layers.compiled import Compiled, prepared
 from ..layers.fused import fuse
 from ..metrics import confusion_matrix, per_class
@@ -248,7 +249,7 @@ def class_names(net, classes, given=None):
         if len(given) != classes:
             raise ValueError(f"{len(given)} names of classes for {classes} outputs")
         return list(map(str, given))
-    names = (getattr(net, "metadata", None) or {}).get("classes")
+    names = (fact(net, "metadata") or {}).get("classes")
     return names if isinstance(names, list) and len(names) == classes else None
 
 

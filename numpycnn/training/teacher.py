@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..layers import Layer
+from ..layers.base import fact
 from . import checks
 
 
@@ -32,7 +33,7 @@ def check(teacher, x, classes, names, label_smoothing, class_weight):
         raise ValueError("the teacher's answers are not finite: its weights may be damaged")
     if taught != classes:
         raise ShapeError(f"the teacher knows {taught} classes, and net {classes}")
-    known = (getattr(teacher, "metadata", None) or {}).get("classes")
+    known = (fact(teacher, "metadata") or {}).get("classes")
     if known and names and list(known) != list(names):
         raise ValueError(f"the teacher's classes are {list(known)}, and the images' {list(names)}")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from numpycnn import layers, models
 from numpycnn.errors import ShapeError
-from numpycnn.layers import init
+from numpycnn.layers import compiled, init
 from tests.naive import agree
 
 # images (N, H, W, C), filters, kernel, pool: both forms of Winograd, the direct one, windows that
@@ -202,6 +202,26 @@ def network(*first):
     return layers.Sequential(
         *first, *body, layers.Conv2D(4, 2, 3, rng=rng), layers.ReLU(), layers.GlobalAvgPool()
     )
+
+
+class Own(layers.Layer):
+    """Attributes of its own, named as some of this library's."""
+
+    def __init__(self, branches):
+        self.branches, self.groups, self.dilation = branches, np.array([0, 1]), "wide"
+
+    def forward(self, x, train=False):
+        return x + 1, None
+
+
+@pytest.mark.parametrize("branches", [3, {"left": 1}])
+def test_a_layer_with_attributes_of_these_names_stays(branches):
+    own = Own(branches)
+    net = layers.Sequential(own, layers.Add(layers.Sequential(own)), layers.Dropout(0.5))
+    fused = layers.fuse(net)
+    assert fused.layers[0] is fused.layers[1].branches[0].layers[0] is own
+    assert compiled.prepared(net).infer(np.zeros(2)).tolist() == [2, 2]
+    assert compiled.compile(net).infer(np.zeros(2)).tolist() == [2, 2]
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,32 @@ def test_repr_is_what_to_type(text):
     assert repr(eval(text, vars(layers).copy())) == text
 
 
+class Named(layers.Sequential):
+    """Attributes of its own, named as what models, fit and load note on a network."""
+
+    def __init__(self, *layers, input_shape=28, spec="3x3", metadata="mine"):
+        super().__init__(*layers)
+        self.input_shape, self.spec, self.metadata = input_shape, spec, metadata
+
+
+@pytest.mark.filterwarnings("ignore:this network has layers of yours")
+def test_attributes_named_as_what_load_notes_are_left_alone(tmp_path):
+    net = Named(layers.Dense(3, 2, rng=rng()), spec={"kind": 3})
+    nc.save(tmp_path / "c.npz", net)
+    again = nc.load(tmp_path / "c.npz", layers=[Named])
+    assert (again.input_shape, again.spec) == (28, {"kind": 3})
+    assert again.metadata["input_shape"] is None
+    x = rng().standard_normal((4, 3)).astype(np.float32)
+    with pytest.warns(UserWarning, match="one class only"):
+        assert len(nc.evaluate(net, x, np.zeros(4, int))["confusion"]) == 2
+    with pytest.raises(nc.errors.ShapeError, match="needs the shape"):
+        net.summary()
+    with pytest.raises(CheckpointError, match="expected Named: "):
+        nc.restore(tmp_path / "c.npz", Named(layers.Dense(3, 4, rng=rng())))
+    nc.save(tmp_path / "c.npz", Named(input_shape=(np.int64(3), 4)))
+    assert nc.load(tmp_path / "c.npz", layers=[Named]).input_shape == (3, 4)
+
+
 class Swish(layers.Layer):
     """y = x s(b x), its factor b kept as an attribute."""
 

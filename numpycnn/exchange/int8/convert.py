@@ -8,6 +8,7 @@ sums        scale_x * scale_k                no rounding in them
 import numpy as np
 
 from ...errors import ShapeError
+from ...layers.base import fact
 from ...training import checks
 from ..fold import fold
 from ..graph import ExportError, readers, trace
@@ -46,7 +47,7 @@ def quantize(net, images, batch_size=100):
     build = _Build(nodes, *measure(nodes, images, batch_size))
     made = Int8Network(build.steps)
     made.pixel_scale = getattr(net, "pixel_scale", None)
-    known = getattr(net, "metadata", None) or {}
+    known = fact(net, "metadata") or {}
     made.metadata = {k: known[k] for k in ("classes", "data", "pictures", "recipe") if k in known}
     return made
 

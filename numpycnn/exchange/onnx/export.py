@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from ... import __version__, files, ops
+from ...layers.base import fact
 from .. import check, graph
 from ..fold import fold as fold_norms
 from ..parts import part
@@ -21,7 +22,7 @@ def save(path, net, *, check=True, name=None, **options):
     and where they differ; OSError.
     """
     layers, shape = part(net, name, options.pop("input_shape", None))
-    content = encode(layers, shape, **{"metadata": getattr(net, "metadata", None), **options})
+    content = encode(layers, shape, **{"metadata": fact(net, "metadata"), **options})
     error = difference(content, layers, shape, **options) if check else None
     files.write(path, content)
     return {"file": str(path), "bytes": len(content), "error": error, "input_shape": list(shape)}
