@@ -84,26 +84,27 @@ def input_shape(net, given=None):
 
 
 def own_code(text):
-    """file.py:function -> the function that builds a network, or None, and the file's layers.
+    """file.py:function -> the function that builds a network, and []; file.py -> None, and the
+    classes of layers in it, imported ones too.
 
     Raises ValueError, in one line, for what is not there, fails, or returns no network.
     """
     from ..layers import Layer
+    from ..layers.structure import house
 
     path, _, name = text.rpartition(":") if ".py:" in text else (text, "", "")
     path = pathlib.Path(path)
     if not path.is_file():
         raise ValueError(f"--net {text}: there is no file {path}; expected file.py:function")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"numpycnn_net_{path.stem}", path)
     if spec is None:
         raise ValueError(f"--net {text}: {path} is no Python file")
     module = importlib.util.module_from_spec(spec)
-    with _in_one_line(text, path), _beside(path.parent):
+    with _in_one_line(text, path), _beside(path.parent), _listed(module):
         spec.loader.exec_module(module)
-    found = vars(module).values()
-    kinds = [thing for thing in found if isinstance(thing, type) and issubclass(thing, Layer)]
     if not name:
-        return None, [kind for kind in kinds if kind.__module__ == module.__name__]
+        found = [thing for thing in vars(module).values() if isinstance(thing, type)]
+        return None, [kind for kind in found if issubclass(kind, Layer) and not house(kind)]
     function = getattr(module, name, None)
     if not callable(function):
         raise ValueError(f"--net {text}: {path} has no function {name}")
@@ -115,7 +116,7 @@ def own_code(text):
             raise ValueError(f"--net {text}: {name}() returned {type(net).__name__}, no network")
         return net
 
-    return build, kinds
+    return build, []
 
 
 @contextlib.contextmanager
@@ -130,6 +131,17 @@ def _in_one_line(text, path):
         lines = lines or [getattr(error, "lineno", None)]  # of a syntax error
         where = f", line {lines[-1]}" if lines[-1] else ""
         raise ValueError(f"--net {text}{where}: {type(error).__name__}: {error}") from error
+
+
+@contextlib.contextmanager
+def _listed(module):
+    """In sys.modules, as dataclasses want it; not after a failure."""
+    sys.modules[module.__name__] = module
+    try:
+        yield
+    except BaseException:
+        sys.modules.pop(module.__name__, None)
+        raise
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Networks of the user's own code on the command line: --net file.py:function."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -150,9 +151,33 @@ def test_what_is_wrong_with_it_is_said_in_one_line(arguments, message, own, run,
     assert message in err
 
 
-def test_sys_path_is_as_before(own):
-    import sys
+def test_layers_that_the_file_imports_from_another_of_ones_own_are_found(own, run, tmp_path):
+    (tmp_path / "imports.py").write_text(
+        "from own import Swish\nfrom numpycnn.layers import ReLU\n"
+    )
+    kinds = networks.own_code("imports.py")[1]
+    assert [kind.__name__ for kind in kinds] == ["Swish"]
+    assert run("evaluate", "own.npz", "--net", "imports.py")[0] == 0
 
+
+def test_a_file_may_do_what_it_may_when_python_runs_it(own, run, tmp_path):
+    """A dataclass looks for its module in sys.modules."""
+    (tmp_path / "sizes.py").write_text(
+        "from __future__ import annotations\n"
+        "import dataclasses\n"
+        "from own import build\n\n"
+        "@dataclasses.dataclass\n"
+        "class Sizes:\n"
+        "    width: int = 3\n"
+    )
+    found, out, _ = run("summary", "--net", "sizes.py:build", "--json")
+    assert (found, json.loads(out)["total"]) == (0, 60)
+    (tmp_path / "sizes.py").write_text("1 / 0\n")
+    assert run("summary", "--net", "sizes.py:build")[0] == 2
+    assert "numpycnn_net_sizes" not in sys.modules
+
+
+def test_sys_path_is_as_before(own):
     before = list(sys.path)
     networks.own_code("own.py:build")[0]()
     assert sys.path == before
