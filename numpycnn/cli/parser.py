@@ -88,9 +88,6 @@ def main(argv=None):
         args, rest = known[args.command].parse_known_intermixed_args(argv[1:], begun)
     if rest:
         known[args.command].refuse(rest)
-    if args.threads:  # before NumPy is imported, so that its BLAS hears of it
-        for name in ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "VECLIB_MAXIMUM"):
-            os.environ[f"{name}_THREADS"] = str(args.threads)
     try:
         with terminable(), warnings.catch_warnings():
             warnings.showwarning = notes(args.command)

@@ -1,6 +1,8 @@
 """Mistakes get one line; exit codes; options that every command takes."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -138,6 +140,21 @@ def test_threads_and_backend_are_taken(data, run):
         assert json.loads(out)["backend"] == "numpy, 1 threads"
     finally:
         nc.use(*before)
+
+
+def test_threads_are_those_of_the_compiled_code_alone():
+    """NumPy is there before any option is read: a variable that is set then would tell it nothing,
+    and a child process something else than its parent has.
+    """
+    program = (
+        "import os, numpycnn.cli.parser as parser, numpycnn.backend as backend\n"
+        "before = dict(os.environ)\n"
+        "parser.main(['summary', 'lenet5', '--threads', '3'])\n"
+        "assert dict(os.environ) == before\n"
+        "assert backend.threads() == 3\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def pages():

@@ -11,7 +11,10 @@ def every(sub):
     group.add_argument("-h", "--help", action="help", help="show this page and end")
     group.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     group.add_argument(
-        "--threads", type=positive, metavar="N", help="processor cores to use (default: all)"
+        "--threads",
+        type=positive,
+        metavar="N",
+        help="of the compiled code (default: all cores); NumPy's follow OPENBLAS_NUM_THREADS",
     )
     group.add_argument(
         "--backend",
