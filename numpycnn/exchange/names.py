@@ -14,8 +14,9 @@ import numpy as np
 from .. import layers as L
 from ..errors import CheckpointError
 from ..files import shown
-from ..layers.traverse import named_buffers, walk
-from .graph import chw, trace
+from ..layers.traverse import named_buffers
+from .flattened import reordered
+from .graph import trace
 from .structure import deeper, inside
 
 REVERSED = (3, 2, 0, 1)  # also its own way back, by argsort
@@ -32,12 +33,6 @@ ARRAYS = {  # {kind: {attribute: (name there, axes there)}}
     L.PReLU: {"alpha": ("weight", None)},
 }  # fmt: skip
 ARRAYS |= {L.MirrorConv2D: ARRAYS[L.Conv2D], L.MirrorBatchNorm: ARRAYS[L.BatchNorm]}
-
-
-NUMBERWISE = (
-    "relu", "sigmoid", "tanh", "leaky_relu", "elu", "silu", "gelu", "hard_swish", "prelu",
-    "batch_norm", "standardize",
-)  # fmt: skip
 
 
 @dataclasses.dataclass
@@ -99,8 +94,8 @@ def state_dict(net):
 def load_state(net, state, flatten=None):
     """Fill net, in place, from a state_dict {name: array} of to_torch's names or of others.
 
-    Other names are matched by the kinds of layers in their order, never by shape. Where one of
-    their dense layers reads a flattened image, say how they flatten: "nchw" (nn.Flatten) or "nhwc".
+    Other names are matched by the kinds of layers in their order, never by shape. Where an
+    image is flattened, or made of features, say how: "nchw" (nn.Flatten, nn.Unflatten) or "nhwc".
     Raises CheckpointError for a state that does not fit; then nothing has changed.
     """
     own, orders = places(net), {}
@@ -110,32 +105,36 @@ def load_state(net, state, flatten=None):
             "let it return layers with the layer's own Params"
         )
     state = {k: np.asarray(v) for k, v in state.items() if not k.endswith("num_batches_tracked")}
-    if {place.name for place in own} != state.keys():
-        state, orders = _renamed(own, state), _flattened(net, flatten)
+    foreign = {place.name for place in own} != state.keys()
+    if foreign:
+        state = _renamed(own, state)
+    if foreign or flatten == "nchw":
+        orders = _flattened(net, flatten, own)
     filled = [(place, place.here(state[place.name])) for place in own]
     for place, array in filled:
-        order = orders.get(id(place.value))
-        place.value[...] = array if order is None else array[order]
+        for axis in range(array.ndim):
+            if (id(place.value), axis) in orders:
+                array = array.take(orders[id(place.value), axis], axis)
+        place.value[...] = array
 
 
-def _flattened(net, flatten):
-    """{id(weights): the order of rows} of dense layers that read a flattened image (C, H, W)."""
-    if flatten == "nhwc" or not any(type(layer) is L.Flatten for _, layer in walk(net)):
+def _flattened(net, flatten, own):
+    """{(id(array), axis): order} where features are a flattened image, (C, H, W) there."""
+    if flatten == "nhwc" or not _reshapes(net):
         return {}
     if flatten != "nchw" or not hasattr(net, "input_shape"):
         raise CheckpointError(
-            "its names are not those of to_torch, and the network flattens an image: set "
-            "net.input_shape, and say flatten='nchw' where they use nn.Flatten, else 'nhwc'"
+            "its names are not those of to_torch, and the network flattens an image, or makes one "
+            "of features: set net.input_shape, and say flatten='nchw' where they use nn.Flatten "
+            "and nn.Unflatten, else 'nhwc'"
         )
-    found = {}
-    for node in trace(net, net.input_shape):
-        if node.op == "dense":
-            source = node.inputs[0]
-            while source.op in NUMBERWISE:
-                source = source.inputs[0]
-            if source.op == "reshape" and len(source.inputs[0].shape) == 3:
-                found[id(node.weights["w"])] = np.argsort(chw(source.inputs[0].shape))
-    return found
+    return reordered(trace(net, net.input_shape), {id(place.value) for place in own})
+
+
+def _reshapes(layer):
+    """Whether there is a Reshape or Flatten in it."""
+    below = inside(layer)
+    return isinstance(layer, L.Reshape) or any(_reshapes(child) for _, child in below or ())
 
 
 def _renamed(own, state):

@@ -159,36 +159,6 @@ def test_what_is_not_known_is_named_in_one_line(tmp_path):
         exchange.to_keras(net)
 
 
-def test_operations_of_keras_ops_keep_all_that_they_read():
-    K, image = keras.layers, keras.Input((8, 6, 4))
-    a, b = K.Conv2D(4, 3, padding="same")(image), K.Conv2D(4, 1)(inputs=image)
-    gate = K.Dense(4, activation="sigmoid")(K.Dense(2, "relu")(K.GlobalAveragePooling2D()(image)))
-    gate = K.Reshape((1, 1, 4))(gate)
-    x = np.random.default_rng(0).random((3, 8, 6, 4)).astype(np.float32)
-    for y in (a + b, gate * image, keras.ops.concatenate([a, b], -1), keras.ops.add(x1=a, x2=b)):
-        model = keras.Model(image, y)
-        assert np.abs(exchange.from_keras(model).infer(x) - theirs.answers(model, x)).max() < 1e-6
-
-
-def test_what_a_layer_is_called_with_is_never_left_out():
-    K, x = keras.layers, keras.Input((8, 6, 4))
-
-    class Dense(K.Dense):
-        """A user's own, of a name that numpycnn knows."""
-
-    for y, message in (
-        (x * 2.0, "is called with 2.0 as argument 2, .*Rescaling"),
-        (1.5 + x, "is called with 1.5 as argument 1"),
-        (x * keras.ops.ones((4,)), "is called with .*__tensor__"),
-        (K.BatchNormalization(name="n")(x, training=True), "'n' is called with True as training"),
-        (keras.ops.reshape(x, (-1, 192)), r"Reshape \(.*\) of keras.src.ops.numpy"),
-        (x - x[:, ::-1], r"GetItem .*, Subtract .*none of keras.layers"),
-        (Dense(2)(K.Flatten()(x)), r"Dense \(.*\) of .*, which is none of keras.layers"),
-    ):
-        with pytest.raises(CheckpointError, match=message):
-            exchange.from_keras(keras.Model(x, y))
-
-
 def test_zeros_around_an_image_and_pixels_cut_off():
     K, x = keras.layers, np.random.default_rng(0).random((3, 8, 6, 2)).astype(np.float32)
 
