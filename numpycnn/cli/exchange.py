@@ -6,7 +6,7 @@ import pathlib
 from .. import files
 from . import device
 from .grammar.shared import CHECKPOINT
-from .output import check_used
+from .output import check_used, say
 
 
 def export(args):
@@ -58,13 +58,35 @@ def import_(args):
     check_used(args, IMPORTING, ending)
     out = _new(args.out, args.file, ".npz")
     net = READERS[ending](args)
+    note = _for_pictures(net) if ending != ".safetensors" else None
     nc.save(out, net, **{k: v for k, v in net.metadata.items() if k in ("classes", "data")})
+    if note:
+        say(f"note: {out} {note}")
     layers = [type(layer).__name__ for _, layer in net.children()]
     shape = getattr(net, "input_shape", None)
     result = {"out": out, "input_shape": shape and list(shape), "layers": layers}
     result |= {"parameters": sum(p.value.size for p in net.params())}
     text = f"{out}: images or features {shape}, {result['parameters']:,} parameters, "
     return result, text + " ".join(layers)
+
+
+def _for_pictures(net):
+    """Let it take uint8 pictures, where it scales pixels from 0 to 255 itself -> what to say."""
+    from ..layers import BatchNorm, Frozen, Standardize
+    from ..training.pixels import standardizes
+
+    if len(net.input_shape) != 3 or not net.layers or standardizes(net):
+        return None
+    first = net.layers[0]
+    scales = type(first) is Frozen and type(first.layer) is BatchNorm
+    if scales and (abs(first.layer.gamma.value) < 1 / 16).all():
+        net.layers.insert(0, Standardize(0.0, 1 / 255))
+        return "takes uint8 pictures, or floats from 0 to 1, as it scales pixels from 0 to 255"
+    return (
+        "takes floats in the scale of its training, not pictures. For `predict`, in Python: "
+        "net.layers.insert(0, numpycnn.layers.Standardize(0, 1)) if those were pixels from 0 to 1, "
+        "Standardize(0, 1 / 255) if from 0 to 255, and save it"
+    )
 
 
 def _from_onnx(args):

@@ -123,6 +123,32 @@ def test_keras_goes_out_and_comes_in(run, tmp_path, monkeypatch):
     assert np.array_equal(nc.load("small.npz").infer(x), nc.load("pretrained:small").infer(x))
 
 
+def test_an_imported_network_takes_pictures_or_says_how(run, tmp_path, monkeypatch):
+    """The Rescaling of pixels from 0 to 255 is known; of a network without one nothing is."""
+    pytest.importorskip("torch")
+    pytest.importorskip("h5py")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    rng, K = np.random.default_rng(0), keras.layers
+    x = rng.integers(0, 256, (1, 8, 6, 3)).astype(np.uint8)
+    nc.show(x, path="x.png")
+    for name, first in (("scaled", [K.Rescaling(1 / 127.5, -1.0)]), ("raw", [])):
+        layers = [*first, K.Conv2D(4, 3), K.GlobalAveragePooling2D(), K.Softmax()]
+        model = keras.Sequential([keras.Input((8, 6, 3)), *layers])
+        model.save(f"{name}.keras")
+        code, _, err = run("import", f"{name}.keras")
+        assert (code, err.count("\n")) == (0, 1)
+        net = nc.load(f"{name}.npz")
+        if not first:
+            assert "Standardize(0, 1 / 255) if from 0 to 255" in err
+            net.layers.insert(0, nc.layers.Standardize(0, 1 / 255))
+        else:
+            assert run("predict", "x.png", "--checkpoint", "scaled.npz")[0] == 0
+        expected = keras.ops.convert_to_numpy(model(x.astype(np.float32)))
+        assert np.abs(nc.predict(net, x) - expected).max() < 1e-5
+
+
 def test_weights_go_out_and_come_in(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = run("export", "pretrained:small", "--to", "safetensors")
