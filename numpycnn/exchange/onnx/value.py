@@ -105,10 +105,9 @@ def transposed(node, value):
 
 def cast(node, value):
     """The value after a Cast node, y = x. Raises CheckpointError where it rounds to integers."""
-    if node.attrs.get("to") not in FLOATS:
-        raise CheckpointError(
-            f"{node} to the type {node.attrs.get('to')}; numpycnn has floats alone"
-        )
+    to = node.attrs.get("to")
+    if to not in FLOATS:
+        raise CheckpointError(f"{node} to the type {to}, expected floats: it would round")
     return dataclasses.replace(value, whole_numbers=False)
 
 

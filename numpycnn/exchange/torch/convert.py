@@ -6,13 +6,14 @@ import os
 import tempfile
 import warnings
 
+import numpy as np
 import torch
 from torch import nn
 
 from ... import layers as L
 from ...errors import CheckpointError, MissingPackage
 from ...files import shown
-from .. import onnx
+from .. import check, onnx
 from ..names import state_dict
 from ..structure import ExportError, deeper, inside
 from . import modules
@@ -35,15 +36,14 @@ def to_torch(net):
 def from_torch(module, input_shape):
     """The network that a module of yours is in use, by way of ONNX; input_shape (H, W, C) or (D,).
 
-    Raises CheckpointError naming what numpycnn has no layer for, or PyTorch no ONNX operator;
-    MissingPackage without onnx.
+    Answers to random images are compared. Raises CheckpointError where they differ, and naming
+    what numpycnn has no layer for, or PyTorch no ONNX operator; MissingPackage without onnx.
     """
     if importlib.util.find_spec("onnx") is None:
         raise MissingPackage("onnx", "onnx")
     shape = (input_shape[2], *input_shape[:2]) if len(input_shape) == 3 else input_shape
     first = next(module.parameters(), torch.zeros(0))
     x = torch.zeros(2, *shape, dtype=first.dtype, device=first.device)
-    name = type(module).__name__
     free = {"input_names": ["x"], "dynamic_axes": {"x": {0: "N"}}}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), _in_use(module):
         warnings.simplefilter("ignore")  # the older exporter, which needs onnx alone
@@ -51,14 +51,52 @@ def from_torch(module, input_shape):
         try:
             torch.onnx.export(module, (x,), path, dynamo=False, verbose=False, **free)
         except Exception as error:  # whatever it raises, and the module itself
-            text = str(error).partition("\n")[0] or type(error).__name__
-            raise CheckpointError(
-                f"{name}: PyTorch cannot export it as ONNX: {shown(text, 300)}"
-            ) from error
+            raise _refusal(module, "PyTorch cannot export it as ONNX", error) from error
         try:
-            return onnx.load(path)
+            net = onnx.load(path)
         except CheckpointError as error:
+            name = type(module).__name__
             raise CheckpointError(f"{name}: {str(error).removeprefix(path + ': ')}") from None
+        _compare(net, module, x, tuple(input_shape))
+        return net
+
+
+def _refusal(module, what, error):
+    text = str(error).partition("\n")[0] or type(error).__name__
+    return CheckpointError(f"{type(module).__name__}: {what}: {shown(text, 300)}")
+
+
+def _compare(net, module, like, input_shape):
+    """Raises CheckpointError where net and the module, of x as `like`, answer otherwise.
+
+    An exported module does what it did with one x: if x.max() > 1 it decides once.
+    """
+    unit = isinstance(net.layers[0] if net.layers else None, L.Standardize)  # it takes [0, 1] alone
+    noise = check.noise(net.input_shape).astype(np.float32)
+    for x in (noise / 255,) if unit else (noise / 255, noise - 127):
+        own = net.input_shape == input_shape and x.ndim == 4
+        given = np.ascontiguousarray(x.transpose(0, 3, 1, 2)) if own else x
+        try:
+            with torch.no_grad():
+                y = module(torch.from_numpy(given).to(like))
+        except Exception as error:
+            raise _refusal(module, "it takes no eight images", error) from error
+        while not torch.is_tensor(y):  # the only one in a tuple, or a dict
+            (y,) = y.values() if isinstance(y, dict) else y
+        y, z = y.cpu().numpy(), net.infer(x)
+        orders = [y, np.moveaxis(y, 1, -1)] if y.ndim == 4 else [y]
+        shifted = z - z.max(-1, keepdims=True)
+        log_p = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+        ends = [z, log_p, np.exp(log_p)]  # a softmax at the end is left out
+        same = len(y) == len(z) and y.size == z.size  # but for ones: (N, C, 1, 1) is (N, C) here
+        pairs = [(e, y.reshape(e.shape)) for e in ends for y in orders] if same else []
+        error = min((np.abs(a - b).max() for a, b in pairs), default=np.inf)
+        if not error <= 1e-3 * np.abs(y).max() + 1e-4:  # rounding, inside a softmax too
+            raise CheckpointError(
+                f"{type(module).__name__}: exported as ONNX it gives other answers: they differ by "
+                f"{error:.2g} at {np.abs(y).max():.2g}; does forward decide by the values of x, or "
+                "by chance?"
+            )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,55 @@
+"""Modules of PyTorch that do what no export can hold, or end as numpycnn's networks do not."""
+
+import random
+
+import pytest
+
+from numpycnn.errors import CheckpointError
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+from numpycnn.exchange.torch import from_torch  # noqa: E402
+
+
+class Doing(torch.nn.Module):
+    """A convolution, then what the test says."""
+
+    def __init__(self, forward):
+        super().__init__()
+        self.conv, self.then = torch.nn.Conv2d(3, 4, 3), forward
+
+    def forward(self, x):
+        return self.then(self.conv, x)
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda conv, x: conv(x / 255 if x.max() > 1 else x).mean((2, 3)),
+        lambda conv, x: conv(x / float(x.abs().max() + 1)).mean((2, 3)),
+        lambda conv, x: conv(x).mean((2, 3)) + random.random(),
+        lambda conv, x: conv(x).mean((2, 3)) * len(x),
+        lambda conv, x: conv(x).view(2, -1),
+    ],
+)
+def test_a_module_that_decides_by_its_input_is_refused(forward):
+    with pytest.raises(CheckpointError, match="Doing: exported as ONNX it gives other"):
+        from_torch(Doing(forward), (8, 8, 3))
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda conv, x: conv(x).mean((2, 3), keepdim=True),
+        lambda conv, x: {"out": conv(x).permute(0, 2, 3, 1)},
+        lambda conv, x: conv((x - 0.5) / 0.5).flatten(1).log_softmax(1),
+        lambda conv, x: conv(x).softmax(1),
+    ],
+)
+def test_ends_that_numpycnn_writes_otherwise_are_accepted(forward):
+    assert from_torch(Doing(forward), (8, 8, 3)).input_shape == (8, 8, 3)
+
+
+def test_a_module_for_two_images_is_refused():
+    with pytest.raises(CheckpointError, match=r"^Doing: it takes no eight images: shape"):
+        from_torch(Doing(lambda conv, x: conv(x).view(2, 144)), (8, 8, 3))
