@@ -261,3 +261,5 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing():
 def test_what_cannot_go_is_named():
     with pytest.raises(ExportError, match=re.escape("layer branches.1 (Silent)")):
         exchange.to_torch(L.Sequential(L.Add(L.ReLU(), Silent())).layers[0])
+    with pytest.raises(ExportError, match=re.escape("layer reshape1 (Reshape) to (5, 5)")):
+        exchange.to_torch(L.Sequential(L.Reshape(5, 5), L.LayerNorm(5), L.Flatten()))

@@ -131,6 +131,11 @@ def _new(layer, path, made):
         kind = type(layer).__name__
         if kind not in MODULES:
             raise ExportError(f"layer {path or 0} ({kind}) has no counterpart in PyTorch")
+        if isinstance(layer, L.Reshape) and len(layer.shape) not in (1, 3):
+            raise ExportError(
+                f"layer {path or 0} (Reshape) to {layer.shape} cannot go; images (H, W, C) and "
+                "features (D,) can"
+            )
         return MODULES[kind](layer)
     found = [(name, _module(one, deeper(path, name), made)) for name, one in below]
     if type(layer) in (L.Add, L.Concat):
