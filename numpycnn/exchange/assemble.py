@@ -9,7 +9,7 @@ from .. import layers as L
 from ..errors import CheckpointError
 from ..layers.base import value_of
 from ..layers.traverse import walk
-from ..ops.conv import conv_padding
+from ..ops.conv import conv_padding, transposed_padding
 from . import graph
 
 FEATUREWISE = L.ReLU, L.Sigmoid, L.Tanh, L.LeakyReLU, L.ELU, L.SiLU, L.GELU, L.HardSwish
@@ -169,6 +169,10 @@ def _padded(margin, layer):
 def _cut(layer, margin):
     """The transposed convolution whose output lacks these pixels."""
     whole = type(layer) is L.ConvTranspose2D and layer.padding in ("valid", (0, 0))
+    cut = tuple((-a, -b) for a, b in margin.pads)
+    if whole and cut == transposed_padding(None, layer.w.value.shape[:2], layer.stride, "same"):
+        layer.padding = "same"
+        return layer
     if not whole or any(a != b or a > 0 for a, b in margin.pads):
         raise CheckpointError(
             f"an image is cut by {margin.pads}; numpycnn cuts both sides alike, and right behind a "

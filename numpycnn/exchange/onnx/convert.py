@@ -158,11 +158,18 @@ def instance_norm(node, value, given):
 
 
 def unsqueeze(node, value, given):
-    """Features as (C, 1, 1), the gate of a squeeze-and-excite. Raises CheckpointError."""
+    """Features as (C, 1, 1), the gate of a squeeze-and-excite, by one operator or by two.
+
+    Raises CheckpointError.
+    """
     axes = node.attrs.get("axes") or (given[1].tolist() if len(given) > 1 else [])
-    if value.axes != "flat" or value.order is not None or [a % 4 for a in axes] != [2, 3]:
+    before = len(value.dims) + 1
+    rank = before + len(axes)
+    features = value.axes == "flat" or (value.axes == "pooled" and before == 3)  # both, or one more
+    behind = sorted(a % rank for a in axes) == list(range(before, rank)) and rank <= 4
+    if not features or value.order is not None or not behind:
         raise CheckpointError(f"{node} of {value.dims} by the axes {axes}")
-    return [], Value([*value.dims, 1, 1], "pooled")
+    return [], Value([*value.dims, *[1] * len(axes)], "pooled")
 
 
 def pick(node, value, given):

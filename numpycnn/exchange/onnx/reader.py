@@ -20,13 +20,13 @@ from ..reading import read
 from . import convert, patterns
 from .folding import fold
 from .model import parse
-from .value import Value, cast, resolved, together, transposed
+from .value import Value, cast, permutation, resolved, together, transposed
 
 FLOAT, UINT8 = 1, 2  # types of the input
 LARGEST = 1 << 24  # values of one image, anywhere in the network
 JOINS = {"Add": L.Add, "Concat": L.Concat, "Mul": L.SqueezeExcite}
 PASSING = "Cast", "Identity", "Dropout"  # y = x in use
-TO_NCHW = [0, 3, 1, 2]
+TO_NCHW = 0, 3, 1, 2
 
 
 def load(path):
@@ -104,7 +104,7 @@ class _Reader:
         seen, ahead = set(), [name]
         while ahead:
             for node in self.next.get(ahead.pop(), []):
-                if node.op == "Transpose" and node.attrs.get("perm") == TO_NCHW:
+                if node.op == "Transpose" and permutation(node) == TO_NCHW:
                     return "nhwc"
                 if node.op in convert.NUMBERWISE and node.outputs[0] not in seen:
                     seen.add(node.outputs[0])

@@ -110,7 +110,10 @@ def mean(node, value, given):
 
 
 def pad(node, value, given):
-    """Zeros around an image; the convolution after it takes them."""
+    """Zeros around an image, for the convolution after it; or pixels cut off a transposed one.
+
+    Raises CheckpointError.
+    """
     pads = node.attrs.get("pads") if len(given) < 2 else given[1]
     fill = given[2] if len(given) > 2 and given[2] is not None else node.attrs.get("value", 0.0)
     axes = (
@@ -121,9 +124,12 @@ def pad(node, value, given):
     pads = np.array(pads).reshape(2, -1).T.tolist()
     around = {axis % 4: tuple(pair) for axis, pair in zip(axes, pads, strict=True) if any(pair)}
     sides = (2, 3) if value.axes == "nchw" else (1, 2)
-    if set(around) - set(sides) or any(n < 0 for pair in around.values() for n in pair):
-        raise CheckpointError(f"{node} by {pads}, expected zeros around an image")
     both = tuple(around.get(axis, (0, 0)) for axis in sides)
+    if set(around) - set(sides) or (np.min(both) < 0 < np.max(both)):
+        raise CheckpointError(f"{node} by {pads}, expected zeros around an image")
+    if np.min(both) < 0:
+        dims = dataclasses.replace(value, pads=both).padded()
+        return [assemble.Margin(both)], dataclasses.replace(value, dims=dims)
     return [], dataclasses.replace(value, pads=both if around else None)
 
 

@@ -68,6 +68,7 @@ def together(node, values):
         if (
             len(values) != 2
             or len(images) != 1
+            or any(len(v.dims) != len(images[0].dims) for v in values)
             or {v.axes for v in values} - {images[0].axes} != {"pooled"}
         ):
             raise CheckpointError(f"{node} of the values {[v.dims for v in values]}")
@@ -93,13 +94,21 @@ def together(node, values):
     return Value(dims, first.axes, order)
 
 
+def permutation(node):
+    """The axes of a Transpose, from 0 on: PyTorch writes [0, -1, 1, 2] for a movedim."""
+    axes = node.attrs.get("perm", [])
+    return tuple(i % len(axes) for i in axes)
+
+
 def transposed(node, value):
     """The value after a Transpose node. Raises CheckpointError for other orders of axes."""
     known = {("nchw", (0, 2, 3, 1)): "nhwc", ("nhwc", (0, 3, 1, 2)): "nchw"}
-    axes = known.get((value.axes, tuple(node.attrs.get("perm", ()))))
+    axes = known.get((value.axes, permutation(node)))
+    if permutation(node) == tuple(range(len(value.dims) + 1)):
+        axes = value.axes
     if axes is None:
         raise CheckpointError(f"{node} by {node.attrs.get('perm')} of {value.axes}")
-    dims = [value.dims[i - 1] for i in node.attrs["perm"][1:]]
+    dims = [value.dims[i - 1] for i in permutation(node)[1:]]
     return dataclasses.replace(value, dims=dims, axes=axes)
 
 

@@ -53,7 +53,8 @@ class SameConv2d(nn.Conv2d):
 def _padded(conv, x, padding):
     """x with the zeros that ours sets around it."""
     place = conv.kernel_size, conv.stride, padding, conv.dilation
-    (top, bottom), (left, right) = conv_padding(x.shape[2:], *place)
+    size = [int(n) for n in x.shape[2:]]  # as PyTorch exports them, -(-n // 2) is n // 2
+    (top, bottom), (left, right) = conv_padding(size, *place)
     return nn.functional.pad(x, (left, right, top, bottom))
 
 
@@ -63,9 +64,13 @@ class CutConvTranspose2d(nn.ConvTranspose2d):
     cut = 0
 
     def forward(self, x):
+        size, place = x.shape[2:], (self.kernel_size, self.stride)
+        full = [(n - 1) * s + k for n, k, s in zip(size, *place, strict=True)]
+        (top, bottom), (left, right) = transposed_padding(full, *place, self.cut)
+        if top >= bottom and left >= right:  # as PyTorch has it: both sides alike, then more behind
+            place = self.stride, (top, left), (top - bottom, left - right)
+            return nn.functional.conv_transpose2d(x, self.weight, self.bias, *place)
         y = nn.functional.conv_transpose2d(x, self.weight, None, self.stride)
-        cut = transposed_padding(y.shape[2:], self.kernel_size, self.stride, self.cut)
-        (top, bottom), (left, right) = cut
         y = nn.functional.pad(y, (-left, -right, -top, -bottom))
         return y if self.bias is None else y + self.bias[:, None, None]
 
@@ -81,7 +86,9 @@ class LayerNorm(nn.LayerNorm):
     """Over the channels: of each pixel by itself, where x is an image."""
 
     def forward(self, x):
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+        if x.ndim == 2:
+            return super().forward(x)
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class SqueezeExcite(nn.Module):
