@@ -8,6 +8,7 @@ without an exercise says so.
 import csv
 import io
 import re
+import unicodedata
 from pathlib import Path
 
 from .. import files
@@ -97,7 +98,7 @@ def _row(path, folder, limit, seeded):
     try:
         name, seed = identify(path)
         catalogue.find(name)
-        if seeded and seed != student:
+        if seeded and _composed(seed) != _composed(student):
             sentences = [f"it is drawn for {seed or 'nobody'}, not for {student}"]
         else:
             verdict = check_file(path, limit=limit, quiet=True)
@@ -105,6 +106,11 @@ def _row(path, folder, limit, seeded):
     except NumpyCNNError as error:
         sentences = [str(error)]
     return _facts(path.parent, folder, "; ".join(sentences), name, passed, seed)
+
+
+def _composed(name):
+    """The same letters for the same name: a Mac's folders have u and two dots for one letter."""
+    return unicodedata.normalize("NFC", name)
 
 
 def as_csv(rows):

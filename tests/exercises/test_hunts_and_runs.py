@@ -3,6 +3,7 @@
 import csv
 import os
 import socket
+import unicodedata
 
 import numpy as np
 import pytest
@@ -149,6 +150,14 @@ def test_copies_of_one_exercise_count_once_and_the_best_of_them(tmp_path):
     files = "relu (1).py, relu (2).py, relu.py"
     assert rows[1]["sentences"] == f"handed in 3 times ({files}), and the best counts"
     assert table(rows) == "alice  1 of 2"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("folder", ["NFC", "NFD"])
+def test_a_name_is_the_same_however_its_accents_are_written(form, folder, tmp_path):
+    place = tmp_path / unicodedata.normalize(folder, "Müller")
+    start(EXERCISES["hunt_1"], place, unicodedata.normalize(form, "Müller"))
+    assert "drawn for" not in grade_folder(tmp_path, seeded=True)[0]["sentences"]
 
 
 def no_network(*address):
