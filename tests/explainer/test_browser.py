@@ -397,5 +397,10 @@ def test_a_layer_of_your_own_is_shown_with_its_source(tmp_path, open_page):
     assert "return self.slope * dy" in said
     assert "gradcheck: passed" in said
     tab.keyboard.press("s")
+    tab.fill("#lr", "")
     tab.click("#take")
-    wait_for(tab, "document.getElementById('banner').textContent.includes('cannot run')")
+    assert tab.inner_text("#taken") == "Give lr as a number, at least 0."
+    tab.fill("#lr", "0.1")
+    tab.click("#take")
+    for place in ("banner", "taken"):
+        wait_for(tab, f"document.getElementById('{place}').textContent.includes('cannot run')")

@@ -33,7 +33,7 @@ function ask(message, progress) {
   });
 }
 
-// -> whether it could be done
+// -> why it could not be done, or null
 async function recompute(image, params, says) {
   const base = run();
   const raw = base.bare(params);
@@ -50,10 +50,10 @@ async function recompute(image, params, says) {
     S.live = live;
     banner(says, true);
     show();
-    return true;
+    return null;
   } catch (error) {
     banner(error.message, Boolean(S.live));
-    return false;
+    return error.message;
   }
 }
 
@@ -118,7 +118,7 @@ async function redraw(image) {
   while (waiting) {
     const next = waiting;
     waiting = null;
-    if (!(await recompute(next, null, "Your image, computed in this page."))) break;
+    if (await recompute(next, null, "Your image, computed in this page.")) break;
   }
   busy = false;
 }

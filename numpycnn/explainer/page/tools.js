@@ -54,7 +54,12 @@ function openStep() {
   );
   $("take").addEventListener("click", async () => {
     const before = run();
-    const {params, changes} = sgd(before, Number($("lr").value));
+    const lr = $("lr").valueAsNumber;
+    if (!(lr >= 0)) {
+      $("taken").textContent = "Give lr as a number, at least 0.";
+      return;
+    }
+    const {params, changes} = sgd(before, lr);
     const was = before.lossValue;
     const shown = changes.map((c) => ({
       ...c,
@@ -62,14 +67,12 @@ function openStep() {
       place: at(before.nodes[c.k].P[c.name].s, c.cell),
     }));
     $("taken").textContent = "computing \u2026";
-    if (
-      !(await recompute(
-        before.nodes[0].Y.v,
-        params,
-        "After a step of gradient descent, computed in this page.",
-      ))
-    )
+    const says = "After a step of gradient descent, computed in this page.";
+    const failed = await recompute(before.nodes[0].Y.v, params, says);
+    if (failed) {
+      $("taken").textContent = failed;
       return;
+    }
     const now = run().lossValue;
     const digits = Math.max(6, digitsFor([was, now], now - was));
     $("taken").innerHTML =
