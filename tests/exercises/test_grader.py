@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from numpycnn import backend
+from numpycnn import backend, ops
 from numpycnn.exercises import EXERCISES
 from numpycnn.exercises.compare import same
 from numpycnn.exercises.grader import grade, probes
@@ -50,6 +50,37 @@ def test_an_agreed_fault_is_named(fault):
     text = " | ".join(verdict.sentences)
     assert not verdict.passed
     assert all(word in text for word in words), text
+
+
+def test_a_loss_without_the_log_of_the_sum_is_named():
+    def wrong(logits, labels):
+        s = logits - logits.max(1, keepdims=True)
+        return -s[np.arange(len(s)), labels].mean(), ops.softmax_cross_entropy(logits, labels)[1]
+
+    [said] = grade(WRITTEN["softmax_cross_entropy"], wrong).sentences
+    assert "the log of the sum is missing" in said
+
+
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize("each", [True, False])
+def test_a_weight_that_is_assigned_where_it_is_to_add_up_is_named(padded, each):
+    def wrong(dy, cache):
+        dx, dw, db = ops.conv2d_backward(dy, cache)
+        x, (sh, sw), pads = cache.x, cache.stride, cache.padding
+        H, W = x.shape[1:3]
+        xp = np.pad(x, ((0, 0), *pads, (0, 0)))
+        for image in range(len(x)) if each else [slice(None)]:
+            for i, j, di, dj in np.ndindex(*dy.shape[1:3], *dw.shape[:2]):
+                r, s = i * sh + di, j * sw + dj
+                if padded or (0 <= r - pads[0][0] < H and 0 <= s - pads[1][0] < W):
+                    pixel, d = (np.atleast_2d(one) for one in (xp[image, r, s], dy[image, i, j]))
+                    dw[di, dj] = pixel.T @ d
+        return dx, dw, db
+
+    [said] = grade(WRITTEN["conv2d_backward"], wrong).sentences
+    assert "only the last output pixel" in said, said
+    assert ("of the last image" in said) == each
+    assert ("that meets x" in said) == (not padded)
 
 
 @pytest.mark.parametrize("name", WRITTEN)

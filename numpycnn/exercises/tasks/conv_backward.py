@@ -8,6 +8,8 @@ from . import computations
 from .common import FILTER, IMAGE, judge, noise
 from .patches import ASSIGNED, MOVED, STEPS, cases, scatter
 
+ONLY_LAST = "= stands in the place of +=: only the last output pixel"
+
 
 def _backward_probes(rng):
     for i, (x, (kh, kw), stride, pad, f, about, sizes) in enumerate(cases(rng)):
@@ -62,6 +64,25 @@ def _unstrided(a):
     return _sum(cols.reshape(*cols.shape[:3], *c.w.shape[:3]), dy)
 
 
+def _last(of, inside):
+    """dw from the last output pixel: of the images `of`, and `inside` x alone if loops skip what is
+    outside.
+    """
+
+    def twin(a):
+        c, dy = a["cache"], a["dy"]
+        cols = ops.im2col(c.x, c.w.shape[:2], c.stride, c.padding)
+        cols = cols.reshape(*cols.shape[:3], *c.w.shape[:3])
+        meets = ops.im2col(np.ones_like(c.x), c.w.shape[:2], c.stride, c.padding) > 0
+        meets = meets.reshape(cols.shape)[0, ..., 0] | (not inside)  # (OH, OW, kh, kw)
+        dw = np.zeros_like(c.w)
+        for i, j, p, q in np.argwhere(meets):  # in the order of the loops
+            dw[p, q] = cols[of, i, j, p, q].T @ dy[of, i, j]
+        return dw
+
+    return twin
+
+
 CONV_BACKWARD = Exercise(
     "conv2d_backward",
     "convolution, backward",
@@ -113,6 +134,18 @@ CONV_BACKWARD = Exercise(
             (
                 "only the last output pixel is counted",
                 _dw(lambda p, dy, c: _sum(p[:, -1:, -1:], dy[:, -1:, -1:])),
+            ),
+            (
+                f"{ONLY_LAST} that meets x at a weight is counted",
+                _last(slice(None), inside=True),
+            ),
+            (
+                f"{ONLY_LAST} of the last image that meets x at a weight is counted",
+                _last(slice(-1, None), inside=True),
+            ),
+            (
+                f"{ONLY_LAST} of the last image is counted",
+                _last(slice(-1, None), inside=False),
             ),
             (
                 "the channels of a patch are averaged",

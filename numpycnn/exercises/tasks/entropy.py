@@ -21,8 +21,7 @@ def _entropy_probes(rng):
 
 
 def _a(args):
-    s = args["logits"] - args["logits"].max(axis=1, keepdims=True)
-    e = np.exp(s)
+    e = np.exp(_shifted(args))
     return e / e.sum(axis=1, keepdims=True)
 
 
@@ -42,8 +41,12 @@ def _others(args, table):
     return np.where(_y(args) == 1, 0, table)
 
 
+def _shifted(args):
+    return args["logits"] - args["logits"].max(axis=1, keepdims=True)
+
+
 def _log_a(args):
-    s = args["logits"] - args["logits"].max(axis=1, keepdims=True)
+    s = _shifted(args)
     return s - np.log(np.exp(s).sum(axis=1, keepdims=True))
 
 
@@ -172,6 +175,10 @@ SOFTMAX_CROSS_ENTROPY = Exercise(
             (
                 "only the label's score is there: the log of the sum is missing",
                 lambda a: -np.mean(_picked(a, a["logits"])),
+            ),
+            (
+                "only the label's score less the maximum is there: the log of the sum is missing",
+                lambda a: -np.mean(_picked(a, _shifted(a))),
             ),
         ],
         "dlogits": [
