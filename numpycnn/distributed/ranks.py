@@ -29,7 +29,7 @@ class Alone:
         return value
 
     def compare(self, **facts):
-        """Raise RankError, on all, where a rank has another {what: checksum} than the others."""
+        """Raise RankError, on all, where a rank has another {what: value} than the others."""
 
     @contextlib.contextmanager
     def batch(self, n):
@@ -91,8 +91,10 @@ class Ranks(Alone):
             usual = max(values, key=values.count)
             names = [k for k, v in zip(self.messages.names, values, strict=True) if v != usual]
             if names:
+                other = next(value for value in values if value != usual)
                 raise RankError(
-                    f"{', '.join(names)}: other {what} than the other ranks; "
+                    f"{', '.join(names)}: other {what} than the other ranks"
+                    f"{_difference(other, usual)}; "
                     "all need the same code, data, settings and weights"
                 )
 
@@ -161,6 +163,14 @@ class Part:
     def stack(self, array):
         """(R, ..): every rank's array."""
         return self.messages.gather(array[None], [1] * self.messages.size)
+
+
+def _difference(one, usual):
+    """ ": lr 0.02, not 0.01", of the first value that is another one; nothing for checksums."""
+    if not isinstance(usual, dict):
+        return ""
+    key = next(key for key in {**usual, **one} if one.get(key) != usual.get(key))
+    return f": {key} {one.get(key)!r}, not {usual.get(key)!r}"
 
 
 def _portable(error):

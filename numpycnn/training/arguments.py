@@ -239,11 +239,11 @@ def compare(ranks, net, settings):
     """Raise RankError, on all ranks, where one has another code, data, settings or weights."""
     if ranks.size == 1:
         return
-    data = {name: value for name, value in settings.items() if name.startswith("crc32")}
-    rest = {name: value for name, value in settings.items() if name not in data}
-    ranks.compare(
+    data = {key: settings[key] for key in settings if key == "images" or key.startswith("crc32")}
+    rest = {key: value for key, value in settings.items() if key not in data}
+    ranks.compare(  # settings before data, as the command's trial (cli/announcement.py) takes a few
         code=distributed.code(),
-        data=data,
         settings={**rest, "backend": backend.backend()},
+        data=data,
         weights=distributed.weights(net),
     )

@@ -77,12 +77,19 @@ def test_a_signal_to_one_rank_stops_all_and_others_go_on_to_the_same_bits(togeth
 
 @real
 @pytest.mark.parametrize(
-    ("what", "rank"), [("weights", 1), ("settings", 3), ("data", 0), ("code", 2)]
+    ("what", "rank", "how"),
+    [
+        ("weights", 1, ";"),
+        ("settings", 3, ": batch_size 16, not 32;"),
+        ("data", 0, ": crc32 of the validation data "),
+        ("code", 2, ";"),
+    ],
 )
-def test_a_rank_that_differs_is_named_on_all(together, what, rank):
+def test_a_rank_that_differs_is_named_on_all(together, what, rank, how):
+    """Settings with both values, also where by another batch size the trial has other images."""
     (text,) = set(together["refused"][what])
     assert text.startswith(f"rank {rank} (")
-    assert f"other {what} than" in text
+    assert f"other {what} than the other ranks{how}" in text
 
 
 @real

@@ -44,8 +44,8 @@ def network(seed=1):
     return Sequential(
         Conv2D(1, 16, 3, rng=rng), BatchNorm(16), ReLU(), MaxPool2D(2),  # direct, fused
         Conv2D(16, 16, 3, rng=rng), BatchNorm(16), ReLU(),  # Winograd
-        MirrorConv2D(8, 8, 3, bias=True, rng=rng), MirrorBatchNorm(8), ReLU(),
-        Dropout(0.3, rng=rng), Conv2D(16, 8, 3, dilation=2, rng=rng),
+        MirrorConv2D(8, 8, 3, rng=rng), MirrorBatchNorm(8), ReLU(), Dropout(0.3, rng=rng),
+        MirrorConv2D(8, 4, 3, bias=True, rng=rng), Conv2D(8, 8, 3, dilation=2, rng=rng),
         ConvTranspose2D(8, 16, 3, rng=rng),  # NumPy alone
         Conv2D(16, 2, 3, rng=rng), PReLU(2), BatchNorm(2), Flatten(),  # kn2row, not fused
         Dense(32, 8, rng=rng), BatchNorm(8), ReLU(), Dense(8, 3, rng=rng),
@@ -142,7 +142,7 @@ def refusals():
     next(other.params()).value[0] += WORLD.rank == 1
     cases = {
         "weights": {"net": other},
-        "settings": {"lr": 0.02 if WORLD.rank == 3 else 0.01},
+        "settings": {"batch_size": 16, "images": 32} if WORLD.rank == 3 else {},
         "data": {"validation": (X[:5] + (WORLD.rank == 0), Y[:5])},
         "code": {},
     }
@@ -150,7 +150,7 @@ def refusals():
     for what, settings in cases.items():
         with together(WORLD), other_code() if what == "code" else contextlib.nullcontext():
             try:
-                train(75, **settings)
+                train(**{"images": 75, **settings})
                 text = "trained"
             except distributed.RankError as error:
                 text = str(error)
