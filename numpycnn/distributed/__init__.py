@@ -25,10 +25,12 @@ import contextlib
 import os
 
 from ..errors import RankError
-from .checksums import code, weights
+from .checksums import code, random_states, weights
 from .ranks import Alone, Ranks
 
-__all__ = ["TIMEOUT", "code", "current", "joined", "launched", "refusal", "weights"]
+__all__ = [
+    "TIMEOUT", "code", "current", "joined", "launched", "random_states", "refusal", "weights",
+]  # fmt: skip
 
 LAUNCHERS = "OMPI_COMM_WORLD", "PMI"  # how the variables of Open MPI and of MPICH begin
 TIMEOUT = 300  # seconds that a rank may be silent

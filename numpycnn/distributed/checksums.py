@@ -25,8 +25,16 @@ def code():
 def weights(net):
     """Of a network's parameters, running statistics and random states."""
     arrays = [*(param.value for param in named_params(net).values()), *named_buffers(net).values()]
-    states = [repr(generator.bit_generator.state) for generator in generators(net).values()]
-    found = zlib.crc32("".join(states).encode())
+    found = zlib.crc32("".join(_states(net).values()).encode())
     for array in arrays:
         found = zlib.crc32(np.ascontiguousarray(array), found)
     return found
+
+
+def random_states(net):
+    """{path: checksum} of the generators of a network's layers."""
+    return {path: zlib.crc32(state.encode()) for path, state in _states(net).items()}
+
+
+def _states(net):
+    return {path: repr(rng.bit_generator.state) for path, rng in generators(net).items()}

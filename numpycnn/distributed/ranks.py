@@ -10,6 +10,8 @@ from ..errors import RankError
 from ..ops import whole
 from .messages import Messages
 
+SAME = "all need the same code, data, settings and weights"
+
 
 class Alone:
     """A training by one process: nothing is exchanged."""
@@ -28,7 +30,7 @@ class Alone:
         """The first rank's value."""
         return value
 
-    def compare(self, **facts):
+    def compare(self, advice="", **facts):
         """Raise RankError, on all, where a rank has another {what: value} than the others."""
 
     @contextlib.contextmanager
@@ -84,7 +86,7 @@ class Ranks(Alone):
     def share(self, value):
         return self.messages.share(value)
 
-    def compare(self, **facts):
+    def compare(self, advice=SAME, **facts):
         everyone = self.messages.everyone(facts)
         for what in facts:
             values = [one[what] for one in everyone]
@@ -94,8 +96,7 @@ class Ranks(Alone):
                 other = next(value for value in values if value != usual)
                 raise RankError(
                     f"{', '.join(names)}: other {what} than the other ranks"
-                    f"{_difference(other, usual)}; "
-                    "all need the same code, data, settings and weights"
+                    f"{_difference(other, usual)}; {advice}"
                 )
 
     @contextlib.contextmanager

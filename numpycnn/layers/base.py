@@ -52,6 +52,10 @@ class Layer:
     Parameters (Param), layers inside (also in lists) and generators are found among the attributes,
     in order of definition; arrays that are saved but not trained are named in `buffer_names`. A
     layer that is `opaque` runs what is inside without calling its passes.
+
+    Several ranks share a batch, and a layer sees the images of its own. What goes beyond one image
+    asks ops.whole: whole.draw(numbers, shape) for random numbers, whole.total(summed) and
+    whole.images(n) for a statistic of the batch, forward and backward.
     """
 
     buffer_names = ()

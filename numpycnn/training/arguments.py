@@ -245,5 +245,5 @@ def compare(ranks, net, settings):
         code=distributed.code(),
         settings={**rest, "backend": backend.backend()},
         data=data,
-        weights=distributed.weights(net),
+        weights=distributed.weights(net),  # and random states
     )

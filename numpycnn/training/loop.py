@@ -23,6 +23,7 @@ from .run import FitRun
 
 LARGEST = 1e6  # a batch's loss: no network comes back from there
 MOST = 1 << 24  # logits that validation holds at a time
+DRAWN = "a layer draws for its own images only: use ops.whole.draw"
 RUINED = 100  # times the loss of guessing, after the last epoch
 
 __all__ = ["History", "evaluate", "fit", "predict"]
@@ -72,6 +73,7 @@ def _epochs(run, loss, x, y, factor, phases, validate, bar, stop, ranks):
         augment = phases(run.epoch / epochs)
         pairs = batches(x, y, size, seed, run.epoch, augment, run.step, sampling)
         _epoch(run, loss, pairs, lr_at, stop, bar, ranks)
+        ranks.compare(DRAWN, **{"random states": distributed.random_states(run.net)})
         ranks.compare(weights=distributed.weights(run.net))
         run.end_epoch(validate)
         bar.epoch(run.history)

@@ -93,6 +93,14 @@ def test_a_rank_that_differs_is_named_on_all(together, what, rank, how):
 
 
 @real
+def test_a_layer_that_draws_for_its_own_images_is_named(together):
+    """The last batch of 11 images gives one rank two of them, the others three."""
+    (text,) = set(together["drawn"])
+    assert "other random states than the other ranks: 0.rng " in text
+    assert text.endswith("a layer draws for its own images only: use ops.whole.draw")
+
+
+@real
 def test_a_loss_that_is_not_finite_on_one_rank_ends_all(together):
     (text,) = set(together["diverged"])
     assert "the loss is not finite in epoch 2, step 1" in text

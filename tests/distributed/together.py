@@ -168,6 +168,29 @@ class Poison(nc.layers.Identity):
         return (x * np.float32(np.nan) if self.calls == 4 and WORLD.rank == 3 else x), None
 
 
+class Noise(nc.layers.Identity):
+    """Adds noise, drawn for the images here."""
+
+    def __init__(self):
+        self.rng = np.random.default_rng(1)
+
+    def forward(self, x, train=False):
+        return (x + self.rng.random(x.shape, np.float32) if train else x), None
+
+
+def drawn():
+    """[every rank's error] where a layer draws for its own images only."""
+    net = network()
+    net.layers.insert(0, Noise())
+    with together(WORLD):
+        try:
+            train(75, net=net)
+            text = "trained"
+        except distributed.RankError as error:
+            text = str(error)
+    return WORLD.allgather(text)
+
+
 def diverged():
     """[every rank's error] where the images of one of them become NaN."""
     net = network()
@@ -188,6 +211,7 @@ if __name__ == "__main__":
         "resumed": resumed(sys.argv[1]),
         "refused": refusals(),
         "diverged": diverged(),
+        "drawn": drawn(),
     }
     if WORLD.rank == 0:
         print(json.dumps(result))
