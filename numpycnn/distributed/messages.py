@@ -5,10 +5,12 @@ a rank that never answers is noticed.
 """
 
 import atexit
+import contextlib
 import os
 import pickle
 import socket
 import sys
+import threading
 import time
 import zlib
 
@@ -17,6 +19,7 @@ import numpy as np
 from ..errors import RankError
 from ..ops import whole
 
+ALIVE = 32767  # the tag of a rank at work: MPI's largest that is promised
 LEAVING = 5  # seconds in which ranks that fail alike have all failed
 
 
@@ -80,11 +83,13 @@ class Messages:
         """
         self.calls += 1
         timeout, others = timeout or self.timeout, [k for k in range(self.size) if k != self.rank]
-        tag, told, waited, last = self.calls % 32768, False, 0.0, time.monotonic()
+        tag, told, waited, last = self.calls % ALIVE, False, 0.0, time.monotonic()
         while not request.Test():
             now = time.monotonic()
             waited += min(now - last, 1.0)  # more, and it was this process that stood still
             last = now
+            if waited > timeout / 4 and self._heard():
+                waited = 0.0
             if waited > timeout / 2 and not told:
                 self.sent += [self.aside.Isend(np.zeros(1, np.uint8), k, tag) for k in others]
                 told = True
@@ -94,6 +99,39 @@ class Messages:
                 getattr(os, "sched_yield", int)()
             else:  # the cores are for those that are still at work
                 time.sleep(0.0002)
+
+    @contextlib.contextmanager
+    def at_work(self):
+        """Within it the others, who wait for what this rank does alone, hear that it is alive.
+
+        Unless the MPI library takes no calls of a second thread.
+        """
+        from mpi4py import MPI
+
+        if MPI.Query_thread() < MPI.THREAD_SERIALIZED:
+            yield
+            return
+        done, others = threading.Event(), [k for k in range(self.size) if k != self.rank]
+
+        def tell():
+            while not done.wait(self.timeout / 4):
+                self.sent += [self.aside.Isend(np.zeros(1, np.uint8), k, ALIVE) for k in others]
+
+        thread = threading.Thread(target=tell, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _heard(self):
+        """Whether a rank has said that it is at work, since this was asked."""
+        heard = False
+        while self.aside.Iprobe(tag=ALIVE):
+            self.aside.Recv(np.empty(1, np.uint8), tag=ALIVE)
+            heard = True
+        return heard
 
     def _silence(self, silent, timeout):
         names = ", ".join(self.names[k] for k in silent) or "the network"

@@ -69,7 +69,8 @@ class Ranks(Alone):
         outcome = None
         if self.leads:
             try:
-                outcome = function(), None
+                with self.messages.at_work():
+                    outcome = function(), None
             except Exception as error:
                 self.share((None, _portable(error)))
                 raise

@@ -15,6 +15,7 @@ from numpycnn import distributed
 from numpycnn.cli.parser import exit_code
 from numpycnn.distributed import messages
 from numpycnn.layers import Dense, Flatten, Sequential
+from numpycnn.training import loop
 
 CASES = {
     "error": lambda: 1 / 0,
@@ -23,6 +24,10 @@ CASES = {
     "stopped": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "left": lambda: os._exit(0),
 }
+ALONE = {  # what rank 0 does in its second validation, while the others wait for it
+    "at work": lambda: time.sleep(3),
+    "stopped at work": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+}
 
 
 def main(case, out):
@@ -30,16 +35,24 @@ def main(case, out):
     rng = np.random.default_rng(0)
     net = Sequential(Flatten(), Dense(16, 3, rng=rng))
     x, y = rng.random((40, 4, 4, 1), np.float32), rng.integers(0, 3, 40)
-    calls = []
+    calls, validated, score_of = [], [], loop.score_of
 
     def augment(x, rng):
         calls.append(1)
-        if len(calls) == 6 and ranks.messages.rank == 1:  # in the second epoch
+        if case in CASES and len(calls) == 6 and ranks.messages.rank == 1:  # in the second epoch
             CASES[case]()
         return x
 
+    def scored(*pair):
+        validated.append(1)
+        if case in ALONE and len(validated) == 2:
+            ALONE[case]()
+        return score_of(*pair)
+
+    loop.score_of = scored
+    settings = {"epochs": 9, "batch_size": 8, "augment": augment, "validation": (x, y)}
     with distributed.joined(timeout=1) as ranks:
-        nc.fit(net, x, y, epochs=9, batch_size=8, augment=augment, out=out, progress=False)
+        nc.fit(net, x, y, **settings, out=out, progress=False)
 
 
 if __name__ == "__main__":

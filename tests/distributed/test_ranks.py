@@ -120,6 +120,7 @@ SILENT = f"{ONE}: silent for 1 seconds, which ends the training; checkpoints are
         ("dead", "rank 1 with PID"),  # the launcher's own words
         ("silent", SILENT),
         ("stopped", SILENT),
+        ("stopped at work", SILENT.replace("rank 1", "rank 0")),
     ],
 )
 def test_no_rank_waits_for_one_that_fails(case, line, tmp_path):
@@ -130,6 +131,14 @@ def test_no_rank_waits_for_one_that_fails(case, line, tmp_path):
     assert len([line for line in err.splitlines() if line.startswith("rank")]) <= 1, err
     net = numpycnn.load(tmp_path / "last.npz")
     assert len(net.metadata["fit"]["history"]["loss"]) == 1
+
+
+@real
+def test_rank_0_may_work_alone_for_longer_than_a_rank_may_be_silent(tmp_path):
+    """Its validation takes three times as long."""
+    code, _, err = mpirun(3, "-m", "tests.distributed.faults", "at work", tmp_path)
+    assert code == 0, err
+    assert numpycnn.load(tmp_path / "last.npz").metadata["fit"]["history"]["loss"][8:]
 
 
 # ---- the command -------------------------------------------------------------------------------
