@@ -129,7 +129,7 @@ def _fused(layer):
         copied = Sequential(*joined)
         copied.places = [(i, type(layer.layers[i]).__name__) for i in places]
         return copied
-    if isinstance(layer, (Add, Concat)):
+    if type(layer) in (Add, Concat):  # a subclass may keep state in itself
         copied = copy.copy(layer)
         copied.branches = [_fused(branch) for branch in layer.branches]
         return copied

@@ -316,3 +316,21 @@ def test_a_first_convolution_of_somebodys_own_keeps_its_state():
     net = layers.Sequential(Counts(1, 2, 3), layers.ReLU())
     layers.fuse(net, input_gradient=False).forward(np.zeros((2, 5, 5, 1), np.float32), train=True)
     assert net.layers[0].passes == 1
+
+
+def test_a_sum_of_somebodys_own_keeps_its_state_and_its_infer():
+    class Counts(layers.Add):
+        passes = 0
+
+        def forward(self, x, train=False):
+            self.passes += 1
+            return super().forward(x + 1, train)
+
+        def infer(self, x):
+            return self.forward(x)[0]
+
+    net = layers.Sequential(Counts(layers.Dense(3, 3), layers.Identity()), layers.ReLU())
+    x = np.ones((2, 3), np.float32)
+    layers.fuse(net, input_gradient=False).forward(x, train=True)
+    assert net.layers[0].passes == 1
+    np.testing.assert_array_equal(compiled.prepared(net).infer(x), net.infer(x))
