@@ -92,7 +92,7 @@ def state_dict(net):
 
 
 def load_state(net, state, flatten=None):
-    """Fill net, in place, from a state_dict {name: array} of to_torch's names or of others.
+    """Fill net, in place, from a state_dict {name: array or tensor} of to_torch's names or others.
 
     Other names are matched by the kinds of layers in their order, never by shape. Where an
     image is flattened, or made of features, say how: "nchw" (nn.Flatten, nn.Unflatten) or "nhwc".
@@ -104,7 +104,7 @@ def load_state(net, state, flatten=None):
             f"{away[0].name} is a copy that export() of a layer makes, filled in vain; "
             "let it return layers with the layer's own Params"
         )
-    state = {k: np.asarray(v) for k, v in state.items() if not k.endswith("num_batches_tracked")}
+    state = {k: _array(v) for k, v in state.items() if not k.endswith("num_batches_tracked")}
     foreign = {place.name for place in own} != state.keys()
     if foreign:
         state = _renamed(own, state)
@@ -116,6 +116,14 @@ def load_state(net, state, flatten=None):
             if (id(place.value), axis) in orders:
                 array = array.take(orders[id(place.value), axis], axis)
         place.value[...] = array
+
+
+def _array(value):
+    """Of an array, or of PyTorch's tensor, also one that is trained or of bfloat16."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = value.float() if value.element_size() < 4 else value
+    return np.asarray(value)
 
 
 def _flattened(net, flatten, own):

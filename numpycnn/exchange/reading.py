@@ -3,7 +3,7 @@
 import os
 import stat
 
-from ..errors import CheckpointError, MissingPackage
+from ..errors import CheckpointError, MissingPackage, ShapeError
 from ..files import shown
 
 MAX_FILE = 1 << 31  # bytes, as protobuf has it
@@ -24,7 +24,7 @@ def read(path, kind, parse):
             return parse(file.read(facts.st_size))
     except MissingPackage:
         raise
-    except CheckpointError as error:
+    except (CheckpointError, ShapeError) as error:
         raise CheckpointError(f"{where}: {shown(error, 800)}") from None
     except FileNotFoundError:
         raise CheckpointError(f"{where}: there is no such file") from None

@@ -45,7 +45,9 @@ def save(path, arrays, metadata=None):
 
 
 def load(path):
-    """-> {name: array}, metadata. Raises CheckpointError, in one line, for a bad file."""
+    """-> {name: array}, metadata; BF16 as float32. Raises CheckpointError, in one line, for a bad
+    file.
+    """
     return read(path, "a safetensors file", decode)
 
 
@@ -58,14 +60,19 @@ def decode(content):
     metadata, arrays, at = header.pop("__metadata__", {}), {}, 0
     for name, facts in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         (start, end), shape = facts["data_offsets"], facts["shape"]
-        dtype = np.dtype(DTYPES[facts["dtype"]])
+        if facts["dtype"] not in {*DTYPES, "BF16"}:
+            known = ", ".join((*DTYPES, "BF16"))
+            raise CheckpointError(f"{name!r:.60} is {facts['dtype']!s:.20}, expected {known}")
+        dtype = np.dtype(DTYPES.get(facts["dtype"], "<u2"))
         sizes = (start, end, *shape)
         if any(type(n) is not int or n < 0 for n in sizes) or start != at or end > len(body):
             raise CheckpointError(f"it is damaged: {name!r:.60} is not where it should be")
         if math.prod(shape) * dtype.itemsize != end - start:
             raise CheckpointError(f"it is damaged: {name!r:.60} has not the bytes of {shape!s:.60}")
         array = np.frombuffer(body[start:end], dtype).reshape(shape)
-        arrays[name] = array.astype(dtype.newbyteorder("="))
+        if facts["dtype"] == "BF16":  # the upper half of a float32
+            array = (array.astype("=u4") << 16).view(np.float32)
+        arrays[name] = array.astype(array.dtype.newbyteorder("="))
         at = end
     if at != len(body):
         raise CheckpointError("it is damaged: there are bytes that belong to no array")

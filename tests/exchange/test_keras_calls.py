@@ -41,3 +41,25 @@ def test_what_a_layer_is_called_with_is_never_left_out():
     ):
         with pytest.raises(CheckpointError, match=message):
             exchange.from_keras(keras.Model(x, y))
+
+
+def test_one_output_in_a_list_or_a_dict_is_read_and_two_are_refused(tmp_path):
+    K, image = keras.layers, keras.Input((8, 6, 4))
+    y = K.Flatten()(image)
+    for outputs in ([y], {"out": y}):
+        model = keras.Model(image, outputs)
+        assert exchange.from_keras(model).infer(np.zeros((2, 8, 6, 4), np.float32)).shape == (
+            2,
+            192,
+        )
+    pixels = keras.Model(image, K.Dense(3)(image))
+    for model, message in (
+        (keras.Model(image, [y, K.Dense(2)(y)]), "it has 2 outputs, expected one"),
+        (keras.Model(image, {"a": y, "b": K.Dense(2)(y)}), "it has 2 outputs, expected one"),
+        (pixels, r"the input has the shape \(8, 6, 4\), expected \(4,\)"),
+    ):
+        model.save(tmp_path / "x.keras")
+        for read, source in ((exchange.from_keras, model), (exchange.load, tmp_path / "x.keras")):
+            with pytest.raises(CheckpointError, match=message) as caught:
+                read(source)
+            assert "damaged" not in str(caught.value)

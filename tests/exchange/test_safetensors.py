@@ -57,6 +57,16 @@ def test_bit_exact_there_and_back(tmp_path):
     assert path.read_bytes() == own.encode(got)
 
 
+def test_bfloat16_is_read_and_what_is_not_is_named(tmp_path):
+    path, halves = tmp_path / "x.safetensors", np.array([0x3FC0, 0xC2F7], "<u2")  # 1.5, -123.5
+    place = {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}
+    path.write_bytes(forged({"a": place}, halves.tobytes()))
+    assert_same(own.load(path)[0], {"a": np.array([1.5, -123.5], np.float32)})
+    path.write_bytes(forged({"a": {**place, "dtype": "F8_E4M3", "shape": [4]}}, bytes(4)))
+    with pytest.raises(CheckpointError, match=r"safetensors: 'a' is F8_E4M3, expected F64, F32"):
+        own.load(path)
+
+
 def test_what_it_cannot_hold_is_named():
     with pytest.raises(TypeError, match="w: safetensors has no complex128"):
         own.encode({"w": np.zeros(2, complex)})

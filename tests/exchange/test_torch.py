@@ -258,6 +258,13 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing():
     assert all(np.array_equal(v, before[k]) for k, v in state_dict(net).items())
 
 
+def test_tensors_that_are_trained_and_bfloat16_ones_come_in():
+    twin = torch.nn.Linear(2, 3).bfloat16()
+    net = L.Sequential(L.Dense(2, 3))
+    load_state(net, dict(twin.named_parameters()))
+    assert np.array_equal(net.layers[0].w.value, twin.weight.detach().float().numpy().T)
+
+
 def test_what_cannot_go_is_named():
     with pytest.raises(ExportError, match=re.escape("layer branches.1 (Silent)")):
         exchange.to_torch(L.Sequential(L.Add(L.ReLU(), Silent())).layers[0])

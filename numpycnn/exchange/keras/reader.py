@@ -13,7 +13,7 @@ import zipfile
 import numpy as np
 
 from ... import layers as L
-from ...errors import CheckpointError, MissingPackage
+from ...errors import CheckpointError, MissingPackage, ShapeError
 from ..assemble import branched, joined, settle
 from ..nesting import nest
 from ..reading import read
@@ -112,7 +112,9 @@ def _network(config, weights_of):
         raise CheckpointError(f"numpycnn has no layers for {', '.join(unknown)}")
     sources, start, shape = _sources(kind, inside)
     pieces, kinds = {}, {}
-    output = inside["output_layers"][0] if kind == "Functional" else layers[-1]["config"]["name"]
+    output = layers[-1]["config"]["name"]
+    if kind == "Functional":
+        output = _output(inside["output_layers"])
     for i, one in enumerate(layers):
         name, settings = one["config"]["name"], one["config"]
         weights = weights_of(i, one["class_name"], name)
@@ -122,7 +124,19 @@ def _network(config, weights_of):
         )
     net = L.Sequential(*_layers(nest(sources, output, start), pieces, kinds))
     net.input_shape, net.metadata = shape, {}
-    return settle(net, shape)
+    try:
+        return settle(net, shape)
+    except ShapeError as error:  # a Dense of each pixel, say
+        raise CheckpointError(str(error)) from None
+
+
+def _output(found):
+    """The name of the layer that gives the output: of [name, 0, 0], alone in a list or a dict."""
+    each = list(found.values()) if isinstance(found, dict) else found
+    each = each if all(isinstance(one, list) for one in each) else [each]
+    if len(each) != 1:
+        raise CheckpointError(f"it has {len(each)} outputs, expected one")
+    return each[0][0]
 
 
 def _pieces(kind, settings, weights, last):
