@@ -8,6 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from numpycnn import layers as L
 from numpycnn.exchange import c, int8
 from numpycnn.exchange.c import build, memory
 from numpycnn.exchange.structure import ExportError
@@ -47,6 +48,18 @@ def test_every_compiler_gives_the_same_bits(command):
     text, _ = c.export(made, "net")
     x = images(made, 30, seed=7)
     assert np.array_equal(build.run(text, "net", x, command), made.integers(x))
+
+
+@needs("gcc")
+@pytest.mark.parametrize("options", [("-O3",), SANITIZED], ids=" ".join)
+def test_a_kernel_of_one_pixel_compiles_without_a_warning(options):
+    rng = np.random.default_rng(0)
+    net = L.Sequential(L.Conv2D(2, 3, 1, rng=rng), L.Flatten(), L.Dense(192, 3, rng=rng))
+    net.input_shape = (8, 8, 2)
+    made = int8.quantize(net, images(net))
+    x = images(net, 30, seed=7)
+    text, _ = c.export(made, "net")
+    assert np.array_equal(build.run(text, "net", x, ("gcc", *options)), made.integers(x))
 
 
 def _compiles(command):

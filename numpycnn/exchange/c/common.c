@@ -73,8 +73,8 @@ static void filters(const uint8_t *x, const int8_t *weights, int n, int f,
     for (int k = 0; k < f; k += group) {
         if (k > f - group) k = f - group;
         const int32_t *b = out->bias + k;
-        int32_t sum[4] = {b[0]};
-        for (int t = 1; t < group; t++) sum[t] = b[t];
+        int32_t sum[4] = {0};
+        for (int t = 0; t < group && t < 4; t++) sum[t] = b[t]; /* t < 4: for gcc's warnings */
         dots(x, weights + k * n, n, group < 4 ? 0 : n, sum);
         for (int t = 0; t < group; t++) {
             uint8_t found = code(out, k + t, sum[t]);

@@ -16,13 +16,10 @@ static void copy_patch(const struct conv *l, const uint8_t *x, int i, int j, uin
     int to = column + l->kw > l->w ? l->w - column : l->kw;
     for (int di = 0; di < l->kh; di++, patch += l->kw * c) {
         int row = i * l->sh - l->top + di;
-        if (row < 0 || row >= l->h || from >= to) {
-            memset(patch, l->outside, l->kw * c);
-            continue;
-        }
-        memset(patch, l->outside, from * c);
-        memcpy(patch + from * c, x + (row * l->w + column + from) * c, (to - from) * c);
-        memset(patch + to * c, l->outside, (l->kw - to) * c);
+        int inside = row >= 0 && row < l->h && from < to;
+        if (!inside || to - from < l->kw) memset(patch, l->outside, l->kw * c);
+        if (inside)
+            memcpy(patch + from * c, x + (row * l->w + column + from) * c, (to - from) * c);
     }
 }
 
