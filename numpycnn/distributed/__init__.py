@@ -29,10 +29,15 @@ from .checksums import code, random_states, weights
 from .ranks import Alone, Ranks
 
 __all__ = [
-    "TIMEOUT", "code", "current", "joined", "launched", "random_states", "refusal", "weights",
+    "TIMEOUT", "code", "current", "follows", "joined", "launched", "random_states", "refusal",
+    "weights",
 ]  # fmt: skip
 
-LAUNCHERS = "OMPI_COMM_WORLD", "PMI"  # how the variables of Open MPI and of MPICH begin
+LAUNCHERS = {  # variables with size and rank of Open MPI, of MPICH, and of a step of Slurm's srun
+    "OMPI_COMM_WORLD_SIZE": "OMPI_COMM_WORLD_RANK",
+    "PMI_SIZE": "PMI_RANK",
+    "SLURM_STEP_NUM_TASKS": "SLURM_PROCID",
+}
 TIMEOUT = 300  # seconds that a rank may be silent
 _current = Alone()
 
@@ -44,7 +49,20 @@ def current():
 
 def launched():
     """How many processes the launcher of this one started, as it says in the environment."""
-    return max(int(os.environ.get(f"{name}_SIZE") or 1) for name in LAUNCHERS)
+    return _told()[0]
+
+
+def follows():
+    """Whether the launcher started another process before this one: what all say, that one says."""
+    return _told()[1] > 0
+
+
+def _told():
+    """(size, rank): mpirun has its own daemons started by srun, so what it says comes first."""
+    for size, rank in LAUNCHERS.items():
+        if os.environ.get(size):
+            return int(os.environ[size]), int(os.environ.get(rank) or 0)
+    return 1, 0
 
 
 @contextlib.contextmanager
@@ -73,7 +91,7 @@ def joined(timeout=TIMEOUT):
 def refusal(text):
     """A RankError for all processes that a launcher started, one of which tells it."""
     error = RankError(text)
-    error.quiet = any(int(os.environ.get(f"{name}_RANK") or 0) for name in LAUNCHERS)
+    error.quiet = follows()
     return error
 
 

@@ -195,3 +195,26 @@ def test_a_launcher_that_mpi4py_does_not_know_is_refused(there, monkeypatch):
             pass
     assert ("mpi4py sees 1" if there else "numpycnn[mpi]") in str(raised.value)
     assert raised.value.quiet  # the first of the four tells it
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, (1, False)),
+        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}, (1, False)),  # salloc or sbatch: no step
+        ({"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "1"}, (4, True)),
+        ({"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "0"}, (4, False)),
+        (  # mpirun starts its daemons, one a machine, by srun
+            {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1"}
+            | {"OMPI_COMM_WORLD_SIZE": "8", "OMPI_COMM_WORLD_RANK": "0"},
+            (8, False),
+        ),
+    ],
+)
+def test_a_launcher_is_known_by_its_variables(variables, expected, monkeypatch):
+    for pair in distributed.LAUNCHERS.items():
+        for name in pair:
+            monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert (distributed.launched(), distributed.follows()) == expected
