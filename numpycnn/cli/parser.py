@@ -7,11 +7,13 @@ output any more.
 """
 
 import argparse
+import contextlib
+import io
 import os
 import sys
 import warnings
 
-from .. import __version__
+from .. import __version__, distributed
 from ..errors import (
     CheckpointError,
     DatasetError,
@@ -82,12 +84,8 @@ def main(argv=None):
     forgiving(sys.stdout, sys.stderr)
     top, known = parser()
     argv = sys.argv[1:] if argv is None else argv
-    args, rest = top.parse_known_args(argv)
-    if rest and argv[0] == args.command != "example":  # again, as options may stand between names
-        begun = argparse.Namespace(command=args.command)
-        args, rest = known[args.command].parse_known_intermixed_args(argv[1:], begun)
-    if rest:
-        known[args.command].refuse(rest)
+    with _silent() if distributed.follows() else contextlib.nullcontext():
+        args = _parsed(top, known, argv)
     try:
         with terminable(), warnings.catch_warnings():
             warnings.showwarning = notes(args.command)
@@ -114,6 +112,24 @@ def main(argv=None):
         if not getattr(error, "quiet", False):  # another rank says it
             say(f"numpycnn {args.command}: {who}{text}")
         return exit_code(error)
+
+
+def _parsed(top, known, argv):
+    """The arguments; a mistake ends the program. Options may stand between a command's names."""
+    args, rest = top.parse_known_args(argv)
+    if rest and argv[0] == args.command != "example":
+        begun = argparse.Namespace(command=args.command)
+        args, rest = known[args.command].parse_known_intermixed_args(argv[1:], begun)
+    if rest:
+        known[args.command].refuse(rest)
+    return args
+
+
+@contextlib.contextmanager
+def _silent():
+    """Help, or a mistake, is not printed within it: another rank does that."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
 
 
 def notes(command):

@@ -190,3 +190,17 @@ def test_a_page_has_groups_defaults_and_examples_that_parse(command, run, monkey
         words = line.partition("  # ")[0].split()
         assert words[:2] == ["numpycnn", command]
         assert parser.parser()[0].parse_args(words[1:]).command == command
+
+
+@pytest.mark.parametrize("mistake", [["--zzz"], ["--epochs", "0"], ["--help"]])
+def test_of_several_ranks_the_first_tells_a_mistake(mistake, capsys, monkeypatch):
+    monkeypatch.setenv("PMI_SIZE", "2")
+    said = []
+    for rank in "01":
+        monkeypatch.setenv("PMI_RANK", rank)
+        with pytest.raises(SystemExit) as ended:
+            parser.main(["train", *mistake])
+        assert ended.value.code == (0 if mistake == ["--help"] else 2)
+        said.append("".join(capsys.readouterr()))
+    assert "numpycnn train" in said[0]
+    assert not said[1]
