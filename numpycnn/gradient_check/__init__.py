@@ -32,10 +32,6 @@ from .result import GradCheckError, GradCheckResult, Row
 
 __all__ = ["GradCheckError", "GradCheckResult", "Row", "check_network", "double", "gradcheck"]
 
-FLOAT32 = (
-    1e-3  # of the norm of a gradient: float32's rounding through a deep layer, far below a fault
-)
-
 
 def gradcheck(
     layer, *inputs, train=True, seed=0, tolerance=1e-5, directions=4, elements=200, raise_error=True

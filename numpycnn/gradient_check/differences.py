@@ -59,9 +59,7 @@ def _sample(here, row, names, tolerance, directions, elements):
 
 
 def _compare_elements(here, row, name, tolerance, elements):
-    """All elements of a small array, or 20 of a large one:
-    others are drawn for those that are left out.
-    """
+    """All elements of a small array, or 20 of a large one; others for those that are left out."""
     v = here.point.v[name]
     wanted = v.size if v.size <= elements else min(elements, SAMPLED)
     enough = row.checked + wanted
@@ -77,9 +75,7 @@ def _compare_elements(here, row, name, tolerance, elements):
 
 
 def _compare(here, row, d, tolerance, where, unit=None):
-    """One sample: backward against differences along d {name:
-    array}, over the outputs that do not bend.
-    """
+    """One sample along d {name: array}: backward against differences, where outputs do not bend."""
     for h in STEPS:
         slope, doubt, moved, bent, blind = _differences(here, d, h)
         row.kinks += bool(bent.any() and h == STEPS[0])

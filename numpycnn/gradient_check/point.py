@@ -1,6 +1,4 @@
-"""Where a gradient check is made:
-a layer and its inputs in float64, and runs of it on fresh copies.
-"""
+"""Where a check is made: a layer and its inputs in float64, and runs of it on fresh copies."""
 
 import copy
 import inspect
@@ -66,9 +64,7 @@ class Point:
         return layer, inputs
 
     def forward(self, offsets=None, train=None):
-        """A run of forward with offsets {name:
-        array} added to v -> layer, inputs, what it returned.
-        """
+        """A run with offsets {name: array} added to v -> layer, inputs, what forward returned."""
         layer, inputs = self.copies(offsets)
         return layer, inputs, self.call(layer, inputs, train)
 
@@ -196,9 +192,7 @@ def double(layer):
 
 
 def generator(seed):
-    """A stream of its own:
-    many an x is drawn from default_rng(0), and dy = x would be a special case.
-    """
+    """A stream of its own, as many an x is drawn from default_rng(0): dy = x is a special case."""
     if isinstance(seed, np.random.Generator):
         return seed
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x6772,)))

@@ -173,9 +173,7 @@ def unknown_layer(name):
 
 
 def build(kind, config, init="he_normal"):
-    """kind(**config), as config() gave them:
-    a *name argument is spread, weights are drawn by `init`.
-    """
+    """kind(**config), as config() gave them; a *name argument is spread, `init` draws weights."""
     known = parameters(kind)
     spread = [name for name, p in known.items() if p.kind is p.VAR_POSITIONAL]
     extra = {"init": init} if "init" in known and "init" not in config else {}
