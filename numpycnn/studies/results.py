@@ -6,6 +6,7 @@ import pathlib
 import re
 
 from .. import files
+from ..errors import RunFolderError
 from . import figures, full, summary
 from .definitions import STUDIES
 from .verdict import (
@@ -38,10 +39,12 @@ COST = ("architectures", "baselines")  # the studies in cost.png
 def publish(name, study, rows, out, command, trial=False):
     """Write NAME.csv, NAME.png and README.md; of a trial all say so.
 
+    Rows of jobs that are not among `rows` stay in the table, where a command made it (check).
     -> {"trial", "verdict", "statements", "variants", "failed", "csv", "plot"}.
     """
     out.mkdir(parents=True, exist_ok=True)
     rows = [{**row, "command": command, "trial": "trial" if trial else None} for row in rows]
+    rows = _with_those_before(out, name, study, rows, command)
     write_csv(out / f"{name}.csv", rows)
     draw_study(out, name, study, rows)
     files.write(out / "README.md", readme(out, {**STUDIES, name: study}).encode())
@@ -59,6 +62,31 @@ def publish(name, study, rows, out, command, trial=False):
         "csv": str(out / f"{name}.csv"),
         "plot": str(out / f"{name}.png"),
     }
+
+
+def check(out, name, command):
+    """Raise RunFolderError where a table is there that another command made, but for its seeds."""
+    rows = read_csv(out / f"{name}.csv") if command and has_table(out, name) else []
+    commands = [row.get("command") for row in rows]
+    made = [one for one in commands if _but_seeds(one) != _but_seeds(command)]
+    if made:
+        raise RunFolderError(
+            f"{out / name}.csv holds results of `{made[0] or 'another program'}`, which these "
+            "would replace: give another --out"
+        )
+
+
+def _but_seeds(command):
+    return re.sub(r" --seeds \d+", "", command or "")
+
+
+def _with_those_before(out, name, study, rows, command):
+    """The rows, and those in the table of other jobs of the study, in the study's order."""
+    before = read_csv(out / f"{name}.csv") if command and has_table(out, name) else []
+    before = [row for row in before if row["variant"] in study.variants]
+    every = {(row["variant"], row["seed"]): row for row in [*before, *rows]}
+    order = [*study.variants, *(row["variant"] for row in rows)]
+    return sorted(every.values(), key=lambda row: (order.index(row["variant"]), row["seed"]))
 
 
 def republish(out, studies=STUDIES):
@@ -110,7 +138,9 @@ def read_csv(path):
 
 
 def _value(column, text):
-    return text if column in TEXT_COLUMNS else float(text)
+    if column in TEXT_COLUMNS:
+        return text
+    return int(text) if text.isdecimal() else float(text)  # so that they are written as they were
 
 
 def readme(out, known):
@@ -157,8 +187,8 @@ def section(name, study, rows):
     if "rare_recall" in study.shown:
         lines += recalls(rows)
     lines += ["", f"![{name}]({name}.png)"]
-    if rows[0]["command"]:
-        lines += ["", "Reproduce:", "", "```", rows[0]["command"], "```"]
+    commands = [*dict.fromkeys(row["command"] for row in rows if row["command"])]
+    lines += ["", "Reproduce:", "", "```", *commands, "```"] if commands else []
     return lines
 
 

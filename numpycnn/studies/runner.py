@@ -36,11 +36,12 @@ def run(studies, out, *, jobs=None, on=None, quick=False, say=print, command="",
     `jobs`: processes, each with one thread (by default one a core, where joblib is installed); a
     single one has all threads. `on`: "dask://host:port", a cluster that does them instead
     (cluster.py). What is done in `out` is not run again. `command`: what to type to reproduce the
-    results, with STUDY for the study's name; it is written into the tables.
+    results, with STUDY for the study's name; it is written into the tables. A table of the same
+    command keeps its rows of other seeds, and each of the others until its job has ended anew.
 
-    Raises, before anything starts, UnknownNameError, ValueError, DatasetError, MissingPackage, and
-    OSError for a folder that cannot be written; OSError when the disk is full, and RankError for a
-    cluster that fails: finished jobs are kept.
+    Raises, before anything starts, UnknownNameError, ValueError, DatasetError, MissingPackage,
+    RunFolderError for a table of another command, and OSError for a folder that cannot be written;
+    OSError when the disk is full, and RankError for a cluster that fails: finished jobs are kept.
     """
     out = pathlib.Path(out).absolute()
     if out.exists() and not out.is_dir():
@@ -53,6 +54,8 @@ def run(studies, out, *, jobs=None, on=None, quick=False, say=print, command="",
             raise unknown("setting of a study", key, GIVEN)
         if key != "data" and value is not None and value < 1:
             raise ValueError(f"{key} must be at least 1, not {value!r}")
+    for name in studies:
+        results.check(out, name, _typed(command, name))
     given = (QUICK if quick else {}) | {
         key: value for key, value in given.items() if value is not None
     }
@@ -111,9 +114,8 @@ def finish(studies, planned, everything, out, outcomes, say, command, quick=Fals
                 there = [(v, job) for (v, _), job in planned[name].items() if job["folder"] in rows]
                 if len(there) == len(planned[name]) or studies[name].last:  # hours: row by row
                     study_rows = [{"variant": v, **rows[job["folder"]]} for v, job in there]
-                    typed = command.replace("STUDY", name.removesuffix(ENDING))
                     published[name] = results.publish(
-                        name, studies[name], study_rows, out, typed, quick
+                        name, studies[name], study_rows, out, _typed(command, name), quick
                     )
                     if len(there) == len(planned[name]):
                         say(f"{name}: {published[name]['verdict']}")
@@ -129,6 +131,10 @@ def finish(studies, planned, everything, out, outcomes, say, command, quick=Fals
         "trial": quick,
         "studies": {name: published[name] for name in studies if name in published},
     }
+
+
+def _typed(command, name):
+    return command.replace("STUDY", name.removesuffix(ENDING))
 
 
 def outcomes(everything, jobs, address=None, out=None):

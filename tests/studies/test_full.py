@@ -1,10 +1,13 @@
 """Studies at full length: their form, rows that are kept as they come, and what the page says."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from numpycnn import studies
 from numpycnn.cli import parser
+from numpycnn.errors import RunFolderError
 from numpycnn.studies import STUDIES, Study, full, results, runner
 from numpycnn.studies.summary import claims
 
@@ -105,6 +108,35 @@ def test_rows_are_kept_as_they_come_and_a_stopped_study_goes_on(two, data, tmp_p
     monkeypatch.setattr(runner, "perform", lambda job: perform(job))
     monkeypatch.setattr("numpycnn.training.loop.fit", None)  # nothing is trained again
     assert studies.run(some, out, **settings)["studies"]["two-full"]["failed"] == 0
+
+
+def test_a_table_keeps_the_rows_that_a_run_has_not_made_anew(two, data, tmp_path, monkeypatch):
+    """Stopped after one job, where the finished jobs are not beside it, as in a fresh clone."""
+    out, some = tmp_path / "out", {"two-full": two["two-full"]}
+    settings = {"jobs": 1, "data": data, "epochs": 1, "say": lambda line: None}
+    studies.run(some, out, command="numpycnn study STUDY --full --seeds 2", seeds=2, **settings)
+    table = (out / "two-full.csv").read_text().splitlines()
+    shutil.rmtree(out / "runs")
+    perform = runner.perform
+
+    def stopped(job):
+        if job["facts"]["settings"]["filters"] == [6]:
+            raise KeyboardInterrupt
+        return perform(job)
+
+    monkeypatch.setattr(runner, "perform", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        studies.run(some, out, command="numpycnn study STUDY --full --seeds 1", seeds=1, **settings)
+    now = (out / "two-full.csv").read_text().splitlines()
+    assert [line.split(",")[:3] for line in now] == [line.split(",")[:3] for line in table]
+    assert now[2:] == table[2:]
+    assert (
+        "--full --seeds 1\nnumpycnn study two --full --seeds 2\n" in (out / "README.md").read_text()
+    )
+    line = "two-full.csv holds results of `numpycnn study two --full --seeds 1`.*give another --out"
+    with pytest.raises(RunFolderError, match=line):
+        studies.run(some, out, command="numpycnn study STUDY --full --limit 20", **settings)
+    assert (out / "two-full.csv").read_text().splitlines() == now
 
 
 def test_a_short_study_is_not_slower_for_it(two, data, tmp_path):
