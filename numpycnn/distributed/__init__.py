@@ -17,8 +17,8 @@ must talk where a number depends on the whole batch (ops/whole.py is where the p
 - Order, augmentation and dropout: each rank draws the numbers of the whole batch.
 
 A batch of fewer images than shards is computed by every rank whole, and nothing is exchanged.
-Bits are those of the kernels, in float32; NumPy's own dense layer, in float64 or without numba,
-rounds by the size of the batch.
+Bits are those of the kernels, in float32: in float64 or without numba, dense layers and batch norm
+round by how many images a rank has.
 """
 
 import contextlib
