@@ -50,10 +50,10 @@ def gradcheck(
     sample is compared at a smaller step, or over the outputs that do not bend, or left out; where
     most are left out, or forward has no derivative, 1 % beside x. Also checked: shapes and dtypes,
     that gradients add up, that arguments stay as they were, that backward uses its cache alone;
-    train=False where y or a gradient is another then; that infer gives forward's y; and float32 in
-    and out on the backend in use. When anything fails, GradCheckError with the table is raised, or
-    with raise_error=False the result returned. Raises TypeError for what has no two passes,
-    ValueError for a check of nothing.
+    train=False where y or a gradient is another then; that infer gives forward's y; and float32 on
+    the backend in use: what comes out in another dtype is noted. When anything fails,
+    GradCheckError with the table is raised, or with raise_error=False the result returned. Raises
+    TypeError for what has no two passes, ValueError for a check of nothing.
     """
     _amounts(directions, elements)
     if not (hasattr(layer, "forward") and hasattr(layer, "backward")):
@@ -144,7 +144,9 @@ def _check_layer(point, result, tolerance, directions, elements):
         _check_in_use(here, result, tolerance, directions, elements)
     result.problems += [] if result.problems else wrong_infer(point)
     if not result.problems and all(row.verdict != "WRONG" for row in result.rows):
-        result.rows.append(float32_row(here))
+        row, notes = float32_row(here)
+        result.rows.append(row)
+        result.notes += notes
 
 
 def _check_in_use(trained, result, tolerance, directions, elements):
