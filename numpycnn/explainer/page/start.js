@@ -165,11 +165,11 @@ function drawFacts() {
     const top = winner(a);
     const label = last.className(last.attrs.label);
     says = a.every(Number.isFinite)
-      ? `The network says ${last.className(top)} (${a[top] > 0.9995 ? ">99.9" : (100 * a[top]).toFixed(1)} %), `
-      : "The scores are not finite, so the network says no class; ";
+      ? `The network says ${last.className(top)} (${a[top] > 0.9995 ? ">99.9" : (100 * a[top]).toFixed(1)} %)`
+      : "The scores are not finite, so the network says no class";
     says += last.attrs.assumed
-      ? `no label was given, so the loss is that of the class that was predicted, ${label}: ${loss}; --label N, in Python label=N, sets it`
-      : `the label is ${label}, the loss ${loss}`;
+      ? `. No label was given: the loss, ${loss}, is that of the predicted class; --label N, in Python label=N, sets it`
+      : `; the label is ${label}, the loss ${loss}`;
   }
   $("facts").textContent = `${says}. Click any number.`;
 }
