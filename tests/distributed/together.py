@@ -180,26 +180,22 @@ class Noise(nc.layers.Identity):
 
 def drawn():
     """[every rank's error] where a layer draws for its own images only."""
-    net = network()
-    net.layers.insert(0, Noise())
-    with together(WORLD):
-        try:
-            train(75, net=net)
-            text = "trained"
-        except distributed.RankError as error:
-            text = str(error)
-    return WORLD.allgather(text)
+    return errors_with(Noise(), distributed.RankError)
 
 
 def diverged():
     """[every rank's error] where the images of one of them become NaN."""
+    return errors_with(Poison(), nc.errors.TrainingDiverged)
+
+
+def errors_with(first, kind):
     net = network()
-    net.layers.insert(0, Poison())
+    net.layers.insert(0, first)
     with together(WORLD):
         try:
             train(75, net=net)
             text = "trained"
-        except nc.errors.TrainingDiverged as error:
+        except kind as error:
             text = str(error)
     return WORLD.allgather(text)
 
